@@ -1,0 +1,20 @@
+"""What every model family shares: the errors a model can raise."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Base of everything `models` raises.
+
+    ModelError
+    ├── WeightsError       a weight file that cannot be used: missing, damaged, not tensors
+    └── ModelInputError    a tensor of the wrong shape, type or range
+    """
+
+
+class WeightsError(ModelError):
+    """A weight file that cannot be used; the message says what it is and what to do."""
+
+
+class ModelInputError(ModelError, ValueError):
+    """A tensor of the wrong shape, type or range."""

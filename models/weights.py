@@ -1,0 +1,79 @@
+"""Safe reading and writing of weight files: tensors only, checked by SHA-256, never executing anything.
+
+The embedded packs are safetensors files: a length, a JSON header, raw numbers. A file of any other kind is
+named for what it is (a web page, a pickle that may carry code, a truncated download) and refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from .base import WeightsError
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as e:
+        raise WeightsError(f"cannot read the weight file {path}: {e}; reinstall visagist") from e
+    return digest.hexdigest()
+
+
+def load_safetensors(
+    path: Path, *, expected_sha256: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors (CPU) and the text metadata of a safetensors file.
+
+    Raises:
+        WeightsError: the file is missing, is not safetensors, is damaged, or its hash is another one.
+    """
+    if not path.is_file():
+        raise WeightsError(f"weight file missing: {path}; reinstall visagist or restore the file")
+    if expected_sha256 is not None and (found := sha256_of(path)) != expected_sha256:
+        raise WeightsError(
+            f"weight file {path} is not the one expected: SHA-256 {found[:16]}…, "
+            f"expected {expected_sha256[:16]}…; restore the file"
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
+            return tensors, dict(file.metadata() or {})
+    except (safetensors.SafetensorError, OSError) as e:
+        raise WeightsError(f"{path} is {describe_file(path)}, not a safetensors file: {e}") from e
+
+
+def save_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors and text metadata, beside the target first and renamed when complete."""
+    beside = path.with_name(path.name + ".part")
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    safetensors.torch.save_file(contiguous, beside, metadata)
+    beside.replace(path)
+
+
+def describe_file(path: Path) -> str:
+    """Return in words what a file looks like from its first bytes, for error messages."""
+    head = path.open("rb").read(512)
+    if not head:
+        return "an empty file"
+    if head.lstrip()[:1] == b"<":
+        return "a web page saved under this name (a refused or expired download)"
+    if head[:2] == b"PK":
+        return "a zip archive, as torch.save writes (a pickle inside may carry code)"
+    if head[:1] == b"\x80":
+        return "a Python pickle (it may carry code and is never executed)"
+    return "a truncated or damaged file"

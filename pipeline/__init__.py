@@ -1,0 +1,1 @@
+"""visagist: frames in, edited frames out."""

@@ -1,0 +1,1 @@
+"""visagist: edit the face of a real person in a real video."""

@@ -1,0 +1,292 @@
+"""The nouns of the program: what travels between the stages, checked at birth.
+
+Coordinates and matrices follow the convention in `imaging/geometry.py`. Pixels of a frame stay in the
+encoding they were decoded in (`Frame.planes`), because a frame that is converted to RGB and back is no
+longer the frame: only the difference an edit makes is carried into the planes (`imaging/color.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Plane = NDArray[np.uint8] | NDArray[np.uint16]
+Region = tuple[int, int, int, int]
+"""x0, y0, x1, y1 [px], half-open, in the upright frame."""
+
+Matrix = Literal["bt709", "bt601", "fcc", "smpte240m", "bt2020", "rgb", "gray"]
+
+
+def _describe(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__}{tuple(shape)}" if shape is not None else repr(value)
+
+
+def _check_rank(
+    owner: str, name: str, value: NDArray[np.generic] | Tensor, shape: tuple[int | None, ...]
+) -> None:
+    """Raise ValueError unless `value.shape` matches `shape` (None matches any length)."""
+    found = tuple(value.shape)
+    if len(found) != len(shape) or any(
+        w is not None and w != f for w, f in zip(shape, found, strict=True)
+    ):
+        wanted = "(" + ", ".join("*" if w is None else str(w) for w in shape) + ")"
+        raise ValueError(f"{owner}.{name} must have shape {wanted}, got {found}")
+
+
+@dataclass(frozen=True, slots=True)
+class PixelEncoding:
+    """How the numbers of a frame's planes mean colour."""
+
+    pix_fmt: str
+    """FFmpeg name of a planar format, e.g. `yuv420p`, `yuv422p10le`, `gbrp`, `gray`."""
+    bits: int
+    """Significant bits of one sample, 8–16; more than 8 means uint16 planes."""
+    matrix: Matrix
+    full_range: bool
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.bits <= 16:
+            raise ValueError(f"PixelEncoding.bits must be 8–16, got {self.bits}")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of the video stream before the first frame is decoded."""
+
+    width: int
+    """[px] upright, after rotation."""
+    height: int
+    """[px] upright, after rotation."""
+    time_base: Fraction
+    """[s/tick] of every pts and duration."""
+    rate: Fraction
+    """Average [frames/s]; only for progress, smoothing and display: timing is the pts."""
+    rotation_deg: int
+    """Clockwise turn (0, 90, 180, 270) that makes the stored picture upright."""
+    pixel_aspect: Fraction
+    """Width ÷ height of one upright pixel."""
+    pix_fmt: str
+    """FFmpeg name as stored, before any regrouping into planes."""
+    codec: str
+    container: str
+    color_range: int
+    color_primaries: int
+    color_transfer: int
+    color_matrix: int
+    frame_count_hint: int
+    """Frames the container claims; 0 if it does not say. Never trusted."""
+    duration_s: float
+    """Seconds the container claims; 0 if it does not say."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Frame:
+    """One decoded frame, upright, in its own encoding."""
+
+    index: int
+    """0-based, in presentation order."""
+    pts: int
+    """[ticks of VideoInfo.time_base]"""
+    duration: int
+    """[ticks]; 0 if unknown."""
+    planes: tuple[Plane, ...]
+    """1, 3 or 4 planes (Y | Y U V | G B R, + alpha); subsampled chroma planes are smaller."""
+    encoding: PixelEncoding
+
+    def __post_init__(self) -> None:
+        if len(self.planes) not in (1, 2, 3, 4):
+            raise ValueError(f"Frame.planes must hold 1–4 planes, got {len(self.planes)}")
+        for plane in self.planes:
+            _check_rank("Frame", "planes[]", plane, (None, None))
+            if plane.dtype != (np.uint8 if self.encoding.bits == 8 else np.uint16):
+                raise ValueError(
+                    f"Frame.planes of {self.encoding.bits} bits cannot be {plane.dtype}"
+                )
+
+    @property
+    def width(self) -> int:
+        """Upright width [px]."""
+        return int(self.planes[0].shape[1])
+
+    @property
+    def height(self) -> int:
+        """Upright height [px]."""
+        return int(self.planes[0].shape[0])
+
+    def __repr__(self) -> str:
+        return (
+            f"Frame(index={self.index}, pts={self.pts}, {self.width}x{self.height} "
+            f"{self.encoding.pix_fmt})"
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Face:
+    """One face found in one frame."""
+
+    frame_index: int
+    box: NDArray[np.float32]
+    """(4,) float32, x0 y0 x1 y1 [upright frame px]."""
+    landmarks: NDArray[np.float32]
+    """(68, 2) float32, (x, y) [upright frame px], iBUG 300-W order."""
+    score: float
+    """0–1; from 0.5 the landmarks are good enough to edit."""
+    region_scores: tuple[float, float] = (1.0, 1.0)
+    """Confidence 0–1 of the mouth and of the eyes alone: low when covered."""
+
+    def __post_init__(self) -> None:
+        _check_rank("Face", "box", self.box, (4,))
+        _check_rank("Face", "landmarks", self.landmarks, (68, 2))
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"Face.score must be 0–1, got {self.score}")
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{v:.0f}" for v in self.box)
+        return f"Face(frame_index={self.frame_index}, box=[{box}], score={self.score:.2f})"
+
+
+class FaceState(IntEnum):
+    """Where the landmarks of one frame of a track come from."""
+
+    ABSENT = 0
+    DETECTED = 1
+    INTERPOLATED = 2
+    MANUAL = 3
+    """Corrected by hand in the analysis file: never smoothed away."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FaceTrack:
+    """One person over the frames of one shot; T consecutive frames from `first_frame`."""
+
+    track_id: int
+    shot: int
+    """Index of the shot (0-based); a track never crosses a cut."""
+    first_frame: int
+    landmarks: NDArray[np.float32]
+    """(T, 68, 2) float32 [upright frame px]; meaningless where the state is ABSENT."""
+    states: NDArray[np.uint8]
+    """(T,) uint8 FaceState."""
+    scores: NDArray[np.float32]
+    """(T,) float32 0–1."""
+    weights: NDArray[np.float32]
+    """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
+
+    def __post_init__(self) -> None:
+        t = len(self.states)
+        _check_rank("FaceTrack", "landmarks", self.landmarks, (t, 68, 2))
+        for name in ("scores", "weights"):
+            _check_rank("FaceTrack", name, getattr(self, name), (t,))
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def end_frame(self) -> int:
+        """Index after the last frame."""
+        return self.first_frame + len(self)
+
+    def __repr__(self) -> str:
+        return f"FaceTrack({self.track_id}, shot {self.shot}, frames {self.first_frame}–{self.end_frame - 1})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AlignedBatch:
+    """N face crops of one side, ready for an editor."""
+
+    images: Tensor
+    """(N, 3, S, S) float32 RGB in [-1, 1]."""
+    crop_to_frame: NDArray[np.float64]
+    """(N, 3, 3) float64, crop px → upright frame px."""
+    landmarks: Tensor
+    """(N, 68, 2) float32, (x, y) [crop px]."""
+    frame_index: NDArray[np.int64]
+    """(N,) int64."""
+    track_id: NDArray[np.int64]
+    """(N,) int64."""
+    weights: Tensor
+    """(N,) float32 0–1, from FaceTrack.weights."""
+
+    def __post_init__(self) -> None:
+        n = self.images.shape[0]
+        side = self.images.shape[-1]
+        _check_rank("AlignedBatch", "images", self.images, (n, 3, side, side))
+        _check_rank("AlignedBatch", "crop_to_frame", self.crop_to_frame, (n, 3, 3))
+        _check_rank("AlignedBatch", "landmarks", self.landmarks, (n, 68, 2))
+        for name in ("frame_index", "track_id", "weights"):
+            _check_rank("AlignedBatch", name, getattr(self, name), (n,))
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def __repr__(self) -> str:
+        return f"AlignedBatch({len(self)} crops of {self.images.shape[-1]} px)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Codes:
+    """Latent codes of N crops."""
+
+    w: Tensor
+    """(N, L, D) float32: L latent layers (1 for the portrait pack, 18 for W+)."""
+    state: Tensor
+    """(N, G) float32: what the generator must know of each frame beside the code (may be G = 0)."""
+
+    def __post_init__(self) -> None:
+        _check_rank("Codes", "w", self.w, (None, None, None))
+        _check_rank("Codes", "state", self.state, (self.w.shape[0], None))
+
+    def __len__(self) -> int:
+        return int(self.w.shape[0])
+
+    def __repr__(self) -> str:
+        return f"Codes(w={_describe(self.w)}, state={_describe(self.state)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EditedBatch:
+    """Crops after an edit, with the mask of what may change."""
+
+    source: AlignedBatch
+    images: Tensor
+    """(N, 3, S, S) float32 RGB in [-1, 1], edited."""
+    masks: Tensor
+    """(N, 1, S, S) float32, 0 keep … 1 replace; 0 along the crop border."""
+
+    def __post_init__(self) -> None:
+        n, _, side, _ = self.source.images.shape
+        _check_rank("EditedBatch", "images", self.images, (n, 3, side, side))
+        _check_rank("EditedBatch", "masks", self.masks, (n, 1, side, side))
+
+    def __repr__(self) -> str:
+        return f"EditedBatch({len(self.source)} crops of {self.images.shape[-1]} px)"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOutcome:
+    """What happened to one face of one frame."""
+
+    track_id: int
+    edited: bool
+    reason: str = ""
+    """Why it was skipped, or empty."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EditResult:
+    """A frame on its way to the encoder, with what happened to its faces."""
+
+    frame: Frame
+    faces: tuple[FaceOutcome, ...]
+
+    def __repr__(self) -> str:
+        return f"EditResult({self.frame!r}, {len(self.faces)} faces)"
