@@ -1,7 +1,8 @@
-"""Safe reading and writing of weight files: tensors only, checked by SHA-256, never executing anything.
+"""Safe reading and writing of weight files: tensors only, checked by SHA-256, nothing executed.
 
-The embedded packs are safetensors files: a length, a JSON header, raw numbers. A file of any other kind is
-named for what it is (a web page, a pickle that may carry code, a truncated download) and refused.
+The embedded packs are safetensors files: a length, a JSON header, raw numbers. A file of any other
+kind is named for what it is (a web page, a pickle that may carry code, a truncated download) and
+refused.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def load_safetensors(
     """Return the tensors (CPU) and the text metadata of a safetensors file.
 
     Raises:
-        WeightsError: the file is missing, is not safetensors, is damaged, or its hash is another one.
+        WeightsError: the file is missing, is not safetensors, is damaged, or has another hash.
     """
     if not path.is_file():
         raise WeightsError(f"weight file missing: {path}; reinstall visagist or restore the file")
@@ -51,8 +52,8 @@ def load_safetensors(
         )
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no iterator)
-            return tensors, dict(file.metadata() or {})
+            keys = list(file.keys())
+            return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
     except (safetensors.SafetensorError, OSError) as e:
         raise WeightsError(f"{path} is {describe_file(path)}, not a safetensors file: {e}") from e
 

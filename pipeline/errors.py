@@ -4,14 +4,15 @@ VisagistError                      exit 1
 ├── UsageError                     exit 2   an option or request that cannot mean anything
 ├── InputError                     exit 3   the input cannot be used
 │   ├── VideoError                          missing, not a video, no frames, unreadable
-│   ├── AnalysisError                       an analysis or landmark file that is damaged or of another video
-│   └── NoFaceError                exit 7   nothing could be edited and the caller asked that to be an error
+│   ├── AnalysisError                       an analysis or landmark file: damaged, of another video
+│   └── NoFaceError                exit 7   nothing edited, and the caller calls that an error
 ├── OutputError                    exit 4   the output cannot be written, or not with what was asked
 ├── WeightsError                   exit 5   weights missing, damaged or refused
 └── DeviceError                    exit 6   the device asked for is not there
 
-An interrupt (Ctrl-C) exits 130. Each message says what was wrong (the value), what is accepted, what to do.
-Expected misses are not errors: a frame without a face passes through untouched and is counted in the report.
+An interrupt (Ctrl-C) exits 130. Each message says what was wrong (the value), what is accepted,
+what to do. Expected misses are not errors: a frame without a face passes through untouched and is
+counted in the report.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class AnalysisError(InputError):
 
 
 class NoFaceError(InputError):
-    """Nothing could be edited, and the caller asked for that to be an error (`--fail-if-unedited`)."""
+    """Nothing could be edited, and the caller calls that an error (`--fail-if-unedited`)."""
 
     exit_code = 7
 

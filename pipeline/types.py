@@ -1,7 +1,7 @@
 """The nouns of the program: what travels between the stages, checked at birth.
 
-Coordinates and matrices follow the convention in `imaging/geometry.py`. Pixels of a frame stay in the
-encoding they were decoded in (`Frame.planes`), because a frame that is converted to RGB and back is no
+Coordinates and matrices follow the convention in `imaging/geometry.py`. Pixels of a frame stay in
+the encoding they were decoded in (`Frame.planes`), because a frame converted to RGB and back is no
 longer the frame: only the difference an edit makes is carried into the planes (`imaging/color.py`).
 """
 
@@ -196,7 +196,8 @@ class FaceTrack:
         return self.first_frame + len(self)
 
     def __repr__(self) -> str:
-        return f"FaceTrack({self.track_id}, shot {self.shot}, frames {self.first_frame}–{self.end_frame - 1})"
+        frames = f"{self.first_frame}–{self.end_frame - 1}"
+        return f"FaceTrack({self.track_id}, shot {self.shot}, frames {frames})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,1 +1,0 @@
-"""visagist: edit the face of a real person in a real video."""
