@@ -1,0 +1,110 @@
+"""What an editor is: the specs, and the two ways to work.
+
+A **latent editor** only moves codes; a latent model turns the move into pixels. An **image editor**
+maps crops to crops. Both are the identity at strength 0, and both declare their attributes in a spec
+from which the command line's help, the tables and the contract tests are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ..types import AlignedBatch, Codes, EditedBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One thing that can be changed in a face."""
+
+    name: str
+    summary: str
+    """What strength +1 does, in one line."""
+    aliases: tuple[str, ...] = ()
+    low: float = -3.0
+    """Lowest strength that still looks like a photograph."""
+    high: float = 3.0
+    """Highest strength that still looks like a photograph."""
+    experimental: bool = False
+    """True if it works on some faces only."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditorSpec:
+    """The declaration of one editor."""
+
+    name: str
+    kind: Literal["latent", "image"]
+    summary: str
+    attributes: tuple[Attribute, ...] = ()
+    """Of an image editor. A latent editor takes its attributes from the pack."""
+
+
+class Mover(Protocol):
+    """Moves latent codes along one attribute."""
+
+    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
+        """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
+        ...
+
+
+class LatentModel(Protocol):
+    """A generator with its encoder."""
+
+    crop_side: float
+    """Side of a native crop, in distances between the outer eye corners."""
+
+    def encode(self, batch: AlignedBatch) -> Codes:
+        """Return the codes of N crops."""
+        ...
+
+    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
+        """Carry the difference between two codes into the crops."""
+        ...
+
+
+class Pack(Protocol):
+    """A latent model with everything that moves its codes."""
+
+    name: str
+    attributes: tuple[Attribute, ...]
+    model: LatentModel
+    hashes: Mapping[str, str]
+    """SHA-256 of every weight file, by file name."""
+
+    def mover(self, editor: str, attribute: str) -> Mover:
+        """Return what moves codes along an attribute: `latent-transformer` or `direction`."""
+        ...
+
+
+class LatentEditor(Protocol):
+    """Moves codes; one file in this folder with `SPEC` and `build(pack)`."""
+
+    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
+        """Return moved codes; strength (N,) float32 in standard deviations."""
+        ...
+
+
+class MoverEditor:
+    """A latent editor that uses what its pack offers under the editor's name."""
+
+    def __init__(self, name: str, pack: Pack) -> None:
+        self._name = name
+        self._pack = pack
+
+    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
+        """Return moved codes; strength (N,) float32 in standard deviations."""
+        mover = self._pack.mover(self._name, attribute)
+        return Codes(w=mover(codes.w, strength), state=codes.state)
+
+
+class ImageEditor(Protocol):
+    """Maps crops to crops; one file in this folder with `SPEC` and `build()`."""
+
+    def apply(self, batch: AlignedBatch, attribute: str, strength: Tensor) -> EditedBatch:
+        """Return edited crops; strength (N,) float32."""
+        ...

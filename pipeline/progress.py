@@ -1,0 +1,70 @@
+"""How long things take and how far they are: a stopwatch per stage, progress to watch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """What a caller may watch; the command line draws a bar, the Python API is silent by default."""
+
+    def start(self, stage: str, total: int) -> None:
+        """A pass over `total` frames begins (0 if nobody knows how many)."""
+        ...
+
+    def advance(self, frames: int) -> None:
+        """`frames` more frames are through."""
+        ...
+
+    def finish(self) -> None:
+        """The pass is over."""
+        ...
+
+
+class Silent:
+    """Progress nobody watches."""
+
+    def start(self, stage: str, total: int) -> None:
+        """Do nothing."""
+
+    def advance(self, frames: int) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
+class Stopwatch:
+    """Seconds spent per stage, by wall clock, as the main thread sees them."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items, adding the time spent waiting for each of them to a stage."""
+        iterator = iter(items)
+        while True:
+            with self.time(stage):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def seconds(self) -> dict[str, float]:
+        """Return seconds by stage, in the order of first use."""
+        return {stage: round(s, 4) for stage, s in self._seconds.items()}
