@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """What a caller may watch; the command line draws a bar, the Python API is silent by default."""
+    """What a caller may watch; the command line draws a bar, the Python API is silent."""
 
     def start(self, stage: str, total: int) -> None:
         """A pass over `total` frames begins (0 if nobody knows how many)."""

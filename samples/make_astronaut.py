@@ -2,9 +2,10 @@
 
     pip install scikit-image av opencv-python && python samples/make_astronaut.py
 
-Source: the portrait of astronaut Eileen Collins that scikit-image carries (`skimage.data.astronaut`),
-a NASA photograph, public domain. Head turns are a parallax of an ellipsoid laid over the face, the
-camera drifts and breathes like a hand-held one, and every frame gets its own sensor noise.
+Source: the portrait of astronaut Eileen Collins that scikit-image carries
+(`skimage.data.astronaut`), a NASA photograph, public domain. Head turns are a parallax of an
+ellipsoid laid over the face, the camera drifts and breathes like a hand-held one, and every frame
+gets its own sensor noise.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def source_position(t: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     """Return where in the photograph each pixel of the frame at t [s] comes from, (x, y) [px]."""
     roll = np.deg2rad(2.5) * np.sin(2 * np.pi * t / 2.9)
     scale = WINDOW / SIDE * (1.0 + 0.03 * np.sin(2 * np.pi * t / 3.7))
-    drift = FACE_CENTRE + [3.0 * np.sin(2 * np.pi * t / 2.3), 6.0 + 2.0 * np.sin(2 * np.pi * t / 1.9)]
+    drift_x = FACE_CENTRE[0] + 3.0 * np.sin(2 * np.pi * t / 2.3)
+    drift_y = FACE_CENTRE[1] + 6.0 + 2.0 * np.sin(2 * np.pi * t / 1.9)
     v, u = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) - (SIDE - 1) / 2
-    x = drift[0] + scale * (np.cos(roll) * u - np.sin(roll) * v)
-    y = drift[1] + scale * (np.sin(roll) * u + np.cos(roll) * v)
+    x = drift_x + scale * (np.cos(roll) * u - np.sin(roll) * v)
+    y = drift_y + scale * (np.sin(roll) * u + np.cos(roll) * v)
     depth = head_depth(x, y)
     x = x - 5.0 * np.sin(2 * np.pi * t / 2.1) * depth
     y = y - 2.5 * np.sin(2 * np.pi * t / 1.6) * depth

@@ -1,8 +1,8 @@
 """Editors: one file is one editor, found by its file name, plus the entry points of other packages.
 
-A file here (not starting with `_`) declares `SPEC` and a `build` function: `build(pack)` for a latent
-editor, `build()` for an image editor. Another package adds one by an entry point in the group
-`visagist.editors` that names such a module.
+A file here (not starting with `_`) declares `SPEC` and a `build` function: `build(pack)` for a
+latent editor, `build()` for an image editor. Another package adds one by an entry point in the
+group `visagist.editors` that names such a module.
 """
 
 from __future__ import annotations

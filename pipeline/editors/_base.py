@@ -1,8 +1,8 @@
 """What an editor is: the specs, and the two ways to work.
 
 A **latent editor** only moves codes; a latent model turns the move into pixels. An **image editor**
-maps crops to crops. Both are the identity at strength 0, and both declare their attributes in a spec
-from which the command line's help, the tables and the contract tests are made.
+maps crops to crops. Both are the identity at strength 0, and both declare themselves in a spec from
+which tables, checks and contract tests are made.
 """
 
 from __future__ import annotations

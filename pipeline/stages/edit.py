@@ -1,8 +1,9 @@
 """Edit: aligned crops in, edited crops out.
 
-Latent edits in a row share one encode and one render; an image edit ends the row. The code of a face
-is constant over a shot (`ShotCodes`), so texture cannot flicker; what changes from frame to frame is
-the state the generator needs (mouth, yaw) and how much of the edit a frame takes (`weights`).
+Latent edits in a row share one encode and one render; an image edit ends the row. The code of a
+face is constant over a shot (`ShotCodes`), so texture cannot flicker; what changes from frame to
+frame is the state the generator needs (mouth, yaw) and how much of the edit a frame takes
+(`weights`).
 """
 
 from __future__ import annotations
