@@ -1,0 +1,122 @@
+"""Who may import whom: the rules of CONTRIBUTING.md, checked on the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
+
+DOORS = {
+    "av": ("pipeline/video/",),
+    "dlib": ("pipeline/stages/detect.py",),
+    "face_alignment": ("pipeline/stages/detect.py",),
+    "tqdm": ("pipeline/cli.py",),
+    "pickle": (),
+}
+"""Which files may import a library."""
+
+FORBIDDEN = (
+    ("models/", "pipeline"),
+    ("pipeline/stages/", "pipeline.video"),
+    ("pipeline/stages/", "pipeline.run"),
+    ("pipeline/stages/", "pipeline.loading"),
+    ("pipeline/editors/", "pipeline.stages"),
+    ("pipeline/editors/", "pipeline.video"),
+    ("pipeline/editors/", "pipeline.loading"),
+    ("pipeline/imaging/", "pipeline.stages"),
+    ("pipeline/imaging/", "pipeline.video"),
+    ("pipeline/imaging/", "pipeline.editors"),
+    ("pipeline/video/", "pipeline.stages"),
+)
+"""Folder, and the module it must never import."""
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Yield every imported module by absolute dotted name."""
+    package = list(path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _is(module: str, owner: str) -> bool:
+    return module == owner or module.startswith(owner + ".")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_file_imports_libraries_only_through_their_door(path: Path) -> None:
+    for module in _imports(path):
+        for library, doors in DOORS.items():
+            if _is(module, library):
+                assert _name(path).startswith(doors or ("nowhere",)), f"{module} in {_name(path)}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_a_file_keeps_to_its_layer(path: Path) -> None:
+    for module in _imports(path):
+        for folder, forbidden in FORBIDDEN:
+            if _name(path).startswith(folder):
+                assert not _is(module, forbidden), f"{_name(path)} imports {module}"
+
+
+def test_only_the_seam_reaches_models() -> None:
+    seam = "pipeline/loading.py"
+    for path in SOURCES:
+        if _name(path).startswith("pipeline/") and _name(path) != seam:
+            assert not [m for m in _imports(path) if _is(m, "models")], _name(path)
+
+
+def test_model_families_do_not_import_each_other() -> None:
+    families = [p.name for p in (ROOT / "models").iterdir() if p.is_dir() and p.name[0] != "_"]
+    assert families
+    for family in families:
+        for path in (ROOT / "models" / family).rglob("*.py"):
+            for module in _imports(path):
+                others = [f for f in families if f != family and _is(module, f"models.{f}")]
+                assert not others, f"{_name(path)} imports {module}"
+
+
+def test_editors_do_not_import_each_other() -> None:
+    for path in (ROOT / "pipeline/editors").glob("[!_]*.py"):
+        for module in _imports(path):
+            if _is(module, "pipeline.editors") and module != "pipeline.editors":
+                assert module.startswith("pipeline.editors._base"), f"{_name(path)}: {module}"
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in SOURCES:
+        if _name(path) == "pipeline/cli.py" or path.name == "__main__.py":
+            continue
+        calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
+        names = [c.func.id for c in calls if isinstance(c.func, ast.Name)]
+        assert "print" not in names, _name(path)
+
+
+def test_torch_load_is_called_only_by_the_safe_loader() -> None:
+    for path in SOURCES:
+        if _name(path) != "models/weights.py":
+            assert "torch.load" not in path.read_text(encoding="utf-8"), _name(path)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_name)
+def test_files_and_functions_stay_small_enough_to_read(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno + 1 <= 60, f"{node.name} in {_name(path)}"
