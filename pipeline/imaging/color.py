@@ -1,0 +1,329 @@
+"""Between a frame's own samples and RGB: regions out, differences back in.
+
+A frame is never converted to RGB and back. What a network sees is a copy; what returns is only the
+RGB difference an edit makes, carried linearly into the planes: YUV' = round(YUV + M ΔRGB). Where
+the difference is zero the samples stay bit-identical, for every bit depth, range and matrix.
+
+Matrices and ranges follow ITU-T H.273 (clause 8, `MatrixCoefficients`, `VideoFullRangeFlag`).
+Chroma is taken to sit at the centre of its block; an edit differs from true siting by at most half
+a luma pixel, and unedited samples are not touched at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Frame, PixelEncoding, Plane, Region
+
+Floats = NDArray[np.float32]
+
+LUMA_WEIGHTS: dict[str, tuple[float, float]] = {
+    "bt709": (0.2126, 0.0722),
+    "bt601": (0.299, 0.114),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+    "bt2020": (0.2627, 0.0593),
+}
+"""(K_R, K_B) of each matrix, ITU-T H.273 table 4; K_G = 1 - K_R - K_B."""
+
+
+def subsampling(frame: Frame) -> tuple[int, int]:
+    """Return how many luma pixels one chroma sample spans, (horizontally, vertically)."""
+    if len(frame.planes) < 3:
+        return 1, 1
+    chroma_h, chroma_w = frame.planes[1].shape
+    return _factor(frame.width, chroma_w), _factor(frame.height, chroma_h)
+
+
+def frame_to_rgb(frame: Frame, region: Region | None = None) -> Floats:
+    """Return the RGB picture of a region of a frame, chroma upsampled bilinearly.
+
+    Args:
+        frame: any encoding; an alpha plane is ignored.
+        region: x0, y0, x1, y1 [px] inside the frame; None is the whole frame.
+
+    Returns:
+        (h, w, 3) float32 RGB in [0, 1] (values outside are clipped), non-linear as encoded.
+
+    Raises:
+        ValueError: the region is empty or not inside the frame.
+    """
+    x0, y0, x1, y1 = _check_region(frame, region)
+    matrix = _to_rgb_matrix(frame.encoding)
+    luma = frame.planes[0][y0:y1, x0:x1].astype(np.float32)
+    if len(frame.planes) < 3:
+        gray = luma * matrix[0, 0] + matrix[0, 3]
+        return np.repeat(np.clip(gray, 0.0, 1.0)[:, :, None], 3, axis=2)
+    sx, sy = subsampling(frame)
+    chroma = [_upsampled(plane, (x0, y0, x1, y1), sx, sy) for plane in frame.planes[1:3]]
+    rgb = cv2.transform(cv2.merge([luma, *chroma]), matrix)
+    return np.asarray(np.clip(rgb, 0.0, 1.0, out=rgb), dtype=np.float32)
+
+
+def frame_to_rgb_reference(frame: Frame, region: Region | None = None) -> Floats:
+    """Return what `frame_to_rgb` returns, written out plainly in float64 numpy."""
+    x0, y0, x1, y1 = _check_region(frame, region)
+    matrix = _to_rgb_matrix(frame.encoding).astype(np.float64)
+    samples = [frame.planes[0][y0:y1, x0:x1].astype(np.float64)]
+    sx, sy = subsampling(frame)
+    chroma = frame.planes[1:3] if len(frame.planes) >= 3 else ()
+    for plane in chroma:
+        rows, row_weight = _bilinear(np.arange(y0, y1), sy, plane.shape[0])
+        cols, col_weight = _bilinear(np.arange(x0, x1), sx, plane.shape[1])
+        picture = plane.astype(np.float64)
+        lines = picture[rows] * (1 - row_weight)[:, None]
+        lines += picture[np.minimum(rows + 1, plane.shape[0] - 1)] * row_weight[:, None]
+        right = lines[:, np.minimum(cols + 1, plane.shape[1] - 1)]
+        samples.append(lines[:, cols] * (1 - col_weight) + right * col_weight)
+    while len(samples) < 3:
+        samples.append(np.zeros_like(samples[0]))
+    rgb = np.stack(samples, axis=2) @ matrix[:, :3].T + matrix[:, 3]
+    return np.clip(rgb, 0.0, 1.0).astype(np.float32)
+
+
+def frame_to_rgb_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
+    """Return the whole frame shrunk by area averaging, for detection and previews.
+
+    Args:
+        frame: any encoding.
+        long_side: length of the longer side [px]; a smaller frame keeps its size.
+
+    Returns:
+        (h, w, 3) uint8 RGB; pixels keep the shape (aspect) they have in the frame.
+    """
+    size = _small_size(frame, long_side)
+    planes = frame.planes[:3] if len(frame.planes) >= 3 else frame.planes[:1] * 3
+    matrix = _to_rgb_matrix(frame.encoding)
+    small = [_shrunk(plane, size).astype(np.float32) for plane in planes]
+    rgb = cv2.transform(cv2.merge(small), matrix * 255.0)
+    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+
+
+def frame_to_luma_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
+    """Return the luma of the frame shrunk by area averaging, (h, w) uint8, full range."""
+    if frame.encoding.matrix == "rgb":
+        return np.asarray(
+            cv2.cvtColor(frame_to_rgb_small(frame, long_side), cv2.COLOR_RGB2GRAY), dtype=np.uint8
+        )
+    offset, scale = _luma_offset_scale(frame.encoding)
+    small = _shrunk(frame.planes[0], _small_size(frame, long_side)).astype(np.float32)
+    return np.clip(np.rint((small - offset) * (255.0 / scale)), 0, 255).astype(np.uint8)
+
+
+def add_rgb_difference(
+    frame: Frame, region: Region, difference: Floats, mask: NDArray[np.generic]
+) -> Frame:
+    """Return the frame with an RGB difference carried into its own samples.
+
+    A luma sample changes only where the mask is above 0. A chroma sample changes only if every
+    luma pixel it reaches under bilinear upsampling (its block and half a block around) is inside
+    the mask, so nothing outside the mask changes in any player that interpolates chroma. The mask
+    only opens pixels: the difference is not multiplied by it.
+
+    A sample never ends further outside the studio range than it began, nor outside its bit depth.
+
+    Args:
+        frame: the frame; it is not changed, and planes without a change are shared with it.
+        region: x0, y0, x1, y1 [px] inside the frame.
+        difference: (h, w, 3) float32, edited minus unedited RGB in units of [0, 1].
+        mask: (h, w) float or bool; above 0 where pixels may change.
+
+    Raises:
+        ValueError: the region is not inside the frame, or shapes do not match it.
+    """
+    x0, y0, x1, y1 = _check_region(frame, region)
+    shape = (y1 - y0, x1 - x0)
+    if difference.shape != (*shape, 3) or mask.shape != shape:
+        raise ValueError(
+            f"region {region} needs a difference {(*shape, 3)} and a mask {shape}, "
+            f"got {difference.shape} and {mask.shape}"
+        )
+    gate = mask > 0
+    if not gate.any():
+        return frame
+    toward = _difference_matrix(frame.encoding)
+    planes = list(frame.planes)
+    sx, sy = subsampling(frame)
+    moved = cv2.split(cv2.transform(np.ascontiguousarray(difference, dtype=np.float32), toward))
+    at = (slice(y0, y1), slice(x0, x1))
+    planes[0] = _moved(planes[0], at, moved[0], gate, frame.encoding, 0)
+    chroma_at, may_change = at, gate
+    if sx * sy > 1:
+        chroma_at, may_change = _chroma_gate(frame, (x0, y0, x1, y1), gate)
+    for i in range(1, len(moved)):
+        small = _block_means(moved[i], (x0, y0), chroma_at, sx, sy) if sx * sy > 1 else moved[i]
+        planes[i] = _moved(planes[i], chroma_at, small, may_change, frame.encoding, i)
+    return dataclasses.replace(frame, planes=tuple(planes))
+
+
+def _check_region(frame: Frame, region: Region | None) -> Region:
+    x0, y0, x1, y1 = region if region is not None else (0, 0, frame.width, frame.height)
+    if not (0 <= x0 < x1 <= frame.width and 0 <= y0 < y1 <= frame.height):
+        raise ValueError(
+            f"region {region} must lie inside the frame of {frame.width}x{frame.height} px"
+        )
+    return x0, y0, x1, y1
+
+
+def _factor(length: int, chroma_length: int) -> int:
+    """Return the subsampling factor (1, 2 or 4) that gives `chroma_length`, rounded up."""
+    for factor in (1, 2, 4):
+        if -(-length // factor) == chroma_length:
+            return factor
+    raise ValueError(f"a chroma plane of {chroma_length} samples does not fit {length} pixels")
+
+
+def _luma_offset_scale(encoding: PixelEncoding) -> tuple[float, float]:
+    """Return the sample value of black and the span to white (also of each plane of RGB)."""
+    if encoding.full_range:
+        return 0.0, float((1 << encoding.bits) - 1)
+    return float(16 << (encoding.bits - 8)), float(219 << (encoding.bits - 8))
+
+
+def _chroma_scale(encoding: PixelEncoding) -> float:
+    full = float((1 << encoding.bits) - 1)
+    return full if encoding.full_range else float(224 << (encoding.bits - 8))
+
+
+def _to_rgb_matrix(encoding: PixelEncoding) -> Floats:
+    """Return the (3, 4) affine map from a frame's samples, in plane order, to RGB in [0, 1]."""
+    offset, scale = _luma_offset_scale(encoding)
+    if encoding.matrix == "rgb":  # planes are G, B, R
+        rows = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]) / scale
+        return np.column_stack([rows, np.full(3, -offset / scale)]).astype(np.float32)
+    if encoding.matrix == "gray":
+        rows = np.array([[1, 0, 0]] * 3) / scale
+        return np.column_stack([rows, np.full(3, -offset / scale)]).astype(np.float32)
+    kr, kb = LUMA_WEIGHTS[encoding.matrix]
+    kg = 1 - kr - kb
+    unit = np.array(
+        [
+            [1, 0, 2 * (1 - kr)],
+            [1, -2 * (1 - kb) * kb / kg, -2 * (1 - kr) * kr / kg],
+            [1, 2 * (1 - kb), 0],
+        ]
+    )
+    rows = unit / np.array([scale, _chroma_scale(encoding), _chroma_scale(encoding)])
+    neutral = np.array([offset, 1 << (encoding.bits - 1), 1 << (encoding.bits - 1)])
+    return np.column_stack([rows, -rows @ neutral]).astype(np.float32)
+
+
+def _difference_matrix(encoding: PixelEncoding) -> Floats:
+    """Return the (planes, 3) linear map from an RGB difference to sample differences."""
+    _, scale = _luma_offset_scale(encoding)
+    if encoding.matrix == "rgb":
+        return np.array([[0, scale, 0], [0, 0, scale], [scale, 0, 0]], dtype=np.float32)
+    kr, kb = LUMA_WEIGHTS["bt709" if encoding.matrix == "gray" else encoding.matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    if encoding.matrix == "gray":
+        return (luma[None] * scale).astype(np.float32)
+    blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))
+    red = (np.array([1, 0, 0]) - luma) / (2 * (1 - kr))
+    chroma = _chroma_scale(encoding)
+    return np.stack([luma * scale, blue * chroma, red * chroma]).astype(np.float32)
+
+
+def _legal_span(encoding: PixelEncoding, plane: int) -> tuple[int, int]:
+    """Return the lowest and highest sample value the encoding means to use in a plane."""
+    if encoding.full_range:
+        return 0, (1 << encoding.bits) - 1
+    is_chroma = plane > 0 and encoding.matrix != "rgb"
+    shift = encoding.bits - 8
+    return 16 << shift, (240 if is_chroma else 235) << shift
+
+
+def _moved(
+    plane: Plane,
+    at: tuple[slice, slice],
+    difference: Floats,
+    gate: NDArray[np.bool_],
+    encoding: PixelEncoding,
+    index: int,
+) -> Plane:
+    """Return the plane with the difference added where the gate is open; itself if none."""
+    before = plane[at]
+    low, high = _legal_span(encoding, index)
+    after = np.rint(before + np.where(gate, difference, np.float32(0.0)))
+    after = np.clip(after, np.minimum(before, low), np.maximum(before, high)).astype(plane.dtype)
+    if np.array_equal(before, after):
+        return plane
+    copy = plane.copy()
+    copy[at] = after
+    return copy
+
+
+def _upsampled(plane: Plane, region: Region, sx: int, sy: int) -> Floats:
+    """Return the part of a chroma plane under a luma region, at luma resolution."""
+    x0, y0, x1, y1 = region
+    if sx == sy == 1:
+        return plane[y0:y1, x0:x1].astype(np.float32)
+    # One sample more on every side, so that a region equals the same crop of the whole frame.
+    left, top = max(0, x0 // sx - 1), max(0, y0 // sy - 1)
+    part = plane[top : (y1 - 1) // sy + 2, left : (x1 - 1) // sx + 2].astype(np.float32)
+    size = (part.shape[1] * sx, part.shape[0] * sy)
+    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole[y0 - top * sy : y1 - top * sy, x0 - left * sx : x1 - left * sx])
+
+
+def _bilinear(
+    position: NDArray[np.int64], factor: int, length: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the lower sample and the weight of the upper one for luma positions."""
+    at = np.clip((position + 0.5) / factor - 0.5, 0, length - 1)
+    lower = np.floor(at).astype(np.int64)
+    return lower, at - lower
+
+
+def _chroma_gate(
+    frame: Frame, region: Region, gate: NDArray[np.bool_]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the chroma samples under a region and which of them reach only open pixels.
+
+    Centred bilinear upsampling by s reaches 2s pixels: sample j weighs on s·j - s/2 … s·j + 3s/2 - 1
+    (one pixel if s is 1). Pixels beyond the frame do not exist and forbid nothing.
+    """
+    x0, y0, x1, y1 = region
+    sx, sy = subsampling(frame)
+    left, right, top, bottom = x0 // sx, -(-x1 // sx), y0 // sy, -(-y1 // sy)
+    # Luma pixels the samples reach, with the origin of the first reach.
+    ox, oy = left * sx - sx // 2, top * sy - sy // 2
+    width, height = (right - left) * sx + 2 * (sx // 2), (bottom - top) * sy + 2 * (sy // 2)
+    xs, ys = np.arange(ox, ox + width), np.arange(oy, oy + height)
+    outside_x = (xs < 0) | (xs >= frame.width)
+    outside_y = (ys < 0) | (ys >= frame.height)
+    may_change = outside_y[:, None] | outside_x[None, :]
+    may_change[y0 - oy : y1 - oy, x0 - ox : x1 - ox] |= gate
+    for axis, s, count in ((0, sy, bottom - top), (1, sx, right - left)):
+        reach = 2 * s if s > 1 else 1
+        index = s * np.arange(count)[:, None] + np.arange(reach)[None, :]
+        may_change = np.take(may_change, index, axis=axis).all(axis=axis + 1)
+    return (slice(top, bottom), slice(left, right)), may_change
+
+
+def _block_means(
+    difference: Floats, origin: tuple[int, int], at: tuple[slice, slice], sx: int, sy: int
+) -> Floats:
+    """Return the mean of a luma-resolution difference over each chroma block of `at`."""
+    rows, cols = at
+    before_x, before_y = origin[0] - cols.start * sx, origin[1] - rows.start * sy
+    after_x = (cols.stop - cols.start) * sx - before_x - difference.shape[1]
+    after_y = (rows.stop - rows.start) * sy - before_y - difference.shape[0]
+    whole = cv2.copyMakeBorder(
+        difference, before_y, after_y, before_x, after_x, cv2.BORDER_REPLICATE
+    )
+    size = (cols.stop - cols.start, rows.stop - rows.start)
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _small_size(frame: Frame, long_side: int) -> tuple[int, int]:
+    scale = min(1.0, long_side / max(frame.width, frame.height))
+    return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+
+
+def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
+    picture = np.ascontiguousarray(plane)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=plane.dtype)
