@@ -98,9 +98,9 @@ def frame_to_rgb_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
     size = _small_size(frame, long_side)
     planes = frame.planes[:3] if len(frame.planes) >= 3 else frame.planes[:1] * 3
     matrix = _to_rgb_matrix(frame.encoding)
-    small = [_shrunk(plane, size).astype(np.float32) for plane in planes]
-    rgb = cv2.transform(cv2.merge(small), matrix * 255.0)
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    small = [_shrunk(plane, size) for plane in planes]
+    rgb = np.asarray(cv2.transform(cv2.merge(small), matrix * 255.0), dtype=np.float32)
+    return np.clip(np.rint(rgb, out=rgb), 0, 255, out=rgb).astype(np.uint8)
 
 
 def frame_to_luma_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
@@ -110,12 +110,15 @@ def frame_to_luma_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
             cv2.cvtColor(frame_to_rgb_small(frame, long_side), cv2.COLOR_RGB2GRAY), dtype=np.uint8
         )
     offset, scale = _luma_offset_scale(frame.encoding)
-    small = _shrunk(frame.planes[0], _small_size(frame, long_side)).astype(np.float32)
-    return np.clip(np.rint((small - offset) * (255.0 / scale)), 0, 255).astype(np.uint8)
+    small = _shrunk(frame.planes[0], _small_size(frame, long_side))
+    luma: NDArray[np.uint8] = np.clip(np.rint((small - offset) * (255.0 / scale)), 0, 255).astype(
+        np.uint8
+    )
+    return luma
 
 
 def add_rgb_difference(
-    frame: Frame, region: Region, difference: Floats, mask: NDArray[np.generic]
+    frame: Frame, region: Region, difference: Floats, mask: Floats | NDArray[np.bool_]
 ) -> Frame:
     """Return the frame with an RGB difference carried into its own samples.
 
@@ -142,7 +145,7 @@ def add_rgb_difference(
             f"region {region} needs a difference {(*shape, 3)} and a mask {shape}, "
             f"got {difference.shape} and {mask.shape}"
         )
-    gate = mask > 0
+    gate = np.asarray(mask > 0)
     if not gate.any():
         return frame
     toward = _difference_matrix(frame.encoding)
@@ -283,8 +286,8 @@ def _chroma_gate(
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     """Return the chroma samples under a region and which of them reach only open pixels.
 
-    Centred bilinear upsampling by s reaches 2s pixels: sample j weighs on s·j - s/2 … s·j + 3s/2 - 1
-    (one pixel if s is 1). Pixels beyond the frame do not exist and forbid nothing.
+    Centred bilinear upsampling by s reaches 2s pixels: sample j weighs on s·j - s/2 to
+    s·j + 3s/2 - 1 (one pixel if s is 1). Pixels beyond the frame do not exist and forbid nothing.
     """
     x0, y0, x1, y1 = region
     sx, sy = subsampling(frame)
@@ -300,7 +303,7 @@ def _chroma_gate(
     for axis, s, count in ((0, sy, bottom - top), (1, sx, right - left)):
         reach = 2 * s if s > 1 else 1
         index = s * np.arange(count)[:, None] + np.arange(reach)[None, :]
-        may_change = np.take(may_change, index, axis=axis).all(axis=axis + 1)
+        may_change = np.asarray(np.take(may_change, index, axis=axis).all(axis=axis + 1))
     return (slice(top, bottom), slice(left, right)), may_change
 
 
@@ -324,6 +327,6 @@ def _small_size(frame: Frame, long_side: int) -> tuple[int, int]:
     return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
 
 
-def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
-    picture = np.ascontiguousarray(plane)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=plane.dtype)
+def _shrunk(plane: Plane, size: tuple[int, int]) -> Floats:
+    small = cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.float32)
