@@ -1,0 +1,213 @@
+"""Frames out of a video: every one, in presentation order, with its exact time, upright.
+
+Memory is bounded by the decoder's own buffers. What cannot be decoded is counted in `losses`, never
+guessed. A container that stores only decoding times (AVI) gives the k-th shown frame the k-th of
+them; a frame without any time begins where the frame before ends; a stamp not later than its
+predecessor's is moved one tick after it. The last two are counted in `warnings`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import VideoError
+from ..types import Frame
+from .planes import layout_of, planes_of
+from .probe import Source, announced_duration_s, find_video, open_input
+
+_END_TOLERANCE_S = 0.5
+"""A video that ends this much before its announced end [s] has lost frames; less is rounding."""
+
+_FRAME_THREADS_PIXELS = 1920 * 1088
+"""Above this picture size frames are decoded in parallel."""
+
+LossKind = Literal["packet", "concealed", "truncated", "read-error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something in the video that could not be decoded as it was meant."""
+
+    kind: LossKind
+    """`packet`: undecodable, its frame is missing; `concealed`: decoded with guessed parts."""
+    where_s: float
+    """Presentation time [s] of the damage, as far as known."""
+    message: str
+
+
+class VideoReader:
+    """Iterates over the frames of a video once; a context manager.
+
+    Args:
+        source: what `probe` found.
+        threads: decoder threads; 0 lets FFmpeg choose.
+
+    Raises (while iterating):
+        VideoError: the file changed or vanished, size or pixel format change mid-stream, or not
+            one frame can be decoded.
+    """
+
+    def __init__(self, source: Source, *, threads: int = 0) -> None:
+        self.source = source
+        self.threads = threads
+        self.losses: list[Loss] = []
+        self.frames_read = 0
+        self._untimed = 0
+        self._moved = 0
+        self._decoding_times: deque[int] = deque()
+        self._end = source.first_pts
+        self._last: int | None = None
+        self._opened: AbstractContextManager[InputContainer] | None = None
+        self._container: InputContainer | None = None
+
+    def __enter__(self) -> VideoReader:
+        self._opened = open_input(self.source.path)
+        self._container = self._opened.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            self._opened.__exit__(None, None, None)
+        self._opened = self._container = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences on what was read otherwise than stored, for the report."""
+        found = []
+        if self._untimed:
+            found.append(f"{self._untimed} frames had no time stamp; it was derived")
+        if self._moved:
+            found.append(
+                f"{self._moved} frames had a time stamp not after the frame before; each was "
+                "moved one tick after it"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame; `Frame.planes` are read-only."""
+        if self._container is None:
+            raise RuntimeError("VideoReader must be entered with `with`, and is iterated once")
+        container, self._container = self._container, None
+        stream = find_video(container, self.source.path)
+        if stream.index != self.source.stream_index:
+            raise VideoError(f"{self.source.path} changed since it was opened; start again")
+        # Frame threads report damage late and PyAV then drops frames at the end of the file, so
+        # they are used only where one core would be too slow.
+        is_large = self.source.info.width * self.source.info.height > _FRAME_THREADS_PIXELS
+        stream.thread_type = "AUTO" if is_large else "SLICE"
+        stream.codec_context.thread_count = self.threads
+        announced = len(stream.index_entries)
+        packets = 0
+        for packet in self._packets(container, stream):
+            packets += 1
+            if packet.pts is None and packet.dts is not None:
+                self._decoding_times.append(packet.dts)
+            for decoded in self._decoded(stream, packet):
+                yield self._frame(decoded)
+        for decoded in self._decoded(stream, None):
+            yield self._frame(decoded)
+        self._check_end(stream, announced, packets)
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[Packet[VideoStream]]:
+        try:
+            for packet in container.demux(stream):
+                # Empty packets stand for a repeated picture in AVI, or for the end (PyAV): to the
+                # decoder they would mean the end.
+                if packet.size:
+                    yield packet
+        except av.error.FFmpegError as e:
+            self._lose("read-error", self._end, f"reading stopped: {e.strerror}")
+
+    def _decoded(self, stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        if packet is not None and packet.is_corrupt:
+            self._lose("packet", packet.pts, "a packet is cut short or fails its checksum")
+        try:
+            return stream.codec_context.decode(packet)
+        except av.error.FFmpegError as e:
+            stamp = packet.pts if packet is not None else None
+            self._lose("packet", stamp, f"a packet could not be decoded: {e.strerror}")
+            if self._decoding_times:
+                self._decoding_times.popleft()
+            return []
+
+    def _frame(self, decoded: VideoFrame) -> Frame:
+        source = self.source
+        found = (decoded.format.name, (decoded.width, decoded.height))
+        if found != (source.info.pix_fmt, source.stored_size):
+            raise VideoError(
+                f"{source.path}: frame {self.frames_read} is {found[0]} {decoded.width}x"
+                f"{decoded.height}, the video began as {source.info.pix_fmt} "
+                f"{source.stored_size[0]}x{source.stored_size[1]}; only videos of one format can "
+                "be edited. Cut the video there and edit the parts"
+            )
+        if decoded.is_corrupt:
+            self._lose("concealed", decoded.pts, "a frame was decoded with guessed parts")
+        layout = layout_of(source.info.pix_fmt)
+        if layout is None:
+            decoded = decoded.reformat(format=source.encoding.pix_fmt)
+            layout = layout_of(source.encoding.pix_fmt)
+            assert layout is not None
+        planes = planes_of(decoded, layout)
+        if source.turn_deg:
+            planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
+        pts = self._stamp(decoded)
+        self.frames_read += 1
+        return Frame(
+            index=self.frames_read - 1,
+            pts=pts,
+            duration=max(0, decoded.duration or 0),
+            planes=planes,
+            encoding=source.encoding,
+        )
+
+    def _stamp(self, decoded: VideoFrame) -> int:
+        """Return the time stamp of a frame, later than any before."""
+        pts = decoded.pts
+        if pts is None and self._decoding_times:
+            pts = self._decoding_times.popleft()
+        if pts is None:
+            self._untimed += 1
+            pts = self._end
+        if self._last is not None and pts <= self._last:
+            self._moved += 1
+            pts = self._last + 1
+        self._last = pts
+        self._end = pts + (decoded.duration or self.source.nominal_duration)
+        return pts
+
+    def _check_end(self, stream: VideoStream, announced: int, packets: int) -> None:
+        if self.frames_read == 0:
+            raise VideoError(f"{self.source.path}: not one frame of its video could be decoded")
+        missing_s = announced_duration_s(stream) - self._seconds(self._end - self.source.first_pts)
+        if announced > packets:
+            message = f"the file announces {announced} pictures and holds {packets}; it is cut off"
+            self._lose("truncated", self._end, message)
+        elif missing_s > _END_TOLERANCE_S and not stream.index_entries:
+            message = f"the video ends {missing_s:.2f} s before its announced end; it is cut off"
+            self._lose("truncated", self._end, message)
+
+    def _lose(self, kind: LossKind, stamp: int | None, message: str) -> None:
+        where = self._seconds(stamp if stamp is not None else self._end)
+        self.losses.append(Loss(kind, where, message))
+
+    def _seconds(self, ticks: int) -> float:
+        return float(ticks * self.source.info.time_base)

@@ -1,0 +1,377 @@
+"""What a video file holds, learnt by opening it and decoding one frame; nothing is trusted.
+
+Only local media files are opened: no URL, no playlist, no format that reads other files. Sizes
+beyond `MAX_SIDE_PX` and `MAX_PIXELS` are refused before memory for a picture is reserved.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, cast
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import VideoError
+from ..types import Matrix, PixelEncoding, VideoInfo
+from .planes import Layout, layout_of, nearest_planar
+
+MAX_SIDE_PX = 16_384
+MAX_PIXELS = 1 << 27
+"""134 million pixels: more than 16K video (15360 x 8640)."""
+
+_REFUSED_FORMATS = {
+    *("hls", "dash", "imf", "concat", "concatf", "sdp", "rtsp", "rtp", "sap", "lavfi"),
+    *("tty", "bin", "xbin", "adf", "idf", "ffmetadata"),
+}
+"""Demuxers that reach for other files or addresses, or that draw text files as pictures."""
+
+StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
+
+_MATRICES: dict[int, Matrix] = {
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt601",
+    6: "bt601",
+    7: "smpte240m",
+    9: "bt2020",
+    10: "bt2020",
+}
+"""AVCOL_SPC_* (ITU-T H.273 MatrixCoefficients) by number."""
+
+_TURNS = {
+    (1, 0, 0, 1): 0,
+    (0, 1, -1, 0): 90,
+    (-1, 0, 0, -1): 180,
+    (0, -1, 1, 0): 270,
+}
+"""Rotation part (a, b, c, d) of a display matrix → clockwise turn [deg] that players apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream that is not edited but copied packet for packet."""
+
+    index: int
+    kind: StreamKind
+    codec: str
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class HdrMetadata:
+    """Static HDR metadata (SMPTE ST 2086 and CTA-861.3) of the video stream."""
+
+    primaries: tuple[Fraction, ...]
+    """Chromaticities: red x, y, green x, y, blue x, y, white x, y; empty if unknown."""
+    luminance: tuple[Fraction, ...]
+    """Lowest and highest of the mastering display [cd/m²]; empty if unknown."""
+    light_level: tuple[int, ...]
+    """MaxCLL and MaxFALL [cd/m²]; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A video file that can be edited."""
+
+    path: Path
+    info: VideoInfo
+    stream_index: int
+    """Index of the edited video stream in the container."""
+    others: tuple[StreamInfo, ...]
+    """All other streams, in container order."""
+    encoding: PixelEncoding
+    """Of every frame the reader gives."""
+    stored_size: tuple[int, int]
+    """Width and height [px] as coded, before rotation."""
+    sample_aspect: Fraction | None
+    """Stored pixel aspect ratio; None if the file does not say."""
+    display_matrix: tuple[int, ...]
+    """The nine numbers of the display matrix, or empty."""
+    turn_deg: int
+    """Clockwise turn (0, 90, 180, 270) the reader applies to the planes."""
+    hdr: HdrMetadata | None
+    first_pts: int
+    """[ticks] of the first frame."""
+    nominal_duration: int
+    """[ticks] of a frame at the average rate, at least 1."""
+    profile: str
+    """Codec profile as FFmpeg names it, or empty."""
+    warnings: tuple[str, ...]
+
+
+@contextmanager
+def open_input(path: Path) -> Iterator[InputContainer]:
+    """Open a local media file, closing it afterwards.
+
+    Raises:
+        VideoError: missing, a directory, an address, or not readable as media.
+    """
+    if not path.exists():
+        raise VideoError(
+            f"{path}: no such file; only local video files can be opened, not addresses"
+        )
+    if not path.is_file():
+        raise VideoError(f"{path} is not a file; give the path of one video file")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty (0 bytes); it may be a download that failed")
+    try:
+        container = av.open(
+            f"file:{path.resolve()}",
+            options={"max_pixels": str(MAX_PIXELS)},
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": ",".join(sorted(av.formats_available - _REFUSED_FORMATS)),
+            },
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as e:
+        raise VideoError(
+            f"{path} cannot be read as a video: {_words(e)}. Accepted is any media file FFmpeg "
+            "reads, except playlists; a file cut off while it was written may lack its index"
+        ) from e
+    # PyAV asks FFmpeg to invent missing presentation times; in AVI those come out of order.
+    container.flags &= ~av.container.Flags.gen_pts.value
+    with container:
+        yield container
+
+
+def find_video(container: InputContainer, path: Path) -> VideoStream:
+    """Return the video stream that is edited: FFmpeg's best one that is not cover art.
+
+    Raises:
+        VideoError: there is none, it cannot be decoded, or its pictures are too large.
+    """
+    pictures = [s for s in container.streams.video if not _is_cover(s)]
+    if not pictures:
+        found = ", ".join(s.type for s in container.streams) or "no streams"
+        raise VideoError(f"{path} has no video stream (found: {found})")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, VideoStream) and best in pictures else pictures[0]
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: FFmpeg has no decoder for the video stream {stream.index}")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
+        raise VideoError(
+            f"{path}: pictures of {width}x{height} px are too large; accepted are up to "
+            f"{MAX_SIDE_PX} px a side and {MAX_PIXELS} pixels. Scale the video down first"
+        )
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def probe(path: Path) -> Source:
+    """Return what is known of a video after decoding its first frame.
+
+    Raises:
+        VideoError: the file cannot be opened, holds no video, or not one frame can be decoded.
+    """
+    with open_input(path) as container:
+        stream = find_video(container, path)
+        stream.thread_type = "SLICE"  # one frame is wanted soon, not many frames fast
+        frame = _first_frame(container, stream, path)
+        return _describe(path, container, stream, frame)
+
+
+def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, Layout, str]:
+    """Return the encoding of a decoded frame, its layout, and a warning if it must be converted.
+
+    An unspecified matrix is taken as players take it (mpv, libplacebo): BT.709 from 720 lines or
+    1280 columns on, BT.601 below.
+    """
+    pix_fmt = frame.format.name
+    layout, warning = layout_of(pix_fmt), ""
+    if layout is None:
+        planar = nearest_planar(pix_fmt)
+        layout = layout_of(planar)
+        assert layout is not None
+        warning = f"pictures are converted from {pix_fmt} to {planar}, which edits are made in"
+    matrix: Matrix
+    if layout.planar.startswith("gb"):
+        matrix = "rgb"
+    elif layout.planar.startswith(("gray", "ya")):
+        matrix = "gray"
+    else:
+        guess: Matrix = "bt709" if frame.width >= 1280 or height > 576 else "bt601"
+        matrix = _MATRICES.get(int(frame.colorspace), guess)
+        if matrix == "rgb":  # a YUV picture that calls itself RGB: the tag is wrong
+            matrix = guess
+    is_full = int(frame.color_range) == 2 or pix_fmt.startswith("yuvj")
+    if int(frame.color_range) == 0 and matrix in ("rgb", "gray"):
+        is_full = True  # as swscale and players read RGB and gray that say nothing
+    return PixelEncoding(layout.planar, layout.bits, matrix, is_full), layout, warning
+
+
+def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+    last_error: Exception | None = None
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as e:
+                last_error = e
+                continue
+            if frames:
+                return frames[0]
+    except av.error.FFmpegError as e:
+        last_error = e
+    why = f" ({_words(last_error)})" if last_error else ""
+    raise VideoError(f"{path}: not one frame of its video could be decoded{why}") from last_error
+
+
+def _describe(
+    path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame
+) -> Source:
+    encoding, _, conversion = encoding_of(frame, frame.height)
+    warnings = [conversion] if conversion else []
+    matrix = _side_data(frame, "DISPLAYMATRIX")
+    display_matrix = struct.unpack("<9i", matrix[:36]) if len(matrix) >= 36 else ()
+    turn = _turn(display_matrix, frame, encoding, warnings)
+    if frame.interlaced_frame:
+        warnings.append(
+            "the video is interlaced: frames are edited whole and encoded as progressive pictures"
+        )
+    if int(frame.colorspace) in (8, 14):
+        warnings.append(
+            f"colour matrix {int(frame.colorspace)} (YCgCo or ICtCp) is treated as YCbCr; colours "
+            "inside an edit may be off, outside they are untouched"
+        )
+    aspect = stream.sample_aspect_ratio or None
+    upright = aspect or Fraction(1)
+    width, height = frame.width, frame.height
+    if turn in (90, 270):
+        width, height, upright = height, width, 1 / upright
+    time_base = stream.time_base or Fraction(1, 90_000)
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    info = VideoInfo(
+        width=width,
+        height=height,
+        time_base=time_base,
+        rate=rate,
+        rotation_deg=turn,
+        pixel_aspect=upright,
+        pix_fmt=frame.format.name,
+        codec=stream.codec_context.codec.canonical_name,
+        container=container.format.name,
+        color_range=int(frame.color_range),
+        color_primaries=int(frame.color_primaries),
+        color_transfer=int(frame.color_trc),
+        color_matrix=int(frame.colorspace),
+        frame_count_hint=stream.frames,
+        duration_s=announced_duration_s(stream) or (container.duration or 0) / 1e6,
+    )
+    return Source(
+        path=path,
+        info=info,
+        stream_index=stream.index,
+        others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
+        encoding=encoding,
+        stored_size=(frame.width, frame.height),
+        sample_aspect=aspect,
+        display_matrix=display_matrix,
+        turn_deg=turn,
+        hdr=_hdr(frame),
+        first_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
+        nominal_duration=max(1, round(1 / (rate * time_base))),
+        profile=stream.profile or "",
+        warnings=tuple(warnings),
+    )
+
+
+def _turn(
+    display_matrix: tuple[int, ...],
+    frame: VideoFrame,
+    encoding: PixelEncoding,
+    warnings: list[str],
+) -> int:
+    """Return the turn [deg] a display matrix asks for; what is no plain turn is warned of."""
+    if not display_matrix:
+        return 0
+    a, b, _, c, d = (round(v / 65536, 3) for v in display_matrix[:5])
+    turn = _TURNS.get((int(a), int(b), int(c), int(d))) if {a, b, c, d} <= {-1, 0, 1} else None
+    if turn is None:
+        warnings.append(
+            "the display matrix mirrors or turns by no multiple of 90 degrees: it is kept, but "
+            "faces are looked for in the picture as stored"
+        )
+        return 0
+    is_subsampled = encoding.pix_fmt.startswith("yuv") and "444" not in encoding.pix_fmt
+    if turn and is_subsampled and (frame.width % 2 or frame.height % 2):
+        warnings.append(
+            f"a turned picture of odd size {frame.width}x{frame.height} is edited as stored; the "
+            "turn is kept for players"
+        )
+        return 0
+    return turn
+
+
+def _hdr(frame: VideoFrame) -> HdrMetadata | None:
+    """Read AVMasteringDisplayMetadata and AVContentLightMetadata (libavutil headers)."""
+    mastering = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    light = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    primaries: tuple[Fraction, ...] = ()
+    luminance: tuple[Fraction, ...] = ()
+    if len(mastering) >= 88:
+        numbers = struct.unpack("<22i", mastering[:88])
+        pairs = zip(numbers[0:20:2], numbers[1:20:2], strict=True)
+        values = [Fraction(n, d) if d else Fraction(0) for n, d in pairs]
+        primaries = tuple(values[:8]) if numbers[20] else ()
+        luminance = tuple(values[8:10]) if numbers[21] else ()
+    level = tuple(struct.unpack("<2I", light[:8])) if len(light) >= 8 else ()
+    return HdrMetadata(primaries, luminance, level) if primaries or luminance or level else None
+
+
+def _side_data(frame: VideoFrame, name: str) -> bytes:
+    try:
+        # PyAV's container iterates over its items, not over keys as its Mapping annotation says.
+        items = cast(list[SideData], list(frame.side_data))
+    except ValueError:  # a kind of side data this PyAV has no name for
+        return b""
+    return next((bytes(item) for item in items if item.type.name == name), b"")
+
+
+def announced_duration_s(stream: VideoStream) -> float:
+    """Return how long the container says the video lasts [s], 0 if it does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        container = stream.container
+        if not isinstance(container, InputContainer) or len(container.streams) > 1:
+            return 0.0
+        return (container.duration or 0) / 1e6
+
+
+def _stream_info(stream: av.stream.Stream) -> StreamInfo:
+    context = getattr(stream, "codec_context", None)
+    name = context.name if context is not None else getattr(stream, "name", None)
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=name or "unknown",
+        language=stream.metadata.get("language", ""),
+        title=stream.metadata.get("title", ""),
+    )
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return bool(stream.disposition & covers)
+
+
+def _words(error: BaseException | None) -> str:
+    """Return what FFmpeg said, without the path (the caller names it)."""
+    return getattr(error, "strerror", None) or str(error)
