@@ -1,0 +1,5 @@
+"""68 facial landmarks: a small heat-map cascade trained on synthetic faces (see CARD.md)."""
+
+from .cascade import PACKAGED_WEIGHTS, Estimate, LandmarkCascade
+
+__all__ = ["PACKAGED_WEIGHTS", "Estimate", "LandmarkCascade"]

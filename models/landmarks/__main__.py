@@ -1,0 +1,117 @@
+"""`python -m models.landmarks train|evaluate`: how the packaged weights are made and measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from . import dataset, evaluate, train
+from .cascade import PACKAGED_WEIGHTS, LandmarkCascade
+from .dataset import Image
+from .net import PARTS, LandmarkNet, PartName
+from .topology import mesh_to_68
+
+# Steps of 64 crops; on two CPU cores with bfloat16 units about 25, 7 and 4 minutes.
+STEPS: dict[PartName, int] = {"main": 2800, "mouth": 3000, "eye": 2500}
+RENDERS, RENDER_SIDE = 10_000, 304
+SOURCE = {
+    "license": "CC-BY-NC-SA-4.0",
+    "source": "One Million Impressions (Peterson et al., PNAS 2022), github.com/jcpeterson/omi",
+}
+
+
+def main() -> None:
+    """Parse the command line and run it."""
+    args = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+        cv2.setNumThreads(args.threads)
+    if args.command == "train":
+        _train(args)
+    else:
+        _evaluate(LandmarkCascade.load(args.weights), args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models.landmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("train", "evaluate"):
+        command = commands.add_parser(name)
+        command.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+        command.add_argument("--clips", type=Path, help="folder of <clip>.mp4 + landmarks478.npz")
+        command.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch decides")
+        command.add_argument("--cache", type=Path, default=Path("renders"), help="for the renders")
+        command.add_argument("--seed", type=int, default=0)
+    training = commands.choices["train"]
+    training.add_argument("--out", type=Path, required=True, help="weight file to write")
+    training.add_argument("--part", choices=[*PARTS, "all"], default="all")
+    training.add_argument("--steps", type=int, help="of every trained part")
+    training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
+    training.add_argument("--resume", type=Path, help="weights to start from")
+    commands.choices["evaluate"].add_argument("--weights", type=Path, default=PACKAGED_WEIGHTS)
+    return parser
+
+
+def _train(args: argparse.Namespace) -> None:
+    plain = dataset.load_faces(args.data, held_out=False)
+    rendered = dataset.render_faces(
+        args.data, args.cache, count=RENDERS, size=RENDER_SIDE, seed=args.seed, processes=2
+    )
+    start = LandmarkCascade.load(args.resume) if args.resume else None
+    nets: dict[PartName, LandmarkNet] = {}
+    for part in PARTS:
+        known = getattr(start, part) if start is not None else None
+        if args.part not in (part, "all"):
+            nets[part] = known or LandmarkNet(PARTS[part])
+            continue
+        recipe = train.Recipe(steps=args.steps or STEPS[part], rate=args.rate, seed=args.seed)
+        nets[part] = train.train_part(part, plain, rendered, recipe, start=known)
+    finish(nets, args.data, args.out)
+    _evaluate(LandmarkCascade.load(args.out), args)
+
+
+def finish(nets: dict[PartName, LandmarkNet], data: Path, out: Path) -> LandmarkCascade:
+    """Save the networks as one cascade, its confidence set by clean held-out faces; return it."""
+    cascade = LandmarkCascade(nets, dict.fromkeys(PARTS, 1.0))
+    held_out = dataset.load_faces(data, held_out=True, levels=False)
+    cascade.typical_scale = evaluate.typical_scales(cascade, held_out)
+    cascade.save(out, SOURCE)
+    return cascade
+
+
+def _evaluate(cascade: LandmarkCascade, args: argparse.Namespace) -> None:
+    held_out = dataset.load_faces(args.data, held_out=True, levels=False)
+    errors, estimate = evaluate.evaluate_faces(cascade, held_out, seed=args.seed)
+    report: dict[str, object] = {
+        "held_out": errors,
+        "held_out_scores_10_50_90": np.percentile(estimate.score, [10, 50, 90]).tolist(),
+    }
+    for video in sorted(args.clips.glob("*.mp4")) if args.clips else []:
+        with np.load(video.with_name(f"{video.stem}_landmarks478.npz")) as arrays:
+            truth = mesh_to_68(arrays["points"])[..., :2]
+        points, scores = evaluate.follow(cascade, _frames(video), truth[0])
+        figures = evaluate.compare_clip(points, scores, truth[: len(points)])
+        report[video.stem] = figures.as_dict()
+    print(json.dumps(report, indent=1))
+
+
+def _frames(video: Path) -> Iterator[Image]:
+    capture = cv2.VideoCapture(str(video))
+    while True:
+        found, frame = capture.read()
+        if not found:
+            return
+        yield np.ascontiguousarray(frame[..., ::-1], dtype=np.uint8)
+
+
+if __name__ == "__main__":
+    main()

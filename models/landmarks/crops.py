@@ -1,0 +1,137 @@
+"""Where the networks look: crops placed from a detector's box or from landmarks, and their
+sampling.
+
+A crop is a 2x3 matrix `crop_to_image`: image (x, y) = matrix @ (u, v, 1); pixel centres are
+integers, the origin is top-left, v points down. Crops are levelled along the line through the eyes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .topology import LEFT_EYE, MOUTH, RIGHT_EYE
+
+Matrix = NDArray[np.float64]
+
+# Measured on OMI faces: the frontal HOG detector's box against the square around the 68 points.
+BOX_SIDE = 1.35
+BOX_DOWN = 0.085
+# Side of the face crop over the larger side of the levelled 68-point box.
+FACE_MARGIN = 1.35
+_MAX_SUPERSAMPLING = 8
+
+
+def similarity(
+    centre: NDArray[np.floating],
+    width_px: float,
+    angle_rad: float,
+    size: tuple[int, int],
+    *,
+    mirror: bool = False,
+) -> Matrix:
+    """Return crop_to_image (2, 3) of a crop of `size` (width, height) px.
+
+    Its middle lies on `centre` (2,) [image px], it spans `width_px` image px from left to right
+    edge, and its u axis points along `angle_rad`; `mirror` turns the u axis round.
+    """
+    scale = width_px / size[0]
+    c, s = scale * math.cos(angle_rad), scale * math.sin(angle_rad)
+    sign = -1.0 if mirror else 1.0
+    linear = np.array([[sign * c, -s], [sign * s, c]])
+    middle = np.array([(size[0] - 1) / 2, (size[1] - 1) / 2])
+    offset = np.asarray(centre, dtype=np.float64) - linear @ middle
+    return np.column_stack([linear, offset])
+
+
+def box_crop(box: NDArray[np.floating], size: int) -> Matrix:
+    """Return the upright face crop for a frontal detector's box (4,) x0 y0 x1 y1 [px]."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    width = x1 - x0
+    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2 + BOX_DOWN * width])
+    return similarity(centre, BOX_SIDE * width, 0.0, (size, size))
+
+
+def roll_rad(points: NDArray[np.floating]) -> float:
+    """Return the angle of the line through the two eyes of (68, 2) points, 0 when level [rad]."""
+    across = points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)
+    return math.atan2(float(across[1]), float(across[0]))
+
+
+def _levelled_box(
+    points: NDArray[np.floating], angle_rad: float
+) -> tuple[NDArray[np.float64], float, float]:
+    """Return the centre [image px], width and height of the points' box along a turned axis."""
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
+    turned = points.astype(np.float64) @ np.array([[c, -s], [s, c]])
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    centre = np.array([[c, -s], [s, c]]) @ ((low + high) / 2)
+    return centre, float(high[0] - low[0]), float(high[1] - low[1])
+
+
+def face_crop(points: NDArray[np.floating], size: int) -> Matrix:
+    """Return the levelled square crop around (68, 2) points."""
+    angle = roll_rad(points)
+    centre, width, height = _levelled_box(points, angle)
+    return similarity(centre, FACE_MARGIN * max(width, height), angle, (size, size))
+
+
+def mouth_crop(points: NDArray[np.floating], size: tuple[int, int]) -> Matrix:
+    """Return the levelled crop around the mouth of (68, 2) points; wide enough for an open one."""
+    angle = roll_rad(points)
+    centre, width, height = _levelled_box(points[MOUTH], angle)
+    eyes = float(np.linalg.norm(points[36] - points[45]))
+    aspect = size[0] / size[1]
+    return similarity(centre, max(1.65 * width, 0.8 * eyes, 1.45 * aspect * height), angle, size)
+
+
+def eye_crop(points: NDArray[np.floating], size: tuple[int, int], *, left: bool) -> Matrix:
+    """Return the levelled crop around one eye of (68, 2) points; the left one mirrored."""
+    eye = points[LEFT_EYE if left else RIGHT_EYE]
+    width = float(np.linalg.norm(eye[0] - eye[3]))
+    eyes = float(np.linalg.norm(points[36] - points[45]))
+    centre = (eye[0] + eye[3]).astype(np.float64) / 2
+    return similarity(centre, max(1.75 * width, 0.42 * eyes), roll_rad(points), size, mirror=left)
+
+
+def sample_crop(
+    image: NDArray[np.uint8], crop_to_image: Matrix, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return the crop (h, w, 3) uint8 RGB of an image (H, W, 3) uint8 RGB; `size` is (w, h).
+
+    A crop that shrinks the image averages over every source pixel it covers (sampled several times
+    per crop pixel and box-averaged), so that small print does not alias; outside the image the edge
+    repeats.
+    """
+    shrink = math.sqrt(abs(float(np.linalg.det(crop_to_image[:, :2]))))
+    k = min(_MAX_SUPERSAMPLING, max(1, math.ceil(shrink - 0.25)))
+    matrix = crop_to_image
+    if k > 1:
+        # sub-pixel u' of the k times finer grid lies at u = (u' + 0.5) / k - 0.5
+        offset = crop_to_image[:, :2] @ np.full(2, 0.5 / k - 0.5) + crop_to_image[:, 2]
+        matrix = np.column_stack([crop_to_image[:, :2] / k, offset])
+    fine = cv2.warpAffine(
+        image,
+        matrix,
+        (size[0] * k, size[1] * k),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    if k > 1:
+        fine = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(fine, dtype=np.uint8)
+
+
+def apply(matrix: Matrix, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (..., 2) points taken through a 2x3 matrix."""
+    moved: NDArray[np.float64] = points @ matrix[:, :2].T + matrix[:, 2]
+    return moved
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """Return the 2x3 matrix of the opposite direction."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])

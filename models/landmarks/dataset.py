@@ -1,0 +1,126 @@
+"""Training faces: the pictures of `data/omi` with their points, and renders of them, cached on
+disk.
+
+Faces whose number is divisible by 10 are held out: no picture, render or level of theirs is trained
+on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import ModelInputError
+from . import mesh as face_mesh
+from . import render
+from .topology import mesh_to_68
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Pictures with their 68 points."""
+
+    images: Sequence[Image]
+    """Each (H, W, 3) uint8 RGB."""
+    points: NDArray[np.float32]
+    """(N, 68, 2) float32 [px]."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    names: list[str]
+    meshes: NDArray[np.float32]
+    """(N, 478, 3) float32 [image widths]."""
+
+
+def _labels(data: Path, group: str, *, held_out: bool) -> _Labels:
+    file = data / f"{group}_landmarks478.npz"
+    if not file.is_file():
+        raise ModelInputError(f"{file} is missing; --data takes a folder laid out like data/omi")
+    with np.load(file) as arrays:
+        names, meshes = [str(n) for n in arrays["names"]], arrays["points"]
+    keep = [i for i, n in enumerate(names) if (face_number(n) % 10 == 0) == held_out]
+    return _Labels([names[i] for i in keep], meshes[keep].astype(np.float32))
+
+
+def face_number(name: str) -> int:
+    """Return the face's number from a file name (`12.jpg`, `1263_age_0.jpg`)."""
+    return int(name.split(".")[0].split("_")[0])
+
+
+def read_image(path: Path) -> Image:
+    """Return a picture (H, W, 3) uint8 RGB."""
+    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if found is None:
+        raise ModelInputError(f"cannot read the picture {path}")
+    return np.ascontiguousarray(found[..., ::-1], dtype=np.uint8)
+
+
+def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
+    """Return the pictures of `data/omi`; `levels` adds the 256 px level pictures of `pairs`."""
+    images: list[Image] = []
+    points: list[NDArray[np.float32]] = []
+    for group in ("images", "pairs") if levels else ("images",):
+        labels = _labels(data, group, held_out=held_out)
+        for name, mesh in zip(labels.names, labels.meshes, strict=True):
+            image = read_image(data / group / name)
+            images.append(image)
+            points.append(mesh_to_68(mesh)[:, :2] * image.shape[1] - 0.5)
+    return Faces(images, np.stack(points).astype(np.float32))
+
+
+_worker: tuple[Path, _Labels, face_mesh.Mesh] | None = None
+
+
+def _start_worker(data: Path, held_out: bool) -> None:
+    global _worker
+    cv2.setNumThreads(1)
+    labels = _labels(data, "images", held_out=held_out)
+    _worker = (data, labels, face_mesh.build_mesh(labels.meshes))
+
+
+def _render_one(task: tuple[int, int, int]) -> tuple[int, Image, NDArray[np.float32]]:
+    index, seed, size = task
+    assert _worker is not None
+    data, labels, mesh = _worker
+    rng = np.random.default_rng([seed, index])
+    k = index % len(labels.names)
+    other = labels.meshes[int(rng.integers(len(labels.names)))]
+    image = read_image(data / "images" / labels.names[k])
+    picture, points = render.render(image, labels.meshes[k], other, mesh, size=size, rng=rng)
+    return index, picture, points
+
+
+def render_faces(
+    data: Path,
+    cache: Path,
+    *,
+    count: int,
+    size: int,
+    seed: int,
+    processes: int,
+    held_out: bool = False,
+) -> Faces:
+    """Return `count` renders of `size` px, made once and then mapped from `cache`."""
+    stem = f"renders_{'held' if held_out else 'train'}_{count}_{size}_{seed}"
+    pictures, labels = cache / f"{stem}.npy", cache / f"{stem}_points.npy"
+    if not labels.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        shape = (count, size, size, 3)
+        store = np.lib.format.open_memmap(pictures, mode="w+", dtype=np.uint8, shape=shape)
+        points = np.zeros((count, 68, 2), np.float32)
+        with multiprocessing.Pool(processes, _start_worker, (data, held_out)) as pool:
+            tasks = ((i, seed, size) for i in range(count))
+            for i, picture, found in pool.imap_unordered(_render_one, tasks, chunksize=32):
+                store[i], points[i] = picture, found
+        store.flush()
+        np.save(labels, points)
+    return Faces(np.load(pictures, mmap_mode="r"), np.load(labels))
