@@ -24,8 +24,9 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Frame
+from .inputs import announced_duration_s, find_video, open_input
 from .planes import layout_of, planes_of
-from .probe import Source, announced_duration_s, find_video, open_input
+from .probe import Source
 
 _END_TOLERANCE_S = 0.5
 """A video that ends this much before its announced end [s] has lost frames; less is rounding."""

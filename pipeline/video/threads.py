@@ -1,0 +1,163 @@
+"""Decoding and encoding on their own threads, with bounded queues and nothing left behind.
+
+Order and values are those of the plain loop; only the waiting overlaps. An error travels to the
+thread that uses the frames and is raised there, once, in its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from ..types import Frame
+
+T = TypeVar("T")
+
+_POLL_S = 0.05
+"""How often a waiting thread looks whether it should stop [s]."""
+
+
+class FrameWriter(Protocol):
+    """What `BackgroundWriter` drives, e.g. `encode.VideoWriter`."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def write(self, frame: Frame) -> None:
+        """Take the next frame."""
+
+
+@contextmanager
+def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
+    """Give an iterator over `items` that is filled by its own thread, `depth` items ahead.
+
+    Leaving the `with` block, by whatever way, stops the thread before it returns.
+    """
+    queue: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        end: BaseException | None = None
+        try:
+            for item in items:
+                if not _put(queue, (True, item), stop):
+                    return
+        except BaseException as e:  # carried to the consumer, where it is raised
+            end = e
+        _put(queue, (False, end), stop)
+
+    thread = threading.Thread(target=work, name="visagist-prefetch", daemon=True)
+    thread.start()
+    try:
+        yield _drain(queue)
+    finally:
+        stop.set()
+        thread.join()
+
+
+class BackgroundWriter:
+    """Runs a writer on its own thread; a context manager with the writer's own promises.
+
+    Leaving normally waits until everything is written and the writer has finished; leaving by an
+    exception drops what is queued and lets the writer clean up.
+
+    Args:
+        writer: a writer that was not entered yet.
+        depth: frames that may wait.
+    """
+
+    def __init__(self, writer: FrameWriter, depth: int = 8) -> None:
+        self.writer = writer
+        self._queue: Queue[Frame | None] = Queue(maxsize=depth)
+        self._abandon = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="visagist-writer", daemon=True)
+
+    def __enter__(self) -> BackgroundWriter:
+        self.writer.__enter__()
+        self._thread.start()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Queue a frame, waiting while the queue is full.
+
+        Raises:
+            OutputError: what an earlier frame met in the writer.
+        """
+        if not _put(self._queue, frame, self._abandon):
+            self._raise_error()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                _put(self._queue, None, self._abandon)
+            else:
+                self._abandon.set()
+            self._thread.join()
+        except BaseException as interrupt:  # Ctrl-C while waiting: clean up, then let it through
+            self._abandon.set()
+            self._thread.join()
+            self.writer.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
+            raise
+        failure = error or self._error
+        if failure is None:
+            self.writer.__exit__(None, None, None)
+            return
+        self.writer.__exit__(type(failure), failure, failure.__traceback__)
+        if error is None:
+            self._raise_error()
+
+    def _work(self) -> None:
+        try:
+            while not self._abandon.is_set():
+                try:
+                    frame = self._queue.get(timeout=_POLL_S)
+                except Empty:
+                    continue
+                if frame is None:
+                    return
+                self.writer.write(frame)
+        except BaseException as e:  # carried to the producer, where it is raised
+            self._error = e
+            self._abandon.set()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
+    """Put an item, giving up when `stop` is set; return whether it was put."""
+    while not stop.is_set():
+        try:
+            queue.put(item, timeout=_POLL_S)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _drain(queue: Queue[tuple[bool, T | BaseException | None]]) -> Iterator[T]:
+    while True:
+        is_item, value = queue.get()
+        if is_item:
+            yield value  # type: ignore[misc]  # an item whenever `is_item` is set
+        elif isinstance(value, BaseException):
+            raise value
+        else:
+            return
