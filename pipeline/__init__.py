@@ -1,1 +1,54 @@
-"""visagist: frames in, edited frames out."""
+"""visagist: edit the face of a real person in a real video.
+
+The Python API, a handful of names (the command line uses the same ones):
+
+    from pipeline import EditRequest, edit          # `visagist.pipeline` once installed
+    report = edit(EditRequest(Path("shot.mp4"), ("smile=0.8",)), Path("out.mp4"))
+    print(report.edited_frames)
+
+They are imported when first used, so that `--help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import AnalyzeOptions, EncodeOptions, RenderOptions
+    from .errors import VisagistError
+    from .inspection import inspect, preview
+    from .report import Report
+    from .run import EditRequest, analyze_to_file, edit
+
+__all__ = [
+    "AnalyzeOptions",
+    "EditRequest",
+    "EncodeOptions",
+    "RenderOptions",
+    "Report",
+    "VisagistError",
+    "analyze_to_file",
+    "edit",
+    "inspect",
+    "preview",
+]
+
+_HOME = {
+    "AnalyzeOptions": "config",
+    "EncodeOptions": "config",
+    "RenderOptions": "config",
+    "VisagistError": "errors",
+    "inspect": "inspection",
+    "preview": "inspection",
+    "Report": "report",
+    "EditRequest": "run",
+    "analyze_to_file": "run",
+    "edit": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 import json
+import platform
 from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import OutputError
 from .types import EditResult
+
+if TYPE_CHECKING:
+    from .run import EditRequest, Plan
+    from .video.preflight import OutputPlan
 
 REPORT_VERSION = 1
 
@@ -101,3 +109,55 @@ class Report:
         except OSError as e:
             beside.unlink(missing_ok=True)
             raise OutputError(f"cannot write the report {path}: {e}") from e
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a result depends on, by distribution name."""
+    names = ("visagist", "av", "dlib-bin", "numpy", "opencv-python", "scipy", "torch")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
+    """Return a report with everything that is known before the first frame is rendered."""
+    options = {
+        "attributes": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
+        "analyze": dataclasses.asdict(request.analyze),
+        "render": dataclasses.asdict(request.render),
+        "encode": {
+            "container": output.container,
+            "codec": output.codec,
+            "pix_fmt": output.pix_fmt,
+            **dict(output.codec_options),
+        },
+        "device": str(plan.device),
+        "pack": plan.pack.name,
+    }
+    info = plan.source.info
+    return Report(
+        input=str(request.input),
+        output=str(output.path),
+        options=options,
+        versions=versions(),
+        weights=dict(plan.pack.hashes),
+        video={name: _plain(getattr(info, name)) for name in info.__slots__},
+        tracks=[
+            {
+                "track": t.track_id,
+                "shot": t.shot,
+                "first_frame": t.first_frame,
+                "frames": len(t),
+                "mean_score": round(float(t.scores.mean()), 3),
+            }
+            for t in plan.tracks
+        ],
+    )
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Fraction) else value

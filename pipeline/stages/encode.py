@@ -8,6 +8,7 @@ and interpolated in time.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -22,27 +23,28 @@ SAMPLE_RATE_HZ = 10.0
 """Samples per second of a track: mouths open and close in about a fifth of a second."""
 
 
-def sample_frames(
+EncodedFrame = tuple[int, Codes]
+"""Frame index and the codes (N = 1) of one face in it."""
+
+
+def sampled(
     track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float = SAMPLE_RATE_HZ
-) -> list[int]:
-    """Return the frame indices to encode: usable frames, about `rate_hz` a second, at least one.
+) -> FaceTrack:
+    """Return the track with weight 0 in all frames but those to encode, about `rate_hz` a second.
 
     Args:
         track: one face over a shot.
         times: (frames of the clip,) [s].
         rate_hz: samples per second.
     """
-    usable = np.flatnonzero(track.weights > 0)
-    if usable.size == 0:
-        return []
-    chosen = []
+    weights = np.zeros_like(track.weights)
     last = -np.inf
-    for row in usable:
+    for row in np.flatnonzero(track.weights > 0):
         t = times[track.first_frame + row]
         if t - last >= 1.0 / rate_hz - 1e-9:
-            chosen.append(int(track.first_frame + row))
+            weights[row] = track.weights[row]
             last = t
-    return chosen
+    return dataclasses.replace(track, weights=weights)
 
 
 def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, list[EncodedFrame]]:
@@ -57,10 +59,6 @@ def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, lis
     for samples in found.values():
         samples.sort(key=lambda sample: sample[0])
     return found
-
-
-EncodedFrame = tuple[int, Codes]
-"""Frame index and the codes (N = 1) of one face in it."""
 
 
 def hold(

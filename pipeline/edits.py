@@ -1,0 +1,73 @@
+"""From what a user typed to a chain of edits: names, aliases, strengths, order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from .config import AttributeEdit
+from .editors import Attribute, Pack, discover, image_editor_of
+from .errors import UsageError
+from .stages.edit import EditChain, ImageStep, LatentStep, ShotCodes, Step
+
+
+def all_attributes(pack: Pack) -> list[Attribute]:
+    """Return what can be changed: by the pack's codes first, then by the image editors."""
+    image = [a for editor in discover().values() for a in editor.spec.attributes]
+    return [*pack.attributes, *image]
+
+
+def resolve_edits(
+    texts: Sequence[str], default_strength: float, pack: Pack
+) -> tuple[AttributeEdit, ...]:
+    """Return the edits that `name` or `name=strength` texts ask for, in order.
+
+    Raises:
+        UsageError: an unknown attribute (the nearest is suggested) or a bad strength.
+    """
+    by_name: dict[str, str] = {}
+    for attribute in all_attributes(pack):
+        for name in (attribute.name, *attribute.aliases):
+            by_name[name.lower()] = attribute.name
+    return tuple(_resolve(text, default_strength, by_name) for text in texts)
+
+
+def _resolve(text: str, default_strength: float, by_name: Mapping[str, str]) -> AttributeEdit:
+    name, _, value = text.partition("=")
+    name = name.strip().lower().replace("_", "-")
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        accepted = ", ".join(dict.fromkeys(by_name.values()))
+        raise UsageError(f"unknown attribute {name!r}; {hint}accepted: {accepted}")
+    try:
+        strength = float(value) if "=" in text else default_strength
+    except ValueError as e:
+        raise UsageError(f"the strength in {text!r} is not a number; try {name}=1") from e
+    return AttributeEdit(by_name[name], strength)
+
+
+def chain_of(
+    edits: Sequence[AttributeEdit],
+    pack: Pack,
+    editor: str,
+    codes: Mapping[int, ShotCodes],
+) -> EditChain:
+    """Return the chain that applies the edits in order; edits of strength 0 are left out.
+
+    Latent edits in a row become one step, so that they are rendered once.
+    """
+    latent = {attribute.name for attribute in pack.attributes}
+    steps: list[Step] = []
+    active = (edit for edit in edits if edit.strength != 0)
+    for is_latent, group in groupby(active, key=lambda edit: edit.attribute in latent):
+        if is_latent:
+            moves = tuple((edit.attribute, edit.strength) for edit in group)
+            steps.append(LatentStep(discover()[editor].build_latent(pack), moves))
+            continue
+        for edit in group:
+            module = image_editor_of(edit.attribute)
+            assert module is not None, "resolve_edits let an unknown attribute through"
+            steps.append(ImageStep(module.build_image(), edit.attribute, edit.strength))
+    return EditChain(steps, pack.model, codes)

@@ -1,0 +1,102 @@
+"""What `attrs`, `models` and `doctor` show: plain rows of text, no printing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Iterator
+
+from .edits import all_attributes
+from .errors import VisagistError
+from .loading import embedded_weights, load_pack
+
+Row = dict[str, str]
+
+_LIBRARIES = (
+    ("av", "av", "video in and out"),
+    ("cv2", "opencv-python", "resampling"),
+    ("dlib", "dlib-bin", "finding faces"),
+    ("numpy", "numpy", "arrays"),
+    ("safetensors", "safetensors", "weights"),
+    ("scipy", "scipy", "solvers"),
+    ("torch", "torch", "networks"),
+    ("tqdm", "tqdm", "progress bar"),
+)
+_OPTIONAL = (("face_alignment", "face-alignment", "--landmarks face-alignment"),)
+
+
+def attributes() -> list[Row]:
+    """Return one row per attribute of the default pack and the image editors."""
+    import torch
+
+    pack = load_pack("portrait", torch.device("cpu"))
+    return [
+        {
+            "attribute": a.name,
+            "aliases": ", ".join(a.aliases) or "–",
+            "useful": f"{a.low:g} … {a.high:g}",
+            "state": "experimental" if a.experimental else "stable",
+            "what +1 does": a.summary,
+        }
+        for a in all_attributes(pack)
+    ]
+
+
+def models() -> list[Row]:
+    """Return one row per embedded weight file: source, licence, commercial use, size, hash."""
+    return embedded_weights()
+
+
+def doctor() -> list[Row]:
+    """Return one row per thing the program needs: `ok`, `missing` (with the cure) or `absent`."""
+    return [*_python(), *_libraries(), *_devices(), *_weights()]
+
+
+def _python() -> Iterator[Row]:
+    ok = sys.version_info >= (3, 11)
+    yield _row(
+        "Python", ok, platform.python_version(), "" if ok else "visagist needs Python 3.11 or newer"
+    )
+
+
+def _libraries() -> Iterator[Row]:
+    for module, distribution, use in _LIBRARIES:
+        yield _library(module, distribution, use, "missing")
+    for module, distribution, use in _OPTIONAL:
+        yield _library(module, distribution, use, "absent")
+
+
+def _library(module: str, distribution: str, use: str, if_not: str) -> Row:
+    try:
+        importlib.import_module(module)
+        version = importlib.metadata.version(distribution)
+    except (ImportError, OSError, importlib.metadata.PackageNotFoundError) as e:
+        cure = f"pip install {distribution} ({type(e).__name__}: {e})"
+        return {"thing": distribution, "state": if_not, "found": "–", "note": f"{use}; {cure}"}
+    return {"thing": distribution, "state": "ok", "found": version, "note": use}
+
+
+def _devices() -> Iterator[Row]:
+    import torch
+
+    yield _row("device cpu", True, f"{torch.get_num_threads()} threads", "")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            yield _row(f"device cuda:{index}", True, torch.cuda.get_device_name(index), "")
+    else:
+        built = torch.version.cuda or "built without CUDA"
+        yield {"thing": "device cuda", "state": "absent", "found": built, "note": "CPU is enough"}
+
+
+def _weights() -> Iterator[Row]:
+    try:
+        for weight in embedded_weights():
+            yield _row(f"weights {weight['name']}", True, weight["size"], weight["licence"])
+    except VisagistError as e:
+        yield _row("weights", False, "–", str(e))
+
+
+def _row(thing: str, ok: bool, found: str, note: str) -> Row:
+    return {"thing": thing, "state": "ok" if ok else "missing", "found": found, "note": note}

@@ -1,0 +1,257 @@
+"""The composition: analyze pass, encode pass, render pass.
+
+Analyze needs the future (detect, follow, smooth) and can be stored; encode looks at a few frames of
+every face; render needs one frame at a time, so a clip may be cut into chunks without a change in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .analysis import Analysis
+from .analyze import load_or_analyze, times_of
+from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
+from .editors import Pack
+from .edits import chain_of, resolve_edits
+from .errors import DeviceError, NoFaceError, OutputError
+from .loading import load_pack
+from .progress import Progress, Silent, Stopwatch
+from .report import Report, open_report
+from .stages.align import NativeCrop, align
+from .stages.blend import blend
+from .stages.edit import EditChain, ShotCodes
+from .stages.encode import encode, hold, sampled
+from .stages.track import TrackOptions, refine, select
+from .types import AlignedBatch, EditResult, FaceTrack, Frame
+from .video.decode import VideoReader
+from .video.encode import VideoWriter
+from .video.preflight import preflight_output
+from .video.probe import Source, probe
+from .video.threads import BackgroundWriter, prefetch
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """What to change in which clip, and how."""
+
+    input: Path
+    attributes: tuple[str, ...]
+    """`name` or `name=strength`, applied in order."""
+    strength: float = 1.0
+    """Of every attribute that names none [standard deviations]."""
+    analyze: AnalyzeOptions = field(default_factory=AnalyzeOptions)
+    render: RenderOptions = field(default_factory=RenderOptions)
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
+    analysis_path: Path | None = None
+    """Analysis file to reuse, or to write if it does not exist."""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the render pass needs beside the frames."""
+
+    source: Source
+    edits: tuple[AttributeEdit, ...]
+    analysis: Analysis
+    tracks: tuple[FaceTrack, ...]
+    codes: Mapping[int, ShotCodes]
+    pack: Pack
+    options: RenderOptions
+    device: torch.device
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of the clip."""
+        return len(self.analysis.pts)
+
+    @property
+    def chain(self) -> EditChain:
+        """The edits, ready to be applied to aligned crops."""
+        return chain_of(self.edits, self.pack, self.options.editor, self.codes)
+
+    def with_edits(self, edits: tuple[AttributeEdit, ...]) -> Plan:
+        """Return the same plan with other edits."""
+        return dataclasses.replace(self, edits=edits)
+
+
+def edit(
+    request: EditRequest,
+    output: Path | None = None,
+    *,
+    overwrite: bool = False,
+    report_path: Path | None = None,
+    fail_if_unedited: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Write the clip again with its faces edited and all else kept; return the account of it.
+
+    Args:
+        request: what to change, and how.
+        output: target file; default: beside the input, named after the attributes.
+        overwrite: replace an existing target.
+        report_path: where to write the report as JSON.
+        fail_if_unedited: raise NoFaceError if not one face could be edited.
+        progress: what watches; default: nobody.
+
+    Raises:
+        VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
+    """
+    progress, clock = progress or Silent(), Stopwatch()
+    source = probe(request.input)
+    device = resolve_device(request.device)
+    pack = load_pack("portrait", device)
+    edits = resolve_edits(request.attributes, request.strength, pack)
+    target = output or default_output(request.input, edits)
+    destination = preflight_output(target, source, request.encode, overwrite=overwrite)
+    if report_path is not None and not report_path.absolute().parent.is_dir():
+        raise OutputError(f"the folder of the report {report_path} does not exist; make it first")
+    plan = make_plan(request, clock, progress, pack=pack)
+    report = open_report(request, plan, destination)
+    progress.start("edit", plan.frame_count)
+    with (
+        VideoReader(source) as reader,
+        BackgroundWriter(VideoWriter(destination)) as writer,
+        prefetch(reader) as frames,
+    ):
+        for result in render(plan, frames, clock):
+            with clock.time("wait for encoder"):
+                writer.write(result.frame)
+            report.add(result)
+            progress.advance(1)
+        if fail_if_unedited and not report.edited_frames:
+            raise NoFaceError(
+                f"no face could be edited in {request.input}; no output was written "
+                f"(skipped: {dict(report.skipped()) or 'no face found'})"
+            )
+    progress.finish()
+    report.warnings += [*reader.warnings, *(loss.message for loss in reader.losses)]
+    report.warnings += writer.warnings
+    if not report.edited_frames and any(e.strength for e in edits):
+        report.warnings.append("no face could be edited: the output shows what the input shows")
+    report.seconds = clock.seconds()
+    if report_path is not None:
+        report.save(report_path)
+    return report
+
+
+def make_plan(
+    request: EditRequest, clock: Stopwatch, progress: Progress, *, pack: Pack | None = None
+) -> Plan:
+    """Return what the render pass needs: faces found, followed, chosen, smoothed and encoded.
+
+    Raises:
+        VisagistError: the input, the analysis file, the options or the device cannot be used.
+    """
+    source = probe(request.input)
+    device = resolve_device(request.device)
+    pack = pack or load_pack("portrait", device)
+    edits = resolve_edits(request.attributes, request.strength, pack)
+    with clock.time("analyze"):
+        analysis = load_or_analyze(
+            source, request.analyze, request.analysis_path, device=device, progress=progress
+        )
+    tracks = _tracks(analysis, request.render, source)
+    with clock.time("encode"):
+        codes = encode_tracks(
+            source, times_of(analysis), tracks, pack, request.render, progress
+        )
+    return Plan(source, edits, analysis, tracks, codes, pack, request.render, device)
+
+
+def _tracks(
+    analysis: Analysis, options: RenderOptions, source: Source
+) -> tuple[FaceTrack, ...]:
+    """Return the chosen tracks, smoothed."""
+    times = times_of(analysis)
+    track_options = TrackOptions(smoothing_s=options.smoothing_s)
+    return tuple(
+        refine(
+            raw,
+            times=times,
+            cuts=analysis.cuts,
+            pixel_aspect=float(source.info.pixel_aspect),
+            options=track_options,
+        )
+        for raw in select(analysis.tracks, options.faces)
+    )
+
+
+def encode_tracks(
+    source: Source,
+    times: NDArray[np.float64],
+    tracks: tuple[FaceTrack, ...],
+    pack: Pack,
+    options: RenderOptions,
+    progress: Progress,
+) -> dict[int, ShotCodes]:
+    """Return one code per track from a few of its frames: one more pass over the clip."""
+    chosen = {t.track_id: sampled(t, times) for t in tracks if t.weights.any()}
+    wanted = {
+        int(t.first_frame + row) for t in chosen.values() for row in np.flatnonzero(t.weights)
+    }
+    if not wanted:
+        return {}
+    progress.start("encode", len(times))
+    with VideoReader(source) as reader, prefetch(reader) as frames:
+        picked = (f for f in _watched(frames, progress) if f.index in wanted)
+        crops = _crops(source, tuple(chosen.values()), pack, options, picked)
+        found = encode((batch for _, batches, _ in crops for batch in batches), pack.model)
+    progress.finish()
+    return {t: hold(chosen[t], samples, times) for t, samples in found.items()}
+
+
+def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:
+    """Yield every frame once, in order, edited or as it came."""
+    chain = plan.chain
+    aligned = _crops(plan.source, plan.tracks, plan.pack, plan.options, frames)
+    for chunk, batches, skipped in clock.timed("decode + align", aligned):
+        with clock.time("edit"), torch.inference_mode():
+            edited = [chain(batch) for batch in batches]
+        with clock.time("blend"):
+            results = blend(chunk, edited, skipped=skipped, method=plan.options.blend)
+        yield from results
+
+
+def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
+    """Yield the crops the render pass would edit."""
+    for _, batches, _ in _crops(plan.source, plan.tracks, plan.pack, plan.options, frames):
+        yield from batches
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        DeviceError: there is no such device; the program never falls back to another one.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as e:
+        raise DeviceError(f"unknown device {name!r}; accepted: cpu, cuda, cuda:N") from e
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type not in ("cpu", "cuda") or (device.index or 0) >= count:
+        raise DeviceError(
+            f"device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found); use "
+            "--device cpu, or see `visagist doctor`"
+        )
+    return device
+
+
+def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:
+    """Return `NAME-ATTR….EXT` beside the input."""
+    names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
+    return video.with_name(f"{video.stem}-{names}{video.suffix}")
+
+
+def _watched(frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
+    for frame in frames:
+        progress.advance(1)
+        yield frame

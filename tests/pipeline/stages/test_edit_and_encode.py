@@ -1,0 +1,117 @@
+"""The edit and encode stages with a latent model simple enough to check by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
+from pipeline.stages.encode import encode, hold, sampled
+from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
+
+
+class BrightnessModel:
+    """Code = mean of the crop; rendering adds the change of the code to every pixel."""
+
+    crop_side = 3.0
+
+    def encode(self, batch: AlignedBatch) -> Codes:
+        w = batch.images.mean((1, 2, 3))[:, None, None]
+        return Codes(w=w, state=batch.weights[:, None])
+
+    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
+        change = (after.w - before.w)[:, 0, 0][:, None, None, None]
+        return EditedBatch(batch, batch.images + change, torch.ones_like(batch.images[:, :1]))
+
+
+class Add:
+    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
+        step = 0.25 if attribute == "small" else 0.5
+        return Codes(w=codes.w + step * strength[:, None, None], state=codes.state)
+
+
+class Darken:
+    def apply(self, batch: AlignedBatch, attribute: str, strength: Tensor) -> EditedBatch:
+        images = batch.images - 0.125 * strength[:, None, None, None]
+        return EditedBatch(batch, images, torch.zeros_like(images[:, :1]))
+
+
+def make_batch(frames: list[int], weights: list[float], value: float = 0.0) -> AlignedBatch:
+    n = len(frames)
+    return AlignedBatch(
+        images=torch.full((n, 3, 8, 8), value) + torch.arange(n)[:, None, None, None] * 0.5,
+        crop_to_frame=np.tile(np.eye(3), (n, 1, 1)),
+        landmarks=torch.zeros(n, 68, 2),
+        frame_index=np.array(frames, np.int64),
+        track_id=np.full(n, 7, np.int64),
+        weights=torch.tensor(weights),
+    )
+
+
+CODES = {7: ShotCodes(w=torch.zeros(1, 1), state=torch.zeros(10, 1), first_frame=0)}
+
+
+def test_edits_add_up_in_order_and_scale_with_the_weight_of_the_frame() -> None:
+    latent = LatentStep(Add(), (("small", 1.0), ("large", 2.0)))
+    chain = EditChain([latent, ImageStep(Darken(), "darken", 1.0)], BrightnessModel(), CODES)
+    batch = make_batch([0, 1], [1.0, 0.5])
+    change = chain(batch).images - batch.images
+    assert torch.allclose(change[0], torch.tensor(1.25 - 0.125))
+    assert torch.allclose(change[1], torch.tensor((1.25 - 0.125) / 2))
+
+
+def test_no_step_leaves_the_crops_as_they_are_with_an_empty_mask() -> None:
+    batch = make_batch([0], [1.0])
+    edited = EditChain([], BrightnessModel(), CODES)(batch)
+    assert torch.equal(edited.images, batch.images)
+    assert not edited.masks.any()
+
+
+def test_the_result_does_not_depend_on_the_batch() -> None:
+    chain = EditChain([LatentStep(Add(), (("large", 1.0),))], BrightnessModel(), CODES)
+    together = chain(make_batch([0, 1, 2], [1.0, 0.3, 0.9])).images
+    for n, weight in enumerate([1.0, 0.3, 0.9]):
+        alone = chain(make_batch([n], [weight], value=0.5 * n)).images
+        assert torch.equal(alone[0], together[n])
+
+
+def make_track(weights: list[float]) -> FaceTrack:
+    t = len(weights)
+    return FaceTrack(
+        track_id=7,
+        shot=0,
+        first_frame=3,
+        landmarks=np.zeros((t, 68, 2), np.float32),
+        states=np.ones(t, np.uint8),
+        scores=np.ones(t, np.float32),
+        weights=np.array(weights, np.float32),
+    )
+
+
+def test_a_track_is_sampled_at_a_rate_in_seconds_and_only_where_it_is_usable() -> None:
+    track = make_track([0.0, 0.0, *[1.0] * 28])
+    for fps in (25, 50):
+        times = np.arange(40) / fps
+        rows = np.flatnonzero(sampled(track, times, rate_hz=10).weights)
+        assert rows[0] == 2
+        assert np.all(np.diff(times[rows]) >= 0.1 - 1e-9)
+        assert np.all(np.diff(times[rows]) <= 0.1 + 1 / fps)
+
+
+def test_the_code_of_a_shot_is_the_median_and_the_state_is_interpolated_in_time() -> None:
+    track = make_track([1.0] * 5)
+    times = np.array([0, 0, 0, 0.0, 0.1, 0.2, 0.6, 1.0])
+    samples = [
+        (frame, Codes(w=torch.full((1, 1, 2), w), state=torch.tensor([[s]])))
+        for frame, w, s in [(3, 1.0, 0.0), (5, 50.0, 0.2), (7, 2.0, 1.0)]
+    ]
+    shot = hold(track, samples, times)
+    assert torch.equal(shot.w, torch.full((1, 2), 2.0))
+    assert torch.allclose(shot.state[:, 0], torch.tensor([0.0, 0.1, 0.2, 0.6, 1.0]))
+
+
+def test_codes_are_gathered_by_track_in_frame_order() -> None:
+    found = encode([make_batch([5, 4], [1.0, 1.0])], BrightnessModel())
+    assert [frame for frame, _ in found[7]] == [4, 5]
+    assert float(found[7][0][1].w) == 0.5
