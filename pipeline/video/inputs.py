@@ -72,7 +72,7 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         VideoError: there is none, it cannot be decoded, or its pictures are too large.
     """
-    pictures = [s for s in container.streams.video if not _is_cover(s)]
+    pictures = [s for s in container.streams.video if not is_cover(s)]
     if not pictures:
         found = ", ".join(s.type for s in container.streams) or "no streams"
         raise VideoError(f"{path} has no video stream (found: {found})")
@@ -105,7 +105,8 @@ def announced_duration_s(stream: VideoStream) -> float:
         return (container.duration or 0) / 1e6
 
 
-def _is_cover(stream: VideoStream) -> bool:
+def is_cover(stream: VideoStream) -> bool:
+    """Return whether a video stream is cover art or thumbnails, not the video."""
     covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     return bool(stream.disposition & covers)
 

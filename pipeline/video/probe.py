@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Matrix, PixelEncoding, VideoInfo
-from .inputs import announced_duration_s, find_video, open_input, words
+from .inputs import announced_duration_s, find_video, is_cover, open_input, words
 from .planes import Layout, layout_of, nearest_planar
 
 StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
@@ -51,6 +51,8 @@ class StreamInfo:
     codec: str
     language: str
     title: str
+    is_cover: bool = False
+    """A video stream that is cover art or thumbnails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,4 +276,5 @@ def _stream_info(stream: av.stream.Stream) -> StreamInfo:
         codec=name or "unknown",
         language=stream.metadata.get("language", ""),
         title=stream.metadata.get("title", ""),
+        is_cover=isinstance(stream, VideoStream) and is_cover(stream),
     )

@@ -1,0 +1,316 @@
+"""The output file while it is written: the edited video encoded, every other stream copied.
+
+The input is demuxed a second time for the copied packets, in step with the encoded ones, so memory
+does not grow with the clip.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import OutputError
+from ..types import Frame
+from .inputs import open_input, words
+from .plan import OutputPlan
+from .planes import frame_of, layout_of
+
+_STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+"""Container tags the muxer writes itself."""
+
+_STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+"""Matroska statistics of the video as it was before."""
+
+_RGB, _BT709, _UNSPECIFIED = 0, 1, 2
+
+
+@dataclass(slots=True)
+class CopyCount:
+    """What was copied of one stream, to be compared with the finished file."""
+
+    packets: int = 0
+    payload_bytes: int = 0
+    checksum: int = 0
+    """CRC-32 over all payloads in order."""
+    first_s: Fraction | None = None
+
+    def add(self, packet: Packet[Stream], time_s: Fraction | None) -> None:
+        """Count one packet at a presentation time."""
+        self.packets += 1
+        self.payload_bytes += packet.size
+        self.checksum = zlib.crc32(memoryview(packet), self.checksum)
+        if self.first_s is None:
+            self.first_s = time_s
+
+
+class Muxer:
+    """Writes one output file at `path`; `finish` or `discard` ends it.
+
+    Raises:
+        OutputError: the file cannot be created, or the encoder or container refuse.
+    """
+
+    def __init__(
+        self, plan: OutputPlan, path: Path, *, threads: int = 0, copies: bool = True
+    ) -> None:
+        self.plan = plan
+        self.path = path
+        self.warnings: list[str] = []
+        self.video_packets = 0
+        self.copied: dict[int, CopyCount] = {index: CopyCount() for index in plan.copied}
+        self._pending: dict[int, int] = {}
+        self._last_slot: int | None = None
+        self._repaired = 0
+        self._last_dts: dict[int, int] = {}
+        self._stack = ExitStack()
+        self._output: OutputContainer | None = None
+        try:
+            source = self._stack.enter_context(open_input(plan.source.path))
+            self._output = av.open(
+                str(path.absolute()),
+                "w",
+                format=plan.container,
+                container_options=dict(plan.container_options),
+            )
+            self._streams: dict[int, Stream] = {}
+            self._video = self._add_streams(source, self._output, threads)
+            self._packets = self._copy_packets(source) if copies and plan.copied else iter(())
+            self._waiting = next(self._packets, None)
+        except (av.error.FFmpegError, OSError, ValueError) as e:
+            self.discard()
+            raise self._refusal(e) from e
+
+    def encode(self, frame: Frame) -> None:
+        """Encode the next frame.
+
+        Raises:
+            OutputError: writing failed, or the frame's time cannot be stored.
+        """
+        slot = self._slot(frame.pts)
+        picture = self._picture(frame)
+        picture.time_base = self.plan.time_base
+        picture.pts = slot
+        ticks = frame.duration or self.plan.source.nominal_duration
+        span = ticks * self.plan.source.info.time_base / self.plan.time_base
+        self._pending[slot] = max(1, round(span))
+        try:
+            self._mux_video(self._video.encode(picture))
+        except (av.error.FFmpegError, OSError, ValueError) as e:
+            raise self._refusal(e) from e
+
+    def finish(self) -> None:
+        """Write what encoder and input still hold, and the file's index.
+
+        Raises:
+            OutputError: writing failed.
+        """
+        assert self._output is not None
+        try:
+            self._mux_video(self._video.encode(None))
+            self._copy_until(None)
+            self._output.close()
+        except (av.error.FFmpegError, OSError, ValueError) as e:
+            raise self._refusal(e) from e
+        finally:
+            self._stack.close()
+        if self._repaired:
+            self.warnings.append(
+                f"{self._repaired} packets of other streams had a decoding time not after the "
+                "packet before; each was moved one tick after it"
+            )
+
+    def discard(self) -> None:
+        """Let go of everything; the file at `path` is incomplete and the caller's to remove."""
+        self._stack.close()
+        if self._output is not None:
+            # The file is thrown away, whatever its muxer thinks of it.
+            with suppress(av.error.FFmpegError, OSError, ValueError):
+                self._output.close()
+
+    def _add_streams(
+        self, source: InputContainer, output: OutputContainer, threads: int
+    ) -> VideoStream:
+        keep = set(self.plan.copied)
+        video: VideoStream | None = None
+        for stream in source.streams:
+            if stream.index == self.plan.source.stream_index:
+                video = self._add_video(stream, output, threads)
+                stream.discard = Discard.all
+            elif stream.index in keep:
+                copy = output.add_stream_from_template(stream, opaque=True)
+                copy.disposition = stream.disposition
+                copy.metadata.update(stream.metadata)
+                self._streams[stream.index] = copy
+            else:
+                stream.discard = Discard.all
+        assert video is not None
+        output.metadata.update(
+            {k: v for k, v in source.metadata.items() if k.lower() not in _STALE_KEYS}
+        )
+        if chapters := source.chapters():
+            output.set_chapters(chapters)
+        output.start_encoding()
+        return video
+
+    def _add_video(self, template: Stream, output: OutputContainer, threads: int) -> VideoStream:
+        plan, source = self.plan, self.plan.source
+        width, height = source.stored_size
+        aspect = source.sample_aspect
+        if plan.bake_rotation:
+            width, height = source.info.width, source.info.height
+            aspect = source.info.pixel_aspect if aspect is not None else None
+        video = output.add_stream(
+            plan.codec,
+            rate=source.info.rate,
+            options=dict(plan.codec_options),
+            width=width,
+            height=height,
+            time_base=plan.time_base,
+        )
+        assert isinstance(video, VideoStream)
+        video.pix_fmt = plan.pix_fmt
+        if aspect is not None:
+            video.sample_aspect_ratio = aspect
+        if source.display_matrix and not plan.bake_rotation:
+            video.set_display_matrix(source.display_matrix)
+        matrix, color_range = self._tags()
+        video.colorspace, video.color_range = matrix, color_range
+        video.color_primaries = source.info.color_primaries
+        video.color_trc = source.info.color_transfer
+        video.codec_context.thread_count = threads
+        if plan.container in ("mp4", "mov") and plan.codec == "libx265":
+            video.codec_tag = "hvc1"  # the tag Apple players insist on
+        if plan.container == "avi":
+            video.max_b_frames = 0  # AVI stores decoding times only
+        video.disposition = template.disposition
+        kept = (k for k in template.metadata if not k.upper().startswith(_STALE_PREFIXES))
+        video.metadata.update({k: template.metadata[k] for k in kept if k != "encoder"})
+        return video
+
+    def _tags(self) -> tuple[int, int]:
+        """Return colour matrix and range tags of the encoded pixels."""
+        info, encoding = self.plan.source.info, self.plan.source.encoding
+        layout = layout_of(self.plan.pix_fmt)
+        assert layout is not None
+        is_rgb = layout.planar.startswith("gb")
+        color_range = 2 if encoding.full_range else info.color_range
+        if is_rgb == (encoding.matrix == "rgb"):
+            matrix = info.color_matrix
+            if not is_rgb and matrix == _RGB:
+                matrix = _UNSPECIFIED
+            return matrix, color_range
+        return (_RGB, 2) if is_rgb else (_BT709, 1)
+
+    def _slot(self, pts: int) -> int:
+        """Return a frame's time in ticks of the encoder.
+
+        On a grid it is the nearest slot; elsewhere it must be exact.
+        """
+        plan = self.plan
+        exact = pts * plan.source.info.time_base / plan.time_base
+        slot = round(exact)
+        is_taken = self._last_slot is not None and slot <= self._last_slot
+        if is_taken or (exact != slot and not plan.is_grid):
+            raise OutputError(
+                f"the frame at {float(pts * plan.source.info.time_base):.4f} s cannot be stored: "
+                f"{plan.codec} in {plan.container} takes a constant rate of "
+                f"{float(plan.source.info.rate):.3f} frames/s. Use libx264 in .mp4 or .mkv"
+            )
+        self._last_slot = slot
+        return slot
+
+    def _picture(self, frame: Frame) -> VideoFrame:
+        plan, source = self.plan, self.plan.source
+        planes = frame.planes
+        size = (frame.width, frame.height)
+        if source.turn_deg and not plan.bake_rotation:
+            planes = tuple(np.rot90(plane, source.turn_deg // 90) for plane in planes)
+            size = source.stored_size
+        layout = layout_of(plan.pix_fmt)
+        assert layout is not None
+        if layout.planar == frame.encoding.pix_fmt:
+            return self._tagged(frame_of(planes, plan.pix_fmt, size))
+        matrix, color_range = self._tags()
+        before_range = 2 if frame.encoding.full_range else 1
+        stays_yuv = frame.encoding.matrix != "rgb" and matrix != _RGB
+        spaces = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
+        space = spaces.get(frame.encoding.matrix, 1)
+        picture = frame_of(planes, frame.encoding.pix_fmt, size).reformat(
+            format=plan.pix_fmt,
+            src_colorspace=space,
+            dst_colorspace=space if stays_yuv else 1,
+            src_color_range=before_range,
+            dst_color_range=before_range if stays_yuv else color_range,
+        )
+        return self._tagged(picture)
+
+    def _tagged(self, picture: VideoFrame) -> VideoFrame:
+        picture.colorspace, picture.color_range = self._tags()
+        picture.color_primaries = self.plan.source.info.color_primaries
+        picture.color_trc = self.plan.source.info.color_transfer
+        return picture
+
+    def _mux_video(self, packets: list[Packet[VideoStream]]) -> None:
+        assert self._output is not None
+        for packet in packets:
+            if packet.pts is not None:
+                packet.duration = self._pending.pop(packet.pts, packet.duration or 0)
+            if packet.dts is not None:
+                self._copy_until(packet.dts * self.plan.time_base)
+            self._output.mux_one(packet)
+            self.video_packets += 1
+
+    def _copy_packets(self, source: InputContainer) -> Iterator[Packet[Stream]]:
+        try:
+            for packet in source.demux([source.streams[i] for i in self.plan.copied]):
+                if packet.size:
+                    yield packet
+        except av.error.FFmpegError as e:
+            self.warnings.append(f"other streams could not be read to their end: {words(e)}")
+
+    def _copy_until(self, time_s: Fraction | None) -> None:
+        """Copy packets up to a decoding time, or all that remain."""
+        while self._waiting is not None:
+            packet = self._waiting
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            if time_s is not None and stamp is not None and stamp * packet.time_base > time_s:
+                return
+            self._copy(packet)
+            self._waiting = next(self._packets, None)
+
+    def _copy(self, packet: Packet[Stream]) -> None:
+        assert self._output is not None
+        index = packet.stream.index
+        time_s = None if packet.pts is None else packet.pts * packet.time_base
+        self.copied[index].add(packet, time_s)
+        if packet.dts is None:
+            packet.dts = packet.pts if packet.pts is not None else self._last_dts.get(index, -1) + 1
+        if packet.pts is None:
+            packet.pts = packet.dts
+        before = self._last_dts.get(index)
+        if before is not None and packet.dts <= before and packet.stream.type != "subtitle":
+            self._repaired += 1
+            packet.dts = before + 1
+            packet.pts = max(packet.pts, packet.dts)
+        self._last_dts[index] = packet.dts
+        packet.stream = self._streams[index]
+        self._output.mux_one(packet)
+
+    def _refusal(self, error: BaseException) -> OutputError:
+        plan = self.plan
+        return OutputError(
+            f"{plan.path} cannot be written as {plan.container} with {plan.codec} "
+            f"({plan.pix_fmt}): {words(error)}"
+        )

@@ -1,0 +1,35 @@
+"""What will be written, decided before the first frame: the output plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from .probe import Source
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """An output that was tried out and will work; made by `preflight.preflight_output`."""
+
+    path: Path
+    source: Source
+    container: str
+    """FFmpeg muxer name."""
+    codec: str
+    """FFmpeg encoder name."""
+    pix_fmt: str
+    codec_options: tuple[tuple[str, str], ...]
+    container_options: tuple[tuple[str, str], ...]
+    time_base: Fraction
+    """[s/tick] of the encoder."""
+    is_grid: bool
+    """Times are slots of a constant rate, because encoder or container know no others."""
+    copied: tuple[int, ...]
+    """Indices of the input's streams that are copied packet for packet."""
+    bake_rotation: bool
+    """Pixels are written upright, because the container cannot store the rotation."""
+    overwrite: bool
+    warnings: tuple[str, ...]
+    """What the output cannot keep, in sentences."""

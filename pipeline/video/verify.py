@@ -1,0 +1,104 @@
+"""Reading back what was written: every frame there, at its time, and the other streams whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from ..errors import OutputError
+from .inputs import is_cover, open_input, words
+from .mux import CopyCount
+from .plan import OutputPlan
+
+_KINDS = ("audio", "subtitle", "data")
+
+_SYNC_TOLERANCE_S = Fraction(1, 1000)
+"""Rounding a container may add between streams [s]: one tick of Matroska."""
+
+
+def verify(
+    path: Path, plan: OutputPlan, pts: Sequence[int], copied: Mapping[int, CopyCount]
+) -> list[str]:
+    """Return sentences on what the finished file holds otherwise than it should.
+
+    Args:
+        path: the finished file, still under its temporary name.
+        plan: what was to be written.
+        pts: times of all frames written [ticks of the input's time base], ascending.
+        copied: what was copied of each stream of the input.
+
+    Raises:
+        OutputError: the file cannot be read, or frames are missing or too many.
+    """
+    times, others = _read(path, plan)
+    if len(times) != len(pts):
+        raise OutputError(
+            f"{plan.path}: {len(pts)} frames were given and {len(times)} arrived in the file; "
+            f"{plan.codec} in {plan.container} does not keep every frame. Use libx264 in .mp4"
+        )
+    base = plan.source.info.time_base
+    shift = times[0] - pts[0] * base
+    worst = max(abs(t - shift - p * base) for t, p in zip(times, pts, strict=True))
+    found = []
+    if worst:
+        found.append(
+            f"frame times are rounded by up to {float(worst) * 1000:.3f} ms, which is as fine as "
+            f"{plan.container} stores them"
+        )
+    if shift:
+        found.append(
+            f"the whole file begins {float(shift) * 1000:.3f} ms later than the input: "
+            f"{plan.container} cannot store its start time"
+        )
+    for kind in _KINDS:
+        indices = [s.index for s in plan.source.others if s.kind == kind and s.index in copied]
+        for index, after in zip(indices, others[kind], strict=False):
+            found.extend(_compare(index, copied[index], after, shift))
+    return found
+
+
+def _compare(index: int, before: CopyCount, after: CopyCount, shift: Fraction) -> list[str]:
+    found = []
+    is_whole = before.checksum == after.checksum or before.payload_bytes == after.payload_bytes
+    if not is_whole and before.packets != after.packets:
+        found.append(
+            f"stream {index}: {before.packets} packets were copied, {after.packets} are found again"
+        )
+    if before.first_s is not None and after.first_s is not None:
+        slip = after.first_s - before.first_s - shift
+        if abs(slip) > _SYNC_TOLERANCE_S:
+            found.append(
+                f"stream {index} begins {float(slip) * 1000:+.1f} ms off against the video"
+            )
+    return found
+
+
+def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction], dict[str, list[CopyCount]]]:
+    """Return the sorted times of the video, and the counts of the other streams by kind."""
+    times: list[Fraction] = []
+    before = [
+        s
+        for s in plan.source.others
+        if s.kind == "video" and not s.is_cover and s.index in plan.copied
+    ]
+    position = sum(s.index < plan.source.stream_index for s in before)
+    with open_input(path) as container:
+        video = [s for s in container.streams.video if not is_cover(s)][position]
+        counts = {s.index: CopyCount() for s in container.streams}
+        try:
+            for packet in container.demux():
+                if packet.size == 0:
+                    continue
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                time = None if stamp is None else stamp * packet.time_base
+                if packet.stream.index == video.index:
+                    times.append(time if time is not None else Fraction(-1))
+                else:
+                    counts[packet.stream.index].add(packet, time)
+        except av.error.FFmpegError as e:
+            raise OutputError(f"{plan.path}: the written file is damaged: {words(e)}") from e
+        kinds = {kind: [s.index for s in container.streams if s.type == kind] for kind in _KINDS}
+        return sorted(times), {k: [counts[i] for i in found] for k, found in kinds.items()}
