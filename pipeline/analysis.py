@@ -1,0 +1,310 @@
+"""The analysis file: where the faces of one clip are, stored to be read, corrected and reused.
+
+A JSON file, one line per face and frame, so that it can be read and edited by hand and compared
+line by line. Version 1:
+
+    {"visagist_analysis": 1,                  version of this format
+     "fingerprint": "…",                      of the video's frames; another video is refused
+     "video": {"width": 1920, …},             facts for the reader; not used
+     "time_base": [1, 12800],                 seconds per tick, numerator and denominator
+     "pts": [0, 512, …],                      of every frame, in ticks
+     "cuts": [240, …],                        first frames of new shots
+     "options": {…},                          how it was made; not used
+     "tracks": [
+      {"id": 0, "shot": 0, "appearance": "…", base64 of float16; "" if unknown
+       "frames": [
+        {"frame": 0, "state": "detected", "score": 0.98, "mouth": 1, "eyes": 1,
+         "box": [x0, y0, x1, y1], "landmarks": [[x, y], … 68]},
+        …]}],
+     "codes": {"track id": {"pack hash": {"w": …, "frames": […], "state": …}}}}
+
+Coordinates are pixels of the upright frame (see `imaging/geometry.py`), rounded to 1/100. To
+correct a frame, move its landmarks and write `"state": "manual"`: such a frame is used as it is,
+never judged by its score and never smoothed. A frame may be added to a track or removed from it;
+frames without a line have no face. `box` is for the reader and follows from the landmarks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import AnalysisError, OutputError
+from .stages.track import RawTrack
+from .types import FaceState
+
+VERSION = 1
+_STATES = {"detected": FaceState.DETECTED, "manual": FaceState.MANUAL}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CachedCodes:
+    """Latent codes of one track, made by one set of weights."""
+
+    w: NDArray[np.float32]
+    """Any shape, float32."""
+    frames: NDArray[np.int64]
+    """(M,) frame indices the states belong to."""
+    state: NDArray[np.float32]
+    """(M, G) float32."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Analysis:
+    """What the analyze pass found in one clip."""
+
+    fingerprint: str
+    video: Mapping[str, str | int | float]
+    pts: NDArray[np.int64]
+    """(frames,) int64 [ticks]."""
+    time_base: Fraction
+    """[s/tick]"""
+    cuts: tuple[int, ...]
+    options: Mapping[str, str | int | float | bool | None]
+    tracks: tuple[RawTrack, ...]
+    codes: Mapping[int, Mapping[str, CachedCodes]] = field(default_factory=dict)
+    """Per track id and weights hash."""
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """(frames,) float64 [s]."""
+        return np.asarray(self.pts * float(self.time_base))
+
+    def __repr__(self) -> str:
+        return f"Analysis({len(self.pts)} frames, {len(self.tracks)} tracks)"
+
+
+def save(analysis: Analysis, path: Path) -> None:
+    """Write the file; at `path` stands the old content or the whole new one, whatever happens.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(_lines(analysis))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as e:
+        raise OutputError(f"cannot write the analysis file {path}: {e}") from e
+    finally:
+        with suppress(OSError):
+            Path(temporary or path.with_suffix(".part")).unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _lines(analysis: Analysis) -> Iterator[str]:
+    yield f'{{"visagist_analysis": {VERSION},\n'
+    base = analysis.time_base
+    for name, value in (
+        ("fingerprint", analysis.fingerprint),
+        ("video", dict(analysis.video)),
+        ("time_base", [base.numerator, base.denominator]),
+        ("pts", [int(t) for t in analysis.pts]),
+        ("cuts", [int(t) for t in analysis.cuts]),
+        ("options", dict(analysis.options)),
+    ):
+        yield f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)},\n"
+    yield ' "tracks": [\n'
+    for i, track in enumerate(analysis.tracks):
+        yield from _track_lines(track)
+        yield ",\n" if i + 1 < len(analysis.tracks) else "\n"
+    yield " ],\n"
+    yield f' "codes": {json.dumps(_codes_to_json(analysis.codes))}}}\n'
+
+
+def _track_lines(track: RawTrack) -> Iterator[str]:
+    look = _encode(track.appearance, "<f2")
+    yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
+    rows = np.flatnonzero(track.states != FaceState.ABSENT)
+    names = {state: name for name, state in _STATES.items()}
+    for i, row in enumerate(rows):
+        # A coordinate is written with two decimals and no spaces: half the size of the default.
+        points = ",".join(f"[{x:.2f},{y:.2f}]" for x, y in track.landmarks[row].tolist())
+        box = ",".join(f"{v:.1f}" for v in track.boxes[row].tolist())
+        mouth, eyes = track.region_scores[row].tolist()
+        yield (
+            f'   {{"frame": {track.first_frame + row}, "state": '
+            f'"{names[FaceState(track.states[row])]}", "score": {track.scores[row]:.3f}, '
+            f'"mouth": {mouth:.2f}, "eyes": {eyes:.2f}, "box": [{box}], "landmarks": [{points}]}}'
+        )
+        yield ",\n" if i + 1 < len(rows) else "\n"
+    yield "  ]}"
+
+
+def _encode(array: NDArray[np.generic], dtype: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode("ascii")
+
+
+def _codes_to_json(codes: Mapping[int, Mapping[str, CachedCodes]]) -> dict[str, Any]:
+    return {
+        str(track_id): {
+            pack: {
+                "w": _encode(c.w, "<f4"),
+                "w_shape": list(c.w.shape),
+                "frames": [int(f) for f in c.frames],
+                "state": _encode(c.state, "<f4"),
+                "state_shape": list(c.state.shape),
+            }
+            for pack, c in by_pack.items()
+        }
+        for track_id, by_pack in codes.items()
+    }
+
+
+def load(path: Path, fingerprint: str | None = None) -> Analysis:
+    """Read a file that `save` wrote, corrected by hand or not.
+
+    Args:
+        fingerprint: of the video it is to be used with; not checked when left out.
+
+    Raises:
+        AnalysisError: missing, damaged (with the line), of another version, or of another video.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as e:
+        raise AnalysisError(f"there is no analysis file {path}; `analyze` makes one") from e
+    except (OSError, UnicodeDecodeError) as e:
+        raise AnalysisError(f"cannot read the analysis file {path}: {e}") from e
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as e:
+        raise AnalysisError(
+            f"the analysis file {path} is damaged at line {e.lineno}, column {e.colno}: {e.msg}; "
+            "mend that line or make the file again with `analyze`"
+        ) from e
+    version = document.get("visagist_analysis") if isinstance(document, dict) else None
+    if version is None:
+        raise AnalysisError(f"{path} is not an analysis file: it has no 'visagist_analysis'")
+    if version != VERSION:
+        raise AnalysisError(
+            f"the analysis file {path} has version {version}, this program reads "
+            f"version {VERSION}; make the file again with `analyze`"
+        )
+    if fingerprint is not None and document.get("fingerprint") != fingerprint:
+        raise AnalysisError(
+            f"the analysis file {path} belongs to another video (fingerprint "
+            f"{str(document.get('fingerprint'))[:12]}…, this video has {fingerprint[:12]}…)"
+        )
+    try:
+        return _analysis(document, text)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, binascii.Error) as e:
+        what = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
+        raise AnalysisError(
+            f"the analysis file {path} is damaged: {what}; mend it or make it again with `analyze`"
+        ) from e
+
+
+def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
+    pts = np.array(document["pts"], np.int64)
+    cuts = tuple(int(t) for t in document["cuts"])
+    if pts.ndim != 1 or (np.diff(pts) <= 0).any():
+        raise ValueError("'pts' must be a list of rising numbers")
+    if any(not 0 < c < len(pts) for c in cuts) or list(cuts) != sorted(set(cuts)):
+        raise ValueError(f"'cuts' must be rising frame numbers from 1 to {len(pts) - 1}")
+    numerator, denominator = document["time_base"]
+    return Analysis(
+        fingerprint=str(document["fingerprint"]),
+        video=document["video"],
+        pts=pts,
+        time_base=Fraction(int(numerator), int(denominator)),
+        cuts=cuts,
+        options=document["options"],
+        tracks=tuple(_track(entry, cuts, len(pts), text) for entry in document["tracks"]),
+        codes=_codes_from_json(document.get("codes", {})),
+    )
+
+
+def _track(entry: Mapping[str, Any], cuts: tuple[int, ...], count: int, text: str) -> RawTrack:
+    track_id, shot = int(entry["id"]), int(entry["shot"])
+    edges = [0, *cuts, count]
+    if not 0 <= shot < len(edges) - 1:
+        raise ValueError(f"track {track_id}: there is no shot {shot}")
+    frames = sorted(entry["frames"], key=lambda line: int(line["frame"]))
+    if not frames:
+        raise ValueError(f"track {track_id} has no frames; remove the track")
+    index = np.array([int(line["frame"]) for line in frames])
+    if index[0] < edges[shot] or index[-1] >= edges[shot + 1] or (np.diff(index) == 0).any():
+        raise ValueError(
+            f"track {track_id}: its frames must be distinct and lie in shot {shot}, "
+            f"{edges[shot]} to {edges[shot + 1] - 1}"
+        )
+    first, rows, length = int(index[0]), index - index[0], int(index[-1] - index[0]) + 1
+    landmarks = np.zeros((length, 68, 2), np.float32)
+    states, scores = np.zeros(length, np.uint8), np.zeros(length, np.float32)
+    regions = np.zeros((length, 2), np.float32)
+    for row, line in zip(rows, frames, strict=True):
+        landmarks[row], states[row], scores[row], regions[row] = _face(line, track_id, text)
+    look = np.frombuffer(base64.b64decode(entry.get("appearance", ""), validate=True), "<f2")
+    return RawTrack(
+        track_id, shot, first, landmarks, states, scores, regions, look.astype(np.float32)
+    )
+
+
+def _face(
+    line: Mapping[str, Any], track_id: int, text: str
+) -> tuple[NDArray[np.float32], FaceState, float, tuple[float, float]]:
+    """landmarks, state, score, (mouth, eyes) of one line."""
+    points = np.array(line["landmarks"], np.float32)
+    score, mouth, eyes = (float(line.get(k, 1.0)) for k in ("score", "mouth", "eyes"))
+    state = _STATES.get(line.get("state", "detected"))
+    wrong = ""
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        wrong = f"'landmarks' must be 68 pairs of numbers, got shape {points.shape}"
+    elif state is None:
+        wrong = f"'state' must be one of {', '.join(_STATES)}, got {line.get('state')!r}"
+    elif not all(0.0 <= value <= 1.0 for value in (score, mouth, eyes)):
+        wrong = f"scores must be 0–1, got {score:g}, {mouth:g}, {eyes:g}"
+    if wrong or state is None:
+        where = _line_of(text, track_id, int(line["frame"]))
+        raise ValueError(f"track {track_id}, frame {line['frame']}{where}: {wrong}")
+    return points, state, score, (mouth, eyes)
+
+
+def _line_of(text: str, track_id: int, frame: int) -> str:
+    """` (line N)` of a face in a file laid out as `save` does; else nothing."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.lstrip().startswith('{"id":'):
+            inside = f'"id": {track_id},' in line
+        elif inside and line.lstrip().startswith(f'{{"frame": {frame},'):
+            return f" (line {number})"
+    return ""
+
+
+def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, CachedCodes]]:
+    def floats(data: Mapping[str, Any], name: str) -> NDArray[np.float32]:
+        raw = np.frombuffer(base64.b64decode(data[name], validate=True), "<f4")
+        return raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
+
+    return {
+        int(track_id): {
+            pack: CachedCodes(
+                floats(data, "w"), np.array(data["frames"], np.int64), floats(data, "state")
+            )
+            for pack, data in by_pack.items()
+        }
+        for track_id, by_pack in entry.items()
+    }

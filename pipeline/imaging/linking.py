@@ -1,0 +1,247 @@
+"""Joining faces of single frames into raw tracks.
+
+Position alone continues a face from one frame to the next, but after a gap it takes position *and*
+appearance, and a face that fits two tracks goes to the one it fits better over all pairs at once
+(Hungarian assignment). So a lost track is never handed to a neighbour.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ..types import Face, FaceState
+from .appearance import Descriptor, distance
+from .geometry import NON_MOUTH, face_size, landmark_box
+
+Times = NDArray[np.float64]
+
+SAME_LOOK = 0.62
+"""Appearance distance below which a face may be the same person after a gap (see `appearance`)."""
+CLEARLY_OTHER = 1.0
+"""Appearance distance above which even a face in the right place is somebody else."""
+MEMORY_S = 2.0
+"""How long a lost face is remembered [s]; later it begins a new track."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """How faces are joined over time and how an edit fades with them."""
+
+    max_gap_s: float = 0.5
+    """Gaps up to this long [s] are filled by interpolation."""
+    min_length_s: float = 0.2
+    """Tracks seen for less than this [s] are dropped (unless the shot itself is shorter)."""
+    min_score: float = 0.5
+    """Faces with a lower score count as not seen."""
+    smoothing_s: float = 0.06
+    """Sigma of the zero-phase smoothing [s]; 0 switches it off."""
+    fade_s: float = 0.2
+    """How long an edit takes to fade in and out at gaps [s]."""
+    yaw_full_deg: float = 25.0
+    """Up to this head turn [deg] an edit has its full strength …"""
+    yaw_none_deg: float = 45.0
+    """… and from this turn on none."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RawTrack:
+    """One person in one shot as found, nothing smoothed: T frames from `first_frame` on."""
+
+    track_id: int
+    shot: int
+    first_frame: int
+    landmarks: NDArray[np.float32]
+    """(T, 68, 2) float32 [upright frame px]; 0 where the state is ABSENT."""
+    states: NDArray[np.uint8]
+    """(T,) uint8 FaceState: ABSENT, DETECTED or MANUAL."""
+    scores: NDArray[np.float32]
+    """(T,) float32 0–1; 0 where ABSENT."""
+    region_scores: NDArray[np.float32]
+    """(T, 2) float32 0–1: mouth, eyes."""
+    appearance: Descriptor = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(D,) float32 mean descriptor of the well-seen frames; empty if none was given."""
+
+    def __post_init__(self) -> None:
+        t = len(self.states)
+        shapes = (self.landmarks.shape, self.scores.shape, self.region_scores.shape)
+        if shapes != ((t, 68, 2), (t,), (t, 2)):
+            raise ValueError(f"RawTrack of {t} frames cannot hold arrays of shapes {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def end_frame(self) -> int:
+        """Index after the last frame."""
+        return self.first_frame + len(self)
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """(T, 4) float32 x0 y0 x1 y1 [px] round the landmarks."""
+        return landmark_box(self.landmarks)
+
+    def __repr__(self) -> str:
+        last = self.end_frame - 1
+        return f"RawTrack({self.track_id}, shot {self.shot}, frames {self.first_frame}–{last})"
+
+
+def shot_bounds(cuts: Sequence[int], frame_count: int) -> list[tuple[int, int]]:
+    """(first frame, frame after the last) of every shot."""
+    edges = [0, *cuts, frame_count]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
+
+
+@dataclass(slots=True)
+class _Thread:
+    """A track while it is being followed."""
+
+    frames: list[int]
+    faces: list[Face]
+    look: Descriptor | None = None
+    looks: int = 0
+
+    def expected(self, time: float, times: Times) -> NDArray[np.float64]:
+        """(68, 2) where the face should be, going on at its last speed for a moment."""
+        last = self.faces[-1].landmarks.astype(np.float64)
+        if len(self.frames) < 2:
+            return last
+        before = self.faces[-2].landmarks
+        span = times[self.frames[-1]] - times[self.frames[-2]]
+        ahead = min(time - times[self.frames[-1]], 0.12)
+        speed = (last[NON_MOUTH].mean(0) - before[NON_MOUTH].mean(0)) / max(span, 1e-6)
+        return np.asarray(last + speed * ahead)
+
+    def is_seen(self, options: TrackOptions) -> bool:
+        """Whether any frame shows the face well enough to edit it."""
+        return any(face.score >= options.min_score for face in self.faces)
+
+    def take(self, frame: int, face: Face, look: Descriptor | None, min_score: float) -> None:
+        """Add a face; well-seen faces shape the memory of what the person looks like."""
+        self.frames.append(frame)
+        self.faces.append(face)
+        if look is None or face.score < min_score:
+            return
+        # A running mean that forgets: an expression or a turn of some seconds is followed.
+        self.looks = min(self.looks + 1, 50)
+        share = 1.0 / self.looks
+        self.look = look if self.look is None else (1 - share) * self.look + share * look
+
+
+def link(
+    faces: Sequence[Sequence[Face]],
+    *,
+    times: Times,
+    cuts: Sequence[int] = (),
+    appearances: Sequence[Sequence[Descriptor]] | None = None,
+    options: TrackOptions | None = None,
+) -> list[RawTrack]:
+    """Raw tracks, numbered in order of appearance, from the left.
+
+    Args:
+        faces: those found in each frame of the clip.
+        times: (frames,) [s], rising.
+        cuts: indices of the frames that begin a new shot; no track goes over one.
+        appearances: a descriptor for each face (see `appearance.describe`). Without them a face
+        that
+            was lost for longer than `max_gap_s` begins a new track.
+    """
+    options = options or TrackOptions()
+    out: list[RawTrack] = []
+    for shot, (first, end) in enumerate(shot_bounds(cuts, len(faces))):
+        threads = _follow(faces, times, appearances, options, first, end)
+        duration = float(times[end - 1] - times[first])
+        for thread in threads:
+            seen = times[thread.frames[-1]] - times[thread.frames[0]]
+            if seen >= min(options.min_length_s, duration) - 1e-9 and thread.is_seen(options):
+                out.append(_raw(thread, len(out), shot))
+    return out
+
+
+def _follow(
+    faces: Sequence[Sequence[Face]],
+    times: Times,
+    appearances: Sequence[Sequence[Descriptor]] | None,
+    options: TrackOptions,
+    first: int,
+    end: int,
+) -> list[_Thread]:
+    """The threads of one shot, in order of their first frame, then from the left."""
+    threads: list[_Thread] = []
+    for t in range(first, end):
+        found = list(faces[t])
+        looks = [None] * len(found) if appearances is None else list(appearances[t])
+        live = [x for x in threads if times[t] - times[x.frames[-1]] <= MEMORY_S]
+        cost = np.array(
+            [
+                [
+                    _misfit(x, face, look, t, times, options)
+                    for face, look in zip(found, looks, strict=True)
+                ]
+                for x in live
+            ]
+        ).reshape(len(live), len(found))
+        taken = set()
+        # Pairs that may not be joined cost more than any sum of pairs that may.
+        for i, j in zip(
+            *linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True
+        ):
+            if np.isfinite(cost[i, j]):
+                live[i].take(t, found[j], looks[j], options.min_score)
+                taken.add(j)
+        fresh = [j for j in range(len(found)) if j not in taken]
+        for j in sorted(fresh, key=lambda j: float(found[j].box[0])):
+            if found[j].score >= options.min_score:
+                thread = _Thread([], [])
+                thread.take(t, found[j], looks[j], options.min_score)
+                threads.append(thread)
+    return threads
+
+
+def _misfit(
+    thread: _Thread,
+    face: Face,
+    look: Descriptor | None,
+    frame: int,
+    times: Times,
+    options: TrackOptions,
+) -> float:
+    """How badly a face continues a thread, in face sizes; infinite if it may not."""
+    gap = float(times[frame] - times[thread.frames[-1]])
+    before = thread.expected(float(times[frame]), times)
+    size = 0.5 * float(face_size(before) + face_size(face.landmarks))
+    ratio = float(face_size(face.landmarks) / max(float(face_size(before)), 1e-6))
+    shift = np.linalg.norm(face.landmarks[NON_MOUTH] - before[NON_MOUTH], axis=-1)
+    distance_sizes = float(np.median(shift)) / max(size, 1e-6)
+    one_step = thread.frames[-1] == frame - 1
+    # A head crosses about two of its own sizes in a second before a cameraman loses it; the first
+    # term is what a jump from frame to frame may be.
+    if distance_sizes > 0.8 + 3.0 * gap or not 0.5 < ratio < 2.0:
+        return np.inf
+    if look is None or thread.look is None:
+        return distance_sizes if one_step or gap <= options.max_gap_s else np.inf
+    unlike = distance(look, thread.look)
+    if unlike > (CLEARLY_OTHER if one_step else SAME_LOOK):
+        return np.inf
+    return distance_sizes + unlike
+
+
+def _raw(thread: _Thread, track_id: int, shot: int) -> RawTrack:
+    """The thread as arrays over all its frames, holes included."""
+    first = thread.frames[0]
+    count = thread.frames[-1] - first + 1
+    rows = np.array(thread.frames) - first
+    landmarks = np.zeros((count, 68, 2), np.float32)
+    states, scores = np.zeros(count, np.uint8), np.zeros(count, np.float32)
+    region_scores = np.zeros((count, 2), np.float32)
+    landmarks[rows] = [face.landmarks for face in thread.faces]
+    states[rows] = FaceState.DETECTED
+    scores[rows] = [face.score for face in thread.faces]
+    region_scores[rows] = [face.region_scores for face in thread.faces]
+    look = np.zeros(0, np.float32) if thread.look is None else thread.look.astype(np.float32)
+    return RawTrack(track_id, shot, first, landmarks, states, scores, region_scores, look)

@@ -1,0 +1,138 @@
+"""Masks over aligned crops: the face's outline, soft edges, what of a crop is frame.
+
+All masks are (N, 1, S, S) float32, 0 keep … 1 replace, on the device of what they are made from.
+What hides the face is told in `occlusion`.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .geometry import BROWS, JAW, NOSE, Affine
+
+_SUBPIXEL_BITS = 8
+FOREHEAD_HEIGHTS = np.array([0.30, 0.62, 0.80, 0.90, 0.94, 0.90, 0.80, 0.62, 0.30])
+"""Nine forehead points from temple to temple, in lengths from brow to base of the nose.
+
+The forehead is about as high as that length: the classical thirds of the face (Farkas et al., 1985)
+put the hairline 0.95 to 1 of it above the brows.
+"""
+
+
+def forehead_points(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(..., 9, 2) points over the brows, right temple to left, guessed from 68 landmarks."""
+    points = np.asarray(landmarks, np.float64)
+    brows = points[..., BROWS, :]
+    base = points[..., NOSE[-3], :]
+    up = brows.mean(-2) - base
+    along = points[..., 16, :] - points[..., 0, :]
+    # From the ends of the jaw line, drawn in a little at the temples and evenly along the face.
+    share = np.linspace(0.03, 0.97, 9)[:, None]
+    start = points[..., None, 0, :] + share * along[..., None, :]
+    middle = 0.5 * (points[..., 0, :] + points[..., 16, :])
+    lift = ((brows.mean(-2) - middle) * up).sum(-1) / np.maximum((up * up).sum(-1), 1e-9)
+    heights = FOREHEAD_HEIGHTS + np.maximum(lift, 0.0)[..., None]
+    return np.asarray(start + heights[..., None] * up[..., None, :])
+
+
+def outline(landmarks: NDArray[np.floating], *, forehead: bool = True) -> NDArray[np.float64]:
+    """(..., K, 2) closed outline of a face: its jaw and its forehead (or brows)."""
+    points = np.asarray(landmarks, np.float64)
+    top = forehead_points(points) if forehead else points[..., BROWS, :]
+    return np.concatenate([points[..., JAW, :], top[..., ::-1, :]], -2)
+
+
+def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
+    """(N, 1, side, side) anti-aliased inside of N polygons (N, K, 2) [crop px]."""
+    out = np.zeros((len(points), side, side), np.uint8)
+    for picture, polygon in zip(out, points, strict=True):
+        fixed = np.rint(np.clip(polygon, -4 * side, 5 * side) * 2**_SUBPIXEL_BITS).astype(np.int32)
+        cv2.fillPoly(picture, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return torch.from_numpy(out).float().div_(255.0)[:, None]
+
+
+def face_mask(
+    landmarks: Tensor,
+    side: int,
+    *,
+    grow: float = 0.0,
+    feather: float = 0.1,
+    forehead: bool = True,
+) -> Tensor:
+    """(N, 1, side, side) soft mask of the face, 1 inside, falling to 0 across the outline.
+
+    Args:
+        landmarks: (N, 68, 2) [crop px].
+        grow: how far the outline is moved outwards [outer eye distances].
+        feather: width of the fall, all of it inside the grown outline [outer eye distances].
+        forehead: include the forehead, or end at the brows.
+
+    Zero along the border of the crop.
+    """
+    points = landmarks.detach().cpu().double().numpy()
+    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
+    shape = outline(points, forehead=forehead)
+    centre = shape.mean(1, keepdims=True)
+    radius = np.linalg.norm(shape - centre, axis=-1, keepdims=True)
+    # Half a feather inwards, because the blur spreads the edge by as much again outwards.
+    shift = (grow - 0.5 * feather) * eyes[:, None, None]
+    shape = centre + (shape - centre) * np.maximum(1.0 + shift / radius, 0.0)
+    mask = soften(polygon_mask(shape, side), torch.from_numpy(0.5 * feather * eyes))
+    return _clear_border(mask).to(landmarks.device)
+
+
+def soften(mask: Tensor, radius_px: Tensor) -> Tensor:
+    """Masks (N, 1, S, S) with edges spread over ± radius_px (N,); 0 and 1 stay 0 and 1 beyond."""
+    out = torch.empty_like(mask)
+    for i, radius in enumerate(radius_px.tolist()):
+        size = max(round(float(radius)), 0)
+        if size == 0:
+            out[i] = mask[i]
+            continue
+        # Two boxes of half the radius each: a triangular kernel that ends exactly at the radius.
+        near, far = size // 2, size - size // 2
+        soft = mask[i, 0].cpu().numpy()
+        for half in (near, far):
+            width = 2 * half + 1
+            soft = cv2.blur(soft, (width, width), borderType=cv2.BORDER_REPLICATE)
+        out[i, 0] = torch.from_numpy(np.asarray(soft)).clamp_(0.0, 1.0)
+    smooth = out * out * (3.0 - 2.0 * out)
+    # Box sums leave crumbs of 1e-7 where there is nothing.
+    return torch.where(smooth < 1e-4, 0.0, torch.where(smooth > 1.0 - 1e-4, 1.0, smooth))
+
+
+def _clear_border(mask: Tensor) -> Tensor:
+    """The mask, faded to 0 over the last pixels before the crop's border."""
+    side = mask.shape[-1]
+    reach = max(side // 64, 1)
+    line = (torch.arange(side, dtype=mask.dtype) / reach).clamp(max=1.0)
+    line = torch.minimum(line, line.flip(0)).to(mask.device)
+    return mask * line[:, None] * line[None, :]
+
+
+def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> Tensor:
+    """(N, 1, side, side) bool: crop pixels whose centre lies on a pixel of the frame.
+
+    Args:
+        crop_to_frame: (N, 3, 3).
+        width, height: of the frame [px]; it covers [-0.5, width - 0.5] × [-0.5, height - 0.5].
+    """
+    matrix = torch.from_numpy(np.asarray(crop_to_frame, np.float64))[:, :2]
+    line = torch.arange(side, dtype=torch.float64)
+    x = matrix[:, :, 0, None, None] * line[None, None, None, :]
+    y = matrix[:, :, 1, None, None] * line[None, None, :, None]
+    position = x + y + matrix[:, :, 2, None, None]
+    limit = torch.tensor([width - 0.5, height - 0.5], dtype=torch.float64)[None, :, None, None]
+    return ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
+
+
+def erode(mask: Tensor, radius_px: int) -> Tensor:
+    """Masks (N, 1, S, S) with the lowest value within `radius_px` (a square)."""
+    if radius_px <= 0:
+        return mask
+    return -F.max_pool2d(-mask, 2 * radius_px + 1, 1, radius_px)
