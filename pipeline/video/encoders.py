@@ -6,10 +6,12 @@ Options are FFmpeg's own names and units.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import av
 from av.codec.codec import Codec
 from av.codec.context import CodecContext
 from av.video.format import VideoFormat
@@ -77,22 +79,21 @@ _NO_FAMILY = {"gif", "apng", "webp"}
 _PRORES_PROFILES = ("Proxy", "LT", "Standard", "HQ", "4444", "XQ")
 
 
-def choose_encoder(source: Source, wanted: str | None, accepted: set[str], container: str) -> str:
+def choose_encoder(source: Source, wanted: str | None, container: str) -> str:
     """Return the name of the encoder for an input, or the wanted one if it can be used.
 
     Args:
         source: the input.
         wanted: `--codec`, an FFmpeg encoder name, or None for the input's family.
-        accepted: codecs the container can hold.
-        container: name of the container, for messages.
+        container: FFmpeg muxer name.
 
     Raises:
         OutputError: unknown encoder, no encoder, or one the container cannot hold.
     """
     if wanted is not None:
-        return _checked(wanted, accepted, container)
+        return _checked(wanted, container)
     for name in (_family(source), "libx264", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video"):
-        if name is not None and is_encoder(name) and _fits(name, accepted):
+        if name is not None and is_encoder(name) and _holds(container, name):
             return name
     raise OutputError(
         f"{container} cannot hold video of any encoder this program uses; write .mp4, .mov or .mkv"
@@ -217,20 +218,25 @@ def _family(source: Source) -> str | None:
     return None if codec in _NO_FAMILY else _FAMILIES.get(codec, codec)
 
 
-def _fits(encoder: str, accepted: set[str]) -> bool:
-    names = {encoder, Codec(encoder, "w").canonical_name}
-    return bool(names & accepted)
+def _holds(container: str, encoder: str) -> bool:
+    """Return whether a container may hold an encoder's codec, as far as FFmpeg's tables know."""
+    with av.open(io.BytesIO(), "w", format=container) as output:
+        try:
+            output.add_stream(encoder)
+        except ValueError:
+            return False
+    return True
 
 
-def _checked(wanted: str, accepted: set[str], container: str) -> str:
+def _checked(wanted: str, container: str) -> str:
     usual = [name for name in (*ENCODERS, "prores_ks", "png") if is_encoder(name)]
-    held = [name for name in usual if _fits(name, accepted)]
+    held = [name for name in usual if _holds(container, name)]
     if not is_encoder(wanted):
         raise OutputError(
             f"unknown video encoder {wanted!r}; accepted are FFmpeg's encoder names, in "
             f"{container} for instance {', '.join(held)}"
         )
-    if not _fits(wanted, accepted):
+    if not _holds(container, wanted):
         raise OutputError(
             f"{container} cannot hold video of {wanted}; it can hold {', '.join(held)}. "
             "Or write .mkv, which takes nearly every codec"

@@ -1,6 +1,6 @@
 """Every reason why an output could fail, found before the first frame.
 
-The output is tried for real: its streams and two black frames are written beside the target, read
+The output is tried for real: its streams and a few frames are written beside the target, read
 back, compared with what the input has, and removed. What cannot be kept becomes an error or a
 named warning.
 """
@@ -43,6 +43,7 @@ _GRID_CONTAINERS = {"avi"}
 """Containers that store frame numbers, not times."""
 
 _TICKS_LIMIT = 1 << 30
+_TRIAL_FRAMES = 3
 
 
 def preflight_output(
@@ -60,8 +61,8 @@ def preflight_output(
         OutputError: whatever would make the run fail later, naming what is accepted.
     """
     _check_path(path, source, overwrite)
-    container, accepted = _container(path)
-    codec = choose_encoder(source, options.codec, accepted, container)
+    container = _container(path)
+    codec = choose_encoder(source, options.codec, container)
     pix_fmt, lost = choose_pix_fmt(source, codec, options.pix_fmt)
     codec_options = dict(encoder_options(source, codec, options))
     warnings = [*source.warnings, *([lost] if lost else [])]
@@ -103,21 +104,15 @@ def _check_path(path: Path, source: Source, overwrite: bool) -> None:
             raise OutputError(f"{path} exists; use --overwrite to replace it, or another name")
 
 
-def _container(path: Path) -> tuple[str, set[str]]:
-    """Return the muxer for a file name and the codecs it can hold."""
+def _container(path: Path) -> str:
+    """Return the muxer FFmpeg picks for a file name; no file is made."""
     try:
-        with av.open(io.BytesIO(), "w", format=_muxer_name(path)) as output:
-            return output.format.name, set(output.supported_codecs)
+        output = av.open(str(path.absolute()), "w")
     except (av.error.FFmpegError, ValueError) as e:
         raise OutputError(
             f"{path}: the ending {path.suffix!r} names no video container; accepted are for "
             "instance .mp4, .mov, .mkv, .webm, .avi, .ts"
         ) from e
-
-
-def _muxer_name(path: Path) -> str | None:
-    """Return the muxer FFmpeg picks for a file name (opening nothing: the file is not created)."""
-    output = av.open(str(path.absolute()), "w")
     name = output.format.name
     output.close()
     return name
@@ -209,6 +204,9 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
 
 def _container_options(plan: OutputPlan, *, tags: bool) -> tuple[tuple[str, str], ...]:
     """Return the muxer's options; `tags` writes any metadata key into MP4, not the usual ones."""
+    if plan.container in _GRID_CONTAINERS:
+        # Frame numbers cannot be shifted by part of a frame to make room for early audio.
+        return (("avoid_negative_ts", "disabled"),)
     if plan.container not in _MOV_FAMILY:
         return ()
     # Start offsets are stored in the movie's time scale: make it divide every stream's.
@@ -259,7 +257,7 @@ class _Findings:
 
 
 def _trial(plan: OutputPlan) -> _Findings:
-    """Write two black frames and read them back.
+    """Write a few frames of noise and read them back.
 
     Raises:
         OutputError: the trial cannot be written or read.
@@ -268,8 +266,8 @@ def _trial(plan: OutputPlan) -> _Findings:
     try:
         muxer = Muxer(plan, path, threads=1, copies=False)
         try:
-            for k in range(2):
-                muxer.encode(_black(plan.source, k))
+            for k in range(_TRIAL_FRAMES):
+                muxer.encode(_noise(plan.source, k))
             muxer.finish()
         except BaseException:
             muxer.discard()
@@ -284,11 +282,14 @@ def _trial(plan: OutputPlan) -> _Findings:
             path.unlink(missing_ok=True)
 
 
-def _black(source: Source, index: int) -> Frame:
+def _noise(source: Source, index: int) -> Frame:
+    """Return a frame of noise: a few of black are too small a file for some containers' probes."""
     encoding, info = source.encoding, source.info
     kind = np.uint8 if encoding.bits == 8 else np.uint16
     shapes = plane_shapes(encoding.pix_fmt, *source.stored_size)
-    planes = tuple(np.zeros(shape, kind) for shape in shapes)
+    generator = np.random.default_rng(index)
+    strip = generator.integers(0, 1 << encoding.bits, size=4096, dtype=np.uint16).astype(kind)
+    planes = tuple(np.resize(strip, shape) for shape in shapes)
     if source.turn_deg:
         planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
     step = max(source.nominal_duration, math.ceil(1 / (info.rate * info.time_base)))
