@@ -84,6 +84,8 @@ def finish(nets: dict[PartName, LandmarkNet], data: Path, out: Path) -> Landmark
     cascade = LandmarkCascade(nets, dict.fromkeys(PARTS, 1.0))
     held_out = dataset.load_faces(data, held_out=True, levels=False)
     cascade.typical_scale = evaluate.typical_scales(cascade, held_out)
+    training = dataset.load_faces(data, held_out=False, levels=False)
+    cascade.label_shift = evaluate.label_shift(cascade, training)
     cascade.save(out, SOURCE)
     return cascade
 

@@ -94,6 +94,15 @@ def typical_scales(cascade: LandmarkCascade, faces: Faces) -> dict[PartName, flo
     return {part: round(float(np.median(s)), 4) for part, s in scales.items()}
 
 
+def label_shift(cascade: LandmarkCascade, faces: Faces) -> float:
+    """Return how far right of the estimates the labels lie, along the eyes [outer-eye distances]."""
+    _, estimate = evaluate_faces(cascade, faces)
+    across = faces.points[:, 45] - faces.points[:, 36]
+    across = across / (across**2).sum(axis=-1, keepdims=True)
+    error = (faces.points - estimate.points).mean(axis=1)
+    return round(float(np.median((error * across).sum(axis=-1))), 5)
+
+
 def _loose_box(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the box whose crop is the true one, but for the detector's spread."""
     square = crops.face_crop(points, 2)

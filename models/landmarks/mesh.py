@@ -144,8 +144,10 @@ class Pose:
     lips_closed: float
     """0 as they are … 1 the inner lips meet."""
     pucker: float
+    fullness: tuple[float, float]
+    """Thickness of the upper and the lower lip, times what it was."""
     lids: tuple[float, float]
-    """0 as they are … 1 closed, right and left."""
+    """0 as they are … 1 closed (below 0 wider open), right and left."""
     brows: tuple[float, float]
     turn: tuple[float, float, float]
     """Yaw, pitch, roll."""
@@ -160,13 +162,18 @@ def random_pose(rng: np.random.Generator) -> Pose:
     side = rng.normal(0, 0.012, 4)
     corners = tuple(float(v) for v in (out + side[0], up + side[1], out + side[2], up + side[3]))
     assert len(corners) == 4
-    lid = float(rng.choice([0.0, rng.uniform(0, 0.7), rng.uniform(0.85, 1.0)], p=[0.4, 0.25, 0.35]))
+    lid = float(
+        rng.choice(
+            [rng.normal(0, 0.12), rng.uniform(0, 0.7), rng.uniform(0.85, 1.0)], p=[0.4, 0.25, 0.35]
+        )
+    )
     other = lid if rng.random() < 0.85 else float(rng.uniform(0, 1))
     yaw = rng.normal(0, 0.3) if rng.random() < 0.7 else rng.uniform(-0.8, 0.8)
     return Pose(
         jaw=jaw,
         corners=corners,
         lips_closed=1.0 if kind < 0.3 else 0.0,
+        fullness=(float(np.exp(rng.normal(0.1, 0.25))), float(np.exp(rng.normal(0.15, 0.25)))),
         pucker=float(rng.uniform(0, 1)) if rng.random() < 0.15 else 0.0,
         lids=(lid, other),
         brows=(float(rng.normal(0, 0.02)), float(rng.normal(0, 0.02))),
@@ -200,6 +207,11 @@ def _move_mouth(target: Points, pose: Pose, height: float) -> None:
         for rows, share in ((INNER_LOWER, -0.7), (_OUTER_LOWER, -0.65)):
             target[rows] += share * gap
         target[_CHIN, 1] -= 0.5 * gap[5, 1]
+    for rows, rim, times in (
+        (_OUTER_UPPER, INNER_UPPER, pose.fullness[0]),
+        (_OUTER_LOWER, INNER_LOWER, pose.fullness[1]),
+    ):
+        target[rows[1:-1]] += (times - 1) * (target[rows] - target[rim])[1:-1]
     drop = pose.jaw * height
     for rows in (INNER_LOWER, _OUTER_LOWER):
         target[rows, 1] += drop * (0.25 + 0.75 * bulge)
