@@ -1,0 +1,77 @@
+"""The attributes a portrait pack can move: what each is trained on, what it must leave alone, how it is offered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_POSE_AND_LIGHT: Final = ("yaw", "pitch", "light_x", "light_y")
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitAttribute:
+    """One attribute: its face to users and its recipe."""
+
+    name: str
+    summary: str
+    """What strength +1 does, in one line."""
+    rated: str
+    """Rating column that is moved."""
+    covariates: tuple[str, ...]
+    """Columns held fixed when the direction is estimated."""
+    exempt: tuple[str, ...] = ()
+    """Columns that may move freely when the transformer is trained."""
+    aliases: tuple[str, ...] = ()
+    low: float = -3.0
+    high: float = 3.0
+    ceiling: float = 10.0
+    """Predicted level (SD) from which a move is slowed; 10 means never."""
+    experimental: bool = False
+
+
+PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
+    PortraitAttribute(
+        name="smile",
+        summary="wider mouth, raised corners and cheeks, lips stay as parted as they are",
+        rated="happy",
+        covariates=("gap", "age", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
+        exempt=("eye_open", "outgoing", "trustworthy", "alert", "smug"),
+        aliases=("smiling", "happy", "closed-smile"),
+        low=-2.0,
+        high=2.0,
+    ),
+    PortraitAttribute(
+        name="toothy-smile",
+        summary="a smile that parts the lips and shows teeth",
+        rated="happy",
+        covariates=("age", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
+        exempt=("eye_open", "gap", "outgoing", "trustworthy", "alert", "smug"),
+        aliases=("open-smile", "teeth", "grin", "toothy"),
+        low=-2.0,
+        high=2.5,
+    ),
+    PortraitAttribute(
+        name="weight",
+        summary="fuller cheeks and jaw",
+        rated="weight",
+        covariates=("happy", "gap", "age", "gender", "skin-color", *_POSE_AND_LIGHT),
+        exempt=("eye_open", "pitch"),
+        aliases=("chubby", "heavy", "fat"),
+        low=-2.0,
+        high=2.0,
+        ceiling=2.5,
+    ),
+    PortraitAttribute(
+        name="age",
+        summary="older: wrinkles, folds, looser contour",
+        rated="age",
+        covariates=("happy", "gap", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
+        exempt=(),
+        aliases=("old", "older"),
+        low=-2.0,
+        high=2.0,
+        ceiling=2.5,
+        experimental=True,
+    ),
+)
+"""Every attribute of the embedded pack, in the order they are shown."""

@@ -1,0 +1,37 @@
+"""Train a portrait from rated faces: `python -m models.portrait train --data DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..base import ModelError
+from .data import read_faces
+from .pack import DEFAULT_FILE, save_portrait
+from .train import fit_portrait
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.portrait", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser(
+        "train", help="fit the appearance model and export the faces' codes"
+    )
+    train.add_argument("--data", type=Path, required=True, help="folder of rated faces")
+    train.add_argument("--out", type=Path, default=DEFAULT_FILE, help="safetensors file to write")
+    train.add_argument("--codes", type=Path, help="codes .npz to write; default beside --out")
+    options = parser.parse_args(arguments)
+    try:
+        model, codes = fit_portrait(read_faces(options.data))
+        save_portrait(model, options.out, notes={"licence": "CC BY-NC-SA 4.0"})
+    except ModelError as e:
+        sys.stderr.write(f"error: {e}\n")
+        return 1
+    codes.save(options.codes or options.out.with_suffix(".codes.npz"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Read the face data set a portrait is trained and measured on: pictures, mesh vertices, ratings, level pairs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base import ModelError
+from .topology import MESH_VERTICES
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSet:
+    """Aligned pictures with mesh points and, for the rated ones, mean ratings."""
+
+    paths: tuple[Path, ...]
+    """One picture file per face."""
+    mesh: Tensor
+    """(N, V, 3) float: the shape's vertices in picture widths, z in the same unit."""
+    attributes: tuple[str, ...]
+    """Names of the rating columns; empty when unrated."""
+    ratings: Tensor
+    """(N, A) float: standardised to mean 0, standard deviation 1 over the set."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def pictures(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield every picture (3, S, S) float RGB in [-1, 1] and its 68 points (68, 2) px."""
+        for path, mesh in zip(self.paths, self.mesh, strict=True):
+            picture = read_picture(path)
+            yield picture, mesh[:68, :2] * picture.shape[-1] - 0.5
+
+
+def read_picture(path: Path) -> Tensor:
+    """Return a picture file as (3, H, W) float RGB in [-1, 1].
+
+    Raises:
+        ModelError: the file cannot be read as a picture.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ModelError(f"cannot read the picture {path}; expected a JPEG or PNG file")
+    rgb = np.ascontiguousarray(image[:, :, ::-1])
+    return torch.from_numpy(rgb).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def read_faces(folder: Path) -> FaceSet:
+    """Return the rated faces of a data folder.
+
+    The folder holds `images/<id>.jpg`, `images_landmarks478.npz` (`names`, `points` (N, 478, 3) in picture widths)
+    and `attribute_means.csv` (a `stimulus` column with the id, then one column per attribute).
+
+    Raises:
+        ModelError: one of these is missing or they do not fit together.
+    """
+    names, mesh = _read_mesh(folder / "images_landmarks478.npz")
+    table_path = folder / "attribute_means.csv"
+    if not table_path.is_file():
+        raise ModelError(f"no ratings at {table_path}; expected a CSV with a 'stimulus' column")
+    with table_path.open(newline="", encoding="utf-8") as file:
+        rows = {row["stimulus"]: row for row in csv.DictReader(file)}
+    missing = [name for name in names if Path(name).stem not in rows]
+    if missing:
+        raise ModelError(f"{table_path} has no ratings for {missing[:3]} ({len(missing)} in all)")
+    attributes = tuple(key for key in next(iter(rows.values())) if key != "stimulus")
+    table = [[float(rows[Path(name).stem][key]) for key in attributes] for name in names]
+    ratings = torch.tensor(table)
+    ratings = (ratings - ratings.mean(0)) / ratings.std(0, correction=0)
+    paths = tuple(folder / "images" / name for name in names)
+    return FaceSet(paths, mesh, attributes, ratings)
+
+
+def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
+    """Return the same faces at level 0 and level 2 of one attribute, from `pairs/<face>_<attribute>_<level>.jpg`.
+
+    Raises:
+        ModelError: the pairs or their mesh file are missing, or hold no such attribute.
+    """
+    names, mesh = _read_mesh(folder / "pairs_landmarks478.npz")
+    row = {name: index for index, name in enumerate(names)}
+    faces = sorted({name.split("_")[0] for name in names if f"_{attribute}_" in name})
+    if not faces:
+        known = sorted({name.split("_")[1] for name in names})
+        raise ModelError(
+            f"no level pairs of {attribute!r} in {folder}; there are {', '.join(known)}"
+        )
+    low, high = (
+        FaceSet(
+            tuple(folder / "pairs" / f"{face}_{attribute}_{level}.jpg" for face in faces),
+            mesh[[row[f"{face}_{attribute}_{level}.jpg"] for face in faces]],
+            (),
+            torch.empty(len(faces), 0),
+        )
+        for level in (0, 2)
+    )
+    return low, high
+
+
+def _read_mesh(path: Path) -> tuple[list[str], Tensor]:
+    if not path.is_file():
+        raise ModelError(f"no mesh points at {path}; expected an .npz with 'names' and 'points'")
+    with np.load(path) as archive:
+        names = [str(name) for name in archive["names"]]
+        points = torch.from_numpy(archive["points"][:, list(MESH_VERTICES)].astype(np.float32))
+    return names, points

@@ -1,0 +1,80 @@
+"""What a change of code may do to this frame's face: limits by expression, lip gap and head turn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .mouth import LOWER_LIP, UPPER_LIP
+from .warp import smoothstep
+
+SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
+"""A smile grows unhindered up to the first level (SD of ratings), and from the second on by the third's share."""
+
+
+class Edit(NamedTuple):
+    """A movement of N faces after all limits."""
+
+    movement: Tensor
+    """(N, V, 3) head units, head frame."""
+    gap_after: Tensor
+    """(N, 5) inner lip gap after the edit, head units."""
+    teeth: Tensor
+    """(N,) 0-1: how much drawn teeth show between the lips."""
+
+
+def limited_displacement(
+    movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
+) -> Edit:
+    """Return what remains of a wanted movement.
+
+    Args:
+        movement: (N, V, 3) wanted, head units.
+        smile_change: (N,) how much of a smile it is, SD of ratings.
+        gap: (N, 5) inner lip gap now, head units.
+        state: (N, 4), see `net.STATE_NAMES`.
+    """
+    own_teeth, yaw, smile = state[:, 0], state[:, 2], state[:, 3]
+    damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)
+    movement = movement * damp[:, None, None]
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    parting = movement[:, lower, 1] - movement[:, upper, 1]
+    own = torch.maximum(_own_mouth(own_teeth), smoothstep(state[:, 1], 0.05, 0.08))
+    wanted = torch.where(parting > 0, parting * (1 - 0.75 * own[:, None]), parting)
+    wanted = torch.where(parting.mean(dim=1, keepdim=True) < 0.02, torch.zeros_like(wanted), wanted)
+    allowed = torch.maximum(wanted, -gap.clamp_min(0))
+    movement = _with_parting(movement, (allowed - parting) / 2)
+    shown = smoothstep((gap + allowed)[:, 1:4].mean(dim=1) - state[:, 1], 0.02, 0.035)
+    return Edit(movement, gap + allowed, shown * (1 - own))
+
+
+def _own_mouth(own_teeth: Tensor) -> Tensor:
+    return smoothstep(own_teeth, 0.35, 0.65)
+
+
+def _smile_damping(level: Tensor, change: Tensor) -> Tensor:
+    """Return the share (N,) of a change that keeps an already broad smile from overshooting."""
+    growing = change > 0.05
+    after = _soft_level(level + change) - _soft_level(level)
+    share = after / torch.where(growing, change, torch.ones_like(change))
+    return torch.where(growing, share.clamp(SMILE_LEAST, 1.0), torch.ones_like(change))
+
+
+def _soft_level(level: Tensor) -> Tensor:
+    """Integral of a slope that is 1 below SMILE_FULL and falls linearly to SMILE_LEAST at SMILE_FLAT."""
+    span = SMILE_FLAT - SMILE_FULL
+    t = ((level - SMILE_FULL) / span).clamp(0, 1)
+    ramp = span * (t - (1 - SMILE_LEAST) * t * t / 2)
+    return level.clamp_max(SMILE_FULL) + ramp + SMILE_LEAST * (level - SMILE_FLAT).clamp_min(0)
+
+
+def _with_parting(movement: Tensor, half: Tensor) -> Tensor:
+    """Return the movement with `half` (N, 5) added to the lower and taken from the upper lip, inner and outer line."""
+    moved = movement.clone()
+    moved[:, list(LOWER_LIP), 1] += half
+    moved[:, list(UPPER_LIP), 1] -= half
+    moved[:, [58, 57, 56], 1] += half[:, 1:4]
+    moved[:, [50, 51, 52], 1] -= half[:, 1:4]
+    return moved

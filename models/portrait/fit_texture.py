@@ -1,0 +1,173 @@
+"""Learn the texture model and the fine layers: what a rating does to the log luma of a shape-normalised face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .data import FaceSet
+from .layers import LAYER_SIDE
+from .regions import holes, skin_mask
+from .shape import ShapeModel
+from .texture import (
+    CHROMA_SIDE,
+    FIELD_SIDE,
+    LUMA_SIDE,
+    TextureModel,
+    sample_texture,
+    to_log_channels,
+)
+from .topology import FLIP_VERTICES
+from .warp import canonical_grid, thin_plate_operator
+
+_FRONTAL_RADIANS = 0.33
+"""Faces turned further than this (19 degrees) hide one cheek and are left out of the texture statistics."""
+
+_BRIDGE_BOX = (-0.09, 0.09, -0.04, 0.10)
+"""Where a glasses bridge crosses the nose: x from, to, y from, to, canonical."""
+
+
+@dataclass(frozen=True, slots=True)
+class Textures:
+    """Shape-normalised log textures of a face set."""
+
+    luma: Tensor
+    """(N, LAYER_SIDE, LAYER_SIDE) float16 log luma."""
+    chroma: Tensor
+    """(N, 2, CHROMA_SIDE, CHROMA_SIDE) float log ratios."""
+    angles: Tensor
+    """(N, 3) float radians."""
+
+
+def canonical_vertices(shape: ShapeModel, faces: FaceSet) -> Tensor:
+    """Return the frontal vertices (V, 2) of the average smiling face, mirrored-symmetric, mouth a little open."""
+    happy = faces.ratings[:, faces.attributes.index("happy")]
+    fit = shape.fit(faces.mesh[happy > 1.0][:, :68, :2] * 512)
+    mean = (shape.mean + shape.displacement(fit.coefficients)).mean(dim=0)[:, :2]
+    mirrored = mean[list(FLIP_VERTICES)] * torch.tensor([-1.0, 1.0])
+    return (mean + mirrored) / 2
+
+
+def empty_texture_model(canonical: Tensor, components: int) -> TextureModel:
+    """Return a texture model with its sampling operator and masks, and no statistics yet."""
+    luma_mask = skin_mask(canonical, LUMA_SIDE).flatten()
+    chroma_mask = skin_mask(canonical, CHROMA_SIDE).flatten()
+    model = TextureModel(len(canonical), components, int(luma_mask.sum()), int(chroma_mask.sum()))
+    model.luma_mask.copy_(luma_mask)
+    model.chroma_mask.copy_(chroma_mask)
+    points = canonical_grid(FIELD_SIDE).reshape(-1, 2)
+    model.field.copy_(thin_plate_operator(canonical, points, stiffness=1e-4))
+    return model
+
+
+def read_textures(faces: FaceSet, shape: ShapeModel, model: TextureModel) -> Textures:
+    """Return the log textures of every picture of a face set."""
+    luma = torch.zeros(len(faces), LAYER_SIDE, LAYER_SIDE, dtype=torch.float16)
+    chroma = torch.zeros(len(faces), 2, CHROMA_SIDE, CHROMA_SIDE)
+    angles = torch.zeros(len(faces), 3)
+    for index, (picture, landmarks) in enumerate(faces.pictures()):
+        fit = shape.fit(landmarks[None])
+        field = model.sampling_field(shape.project(fit, landmarks[None]))
+        texel = float(fit.scale) * 2.2 / LAYER_SIDE
+        channels = to_log_channels(sample_texture(picture[None], field, LAYER_SIDE, texel))
+        luma[index] = channels[0, 0].half()
+        chroma[index] = F.avg_pool2d(channels[:, 1:], LAYER_SIDE // CHROMA_SIDE)[0]
+        angles[index] = fit.angles[0]
+    return Textures(luma, chroma, angles)
+
+
+def fit_texture_basis(model: TextureModel, textures: Textures) -> None:
+    """Fill a texture model's mean, basis and scales from frontal faces and their mirror images."""
+    rows, medians = texture_rows(model, textures)
+    frontal = textures.angles[:, 0].abs() < _FRONTAL_RADIANS
+    rows, medians = rows[frontal], medians[frontal]
+    both = torch.cat([rows, mirror_rows(model, rows)])
+    model.mean.copy_(both.mean(dim=0))
+    model.photo_mean.copy_(medians.mean(dim=0))
+    model.photo_sigma.copy_(medians.std(dim=0))
+    _, singular, basis = torch.svd_lowrank(both - model.mean, q=model.components + 20, niter=4)
+    model.basis.copy_(basis[:, : model.components].T)
+    model.sigma.copy_(singular[: model.components] / len(both) ** 0.5)
+
+
+def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tensor]:
+    """Return what `TextureModel.measure` returns, from stored textures: rows (N, L) and medians (N, 3)."""
+    luma = F.avg_pool2d(textures.luma.float()[:, None], LAYER_SIDE // LUMA_SIDE).flatten(1)
+    luma = luma[:, model.luma_mask]
+    chroma = textures.chroma.flatten(2)[:, :, model.chroma_mask]
+    medians = torch.cat([luma.median(1, keepdim=True).values, chroma.median(2).values], dim=1)
+    rows = torch.cat([luma - medians[:, :1], (chroma - medians[:, 1:, None]).flatten(1)], dim=1)
+    return rows, medians
+
+
+def fit_layers(
+    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, wanted: list[int]
+) -> Tensor:
+    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the wanted predictors.
+
+    Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses bridge and their
+    mirror images (`odd` (P,) is -1 for predictors that change sign when mirrored); then keeps what is finer than
+    the texture basis, averaged with its own mirror image.
+    """
+    frontal = textures.angles[:, 0].abs() < _FRONTAL_RADIANS * 0.75
+    chosen = frontal & (glasses_score(textures) < 0.12)
+    luma = textures.luma[chosen].float()
+    skin = skin_mask(canonical, LAYER_SIDE)
+    luma = luma - luma[:, skin].mean(dim=1)[:, None, None]
+    design = torch.cat([torch.ones(len(luma), 1), predictors[chosen]], dim=1)
+    mirrored = design * torch.cat([torch.ones(1), odd])
+    gram = design.T @ design + mirrored.T @ mirrored + 2.0 * torch.eye(design.shape[1])
+    moment = design.T @ luma.flatten(1) + mirrored.T @ luma.flip(2).flatten(1)
+    maps = torch.linalg.solve(gram, moment)[[1 + w for w in wanted]].unflatten(
+        1, (LAYER_SIDE, LAYER_SIDE)
+    )
+    maps = (maps + maps.flip(2)) / 2
+    closed = 1 - holes(canonical, LAYER_SIDE, grow=0.008, soften=0.004)
+    return high_pass(maps, closed, sigma=14.0)
+
+
+def high_pass(maps: Tensor, weight: Tensor, *, sigma: float) -> Tensor:
+    """Return maps (J, H, W) less their weighted Gaussian mean; `weight` (H, W) leaves holes out."""
+    low = _blur(maps * weight, sigma) / _blur(weight[None], sigma).clamp_min(1e-3)
+    return (maps - low) * weight
+
+
+def _blur(maps: Tensor, sigma: float) -> Tensor:
+    radius = int(3 * sigma)
+    x = torch.arange(-radius, radius + 1, dtype=maps.dtype)
+    kernel = torch.exp(-0.5 * (x / sigma).square())
+    kernel = kernel / kernel.sum()
+    padded = F.pad(maps[:, None], (radius,) * 4, mode="reflect")
+    across = F.conv2d(padded, kernel[None, None, None, :])
+    return F.conv2d(across, kernel[None, None, :, None])[:, 0]
+
+
+def glasses_score(textures: Textures) -> Tensor:
+    """Return how dark a horizontal bar crosses the nose bridge (N,): glasses score above about 0.12."""
+    grid = canonical_grid(LAYER_SIDE)
+    x0, x1, y0, y1 = _BRIDGE_BOX
+    columns = ((grid[0, :, 0] > x0) & (grid[0, :, 0] < x1)).nonzero()[:, 0]
+    rows = ((grid[:, 0, 1] > y0) & (grid[:, 0, 1] < y1)).nonzero()[:, 0]
+    profile = textures.luma[:, rows][:, :, columns].float().mean(dim=2)
+    smooth = F.avg_pool1d(profile[:, None], 3, 1, 1)[:, 0]
+    return profile.median(dim=1).values - smooth[:, 1:-1].min(dim=1).values
+
+
+def mirror_rows(model: TextureModel, rows: Tensor) -> Tensor:
+    """Return texture rows (N, L) of the mirrored pictures; the masks are mirror-symmetric."""
+    split = int(model.luma_mask.sum())
+    order = (
+        torch.arange(LUMA_SIDE * LUMA_SIDE).unflatten(0, (LUMA_SIDE, LUMA_SIDE)).flip(1).flatten()
+    )
+    luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
+    luma[:, model.luma_mask] = rows[:, :split]
+    order_c = (
+        torch.arange(CHROMA_SIDE**2).unflatten(0, (CHROMA_SIDE, CHROMA_SIDE)).flip(1).flatten()
+    )
+    chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE**2)
+    chroma[:, :, model.chroma_mask] = rows[:, split:].unflatten(1, (2, -1))
+    mirrored = chroma[:, :, order_c][:, :, model.chroma_mask].flatten(1)
+    return torch.cat([luma[:, order][:, model.luma_mask], mirrored], dim=1)

@@ -1,0 +1,131 @@
+"""The shape-normalised texture of a face: its log colours, sampled on the frontal mean head.
+
+Log colours make a difference of textures a factor on the pixels, which keeps the light of the picture it is applied
+to. Luma is kept finer than chroma. The texture basis is stored as int8 with a scale per component.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .warp import enlarge, pixels_to_unit
+
+LUMA_SIDE, CHROMA_SIDE, FIELD_SIDE = 160, 80, 64
+"""Texels per side of the canonical window: luma, chroma, and the coarse sampling field."""
+
+LOG_OFFSET = 16.0 / 255.0
+"""Added before the logarithm: noise in the dark stays small (values in [0, 1])."""
+
+LUMA_OF_LOG_RGB = (0.299, 0.587, 0.114)
+
+
+def to_log_channels(images: Tensor) -> Tensor:
+    """Return log luma and the two log ratios R/G, B/G (N, 3, H, W) of RGB images (N, 3, H, W) in [-1, 1]."""
+    logs = ((images + 1) * 0.5 + LOG_OFFSET).clamp_min(1e-3).log()
+    red, green, blue = logs.unbind(dim=1)
+    r, g, b = LUMA_OF_LOG_RGB
+    return torch.stack([r * red + g * green + b * blue, red - green, blue - green], dim=1)
+
+
+def to_log_rgb(channels: Tensor) -> Tensor:
+    """Return log R, G, B (N, 3, H, W) of log luma and log ratios: the inverse of `to_log_channels`' last step."""
+    luma, red_green, blue_green = channels.unbind(dim=1)
+    green = luma - LUMA_OF_LOG_RGB[0] * red_green - LUMA_OF_LOG_RGB[2] * blue_green
+    return torch.stack([green + red_green, green, green + blue_green], dim=1)
+
+
+def sample_texture(images: Tensor, field: Tensor, side: int, pixels_per_texel: float) -> Tensor:
+    """Return images (N, 3, S, S) resampled at `side` x `side` texels.
+
+    `field` (N, G, G, 2) holds crop pixels; pictures finer than the texture are averaged first.
+    """
+    shrink = max(1, min(int(pixels_per_texel), 8))
+    grid = pixels_to_unit(
+        enlarge(field.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1), images.shape[-1]
+    )
+    if shrink > 1:
+        padding = -images.shape[-1] % shrink
+        images = F.pad(images, (0, padding, 0, padding), mode="replicate")
+        grid = (grid + 1) * ((images.shape[-1] - padding) / images.shape[-1]) - 1
+        images = F.avg_pool2d(images, shrink)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+class TextureModel(nn.Module):
+    """A linear model of log texture: mean, basis, and the code of a face in it."""
+
+    field: Tensor
+    luma_mask: Tensor
+    chroma_mask: Tensor
+    mean: Tensor
+    basis: Tensor
+    sigma: Tensor
+    photo_mean: Tensor
+    photo_sigma: Tensor
+
+    def __init__(
+        self, vertices: int, components: int, luma_texels: int, chroma_texels: int
+    ) -> None:
+        """Allocate for given sizes; values come from a pack.
+
+        `luma_texels` and `chroma_texels` count the texels inside the face masks.
+        """
+        super().__init__()
+        length = luma_texels + 2 * chroma_texels
+        self.register_buffer("field", torch.zeros(FIELD_SIDE * FIELD_SIDE, vertices))
+        self.register_buffer("luma_mask", torch.zeros(LUMA_SIDE * LUMA_SIDE, dtype=torch.bool))
+        self.register_buffer(
+            "chroma_mask", torch.zeros(CHROMA_SIDE * CHROMA_SIDE, dtype=torch.bool)
+        )
+        self.register_buffer("mean", torch.zeros(length))
+        self.register_buffer("basis", torch.zeros(components, length))
+        self.register_buffer("sigma", torch.ones(components))
+        self.register_buffer("photo_mean", torch.zeros(3))
+        self.register_buffer("photo_sigma", torch.ones(3))
+
+    @property
+    def components(self) -> int:
+        """Texture components in a code."""
+        return len(self.sigma)
+
+    def sampling_field(self, vertices: Tensor) -> Tensor:
+        """Return where the texels of a coarse texture lie in the picture: (N, G, G, 2) px for vertices (N, V, 2)."""
+        return (self.field @ vertices).unflatten(1, (FIELD_SIDE, FIELD_SIDE))
+
+    def measure(
+        self, images: Tensor, vertices: Tensor, pixels_per_eyes: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return masked log texture rows (N, L) less their medians, and the medians (N, 3)."""
+        texel = pixels_per_eyes * 2.2 / LUMA_SIDE
+        sampled = sample_texture(images, self.sampling_field(vertices), LUMA_SIDE, texel)
+        channels = to_log_channels(sampled)
+        luma = channels[:, 0].flatten(1)[:, self.luma_mask]
+        chroma = F.avg_pool2d(channels[:, 1:], LUMA_SIDE // CHROMA_SIDE).flatten(2)[
+            :, :, self.chroma_mask
+        ]
+        medians = torch.cat(
+            [luma.median(dim=1, keepdim=True).values, chroma.median(dim=2).values], dim=1
+        )
+        rows = torch.cat([luma - medians[:, :1], (chroma - medians[:, 1:, None]).flatten(1)], dim=1)
+        return rows, medians
+
+    def encode(
+        self, images: Tensor, vertices: Tensor, pixels_per_eyes: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return the whitened texture code (N, T) and whitened medians (N, 3) of a face."""
+        rows, medians = self.measure(images, vertices, pixels_per_eyes)
+        code = (rows - self.mean) @ self.basis.T / self.sigma
+        return code, (medians - self.photo_mean) / self.photo_sigma
+
+    def decode_difference(self, change: Tensor) -> Tensor:
+        """Return the log difference (N, 3, LUMA_SIDE, LUMA_SIDE) that a change of code (N, T) makes; 0 outside."""
+        rows = (change * self.sigma) @ self.basis
+        split = int(self.luma_mask.sum())
+        luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
+        luma[:, self.luma_mask] = rows[:, :split]
+        chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE * CHROMA_SIDE)
+        chroma[:, :, self.chroma_mask] = rows[:, split:].unflatten(1, (2, -1))
+        fine = enlarge(chroma.unflatten(2, (CHROMA_SIDE, CHROMA_SIDE)), LUMA_SIDE)
+        return torch.cat([luma.unflatten(1, (1, LUMA_SIDE, LUMA_SIDE)).flatten(1, 1), fine], dim=1)

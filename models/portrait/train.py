@@ -1,0 +1,184 @@
+"""Fit a portrait to a rated face set, and export the codes that the latent transformer learns from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .data import FaceSet
+from .fit_shape import fit_shape
+from .fit_teeth import fit_teeth
+from .fit_texture import (
+    Textures,
+    canonical_vertices,
+    empty_texture_model,
+    fit_layers,
+    fit_texture_basis,
+    mirror_rows,
+    read_textures,
+    texture_rows,
+)
+from .layers import LAYER_SIDE, FineLayers
+from .mouth import inner_gap
+from .net import PortraitModel
+from .regions import layer_gain
+from .topology import FLIP_VERTICES
+from .warp import canonical_grid
+
+LAYER_ATTRIBUTES = ("happy", "age")
+"""Ratings that have a fine layer: folds of a smile, wrinkles of age."""
+
+_LAYER_RISE = (1.5, 1.3)
+_LAYER_FALL = (0.6, 1.0)
+
+_RATED_PREDICTORS = (
+    "happy",
+    "age",
+    "weight",
+    "gender",
+    "skin-color",
+    "asian",
+    "black",
+    "long-haired",
+)
+MEASURES = ("gap", "yaw", "pitch", "light_x", "light_y", "eye_open")
+"""Measured columns of the exported codes, after the ratings; standardised like these."""
+
+_ODD_MEASURES = ("yaw", "light_x")
+"""Measures that change sign in a mirrored picture."""
+
+_RIDGE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What the latent transformer is trained on."""
+
+    w: Tensor
+    """(N, D) codes: every picture, then every picture mirrored."""
+    labels: Tensor
+    """(N, A) ratings and measures, mean 0 and standard deviation 1."""
+    names: tuple[str, ...]
+    """Names of the A columns."""
+    ids: tuple[str, ...]
+    """Picture of every row."""
+
+    def save(self, path: Path) -> None:
+        """Write an .npz with `w`, `labels`, `names`, `ids`."""
+        np.savez(
+            path,
+            w=self.w.numpy(),
+            labels=self.labels.numpy(),
+            names=np.array(self.names),
+            ids=np.array(self.ids),
+        )
+
+
+def fit_portrait(
+    faces: FaceSet, *, coefficients: int = 40, components: int = 100
+) -> tuple[PortraitModel, Codes]:
+    """Return a portrait learnt from rated faces, and their codes."""
+    shape = fit_shape(faces.mesh, coefficients=coefficients)
+    canonical = canonical_vertices(shape, faces)
+    texture = empty_texture_model(canonical, components)
+    textures = read_textures(faces, shape, texture)
+    fit_texture_basis(texture, textures)
+    rows, medians = texture_rows(texture, textures)
+    pixels = faces.mesh[:, :, :2] * 512
+    fit = shape.fit(pixels[:, :68])
+    mirrored = pixels[:, list(FLIP_VERTICES)] * torch.tensor([-1.0, 1.0])
+    both = torch.cat([fit.coefficients, shape.fit(mirrored[:, :68]).coefficients])
+    code = (
+        (torch.cat([rows, mirror_rows(texture, rows)]) - texture.mean)
+        @ texture.basis.T
+        / texture.sigma
+    )
+    photo = (medians - texture.photo_mean) / texture.photo_sigma
+    w = torch.cat([both / shape.sigma, code, photo.repeat(2, 1)], dim=1)
+    gap = inner_gap(pixels, fit.camera)[:, 1:4].mean(dim=1)
+    measures = _measures(faces, textures, canonical, gap)
+    mirrored_measures = measures * torch.tensor(
+        [-1.0 if m in _ODD_MEASURES else 1.0 for m in MEASURES]
+    )
+    ratings = faces.ratings.repeat(2, 1)
+    labels = torch.cat([ratings, torch.cat([measures, mirrored_measures])], dim=1)
+    layers = FineLayers(len(LAYER_ATTRIBUTES), w.shape[1])
+    layers.maps.copy_(_layer_maps(faces, textures, canonical, measures))
+    layers.rise.copy_(torch.tensor(_LAYER_RISE))
+    layers.fall.copy_(torch.tensor(_LAYER_FALL))
+    columns = [faces.attributes.index(a) for a in LAYER_ATTRIBUTES]
+    layers.readout.copy_(ridge(w, ratings[:, columns], _RIDGE)[0].T)
+    model = PortraitModel(shape, texture, layers, fit_teeth(faces, shape, medians))
+    model.canonical.copy_(canonical)
+    model.ring.copy_(_still_ring())
+    model.movability.copy_(_movability(len(canonical)))
+    model.layer_gain.copy_(layer_gain(canonical, LAYER_SIDE))
+    happy = ratings[:, [faces.attributes.index("happy")]]
+    slope, level = ridge(both / shape.sigma, happy, _RIDGE)
+    model.smile_axis.copy_(torch.cat([slope[:, 0] / shape.sigma, level]))
+    names = (*faces.attributes, *MEASURES)
+    stems = [path.stem for path in faces.paths]
+    ids = (*stems, *(f"{stem}-mirrored" for stem in stems))
+    return model.eval(), Codes(w, labels, names, ids)
+
+
+def ridge(x: Tensor, y: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Return slopes (D, A) and offsets (A,) of a ridge regression of y (N, A) on x (N, D)."""
+    mean_x, mean_y = x.mean(dim=0), y.mean(dim=0)
+    centred = x - mean_x
+    gram = centred.T @ centred + strength * torch.eye(x.shape[1])
+    slope = torch.linalg.solve(gram, centred.T @ (y - mean_y))
+    return slope, mean_y - mean_x @ slope
+
+
+def _measures(faces: FaceSet, textures: Textures, canonical: Tensor, gap: Tensor) -> Tensor:
+    """Return standardised `MEASURES` (N, 6) of every face."""
+    grid = canonical_grid(LAYER_SIDE)
+    x, y = grid[..., 0], grid[..., 1] - 0.35
+    cheeks = ((x.abs() < 0.5) & (y.abs() < 0.25)).float()
+    luma = textures.luma.float()
+    centred = (luma - (luma * cheeks).sum((1, 2), keepdim=True) / cheeks.sum()) * cheeks
+    light_x, light_y = (centred * x).sum((1, 2)), (centred * y).sum((1, 2))
+    mesh = faces.mesh[..., :2]
+    lids = (mesh[:, [41, 40, 47, 46]] - mesh[:, [37, 38, 43, 44]]).norm(dim=-1).mean(dim=1)
+    eye_open = lids / (mesh[:, 36] - mesh[:, 45]).norm(dim=-1)
+    columns = torch.stack(
+        [gap, textures.angles[:, 0], textures.angles[:, 1], light_x, light_y, eye_open], dim=1
+    )
+    return (columns - columns.mean(dim=0)) / columns.std(dim=0)
+
+
+def _layer_maps(faces: FaceSet, textures: Textures, canonical: Tensor, measures: Tensor) -> Tensor:
+    rated = [faces.attributes.index(a) for a in _RATED_PREDICTORS]
+    predictors = torch.cat([faces.ratings[:, rated], measures], dim=1)
+    odd = torch.ones(predictors.shape[1])
+    for name in _ODD_MEASURES:
+        odd[len(rated) + MEASURES.index(name)] = -1
+    wanted = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
+    return fit_layers(textures, canonical, predictors, odd, wanted)
+
+
+def _still_ring() -> Tensor:
+    """Return 20 head-frame points (20, 3) around the head that no edit moves."""
+    angle = torch.arange(20) * (2 * math.pi / 20)
+    x, y = 1.30 * angle.sin(), 0.36 - 1.45 * angle.cos()
+    return torch.stack([x, y, torch.full_like(x, 0.45)], dim=1)
+
+
+def _movability(vertices: int) -> Tensor:
+    """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held for glasses' sake."""
+    share = torch.ones(vertices)
+    share[17:27] = 0.5
+    share[27:30] = 0.4
+    share[36:48] = 0.35
+    eyes = (145, 374, 159, 386, 230, 450, 229, 449, 52, 282, 55, 285, 6, 122, 351)
+    from .regions import vertex_indices
+
+    share[vertex_indices(eyes)] = 0.4
+    share[vertex_indices((118, 347, 119, 348, 117, 346))] = 0.7
+    return (share + share[list(FLIP_VERTICES)]) / 2

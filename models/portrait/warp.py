@@ -1,0 +1,89 @@
+"""Thin-plate interpolation, normalised grids and resampling: the geometry a portrait edit is made of.
+
+Coordinates are (x, y) with pixel centres at integers. `canonical` coordinates are those of the frontal mean head, in
+outer-eye distances, origin between the eyes (see `shape.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CANONICAL_LEFT, CANONICAL_TOP, CANONICAL_SIDE = -1.1, -0.85, 2.2
+"""The square window of the canonical frame that textures cover, in outer-eye distances."""
+
+
+def canonical_grid(side: int) -> Tensor:
+    """Return the canonical (x, y) of every texel centre of a `side` x `side` texture: (side, side, 2) float."""
+    step = CANONICAL_SIDE / side
+    along = (torch.arange(side, dtype=torch.float32) + 0.5) * step
+    y, x = torch.meshgrid(along + CANONICAL_TOP, along + CANONICAL_LEFT, indexing="ij")
+    return torch.stack([x, y], dim=-1)
+
+
+def canonical_to_unit(points: Tensor) -> Tensor:
+    """Return canonical points (..., 2) in the [-1, 1] coordinates `grid_sample(align_corners=False)` reads."""
+    corner = points.new_tensor([CANONICAL_LEFT, CANONICAL_TOP])
+    return (points - corner) * (2 / CANONICAL_SIDE) - 1
+
+
+def pixels_to_unit(points: Tensor, side: int) -> Tensor:
+    """Return crop pixels (..., 2) in the [-1, 1] coordinates `grid_sample(align_corners=False)` reads."""
+    return (2 * points + 1) / side - 1
+
+
+def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
+    """Return r^2 log r^2 between points (..., P, 2) and centres (..., V, 2): (..., P, V)."""
+    squares = (
+        points.square().sum(-1, keepdim=True)
+        + centres.square().sum(-1)[..., None, :]
+        - 2 * points @ centres.transpose(-1, -2)
+    ).clamp_min(1e-9)
+    return squares * squares.log()
+
+
+def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Tensor:
+    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (..., V, 2).
+
+    `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be about 1 apart
+    in size (normalise first): the system is solved as it is.
+    """
+    count = centres.shape[-2]
+    ones = torch.ones_like(centres[..., :1])
+    affine = torch.cat([ones, centres], dim=-1)
+    system = centres.new_zeros(*centres.shape[:-2], count + 3, count + 3)
+    diagonal = stiffness * torch.eye(count, dtype=centres.dtype, device=centres.device)
+    system[..., :count, :count] = thin_plate_kernel(centres, centres) + diagonal
+    system[..., :count, count:] = affine
+    system[..., count:, :count] = affine.transpose(-1, -2)
+    padding = values.new_zeros(*values.shape[:-2], 3, values.shape[-1])
+    return torch.linalg.solve(system, torch.cat([values, padding], dim=-2))
+
+
+def thin_plate_evaluate(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:
+    """Return the values (..., P, C) at points (..., P, 2) of a solved thin plate."""
+    affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
+    count = centres.shape[-2]
+    return (
+        thin_plate_kernel(points, centres) @ weights[..., :count, :]
+        + affine @ weights[..., count:, :]
+    )
+
+
+def thin_plate_operator(centres: Tensor, points: Tensor, *, stiffness: float) -> Tensor:
+    """Return the matrix (P, V) that takes values at `centres` (V, 2) to values at `points` (P, 2)."""
+    identity = torch.eye(len(centres), dtype=torch.float64)
+    weights = thin_plate_solve(centres.double(), identity, stiffness=stiffness)
+    return thin_plate_evaluate(weights, centres.double(), points.double()).float()
+
+
+def enlarge(field: Tensor, side: int) -> Tensor:
+    """Return a coarse field (N, C, G, G) at `side` x `side`, bilinear, corners aligned to cell centres."""
+    return F.interpolate(field, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def smoothstep(x: Tensor, low: float, high: float) -> Tensor:
+    """Return 0 below `low`, 1 above `high` (or the reverse if `low > high`), cubic between."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
