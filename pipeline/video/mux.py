@@ -275,7 +275,7 @@ class Muxer:
     def _copy_packets(self, source: InputContainer) -> Iterator[Packet[Stream]]:
         try:
             for packet in source.demux([source.streams[i] for i in self.plan.copied]):
-                if packet.size:
+                if packet.size and not is_filler(packet):
                     yield packet
         except av.error.FFmpegError as e:
             self.warnings.append(f"other streams could not be read to their end: {words(e)}")
@@ -314,3 +314,9 @@ class Muxer:
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} "
             f"({plan.pix_fmt}): {words(error)}"
         )
+
+
+def is_filler(packet: Packet[Stream]) -> bool:
+    """Return whether a packet is an empty MP4 subtitle, which its muxer puts into every gap."""
+    context = getattr(packet.stream, "codec_context", None)
+    return packet.size == 2 and context is not None and context.name == "mov_text"

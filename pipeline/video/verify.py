@@ -10,7 +10,7 @@ import av
 
 from ..errors import OutputError
 from .inputs import is_cover, open_input, words
-from .mux import CopyCount
+from .mux import CopyCount, is_filler
 from .plan import OutputPlan
 
 _KINDS = ("audio", "subtitle", "data")
@@ -90,7 +90,7 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction], dict[str, list[
         counts = {s.index: CopyCount() for s in container.streams}
         try:
             for packet in container.demux():
-                if packet.size == 0:
+                if packet.size == 0 or is_filler(packet):
                     continue
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else stamp * packet.time_base
