@@ -101,7 +101,7 @@ def layout_of(pix_fmt: str) -> Layout | None:
     Raises:
         VideoError: floating-point, Bayer and XYZ formats, which the program cannot edit.
     """
-    if any(word in pix_fmt for word in _REFUSED):
+    if any(word in pix_fmt for word in _REFUSED) or not VideoFormat(pix_fmt).components:
         raise VideoError(
             f"pixel format {pix_fmt!r} cannot be edited; accepted are integer YUV, RGB and gray "
             "formats of 8 to 16 bits. Convert the video first"

@@ -16,7 +16,15 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Matrix, PixelEncoding, VideoInfo
-from .inputs import announced_duration_s, find_video, is_cover, open_input, words
+from .inputs import (
+    MAX_PIXELS,
+    MAX_SIDE_PX,
+    announced_duration_s,
+    find_video,
+    is_cover,
+    open_input,
+    words,
+)
 from .planes import Layout, layout_of, nearest_planar
 
 StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
@@ -153,7 +161,10 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     except av.error.FFmpegError as e:
         last_error = e
     why = f" ({words(last_error)})" if last_error else ""
-    raise VideoError(f"{path}: not one frame of its video could be decoded{why}") from last_error
+    raise VideoError(
+        f"{path}: not one frame of its video could be decoded{why}. It may be damaged, without "
+        f"frames, or larger than what is accepted ({MAX_SIDE_PX} px a side, {MAX_PIXELS} pixels)"
+    ) from last_error
 
 
 def _describe(

@@ -131,6 +131,7 @@ def make(path: Path, clip: Clip) -> Path:
                     {"id": 2, "start": 200, "end": 480, **second},
                 ]
             )
+        container.start_encoding()
         _encode_video(container, video, clip)
         for pitch, track in enumerate(tracks):
             _encode_audio(container, track, clip.frames / float(clip.rate), 440 + 110 * pitch)
@@ -144,7 +145,7 @@ def make(path: Path, clip: Clip) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_clip(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a clip: `make_clip("name.mp4", frames=5, …)`."""
 
