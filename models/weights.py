@@ -8,6 +8,8 @@ refused.
 from __future__ import annotations
 
 import hashlib
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -78,3 +80,27 @@ def describe_file(path: Path) -> str:
     if head[:1] == b"\x80":
         return "a Python pickle (it may carry code and is never executed)"
     return "a truncated or damaged file"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCard:
+    """The facts of one embedded weight file, from `weights.toml`."""
+
+    name: str
+    path: Path
+    sha256: str
+    use: str
+    source: str
+    licence: str
+    commercial: bool
+    """Whether the licence allows commercial use."""
+
+
+def embedded() -> dict[str, WeightCard]:
+    """Return the cards of the weight files that ship with the program, by name."""
+    folder = Path(__file__).parent
+    table = tomllib.loads((folder / "weights.toml").read_text(encoding="utf-8"))
+    return {
+        name: WeightCard(name=name, path=folder / facts.pop("file"), **facts)
+        for name, facts in table.items()
+    }

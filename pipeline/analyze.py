@@ -120,9 +120,3 @@ def analyze_to_file(
     found = analyze(source, options, device=device, progress=progress)
     analysis_file.save(found, path)
     return path, found
-
-
-def times_of(analysis: Analysis) -> NDArray[np.float64]:
-    """Return the time of every frame (T,) float64 [s]."""
-    times: NDArray[np.float64] = analysis.pts * float(analysis.time_base)
-    return times

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from .analysis import Analysis
-from .analyze import load_or_analyze, times_of
+from .analyze import load_or_analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .editors import Pack
 from .edits import chain_of, resolve_edits
@@ -24,7 +24,7 @@ from .errors import DeviceError, NoFaceError, OutputError
 from .loading import load_pack
 from .progress import Progress, Silent, Stopwatch
 from .report import Report, open_report
-from .stages.align import NativeCrop, align
+from .stages.align import Chunk, NativeCrop, align
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.encode import encode, hold, sampled
@@ -116,9 +116,10 @@ def edit(
     plan = make_plan(request, clock, progress, pack=pack)
     report = open_report(request, plan, destination)
     progress.start("edit", plan.frame_count)
+    video = VideoWriter(destination)
     with (
         VideoReader(source) as reader,
-        BackgroundWriter(VideoWriter(destination)) as writer,
+        BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
     ):
         for result in render(plan, frames, clock):
@@ -133,7 +134,7 @@ def edit(
             )
     progress.finish()
     report.warnings += [*reader.warnings, *(loss.message for loss in reader.losses)]
-    report.warnings += writer.warnings
+    report.warnings += video.warnings
     if not report.edited_frames and any(e.strength for e in edits):
         report.warnings.append("no face could be edited: the output shows what the input shows")
     report.seconds = clock.seconds()
@@ -160,17 +161,13 @@ def make_plan(
         )
     tracks = _tracks(analysis, request.render, source)
     with clock.time("encode"):
-        codes = encode_tracks(
-            source, times_of(analysis), tracks, pack, request.render, progress
-        )
+        codes = encode_tracks(source, analysis.times, tracks, pack, request.render, progress)
     return Plan(source, edits, analysis, tracks, codes, pack, request.render, device)
 
 
-def _tracks(
-    analysis: Analysis, options: RenderOptions, source: Source
-) -> tuple[FaceTrack, ...]:
+def _tracks(analysis: Analysis, options: RenderOptions, source: Source) -> tuple[FaceTrack, ...]:
     """Return the chosen tracks, smoothed."""
-    times = times_of(analysis)
+    times = analysis.times
     track_options = TrackOptions(smoothing_s=options.smoothing_s)
     return tuple(
         refine(
@@ -218,6 +215,22 @@ def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[Ed
         with clock.time("blend"):
             results = blend(chunk, edited, skipped=skipped, method=plan.options.blend)
         yield from results
+
+
+def _crops(
+    source: Source,
+    tracks: tuple[FaceTrack, ...],
+    pack: Pack,
+    options: RenderOptions,
+    frames: Iterable[Frame],
+) -> Iterator[Chunk]:
+    return align(
+        frames,
+        tracks,
+        NativeCrop.of(pack.model),
+        pixel_aspect=float(source.info.pixel_aspect),
+        batch_size=options.batch_size,
+    )
 
 
 def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:

@@ -1,0 +1,26 @@
+"""`python -m models rehash`: after a retraining, write the new SHA-256 sums into `weights.toml`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from .weights import embedded, sha256_of
+
+
+def rehash() -> None:
+    """Rewrite the sums in `weights.toml` from the files that lie there now."""
+    table = Path(__file__).with_name("weights.toml")
+    text = table.read_text(encoding="utf-8")
+    for name, card in embedded().items():
+        section = rf'(\[{name}\][^\[]*?sha256 = ")[^"]*'
+        text = re.sub(section, rf"\g<1>{sha256_of(card.path)}", text)
+    table.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["rehash"]:
+        print("usage: python -m models rehash", file=sys.stderr)
+        raise SystemExit(2)
+    rehash()
