@@ -18,7 +18,6 @@ from pipeline.video.planes import (
     planes_of,
 )
 
-
 SEMI_PLANAR = {"nv12", "nv21", "nv16", "nv24", "p010le", "yuv420p10be"}
 PACKED = {"yuyv422", "uyvy422", "yvyu422", "rgb24", "bgr24", "rgba", "bgra", "argb", "abgr"} | {
     *("rgb0", "0bgr", "rgb48le", "bgr48le")
