@@ -15,11 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analyze import analyze_to_file
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
     from .errors import VisagistError
     from .inspection import inspect, preview
     from .report import Report
-    from .run import EditRequest, analyze_to_file, edit
+    from .run import EditRequest, edit
 
 __all__ = [
     "AnalyzeOptions",
@@ -43,7 +44,7 @@ _HOME = {
     "preview": "inspection",
     "Report": "report",
     "EditRequest": "run",
-    "analyze_to_file": "run",
+    "analyze_to_file": "analyze",
     "edit": "run",
 }
 

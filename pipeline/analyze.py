@@ -1,7 +1,7 @@
 """The analyze pass: find the faces of every frame, cut the clip into shots, link faces to tracks.
 
 Its result (`analysis.py`) holds what was measured, not what was smoothed: smoothing is an option of
-the render pass, so another strength needs no new analysis, and a hand-corrected frame stays readable.
+the render pass, so another strength needs no new analysis, and a corrected frame stays readable.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .errors import OutputError
 from .imaging.appearance import describe
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
-from .loading import load_finder
-from .progress import Progress
+from .loading import load_finder, resolve_device
+from .progress import Progress, Silent
 from .stages.track import TrackOptions, link
 from .types import Face
 from .video.decode import VideoReader
 from .video.fingerprint import fingerprint
-from .video.probe import Source
+from .video.probe import Source, probe
 from .video.threads import prefetch
 
 CUT_IMAGE_PX = 96
@@ -101,22 +101,29 @@ def load_or_analyze(
 
 
 def analyze_to_file(
-    source: Source,
-    output: Path | None,
-    options: AnalyzeOptions,
+    video: Path,
+    output: Path | None = None,
+    options: AnalyzeOptions | None = None,
     *,
-    device: torch.device,
-    overwrite: bool,
-    progress: Progress,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Path, Analysis]:
     """Analyze a clip, store the result, and return where, with the result itself.
 
     Raises:
         OutputError: the file exists already or cannot be written.
+        VisagistError: the video or the options cannot be used.
     """
+    source = probe(video)
     path = output or source.path.with_name(f"{source.path.name}.faces.json")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; use --overwrite to replace it, or another -o")
-    found = analyze(source, options, device=device, progress=progress)
+    found = analyze(
+        source,
+        options or AnalyzeOptions(),
+        device=resolve_device(device),
+        progress=progress or Silent(),
+    )
     analysis_file.save(found, path)
     return path, found

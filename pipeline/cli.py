@@ -271,9 +271,9 @@ def _run_edit(options: argparse.Namespace) -> int:
 
 
 def _run_analyze(options: argparse.Namespace) -> int:
-    from .run import analyze_to_file
+    from .analyze import analyze_to_file
 
-    path, summary = analyze_to_file(
+    path, found = analyze_to_file(
         options.input,
         options.output,
         AnalyzeOptions(**_given(options, AnalyzeOptions, {})),
@@ -282,7 +282,8 @@ def _run_analyze(options: argparse.Namespace) -> int:
         progress=_progress(options.quiet),
     )
     if not options.quiet:
-        print(summary, file=sys.stderr)
+        shots, tracks = len(found.cuts) + 1, len(found.tracks)
+        print(f"{len(found.pts)} frames, {shots} shot(s), {tracks} face(s)", file=sys.stderr)
         print(path)
     return 0
 

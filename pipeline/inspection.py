@@ -130,7 +130,7 @@ def _face_facts(track: FaceTrack, frame_index: int, plan: Plan) -> dict[str, Any
 
 
 def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:
-    pictures = {}
+    pictures: dict[str, Picture] = {}
     batch = edited.source
     for n, track in enumerate(batch.track_id):
         crop, changed = _tensor_rgb(batch.images[n]), _tensor_rgb(edited.images[n])

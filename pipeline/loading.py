@@ -19,7 +19,7 @@ from torch import Tensor
 from .config import AnalyzeOptions
 from .editors import Attribute, Pack
 from .editors._base import Mover
-from .errors import UsageError, WeightsError
+from .errors import DeviceError, UsageError, WeightsError
 from .stages.detect import (
     DetectOptions,
     EmbeddedFinder,
@@ -102,6 +102,25 @@ def load_pack(name: str, device: torch.device) -> Pack:
     side = float(_models("portrait").CROP_SIDE)
     hashes = {f"{card.name}/{card.path.name}": card.sha256 for card in (model_card, mover_card)}
     return PortraitPack(name, PortraitLatentModel(model.to(device), side), movers, hashes, device)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        DeviceError: there is no such device; the program never falls back to another one.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as e:
+        raise DeviceError(f"unknown device {name!r}; accepted: cpu, cuda, cuda:N") from e
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type not in ("cpu", "cuda") or (device.index or 0) >= count:
+        raise DeviceError(
+            f"device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found); use "
+            "--device cpu, or see `visagist doctor`"
+        )
+    return device
 
 
 def embedded_weights() -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from .types import EditResult
 
 if TYPE_CHECKING:
     from .run import EditRequest, Plan
-    from .video.preflight import OutputPlan
+    from .video.plan import OutputPlan
 
 REPORT_VERSION = 1
 

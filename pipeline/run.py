@@ -1,7 +1,7 @@
 """The composition: analyze pass, encode pass, render pass.
 
-Analyze needs the future (detect, follow, smooth) and can be stored; encode looks at a few frames of
-every face; render needs one frame at a time, so a clip may be cut into chunks without a change in it.
+Analyze needs the future (detect, follow, smooth) and can be stored; encode looks at a few frames
+of every face; render needs one frame at a time, so a clip may be cut into chunks.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .analyze import load_or_analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .editors import Pack
 from .edits import chain_of, resolve_edits
-from .errors import DeviceError, NoFaceError, OutputError
-from .loading import load_pack
+from .errors import NoFaceError, OutputError
+from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .report import Report, open_report
 from .stages.align import Chunk, NativeCrop, align
@@ -237,25 +237,6 @@ def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
     """Yield the crops the render pass would edit."""
     for _, batches, _ in _crops(plan.source, plan.tracks, plan.pack, plan.options, frames):
         yield from batches
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device of that name.
-
-    Raises:
-        DeviceError: there is no such device; the program never falls back to another one.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as e:
-        raise DeviceError(f"unknown device {name!r}; accepted: cpu, cuda, cuda:N") from e
-    count = torch.cuda.device_count() if device.type == "cuda" else 1
-    if device.type not in ("cpu", "cuda") or (device.index or 0) >= count:
-        raise DeviceError(
-            f"device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found); use "
-            "--device cpu, or see `visagist doctor`"
-        )
-    return device
 
 
 def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:

@@ -70,11 +70,25 @@ class LatentModel(Protocol):
 class Pack(Protocol):
     """A latent model with everything that moves its codes."""
 
-    name: str
-    attributes: tuple[Attribute, ...]
-    model: LatentModel
-    hashes: Mapping[str, str]
-    """SHA-256 of every weight file, by file name."""
+    @property
+    def name(self) -> str:
+        """Name of the pack."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the pack can change."""
+        ...
+
+    @property
+    def model(self) -> LatentModel:
+        """The generator with its encoder."""
+        ...
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of every weight file, by file name."""
+        ...
 
     def mover(self, editor: str, attribute: str) -> Mover:
         """Return what moves codes along an attribute: `latent-transformer` or `direction`."""

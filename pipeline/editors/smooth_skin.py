@@ -49,7 +49,9 @@ class SmoothSkin:
         mask = _skin_mask(batch)
         weights = batch.images.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]
         luma = (batch.images * weights).sum(1, keepdim=True)
-        smooth = torch.cat([_smooth(luma[n : n + 1], batch.landmarks[n]) for n in range(len(batch))])
+        smooth = torch.cat(
+            [_smooth(luma[n : n + 1], batch.landmarks[n]) for n in range(len(batch))]
+        )
         share = (_SHARE_PER_UNIT * strength).clamp(-1.0, 0.95)[:, None, None, None]
         change = (smooth - luma) * share * mask
         # Adding the luma change to all channels keeps the hue; where it is 0 the sum is exact.
@@ -75,9 +77,10 @@ def _skin_mask(batch: AlignedBatch) -> Tensor:
     side = batch.images.shape[-1]
     mask = face_mask(batch.landmarks, side)
     for begin, end in _KEPT:
-        points = batch.landmarks[:, begin:end]
-        centre = points.mean(1, keepdim=True)
-        mask = mask * (1 - polygon_mask(centre + _KEPT_SCALE * (points - centre), side))
+        points = batch.landmarks[:, begin:end].double().cpu().numpy()
+        centre = points.mean(1, keepdims=True)
+        kept = polygon_mask(centre + _KEPT_SCALE * (points - centre), side)
+        mask = mask * (1 - kept.to(mask))
     return mask
 
 
