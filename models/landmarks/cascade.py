@@ -27,7 +27,7 @@ PACKAGED_WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 
 # Confidence from the expected error s, in multiples of its median over clean held-out faces: 0.95
 # at the median, 0.5 at the ratio below, where covered and lost faces begin (measured; see CARD.md).
-_HALF_AT: dict[PartName, float] = {"main": 1.5, "mouth": 1.8, "eye": 1.8}
+_HALF_AT: dict[PartName, float] = {"main": 1.5, "mouth": 3.2, "eye": 3.3}
 _AT_MEDIAN = 0.95
 
 
@@ -70,7 +70,7 @@ class LandmarkCascade(nn.Module):
         self.main, self.mouth, self.eye = nets["main"], nets["mouth"], nets["eye"]
         self.typical_scale = typical_scale
         self.label_shift = 0.0
-        """How far right of the networks' points the labels lie, along the eyes [outer-eye distances].
+        """How far right of the networks' points the labels lie, along the eyes [eye distances].
 
         The mesh that labelled the faces is off by half a cell of its own grid. Training on mirrored
         pictures too takes that out of the networks; it is put back, because everything else that is

@@ -35,20 +35,27 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True)
-class _Labels:
+class Labels:
+    """Names and meshes of labelled pictures."""
+
     names: list[str]
     meshes: NDArray[np.float32]
     """(N, 478, 3) float32 [image widths]."""
 
 
-def _labels(data: Path, group: str, *, held_out: bool) -> _Labels:
+def read_labels(data: Path, group: str, *, held_out: bool) -> Labels:
+    """Return the labels of one folder of `data/omi` (`images`, `pairs`), either share of them.
+
+    Raises:
+        ModelInputError: the folder is laid out otherwise.
+    """
     file = data / f"{group}_landmarks478.npz"
     if not file.is_file():
         raise ModelInputError(f"{file} is missing; --data takes a folder laid out like data/omi")
     with np.load(file) as arrays:
         names, meshes = [str(n) for n in arrays["names"]], arrays["points"]
     keep = [i for i, n in enumerate(names) if (face_number(n) % 10 == 0) == held_out]
-    return _Labels([names[i] for i in keep], meshes[keep].astype(np.float32))
+    return Labels([names[i] for i in keep], meshes[keep].astype(np.float32))
 
 
 def face_number(name: str) -> int:
@@ -69,7 +76,7 @@ def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
     images: list[Image] = []
     points: list[NDArray[np.float32]] = []
     for group in ("images", "pairs") if levels else ("images",):
-        labels = _labels(data, group, held_out=held_out)
+        labels = read_labels(data, group, held_out=held_out)
         for name, mesh in zip(labels.names, labels.meshes, strict=True):
             image = read_image(data / group / name)
             images.append(image)
@@ -77,13 +84,13 @@ def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
     return Faces(images, np.stack(points).astype(np.float32))
 
 
-_worker: tuple[Path, _Labels, face_mesh.Mesh] | None = None
+_worker: tuple[Path, Labels, face_mesh.Mesh] | None = None
 
 
 def _start_worker(data: Path, held_out: bool) -> None:
     global _worker
     cv2.setNumThreads(1)
-    labels = _labels(data, "images", held_out=held_out)
+    labels = read_labels(data, "images", held_out=held_out)
     _worker = (data, labels, face_mesh.build_mesh(labels.meshes))
 
 

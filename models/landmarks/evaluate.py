@@ -95,7 +95,7 @@ def typical_scales(cascade: LandmarkCascade, faces: Faces) -> dict[PartName, flo
 
 
 def label_shift(cascade: LandmarkCascade, faces: Faces) -> float:
-    """Return how far right of the estimates the labels lie, along the eyes [outer-eye distances]."""
+    """Return how far right of the estimates the labels lie [outer-eye distances]."""
     _, estimate = evaluate_faces(cascade, faces)
     across = faces.points[:, 45] - faces.points[:, 36]
     across = across / (across**2).sum(axis=-1, keepdims=True)

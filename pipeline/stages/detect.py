@@ -16,6 +16,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +36,7 @@ Points = NDArray[np.float32]
 # the rest.
 _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
+_NO_BOXES = np.zeros((0, 4), np.float32)
 _MAX_SIDE = 2048
 """[px] Larger frames are shrunk to this before the slow search, which sees faces from 80 px."""
 
@@ -172,7 +174,7 @@ def find_boxes(image: Image, search_side: int, *, thorough: bool) -> Box:
     return (
         _search(image, min(1.0, search_side / max(image.shape[:2])), _TILTED)
         if thorough
-        else _no_boxes()
+        else _NO_BOXES
     )
 
 
@@ -185,7 +187,7 @@ def _search(image: Image, shrink: float, angles_deg: Sequence[float]) -> Box:
         small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     small = np.ascontiguousarray(small)
     scale = np.array([w / small.shape[1], h / small.shape[0]])
-    detector = dlib.get_frontal_face_detector()
+    detector = _detector()
     found: list[tuple[float, NDArray[np.float64]]] = []
     for angle in angles_deg:
         turned, turned_to_small = _turned(small, angle)
@@ -200,7 +202,12 @@ def _search(image: Image, shrink: float, angles_deg: Sequence[float]) -> Box:
             half = np.array([r.width(), r.height()]) / 2 * scale
             found.append((float(score), np.concatenate([centre - half, centre + half])))
     found.sort(key=lambda item: -item[0])
-    return np.stack([b for _, b in found]).astype(np.float32) if found else _no_boxes()
+    return np.stack([b for _, b in found]).astype(np.float32) if found else _NO_BOXES
+
+
+@cache
+def _detector() -> Any:
+    return dlib.get_frontal_face_detector()  # unpacks its model at every call
 
 
 def _turned(image: Image, angle_deg: float) -> tuple[Image, NDArray[np.float64]]:
@@ -214,10 +221,6 @@ def _turned(image: Image, angle_deg: float) -> tuple[Image, NDArray[np.float64]]
     matrix = np.column_stack([linear, middle - linear @ middle])
     turned = cv2.warpAffine(image, matrix, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return np.asarray(turned, dtype=np.uint8), matrix
-
-
-def _no_boxes() -> Box:
-    return np.zeros((0, 4), np.float32)
 
 
 def make_face(

@@ -50,7 +50,9 @@ def test_a_crop_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 
 def _batch(points: torch.Tensor, face: list[float]) -> samples.Batch:
-    return samples.Batch(torch.zeros(len(face), 3, 32, 64), points, torch.tensor(face, dtype=torch.float32))
+    return samples.Batch(
+        torch.zeros(len(face), 3, 32, 64), points, torch.tensor(face, dtype=torch.float32)
+    )
 
 
 def _output(points: torch.Tensor, log_scale: float = 0.0) -> LandmarkOutput:

@@ -1,0 +1,331 @@
+"""Finding faces: the detector on a real portrait, the finder's logic with a scripted network."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models.landmarks import LandmarkCascade
+from pipeline.errors import AnalysisError, UsageError, WeightsError
+from pipeline.stages import detect
+from pipeline.types import Face
+
+SAMPLE = Path(__file__).resolve().parents[3] / "samples/astronaut.mp4"
+BLANK = np.zeros((100, 200, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    """First frame of the sample clip: one face, NASA's portrait of Eileen Collins."""
+    found, frame = cv2.VideoCapture(str(SAMPLE)).read()
+    assert found
+    return np.ascontiguousarray(frame[..., ::-1])
+
+
+@pytest.fixture(scope="module")
+def finder() -> detect.EmbeddedFinder:
+    return detect.EmbeddedFinder(LandmarkCascade.load())
+
+
+@dataclass
+class Estimate:
+    points: np.ndarray
+    score: np.ndarray
+    mouth_score: np.ndarray
+    eyes_score: np.ndarray
+
+
+def _square(box: Sequence[float]) -> np.ndarray:
+    """68 points that fill a box."""
+    t = np.linspace(0, 1, 68)
+    x0, y0, x1, y1 = box
+    points = np.stack([x0 + (x1 - x0) * t, y0 + (y1 - y0) * t[::-1]], axis=1)
+    return points.astype(np.float32)
+
+
+@dataclass
+class Scripted:
+    """A landmark network that answers what it is told."""
+
+    move: Callable[[np.ndarray], np.ndarray] = np.copy
+    score: float = 0.9
+    calls: list[str] = field(default_factory=list)
+
+    def _answer(self, points: np.ndarray) -> Estimate:
+        scores = np.full(len(points), self.score, np.float32)
+        return Estimate(points.astype(np.float32), scores, scores, scores)
+
+    def from_boxes(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> Estimate:
+        self.calls.append("boxes")
+        return self._answer(np.stack([_square(b) for b in boxes]))
+
+    def from_points(self, images: Sequence[np.ndarray], points: np.ndarray) -> Estimate:
+        self.calls.append("points")
+        return self._answer(self.move(points))
+
+
+def _boxes(monkeypatch: pytest.MonkeyPatch, *boxes: Sequence[float]) -> list[bool]:
+    """Make the detector answer `boxes`; return the list of whether each search was thorough."""
+    asked: list[bool] = []
+
+    def find(image: np.ndarray, side: int, *, thorough: bool) -> np.ndarray:
+        asked.append(thorough)
+        return np.array(boxes, np.float32).reshape(-1, 4)
+
+    monkeypatch.setattr(detect, "find_boxes", find)
+    return asked
+
+
+LEFT, RIGHT = (10, 10, 60, 60), (120, 20, 170, 70)
+
+
+def test_the_sample_face_is_found_and_trusted(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder
+) -> None:
+    faces = finder.find(portrait, 0, [])
+    assert len(faces) == 1
+    points = faces[0].landmarks
+    assert faces[0].score > 0.5
+    # eyes above nose above mouth above chin, and left of the picture first
+    heights = [points[36:48, 1].mean(), points[30, 1], points[48:68, 1].mean(), points[8, 1]]
+    assert heights == sorted(heights)
+    assert points[36, 0] < points[45, 0]
+
+
+@pytest.mark.parametrize("turn_deg", [-35, 35])
+def test_a_tilted_face_is_found(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder, turn_deg: int
+) -> None:
+    upright = finder.find(portrait, 0, [])[0].landmarks
+    middle = upright.mean(axis=0)
+    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn_deg, 1.0)
+    size = (portrait.shape[1], portrait.shape[0])
+    turned = np.asarray(cv2.warpAffine(portrait, matrix, size), dtype=np.uint8)
+    faces = finder.find(turned, 0, [])
+    assert len(faces) == 1
+    expected = upright @ matrix[:, :2].T + matrix[:, 2]
+    eyes = np.linalg.norm(upright[36] - upright[45])
+    assert np.linalg.norm(faces[0].landmarks - expected, axis=1).mean() < 0.06 * eyes
+
+
+def test_a_small_face_in_a_large_frame_is_found_by_the_thorough_search(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder
+) -> None:
+    box = finder.find(portrait, 0, [])[0].box
+    # a face of 100 px in a frame of 1600 is 30 px wide when searched first
+    ratio = 100 / float(box[2] - box[0])
+    small = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+    frame = np.full((900, 1600, 3), 128, np.uint8)
+    frame[300 : 300 + small.shape[0], 700 : 700 + small.shape[1]] = small
+    assert len(detect.find_boxes(frame, 480, thorough=False)) == 0
+    assert len(detect.find_boxes(frame, 480, thorough=True)) == 1
+
+
+def test_a_frame_without_a_face_gives_none(finder: detect.EmbeddedFinder) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    assert finder.find(noise, 0, []) == []
+
+
+def test_a_followed_face_keeps_its_place_from_frame_to_frame(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder
+) -> None:
+    first = finder.find(portrait, 0, [])
+    moved = np.roll(portrait, (3, 5), axis=(0, 1))
+    second = finder.find(moved, 1, first)
+    shift = (second[0].landmarks - first[0].landmarks).mean(axis=0)
+    assert shift == pytest.approx([5, 3], abs=0.7)
+
+
+def test_a_followed_face_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _boxes(monkeypatch, LEFT)
+    finder = detect.EmbeddedFinder(Scripted())
+    faces = finder.find(BLANK, 0, [])
+    finder.find(BLANK, 1, faces)
+    assert asked == [True]
+
+
+def test_a_new_face_is_found_at_the_next_keyframe_beside_the_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=4))
+    _boxes(monkeypatch, LEFT)
+    faces = finder.find(BLANK, 0, [])
+    _boxes(monkeypatch, RIGHT, LEFT)
+    counts = []
+    for index in range(1, 6):
+        faces = finder.find(BLANK, index, faces)
+        counts.append(len(faces))
+    assert counts == [1, 1, 1, 2, 2]
+    assert faces[0].box[0] == pytest.approx(10)  # the old face stays first
+
+
+def test_a_lost_face_is_searched_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _boxes(monkeypatch, RIGHT)
+    finder = detect.EmbeddedFinder(Scripted(move=lambda p: p + 80))
+    previous = [detect.make_face(4, _square(LEFT), 0.9)]
+    faces = finder.find(BLANK, 5, previous)
+    assert asked == [False]
+    assert [f.box[0] for f in faces] == [120]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [lambda p: p + 60, lambda p: (p - 35) * 2 + 35, lambda p: (p - 35) * 0.5 + 35],
+    ids=["jumped", "grown", "shrunk"],
+)
+def test_points_that_leap_are_not_the_same_face(
+    monkeypatch: pytest.MonkeyPatch, move: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    _boxes(monkeypatch)
+    finder = detect.EmbeddedFinder(Scripted(move=move))
+    assert finder.find(BLANK, 5, [detect.make_face(4, _square(LEFT), 0.9)]) == []
+
+
+def test_what_the_network_does_not_believe_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    _boxes(monkeypatch, LEFT)
+    assert detect.EmbeddedFinder(Scripted(score=0.05)).find(BLANK, 0, []) == []
+
+
+def test_two_followed_faces_never_end_on_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    _boxes(monkeypatch)
+    finder = detect.EmbeddedFinder(Scripted(move=lambda p: np.repeat(p[:1], len(p), axis=0)))
+    near = (30, 10, 80, 60)
+    previous = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, near)]
+    assert len(finder.find(BLANK, 1, previous)) == 1
+
+
+def test_without_a_face_the_slow_search_runs_only_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = _boxes(monkeypatch)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=3))
+    for index in range(6):
+        finder.find(BLANK, index, [])
+    assert asked == [True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "overlap"),
+    [
+        ((0, 0, 2, 2), (0, 0, 2, 2), 1.0),
+        ((0, 0, 2, 2), (1, 0, 3, 2), 1 / 3),
+        ((0, 0, 2, 2), (2, 2, 4, 4), 0.0),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),
+    ],
+    ids=["same", "half", "touching", "empty"],
+)
+def test_overlap_is_shared_area_over_joint_area(
+    a: Sequence[float], b: Sequence[float], overlap: float
+) -> None:
+    assert detect.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(
+        overlap
+    )
+
+
+def test_a_float_image_is_refused(finder: detect.EmbeddedFinder) -> None:
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        finder.find(np.zeros((10, 10, 3), np.float32), 0, [])  # type: ignore[arg-type]
+
+
+MESH = list(range(68))
+
+
+def test_landmarks_come_from_an_npz_file(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).random((4, 478, 3), np.float32) * 100
+    points[3] = np.nan
+    found = np.array([True, False, True, True])
+    np.savez(tmp_path / "l.npz", points=points, found=found)
+    finder = detect.FileFinder.load(tmp_path / "l.npz", mesh_to_68=MESH[::-1])
+    assert [len(finder.find(BLANK, i, [])) for i in range(5)] == [1, 0, 1, 0, 0]
+    assert np.array_equal(finder.find(BLANK, 2, [])[0].landmarks, points[2, 67::-1, :2])
+
+
+def test_several_faces_of_a_frame_come_from_a_json_file(tmp_path: Path) -> None:
+    entry = {"frame": 7, "landmarks": _square(LEFT).tolist(), "score": 0.7}
+    other = {"frame": 7, "landmarks": _square(RIGHT).tolist()}
+    (tmp_path / "l.json").write_text(json.dumps({"faces": [entry, other]}))
+    faces = detect.FileFinder.load(tmp_path / "l.json", mesh_to_68=MESH).find(BLANK, 7, [])
+    assert [f.score for f in faces] == [0.7, 1.0]
+    assert np.array_equal(faces[1].landmarks, _square(RIGHT))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.npz", None, "does not exist"),
+        ("a.txt", b"1 2 3", "ending '.txt'"),
+        ("a.npz", b"not a zip", "cannot be read"),
+        ("a.json", b"{", "cannot be read"),
+        ("b.json", b'{"faces": [{"frame": 0, "landmarks": [[1, 2]]}]}', "68 pairs"),
+        ("c.json", b'{"points": []}', "faces"),
+        ("d.json", b"[1]", "cannot be read"),
+    ],
+    ids=["missing", "ending", "npz", "json", "shape", "key", "list"],
+)
+def test_a_bad_landmark_file_is_named(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(AnalysisError, match=message):
+        detect.FileFinder.load(tmp_path / name, mesh_to_68=MESH)
+
+
+def test_points_of_another_count_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "five.npz", points=np.zeros((3, 5, 2)))
+    with pytest.raises(AnalysisError, match=r"\(3, 5, 2\)"):
+        detect.FileFinder.load(tmp_path / "five.npz", mesh_to_68=MESH)
+
+
+def _package(network: Callable[..., object]) -> types.ModuleType:
+    """A stand-in for the face-alignment package."""
+    package = types.ModuleType("face_alignment")
+    package.LandmarksType = types.SimpleNamespace(TWO_D=1)  # type: ignore[attr-defined]
+    package.FaceAlignment = network  # type: ignore[attr-defined]
+    return package
+
+
+def test_a_missing_face_alignment_package_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "face_alignment", None)
+    with pytest.raises(UsageError, match=r"pip install visagist\[face-alignment\]"):
+        detect.FaceAlignmentFinder.load("cpu")
+
+
+def test_missing_fan_weights_say_where_to_put_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offline:
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            raise OSError("no route to host")
+
+    monkeypatch.setitem(sys.modules, "face_alignment", _package(Offline))
+    with pytest.raises(WeightsError, match=r"no route to host.*checkpoints.*embedded"):
+        detect.FaceAlignmentFinder.load("cpu")
+
+
+def test_fan_points_and_peaks_become_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = np.full(68, 0.8, np.float32)
+    peaks[48:] = 0.2
+
+    class Network:
+        def __init__(self, kind: int, device: str, flip_input: bool, compile: bool) -> None:  # noqa: A002
+            assert not compile
+
+        def get_landmarks_from_image(self, image: np.ndarray, **_: object) -> tuple[object, ...]:
+            return ([_square(LEFT)], [peaks], None) if image.any() else (None, None, None)
+
+    monkeypatch.setitem(sys.modules, "face_alignment", _package(Network))
+    finder = detect.FaceAlignmentFinder.load("cpu")
+    assert finder.find(BLANK, 0, []) == []
+    face: Face = finder.find(BLANK + 1, 3, [])[0]
+    assert face.frame_index == 3
+    assert np.array_equal(face.landmarks, _square(LEFT))
+    assert face.region_scores == pytest.approx((0.2, 0.8))
