@@ -27,17 +27,19 @@ put the hairline 0.95 to 1 of it above the brows.
 def forehead_points(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """(..., 9, 2) points over the brows, right temple to left, guessed from 68 landmarks."""
     points = np.asarray(landmarks, np.float64)
-    brows = points[..., BROWS, :]
-    base = points[..., NOSE[-3], :]
-    up = brows.mean(-2) - base
+    brows, base = points[..., BROWS, :].mean(-2), points[..., NOSE[-3], :]
     along = points[..., 16, :] - points[..., 0, :]
-    # From the ends of the jaw line, drawn in a little at the temples and evenly along the face.
-    share = np.linspace(0.03, 0.97, 9)[:, None]
-    start = points[..., None, 0, :] + share * along[..., None, :]
+    # Up is across the line of the eyes: the nose leans to the side when the head turns.
+    eyes = points[..., 45, :] - points[..., 36, :]
+    across = eyes[..., ::-1] * (1, -1)
+    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
+    unit = np.maximum(((brows - base) * across).sum(-1, keepdims=True), 1e-9)
     middle = 0.5 * (points[..., 0, :] + points[..., 16, :])
-    lift = ((brows.mean(-2) - middle) * up).sum(-1) / np.maximum((up * up).sum(-1), 1e-9)
-    heights = FOREHEAD_HEIGHTS + np.maximum(lift, 0.0)[..., None]
-    return np.asarray(start + heights[..., None] * up[..., None, :])
+    lift = np.maximum(((brows - middle) * across).sum(-1, keepdims=True) / unit, 0.0)
+    # From the ends of the jaw line, drawn in a little at the temples and evenly along the face.
+    start = points[..., None, 0, :] + np.linspace(0.03, 0.97, 9)[:, None] * along[..., None, :]
+    height = (FOREHEAD_HEIGHTS + lift) * unit
+    return np.asarray(start + height[..., None] * across[..., None, :])
 
 
 def outline(landmarks: NDArray[np.floating], *, forehead: bool = True) -> NDArray[np.float64]:

@@ -202,7 +202,7 @@ def fill(
     out = np.asarray(landmarks, np.float64).copy()
     filled = np.zeros(len(out), bool)
     known = np.flatnonzero(valid)
-    for a, b in itertools.pairwise(known):
+    for a, b in itertools.pairwise(known.tolist()):
         if b - a > 1 and times[b] - times[a] <= max_gap_s + 1e-9:
             rows = np.arange(a + 1, b)
             out[rows] = _bridge(out, known, times, a, b)

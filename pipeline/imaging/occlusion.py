@@ -1,0 +1,237 @@
+"""What of a face can be seen: hair, microphones, cups and other things before it told by their colour.
+
+A model of the skin's colour is fitted to the face's own pixels: two log-chroma ratios, each a
+straight line over log luma (shade makes skin darker and redder, not another colour), with a
+spread that grows where a dark pixel leaves little to measure. What deviates strongly, in a patch
+of some size, hides the face. Lids, brows, nostrils and glasses (round the eyes), and lips,
+moustache and beard (round the mouth) deviate too and are always taken for face, unless hardly any
+lip shows its colour.
+
+Limits, on purpose on the side of calling things face: a hand or another face in front has the
+colour of skin and is not told; brown hair on brown skin neither; thin things (a cable, a strand
+of hair) are below the size that counts; of a black thing before the chin only what lies off the
+mouth's surroundings is told, as it might be a beard, unless it covers the lips too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .geometry import JAW, LEFT_EYE, RIGHT_EYE
+from .masks import outline
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+WORK_EYES_PX = 48.0
+"""Outer eye distance of the small picture the mask is found on [px]."""
+WEAK, STRONG = 3.5, 5.0
+"""Deviations [sigmas] from which a pixel may belong to a thing, and from which it starts one."""
+MIN_AREA = 0.015
+"""Least area of a thing, as a share of the face's outline."""
+MIN_DARK_SPREAD = 0.28
+"""Least spread of the skin's log luma: what shape alone shades in even light."""
+TOO_MUCH = 0.45
+"""Share of the expected skin from which on what is hidden cannot be told from what is not."""
+LIPS_LOST = 0.6
+"""Share of the lips that must have lost their colour before the mouth counts as covered."""
+
+
+def visible_face(images: Tensor, landmarks: Tensor) -> Tensor:
+    """(N, 1, S, S) float32 on the images' device: 1 where the face can be seen, 0 behind things.
+
+    Args:
+        images: (N, 3, S, S) float32 RGB in [-1, 1].
+        landmarks: (N, 68, 2) [crop px].
+
+    Smooth, and 1 outside the outline of the face as far as nothing hides it there.
+    """
+    side = images.shape[-1]
+    points = landmarks.detach().cpu().double().numpy()
+    pictures = images.detach().cpu().permute(0, 2, 3, 1).float().numpy()
+    masks = [_visible(p, q, side) for p, q in zip(pictures, points, strict=True)]
+    return torch.from_numpy(np.stack(masks)[:, None]).to(images.device)
+
+
+def _visible(picture: Floats, points: NDArray[np.float64], side: int) -> Floats:
+    """(S, S) for one crop."""
+    eyes = float(np.linalg.norm(points[45] - points[36]))
+    scale = min(WORK_EYES_PX / max(eyes, 1.0), 1.0)
+    size = max(round(side * scale), 8)
+    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    scaled = ((points + 0.5) * (size / side) - 0.5).astype(np.float64)
+    hidden = _hidden(0.5 * small + 0.5, scaled)
+    if not hidden.any():
+        return np.ones((side, side), np.float32)
+    large = cv2.resize(hidden, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(1.0 - np.clip(large, 0.0, 1.0), np.float32)
+
+
+def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
+    """(s, s) 0–1 at the working size: 1 where something is before the face."""
+    size = rgb.shape[0]
+    eyes = float(np.linalg.norm(points[45] - points[36]))
+    regions = _regions(points, size, eyes)
+    none = np.zeros((size, size), np.float32)
+    if int(regions.skin.sum()) < 40:
+        return none
+    colour, redness, darkness = _deviations(rgb, regions)
+    lips = regions.lips
+    # Lips may be redder than any skin, with or without paint, but neither bluer nor black.
+    lost = ((colour > STRONG) & (redness < 0)) | (darkness > 1.0)
+    covered = lips.any() and float(lost[lips].mean()) > LIPS_LOST
+    deviation = np.hypot(colour, darkness / _dark_spread(darkness, regions, covered))
+    # Within 0.93 of white there is no colour left to judge: a highlight, or light from the side.
+    deviation[rgb.min(-1) > 0.93] = 0.0
+    exempt = regions.eyes if covered else regions.eyes | regions.mouth
+    deviation[exempt] = 0.0
+    things = _things(deviation, regions.face, eyes)
+    # When the "thing" is the larger part, the model has learnt the thing and sees the skin as one.
+    if not things.any() or float(things[regions.skin].mean()) > TOO_MUCH:
+        return none
+    grown = cv2.dilate(things.astype(np.float32), _disc(0.03 * eyes))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.04 * eyes), np.float32)
+
+
+def _dark_spread(darkness: Floats, regions: _Regions, covered: bool) -> float:
+    """How much darker than its median skin may be [log units].
+
+    Shade on the face widens it, so that light from the side hides nothing. Over a covered mouth the
+    dark part of the face is the thing itself, and must not.
+    """
+    if covered:
+        return MIN_DARK_SPREAD
+    deepest = float(np.quantile(darkness[regions.skin], 0.96))
+    return max(MIN_DARK_SPREAD, deepest / 1.75)
+
+
+@dataclass(frozen=True, slots=True)
+class _Regions:
+    """Parts of the small picture, (s, s) bool."""
+
+    face: Flags
+    """Inside the outline, a little drawn in."""
+    skin: Flags
+    """Where skin is expected: the face without eyes, brows and lips, and without its rim."""
+    eyes: Flags
+    """Lids, brows, nostrils and the glasses' place: never a thing."""
+    mouth: Flags
+    """Lips and where a moustache or a beard grows."""
+    lips: Flags
+    """The red of the lips, without the opening between them."""
+
+
+def _regions(points: NDArray[np.float64], size: int, eyes: float) -> _Regions:
+    def fill(*shapes: NDArray[np.float64]) -> NDArray[np.uint8]:
+        out = np.zeros((size, size), np.uint8)
+        for shape in shapes:
+            cv2.fillPoly(out, [np.rint(shape * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+        return out
+
+    def grow(mask: NDArray[np.uint8], by: float) -> NDArray[np.uint8]:
+        return np.asarray(cv2.dilate(mask, _disc(by * eyes)), np.uint8)
+
+    whole = fill(outline(points))
+    # The guessed forehead reaches into the hair of many: the lower two thirds of it are enough.
+    low = fill(np.concatenate([points[JAW], _brow_line(points)[::-1]]))
+    face = np.asarray(cv2.erode(whole, _disc(0.04 * eyes)), np.uint8)
+    brows = [points[17:22], points[22:27]]
+    seams = np.zeros((size, size), np.uint8)
+    for brow in brows:
+        cv2.polylines(seams, [np.rint(brow * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
+    lids = fill(points[RIGHT_EYE], points[LEFT_EYE])
+    glasses = grow(lids, 0.20) | grow(seams, 0.11)
+    nostrils = grow(fill(points[31:36]), 0.05)
+    lips_outer, lips_inner = fill(points[48:60]), fill(points[60:68])
+    beard = fill(np.concatenate([points[2:15], points[[35, 33, 31]]]))
+    mouth = grow(lips_outer, 0.06) | beard
+    features = glasses | nostrils | grow(lips_outer, 0.04)
+    rim = np.asarray(cv2.erode(low, _disc(0.12 * eyes)), np.uint8)
+    return _Regions(
+        face=face > 0,
+        skin=(rim > 0) & (features == 0),
+        eyes=(glasses | nostrils) > 0,
+        mouth=mouth > 0,
+        lips=(np.asarray(cv2.erode(lips_outer, _disc(0.02 * eyes))) > 0) & (lips_inner == 0),
+    )
+
+
+def _brow_line(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(10, 2) the brows moved up by a fifth of the way from nose to brows."""
+    up = points[17:27].mean(0) - points[33]
+    return np.asarray(points[17:27] + 0.2 * up)
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    n = max(int(np.ceil(radius)), 1)
+    return np.asarray(
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * n + 1, 2 * n + 1)), np.uint8
+    )
+
+
+def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]:
+    """How far every pixel (s, s) is from skin: colour [sigmas], redness and darkness [log units].
+
+    Darkness is 0 for whatever is brighter than the median of the skin.
+    """
+    smooth = np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.8), 0.0, 1.0)
+    logs = np.log(smooth + 0.04)
+    luma = logs @ np.array([0.3, 0.5, 0.2], np.float32)
+    chroma = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
+    at = regions.skin
+    line, spread = _fit_skin(luma[at].astype(np.float64), chroma[at].astype(np.float64))
+    low, high = np.quantile(luma[at], [0.02, 0.98])
+    # The line holds where skin was seen; beyond, colour is judged by its ends.
+    off = chroma - (line[0] + line[1] * np.clip(luma, low, high)[..., None])
+    # An 8-bit step or a grain of noise weighs more in a dark pixel: d log(v + e) = dv / (v + e).
+    dark = 0.012 / (smooth.mean(-1) + 0.04)
+    colour = np.sqrt((off**2 / (spread**2 + (dark**2)[..., None])).sum(-1))
+    darkness = np.maximum(np.median(luma[at]) - luma, 0.0)
+    return colour.astype(np.float32), off[..., 0].astype(np.float32), darkness.astype(np.float32)
+
+
+def _fit_skin(
+    luma: NDArray[np.float64], chroma: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(2, 2) intercept and slope of both chromas over luma, and their spread (2,).
+
+    Least trimmed squares by concentration steps (Rousseeuw & Van Driessen, 2006): the
+    best-fitting two thirds count. Started from the medians, so a thing over less than half the
+    skin does not take over.
+    """
+    weights = np.ones(len(luma), bool)
+    line = np.stack([np.median(chroma, axis=0), np.zeros(2)])
+    design = np.column_stack([np.ones_like(luma), luma])
+    centre = np.median(luma)
+    for _ in range(8):
+        off = np.linalg.norm(chroma - design @ line, axis=1)
+        weights = off <= np.quantile(off, 0.67)
+        x, y = luma[weights] - centre, chroma[weights]
+        # Ridge towards no slope: evenly lit skin says nothing about how shade would colour it.
+        slope = (x @ (y - y.mean(0))) / (x @ x + 0.02 * len(x))
+        slope = np.clip(slope, -0.35, 0.35)
+        line = np.stack([y.mean(0) - slope * (x.mean() + centre), slope])
+    off = chroma[weights] - design[weights] @ line
+    # The trimmed part understates the spread by about a half for a normal law.
+    return line, np.maximum(1.8 * off.std(0), 0.035)
+
+
+def _things(deviation: Floats, face: Flags, eyes: float) -> Flags:
+    """(s, s) bool: patches of deviating colour that are large enough and somewhere beyond doubt."""
+    weak = (deviation > WEAK).astype(np.uint8)
+    weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _disc(0.05 * eyes)), np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak * face.astype(np.uint8))
+    least = MIN_AREA * float(face.sum())
+    out = np.zeros(face.shape, bool)
+    for label in range(1, count):
+        patch = labels == label
+        beyond_doubt = float((deviation[patch] > STRONG).mean()) > 0.5
+        if stats[label, cv2.CC_STAT_AREA] >= least and beyond_doubt:
+            out |= patch
+    return out
