@@ -14,6 +14,10 @@ SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
 """A smile grows unhindered up to the first level (SD of ratings), and from the second on by the third's share."""
 
 
+_PUCKERED = (0.46, 0.56)
+"""Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which they are relaxed."""
+
+
 class Edit(NamedTuple):
     """A movement of N faces after all limits."""
 
@@ -34,6 +38,7 @@ def limited_displacement(
         movement: (N, V, 3) wanted, head units.
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
+        width: (N,) mouth width now, seen from the front, head units.
         state: (N, 4), see `net.STATE_NAMES`.
     """
     own_teeth, yaw, smile = state[:, 0], state[:, 2], state[:, 3]
@@ -42,7 +47,9 @@ def limited_displacement(
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
     own = torch.maximum(_own_mouth(own_teeth), smoothstep(state[:, 1], 0.05, 0.08))
-    wanted = torch.where(parting > 0, parting * (1 - 0.75 * own[:, None]), parting)
+    relaxed = smoothstep(width, *_PUCKERED)
+    share = (1 - 0.75 * own) * relaxed
+    wanted = torch.where(parting > 0, parting * share[:, None], parting)
     wanted = torch.where(parting.mean(dim=1, keepdim=True) < 0.02, torch.zeros_like(wanted), wanted)
     allowed = torch.maximum(wanted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)

@@ -9,7 +9,7 @@ from .shape import ShapeModel
 from .topology import FLIP_VERTICES
 
 _POSE_WEIGHT_OF_PART = {
-    "jaw": (range(0, 17), 0.15),
+    "jaw": (range(17), 0.15),
     "brows": (range(17, 27), 0.4),
     "nose": (range(27, 36), 1.5),
     "eyes": (range(36, 48), 1.0),

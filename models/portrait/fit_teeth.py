@@ -99,7 +99,7 @@ def _congealed(looks: Tensor, covers: Tensor) -> tuple[Tensor, Tensor]:
     row = _column_profile(looks[:, 0], covers[:, 0])[:, None, None]
     profiles = torch.stack([_moved(row, s, z)[:, 0, 0] for s, z in moves.tolist()], 1)
     profiles = profiles / profiles.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-    best = torch.full((len(looks),), int(((moves[:, 0].abs() + (moves[:, 1] - 1).abs()).argmin())))
+    best = torch.full((len(looks),), int((moves[:, 0].abs() + (moves[:, 1] - 1).abs()).argmin()))
     score = torch.ones(len(looks))
     everyone = torch.arange(len(looks))
     penalty = (

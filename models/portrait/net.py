@@ -27,6 +27,7 @@ from .warp import (
     thin_plate_evaluate,
     thin_plate_solve,
 )
+from .window import Window, head_support, head_window
 
 CROP_SIDE: Final = 3.4
 """Side of a native crop in outer-eye distances of the upright frontal head."""
@@ -34,7 +35,13 @@ CROP_SIDE: Final = 3.4
 STATE_NAMES: Final = ("own_teeth", "gap", "yaw", "smile")
 """Columns of a state: own teeth 0-1, inner lip gap in outer-eye distances, yaw in radians, smile in ratings' SD."""
 
-_GRID = 96
+_DARKEST, _LIGHTEST = 0.30, 0.14
+"""Bounds of a change of log luma."""
+
+_LAYER_FADE_RADIANS = (0.75, 0.35)
+"""Folds are gone at the first yaw and whole at the second (43 and 20 degrees)."""
+
+_PIXELS_AT_ONCE = 1 << 18
 _STIFFNESS = 2e-4
 
 
@@ -64,8 +71,8 @@ class PortraitModel(nn.Module):
 
     @property
     def dimensions(self) -> int:
-        """Length D of a code: shape, texture, three photometric medians."""
-        return len(self.shape.sigma) + self.texture.components + 3
+        """Length D of a code: shape, pitch, texture, three photometric medians."""
+        return len(self.shape.sigma) + 1 + self.texture.components + 3
 
     def encode(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """Return the code and the state of N native crops.
@@ -85,7 +92,7 @@ class PortraitModel(nn.Module):
         fit = self.shape.fit(landmarks)
         vertices = self.shape.project(fit, landmarks)
         code, photo = self.texture.encode(images, vertices, images.shape[-1] / CROP_SIDE)
-        w = torch.cat([fit.coefficients / self.shape.sigma, code, photo], dim=1)
+        w = torch.cat([self.shape.code(fit), code, photo], dim=1)
         gap = inner_gap(vertices, fit.camera)
         skin = self._skin(w)
         teeth = own_mouth(images, vertices, skin[:, 0], gap)
@@ -118,39 +125,86 @@ class PortraitModel(nn.Module):
                 f"codes must both be ({len(images)}, {self.dimensions}), got {tuple(before.shape)} "
                 f"and {tuple(after.shape)}; encode the same crops with this model"
             )
+        changed = (before != after).any(dim=1)
+        if not bool(changed.any()):
+            return images.clone(), torch.zeros_like(images[:, :1])
+        factors, which = self._texture_change(after - before)
+        done = [
+            self._render(
+                images[rows],
+                landmarks[rows],
+                before[rows],
+                after[rows],
+                state[rows],
+                factors[which[rows]],
+            )
+            for rows in _slices(len(images), _rows_at_once(images))
+        ]
+        output = torch.cat([images_part for images_part, _ in done])
+        masks = torch.cat([masks_part for _, masks_part in done])
+        if bool(changed.all()):
+            return output, masks
+        keep = changed[:, None, None, None]
+        return torch.where(keep, output, images), torch.where(keep, masks, torch.zeros_like(masks))
+
+    def _render(
+        self,
+        images: Tensor,
+        landmarks: Tensor,
+        before: Tensor,
+        after: Tensor,
+        state: Tensor,
+        factor: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return edited crops and masks; works only on the pixels around the head."""
         fit = self.shape.fit(landmarks)
         vertices = self.shape.project(fit, landmarks)
         edit = self._edit(fit, vertices, before, after, state)
-        moved, canonical, displacement, support = self._fields(
-            fit, vertices, edit, images.shape[-1]
+        moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
+        window = head_window(self.ring, fit, images.shape[-1])
+        fields = self._fields(fit, vertices, moved, edit, window)
+        source, canonical, mask = fields.split([2, 2, 1], dim=1)
+        warped = F.grid_sample(
+            images,
+            source.permute(0, 2, 3, 1),
+            mode="bicubic",
+            padding_mode="border",
+            align_corners=False,
         )
-        output = self._warped(images, displacement)
-        output = self._shaded(output, canonical, after - before, state)
-        output = self._with_teeth(output, fit, moved, edit, before, state)
-        changed = (before != after).any(dim=1)[:, None, None, None]
-        masks = torch.where(changed, support, torch.zeros_like(support))
-        return torch.where(masks > 0, output.clamp(-1, 1), images), masks
+        shaded = _shaded(warped, canonical, factor, state[:, 2])
+        edited = self._with_teeth(shaded, window, fit, moved, edit, before).clamp(-1, 1)
+        output, masks = images.clone(), torch.zeros_like(images[:, :1])
+        output[:, :, window.rows, window.columns] = torch.where(
+            mask > 0, edited, images[:, :, window.rows, window.columns]
+        )
+        masks[:, :, window.rows, window.columns] = mask
+        return output, masks
 
     def _edit(
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor
     ) -> Edit:
         k = len(self.shape.sigma)
         change = (after - before)[:, :k] * self.shape.sigma
-        movement = self.shape.displacement(change) * self.movability[:, None]
+        nod = (after - before)[:, k] * self.shape.pitch_sigma
+        movement = self.shape.displacement(change) + self.shape.nodded(nod)
+        movement = movement * self.movability[:, None]
         smile_change = change @ self.smile_axis[:-1]
         gap = inner_gap(vertices, fit.camera)
-        return limited_displacement(movement, smile_change, gap, state)
+        face = self.shape.mean[[48, 54]] + torch.einsum(
+            "nk,kvc->nvc", fit.coefficients, self.shape.basis[:, [48, 54]]
+        )
+        width = (face[:, 1] - face[:, 0]).norm(dim=1)
+        return limited_displacement(movement, smile_change, gap, width, state)
 
     def _fields(
-        self, fit: ShapeFit, vertices: Tensor, edit: Edit, side: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return moved vertices (N, V, 2) px and, at every pixel, canonical coordinates, displacement, support.
+        self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
+    ) -> Tensor:
+        """Return, at every pixel of the window, source (x, y), canonical (x, y) and mask: (N, 5, h, w).
 
-        One thin plate through the moved vertices and a still ring around the head carries both the canonical
-        position and the way back to the source pixel.
+        Both positions are in `grid_sample` units. One thin plate through the moved vertices and a still ring around
+        the head carries both the canonical position and the way back to the source pixel.
         """
         turned = fit.camera.transpose(1, 2)
-        moved = vertices + edit.movement @ turned
         ring = self.ring @ turned + fit.offset[:, None]
         unit = fit.scale[:, None, None]
         centres = (torch.cat([_apart(moved, fit), ring], dim=1) - fit.offset[:, None]) / unit
@@ -158,23 +212,16 @@ class PortraitModel(nn.Module):
             [self._closing(edit.gap_after), self.ring[:, :2].expand(len(moved), -1, -1)], dim=1
         )
         back = torch.cat([(vertices - moved) / unit, torch.zeros_like(ring)], dim=1)
-        weights = thin_plate_solve(
-            centres, torch.cat([canonical, back], dim=2), stiffness=_STIFFNESS
-        )
-        cells = (
-            torch.arange(_GRID, device=unit.device, dtype=unit.dtype) + 0.5
-        ) * side / _GRID - 0.5
-        y, x = torch.meshgrid(cells, cells, indexing="ij")
-        points = (torch.stack([x, y], dim=-1).reshape(1, -1, 2) - fit.offset[:, None]) / unit
-        values = (
-            thin_plate_evaluate(weights, centres, points)
-            .transpose(1, 2)
-            .unflatten(2, (_GRID, _GRID))
-        )
-        support = _support(values[:, :2], side)
-        displacement = values[:, 2:] * support * unit[..., None]
-        masks = smoothstep(enlarge(support, side), 0.02, 0.12)
-        return moved, enlarge(values[:, :2], side), enlarge(displacement, side), masks
+        values = torch.cat([canonical, back], dim=2)
+        weights = thin_plate_solve(centres, values, stiffness=_STIFFNESS)
+        cells = window.cell_centres(unit.dtype, unit.device)
+        points = (cells.reshape(1, -1, 2) - fit.offset[:, None]) / unit
+        values = thin_plate_evaluate(weights, centres, points).unflatten(1, cells.shape[:2])
+        support = head_support(values[..., :2], cells, window.side)
+        source = pixels_to_unit(cells + values[..., 2:] * support * unit[..., None], window.side)
+        mask = smoothstep(support, 0.02, 0.12)
+        fields = torch.cat([source, canonical_to_unit(values[..., :2]), mask], dim=-1)
+        return window.to_pixels(fields.permute(0, 3, 1, 2))
 
     def _closing(self, gap: Tensor) -> Tensor:
         """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5), but never further.
@@ -189,66 +236,46 @@ class PortraitModel(nn.Module):
         canonical[:, lower, 1] -= excess
         return canonical
 
-    def _warped(self, images: Tensor, displacement: Tensor) -> Tensor:
-        side = images.shape[-1]
-        along = torch.arange(side, device=images.device, dtype=images.dtype)
-        y, x = torch.meshgrid(along, along, indexing="ij")
-        source = torch.stack([x, y], dim=-1) + displacement.permute(0, 2, 3, 1)
-        grid = pixels_to_unit(source, side)
-        return F.grid_sample(
-            images, grid, mode="bicubic", padding_mode="border", align_corners=False
-        )
+    def _texture_change(self, change: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log RGB factors (R, 3, LAYER_SIDE, LAYER_SIDE) of the distinct changes and the factor of each row.
 
-    def _shaded(self, images: Tensor, canonical: Tensor, change: Tensor, state: Tensor) -> Tensor:
-        factor = self._texture_change(change)
-        grid = canonical_to_unit(canonical.permute(0, 2, 3, 1))
-        logs = F.grid_sample(
-            factor, grid, mode="bilinear", padding_mode="zeros", align_corners=False
-        )
-        fade = smoothstep(state[:, 2].abs(), 0.75, 0.35)[:, None, None, None]
-        offset = 2 * LOG_OFFSET
-        return (images + 1 + offset) * (logs * fade).exp() - 1 - offset
-
-    def _texture_change(self, change: Tensor) -> Tensor:
-        """Return the log RGB factor (N, 3, LAYER_SIDE, LAYER_SIDE) of a change of code, one decode per distinct row."""
-        rows, which = torch.unique(change.detach(), dim=0, return_inverse=True)
-        if len(rows) < len(change):
-            first = torch.stack([(which == r).nonzero()[0, 0] for r in range(len(rows))])
-            return self._texture_change(change[first])[which]
-        k = len(self.shape.sigma)
+        A shot has one change of code for all its frames, so this is decoded once per batch.
+        """
+        distinct, which = torch.unique(change.detach(), dim=0, return_inverse=True)
+        first = torch.stack([(which == r).nonzero()[0, 0] for r in range(len(distinct))])
+        change = change[first]
+        k = len(self.shape.sigma) + 1
         coarse = self.texture.decode_difference(change[:, k : k + self.texture.components])
         gains = torch.stack([self.residual_gain[0], self.residual_gain[1], self.residual_gain[1]])
         channels = enlarge(coarse * gains[:, None, None], LAYER_SIDE)
-        luma = channels[:, :1] + self.layers(change)[:, None]
-        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain)
+        luma = _bounded(channels[:, :1] + self.layers(change)[:, None])
+        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain), which
 
     def _with_teeth(
         self,
         images: Tensor,
+        window: Window,
         fit: ShapeFit,
         moved: Tensor,
         edit: Edit,
         before: Tensor,
-        state: Tensor,
     ) -> Tensor:
         """Draw teeth where lips part that were closed; leave a mouth that was open before as it is."""
         if not bool((edit.teeth > 0).any()):
             return images
-        left, top, right, bottom = _mouth_window(moved, images.shape[-1])
-        y, x = torch.meshgrid(
-            torch.arange(top, bottom, device=images.device, dtype=images.dtype),
-            torch.arange(left, right, device=images.device, dtype=images.dtype),
-            indexing="ij",
-        )
-        points = torch.stack([x, y], dim=-1).expand(len(images), -1, -1, -1)
+        rows, columns, points = window.around(moved[:, 48:68])
         channels, cover = self.teeth(
-            points, mouth_frame(moved), fit.scale, fit.angles[:, 0], self._skin(before)
+            points.expand(len(images), -1, -1, -1),
+            mouth_frame(moved),
+            fit.scale,
+            fit.angles[:, 0],
+            self._skin(before),
         )
         colours = 2 * (to_log_rgb(channels).exp() - LOG_OFFSET) - 1
         cover = cover * edit.teeth[:, None, None, None]
-        window = images[:, :, top:bottom, left:right]
+        inside = images[:, :, rows, columns]
         output = images.clone()
-        output[:, :, top:bottom, left:right] = window + cover * (colours - window)
+        output[:, :, rows, columns] = inside + cover * (colours - inside)
         return output
 
     def _skin(self, w: Tensor) -> Tensor:
@@ -262,14 +289,25 @@ class PortraitModel(nn.Module):
         return tiny_portrait(cls)
 
 
-def _support(canonical: Tensor, side: int) -> Tensor:
-    """Return where an edit may reach (N, 1, G, G) in 0-1: the head and a little around it, never the crop's border."""
-    x, y = canonical[:, :1] / 1.12, (canonical[:, 1:] - 0.36) / 1.22
-    radius = (x * x + y * y).sqrt()
-    cells = canonical.shape[-1]
-    along = (torch.arange(cells, device=canonical.device, dtype=canonical.dtype) + 0.5) / cells
-    inside = smoothstep(torch.minimum(along, 1 - along), 0.015, 0.09)
-    return smoothstep(radius, 1.12, 0.84) * (inside[:, None] * inside[None, :])
+def _bounded(luma: Tensor) -> Tensor:
+    """Return a log change kept within what folds do to real skin: shade to a quarter, light to an eighth."""
+    return _DARKEST * torch.tanh(luma.clamp_max(0) / _DARKEST) + _LIGHTEST * torch.tanh(
+        luma.clamp_min(0) / _LIGHTEST
+    )
+
+
+def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> Tensor:
+    """Return images times the texture factor at their canonical positions; the factor fades as the head turns."""
+    logs = F.grid_sample(
+        factor,
+        canonical.permute(0, 2, 3, 1),
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=False,
+    )
+    fade = smoothstep(yaw.abs(), *_LAYER_FADE_RADIANS)[:, None, None, None]
+    offset = 1 + 2 * LOG_OFFSET
+    return (images + offset) * (logs * fade).exp() - offset
 
 
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
@@ -282,14 +320,15 @@ def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
     return apart
 
 
-def _mouth_window(vertices: Tensor, side: int) -> tuple[int, int, int, int]:
-    """Return the pixels around all mouths of a batch: left, top, right, bottom (exclusive), inside the crop."""
-    lips = vertices[:, 48:68].detach()
-    low = lips.amin(dim=(0, 1)).floor().int() - 2
-    high = lips.amax(dim=(0, 1)).ceil().int() + 3
-    left, top = (int(v) for v in low.clamp(0, side - 1))
-    right, bottom = (int(v) for v in high.clamp(1, side))
-    return left, top, max(right, left + 1), max(bottom, top + 1)
+def _slices(count: int, step: int) -> list[slice]:
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _rows_at_once(images: Tensor) -> int:
+    """Return how many crops to render together: few enough to stay in a CPU's cache, all on another device."""
+    if images.device.type != "cpu":
+        return len(images)
+    return max(1, _PIXELS_AT_ONCE // (images.shape[-1] ** 2))
 
 
 def _check(images: Tensor, landmarks: Tensor) -> None:

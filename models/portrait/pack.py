@@ -79,7 +79,9 @@ def empty_portrait(
     """Return a portrait of given sizes with nothing learnt yet."""
     shape = ShapeModel(vertices, coefficients)
     texture = TextureModel(vertices, components, luma_texels, chroma_texels)
-    return PortraitModel(shape, texture, FineLayers(layers, coefficients + components + 3), Teeth())
+    return PortraitModel(
+        shape, texture, FineLayers(layers, coefficients + 1 + components + 3), Teeth()
+    )
 
 
 def _to_int8(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ def vertex_indices(mesh_vertices: tuple[int, ...]) -> list[int]:
     return [MESH_VERTICES.index(v) for v in mesh_vertices]
 
 
-FACE_OVAL = (*range(0, 17), *vertex_indices(_FOREHEAD))
+FACE_OVAL = (*range(17), *vertex_indices(_FOREHEAD))
 """Vertices of the face outline: jaw from left to right, forehead back."""
 
 INNER_MOUTH = tuple(vertex_indices(_INNER_MOUTH))
@@ -71,7 +71,8 @@ def holes(canonical: Tensor, side: int, *, grow: float, soften: float) -> Tensor
 def layer_gain(canonical: Tensor, side: int) -> Tensor:
     """Return how strongly a texture change may show (side, side) float in 0-1.
 
-    0 in eyes and mouth, a third on brows, feathered towards the outline and the forehead, where hair may hang.
+    0 in eyes and mouth, weak on brows and nostrils (whose dark shapes never quite coincide), feathered towards the
+    outline and the forehead, where hair may hang.
     """
     face = polygon_mask(canonical[list(FACE_OVAL)], side, grow=-0.07, soften=0.05)
     brows = torch.stack(
@@ -80,5 +81,7 @@ def layer_gain(canonical: Tensor, side: int) -> Tensor:
     open_skin = 1 - holes(canonical, side, grow=0.01, soften=0.012)
     y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
     forehead = ((y + 0.5) / 0.25).clamp(0, 1)
-    gain = face * open_skin * (1 - 0.65 * brows) * (0.4 + 0.6 * forehead)
+    x = torch.linspace(CANONICAL_LEFT, CANONICAL_LEFT + CANONICAL_SIDE, side)[None]
+    nostrils = torch.exp(-(x / 0.16).square() - ((y - 0.46) / 0.10).square())
+    gain = face * open_skin * (1 - 0.65 * brows) * (0.4 + 0.6 * forehead) * (1 - 0.85 * nostrils)
     return (gain + gain.flip(1)) / 2

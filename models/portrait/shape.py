@@ -37,6 +37,7 @@ class ShapeModel(nn.Module):
     mean: Tensor
     basis: Tensor
     sigma: Tensor
+    pitch_sigma: Tensor
     pose_weights: Tensor
     fit_weights: Tensor
     spread: Tensor
@@ -47,6 +48,7 @@ class ShapeModel(nn.Module):
         self.register_buffer("mean", torch.zeros(vertices, 3))
         self.register_buffer("basis", torch.zeros(coefficients, vertices, 3))
         self.register_buffer("sigma", torch.ones(coefficients))
+        self.register_buffer("pitch_sigma", torch.ones(()))
         self.register_buffer("pose_weights", torch.ones(68))
         self.register_buffer("fit_weights", torch.ones(68))
         self.register_buffer("spread", torch.zeros(vertices - 68, 68))
@@ -81,6 +83,21 @@ class ShapeModel(nn.Module):
     def displacement(self, coefficients: Tensor) -> Tensor:
         """Return (N, V, 3) movement of every vertex for a change of `coefficients` (N, K), head frame."""
         return torch.einsum("nk,kvc->nvc", coefficients, self.basis)
+
+    def code(self, fit: ShapeFit) -> Tensor:
+        """Return the whitened shape code (N, K + 1): shape, then pitch.
+
+        Pitch is in the code because raters read it as shape: a heavier face looks as if tilted back.
+        """
+        pitch = fit.angles[:, 1:2] / self.pitch_sigma
+        return torch.cat([fit.coefficients / self.sigma, pitch], dim=1)
+
+    def nodded(self, pitch: Tensor) -> Tensor:
+        """Return the movement (N, V, 3) of a turn by a small change of `pitch` (N,) radians, to first order."""
+        turn = torch.stack(
+            [torch.zeros_like(self.mean[:, 0]), self.mean[:, 2], -self.mean[:, 1]], dim=1
+        )
+        return pitch[:, None, None] * turn
 
     def _pose(self, points: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
         weights = self.pose_weights / self.pose_weights.sum()

@@ -62,7 +62,7 @@ def tiny_portrait(cls: type[PortraitModel], seed: int = 7) -> PortraitModel:
     rows = torch.randn(_COMPONENTS, len(texture.mean), generator=generator)
     texture.basis.copy_(torch.linalg.qr(rows.T).Q.T)
     texture.sigma.fill_(5.0)
-    layers = FineLayers(1, _COEFFICIENTS + _COMPONENTS + 3)
+    layers = FineLayers(1, _COEFFICIENTS + 1 + _COMPONENTS + 3)
     layers.maps.copy_(0.1 * torch.randn(1, LAYER_SIDE, LAYER_SIDE, generator=generator))
     layers.readout[0, 0] = 1
     teeth = Teeth()
@@ -90,6 +90,7 @@ def _tiny_shape(face: Tensor, generator: torch.Generator) -> ShapeModel:
     shape.basis[1] = 0
     shape.basis[1, :, 1] = (face[:, 1] - 0.765).sign() * near
     shape.sigma.fill_(0.1)
+    shape.pitch_sigma.fill_(0.1)
     shape.pose_weights[:17] = 0.2
     shape.fit_weights.fill_(0.012**-2)
     distance = torch.cdist(face[68:], face[:68])

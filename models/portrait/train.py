@@ -33,7 +33,7 @@ from .warp import canonical_grid
 LAYER_ATTRIBUTES = ("happy", "age")
 """Ratings that have a fine layer: folds of a smile, wrinkles of age."""
 
-_LAYER_RISE = (1.5, 1.3)
+_LAYER_RISE = (1.5, 2.0)
 _LAYER_FALL = (0.6, 1.0)
 
 _RATED_PREDICTORS = (
@@ -92,14 +92,16 @@ def fit_portrait(
     pixels = faces.mesh[:, :, :2] * 512
     fit = shape.fit(pixels[:, :68])
     mirrored = pixels[:, list(FLIP_VERTICES)] * torch.tensor([-1.0, 1.0])
-    both = torch.cat([fit.coefficients, shape.fit(mirrored[:, :68]).coefficients])
+    shape.pitch_sigma.copy_(fit.angles[:, 1].std())
+    shape_code = torch.cat([shape.code(fit), shape.code(shape.fit(mirrored[:, :68]))])
+    shape_code[:, -1] -= shape_code[:, -1].mean()
     code = (
         (torch.cat([rows, mirror_rows(texture, rows)]) - texture.mean)
         @ texture.basis.T
         / texture.sigma
     )
     photo = (medians - texture.photo_mean) / texture.photo_sigma
-    w = torch.cat([both / shape.sigma, code, photo.repeat(2, 1)], dim=1)
+    w = torch.cat([shape_code, code, photo.repeat(2, 1)], dim=1)
     gap = inner_gap(pixels, fit.camera)[:, 1:4].mean(dim=1)
     measures = _measures(faces, textures, canonical, gap)
     mirrored_measures = measures * torch.tensor(
@@ -119,7 +121,7 @@ def fit_portrait(
     model.movability.copy_(_movability(len(canonical)))
     model.layer_gain.copy_(layer_gain(canonical, LAYER_SIDE))
     happy = ratings[:, [faces.attributes.index("happy")]]
-    slope, level = ridge(both / shape.sigma, happy, _RIDGE)
+    slope, level = ridge(shape_code[:, :-1], happy, _RIDGE)
     model.smile_axis.copy_(torch.cat([slope[:, 0] / shape.sigma, level]))
     names = (*faces.attributes, *MEASURES)
     stems = [path.stem for path in faces.paths]
@@ -173,6 +175,7 @@ def _still_ring() -> Tensor:
 def _movability(vertices: int) -> Tensor:
     """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held for glasses' sake."""
     share = torch.ones(vertices)
+    share[[0, 1, 15, 16]] = 0.75
     share[17:27] = 0.5
     share[27:30] = 0.4
     share[36:48] = 0.35

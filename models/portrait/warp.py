@@ -35,11 +35,11 @@ def pixels_to_unit(points: Tensor, side: int) -> Tensor:
 
 def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
     """Return r^2 log r^2 between points (..., P, 2) and centres (..., V, 2): (..., P, V)."""
-    squares = (
-        points.square().sum(-1, keepdim=True)
-        + centres.square().sum(-1)[..., None, :]
-        - 2 * points @ centres.transpose(-1, -2)
-    ).clamp_min(1e-9)
+    ones = torch.ones_like(points[..., :1])
+    left = torch.cat([points, points.square().sum(-1, keepdim=True), ones], dim=-1)
+    unit = torch.ones_like(centres[..., :1])
+    right = torch.cat([-2 * centres, unit, centres.square().sum(-1, keepdim=True)], dim=-1)
+    squares = (left @ right.transpose(-1, -2)).clamp_min(1e-9)
     return squares * squares.log()
 
 

@@ -1,0 +1,109 @@
+"""The part of a crop an edit works on, and a coarse grid over it whose cells are whole pixels of the crop.
+
+The grid is tied to the crop, not to the window: which window is chosen (it depends on the other faces of a batch)
+does not change a pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .shape import ShapeFit
+from .warp import smoothstep
+
+_CELLS_PER_SIDE = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of whole cells in a square crop."""
+
+    side: int
+    """Crop side, px."""
+    cell: int
+    """Cell side, px."""
+    left: int
+    top: int
+    right: int
+    bottom: int
+    """In cells; right and bottom exclusive. The last cells may reach beyond the crop."""
+
+    @property
+    def rows(self) -> slice:
+        """Pixel rows."""
+        return slice(self.top * self.cell, min(self.bottom * self.cell, self.side))
+
+    @property
+    def columns(self) -> slice:
+        """Pixel columns."""
+        return slice(self.left * self.cell, min(self.right * self.cell, self.side))
+
+    def cell_centres(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return cell centres (h, w, 2) in crop pixels."""
+        y = (
+            torch.arange(self.top, self.bottom, dtype=dtype, device=device) + 0.5
+        ) * self.cell - 0.5
+        x = (
+            torch.arange(self.left, self.right, dtype=dtype, device=device) + 0.5
+        ) * self.cell - 0.5
+        rows, columns = torch.meshgrid(y, x, indexing="ij")
+        return torch.stack([columns, rows], dim=-1)
+
+    def to_pixels(self, field: Tensor) -> Tensor:
+        """Return a field on cells (N, C, h, w) at the window's pixels, bilinear."""
+        rows, columns = self.rows, self.columns
+        fine = F.interpolate(field, scale_factor=self.cell, mode="bilinear", align_corners=False)
+        return fine[:, :, : rows.stop - rows.start, : columns.stop - columns.start]
+
+    def around(self, points: Tensor) -> tuple[slice, slice, Tensor]:
+        """Return rows and columns inside the window that hold all points (N, P, 2) px, and these pixels (h, w, 2)."""
+        low = points.detach().amin(dim=(0, 1)).floor().int().tolist()
+        high = points.detach().amax(dim=(0, 1)).ceil().int().tolist()
+        left, right = _inside(low[0] - 2, high[0] + 3, self.columns)
+        top, bottom = _inside(low[1] - 2, high[1] + 3, self.rows)
+        y = torch.arange(top, bottom, dtype=points.dtype, device=points.device)
+        x = torch.arange(left, right, dtype=points.dtype, device=points.device)
+        rows, columns = torch.meshgrid(y, x, indexing="ij")
+        start_y, start_x = self.rows.start, self.columns.start
+        return (
+            slice(top - start_y, bottom - start_y),
+            slice(left - start_x, right - start_x),
+            torch.stack([columns, rows], dim=-1),
+        )
+
+
+def head_window(ring: Tensor, fit: ShapeFit, side: int) -> Window:
+    """Return the window that holds the still ring (R, 3) around every head of a batch."""
+    cell = max(1, side // _CELLS_PER_SIDE)
+    points = (ring @ fit.camera.transpose(1, 2) + fit.offset[:, None]).detach()
+    count = -(-side // cell)
+    low = (points.amin(dim=(0, 1)) / cell).floor().int() - 1
+    high = (points.amax(dim=(0, 1)) / cell).ceil().int() + 1
+    left, top = low.clamp(0, count - 1).tolist()
+    right, bottom = high.clamp(1, count).tolist()
+    return Window(side, cell, left, top, max(right, left + 1), max(bottom, top + 1))
+
+
+def head_support(canonical: Tensor, cells: Tensor, side: int) -> Tensor:
+    """Return where an edit may reach (N, h, w, 1) in 0-1: the head and a little around it, never the crop's border.
+
+    `canonical` (N, h, w, 2) are the canonical positions of `cells` (h, w, 2) px in a crop of `side` px.
+    """
+    x, y = canonical[..., 0] / 1.12, (canonical[..., 1] - 0.36) / 1.22
+    radius = (x * x + y * y).sqrt()
+    border = torch.minimum(cells, side - 1 - cells).amin(dim=-1) / side
+    support = smoothstep(radius, *_RADII) * smoothstep(border, 0.015, 0.09)
+    return support[..., None]
+
+
+_RADII = (1.04, 0.78)
+"""Elliptic radii at which an edit has ended and up to which it is whole; the jaw lies at about 0.75."""
+
+
+def _inside(low: int, high: int, span: slice) -> tuple[int, int]:
+    start = min(max(low, span.start), span.stop - 1)
+    return start, min(max(high, start + 1), span.stop)
