@@ -14,7 +14,7 @@ SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
 """A smile grows unhindered up to the first level (SD of ratings), and from the second on by the third's share."""
 
 
-_PUCKERED = (0.46, 0.56)
+_PUCKERED = (0.44, 0.50)
 """Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which they are relaxed."""
 
 
@@ -30,7 +30,7 @@ class Edit(NamedTuple):
 
 
 def limited_displacement(
-    movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
+    movement: Tensor, smile_change: Tensor, gap: Tensor, width: Tensor, state: Tensor
 ) -> Edit:
     """Return what remains of a wanted movement.
 
