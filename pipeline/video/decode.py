@@ -2,8 +2,8 @@
 
 Memory is bounded by the decoder's own buffers. What cannot be decoded is counted in `losses`, never
 guessed. A container that stores only decoding times (AVI) gives the k-th shown frame the k-th of
-them; a frame without any time begins where the frame before ends; a stamp not later than its
-predecessor's is moved one tick after it. The last two are counted in `warnings`.
+them; elsewhere a frame without a time begins where the frame before ends; a stamp not later than
+its predecessor's is moved one tick after it. The last two are counted in `warnings`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class VideoReader:
         self._untimed = 0
         self._moved = 0
         self._decoding_times: deque[int] = deque()
+        self._has_pts = False
         self._end = source.first_pts
         self._last: int | None = None
         self._opened: AbstractContextManager[InputContainer] | None = None
@@ -118,7 +119,8 @@ class VideoReader:
         packets = 0
         for packet in self._packets(container, stream):
             packets += 1
-            if packet.pts is None and packet.dts is not None:
+            self._has_pts |= packet.pts is not None
+            if packet.dts is not None and not self._has_pts:
                 self._decoding_times.append(packet.dts)
             for decoded in self._decoded(stream, packet):
                 yield self._frame(decoded)

@@ -6,6 +6,7 @@ does not grow with the clip.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -68,13 +69,17 @@ class Muxer:
         self.plan = plan
         self.path = path
         self.warnings: list[str] = []
-        self.video_packets = 0
+        self._is_mov = "movflags" in dict(plan.container_options)
+        self._held: Packet[VideoStream] | None = None
+        self._first_dts: int | None = None
+        self._shown: tuple[int, ...] = ()
         self.copied: dict[int, CopyCount] = {index: CopyCount() for index in plan.copied}
         self._pending: dict[int, int] = {}
         self._last_slot: int | None = None
         self._repaired = 0
         self._last_dts: dict[int, int] = {}
         self._stack = ExitStack()
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
         self._output: OutputContainer | None = None
         try:
             source = self._stack.enter_context(open_input(plan.source.path))
@@ -105,6 +110,8 @@ class Muxer:
         ticks = frame.duration or self.plan.source.nominal_duration
         span = ticks * self.plan.source.info.time_base / self.plan.time_base
         self._pending[slot] = max(1, round(span))
+        begin = self._shown[0] if self._shown else slot
+        self._shown = (begin, slot + self._pending[slot])
         try:
             self._mux_video(self._video.encode(picture))
         except (av.error.FFmpegError, OSError, ValueError) as e:
@@ -119,6 +126,7 @@ class Muxer:
         assert self._output is not None
         try:
             self._mux_video(self._video.encode(None))
+            self._write_last()
             self._copy_until(None)
             self._output.close()
         except (av.error.FFmpegError, OSError, ValueError) as e:
@@ -219,12 +227,17 @@ class Muxer:
         On a grid it is the nearest slot; elsewhere it must be exact.
         """
         plan = self.plan
-        exact = pts * plan.source.info.time_base / plan.time_base
+        tick_s = plan.source.info.time_base
+        exact = pts * tick_s / plan.time_base
         slot = round(exact)
+        if plan.is_grid:  # slots count from the first frame, wherever that lies
+            first = plan.source.first_pts
+            slot = round((pts - first) * tick_s / plan.time_base)
+            slot += round(first * tick_s / plan.time_base)
         is_taken = self._last_slot is not None and slot <= self._last_slot
         if is_taken or (exact != slot and not plan.is_grid):
             raise OutputError(
-                f"the frame at {float(pts * plan.source.info.time_base):.4f} s cannot be stored: "
+                f"the frame at {float(pts * tick_s):.4f} s cannot be stored: "
                 f"{plan.codec} in {plan.container} takes a constant rate of "
                 f"{float(plan.source.info.rate):.3f} frames/s. Use libx264 in .mp4 or .mkv"
             )
@@ -267,10 +280,31 @@ class Muxer:
         for packet in packets:
             if packet.pts is not None:
                 packet.duration = self._pending.pop(packet.pts, packet.duration or 0)
-            if packet.dts is not None:
-                self._copy_until(packet.dts * self.plan.time_base)
-            self._output.mux_one(packet)
-            self.video_packets += 1
+            self._write_held()
+            self._held = packet
+
+    def _write_held(self) -> None:
+        """Write the encoded packet held back, which shows it was not the last."""
+        packet, self._held = self._held, None
+        if packet is None:
+            return
+        assert self._output is not None
+        if packet.dts is not None:
+            if self._first_dts is None:
+                self._first_dts = packet.dts
+            self._copy_until(packet.dts * self.plan.time_base)
+        self._output.mux_one(packet)
+
+    def _write_last(self) -> None:
+        """Write the last packet, which in MP4 decides how long the video is said to be.
+
+        MP4 sums up decoding intervals, so the last is made what is missing to the time shown.
+        """
+        packet = self._held
+        if packet is not None and packet.dts is not None and self._is_mov:
+            first = self._first_dts if self._first_dts is not None else packet.dts
+            packet.duration = max(1, first + self._shown[1] - self._shown[0] - packet.dts)
+        self._write_held()
 
     def _copy_packets(self, source: InputContainer) -> Iterator[Packet[Stream]]:
         try:
@@ -312,7 +346,8 @@ class Muxer:
         plan = self.plan
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} "
-            f"({plan.pix_fmt}): {words(error)}"
+            f"({plan.pix_fmt}): {words(error)}. Check the disk's free space, or write .mkv, which "
+            "takes nearly every codec"
         )
 
 

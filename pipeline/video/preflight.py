@@ -184,21 +184,18 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
     ):
         return plan
     slot_s = 1 / source.info.rate
-    last: int | None = None
     with open_input(source.path) as opened:
         for packet in opened.demux(opened.streams[source.stream_index]):
             stamp = packet.dts if packet.pts is None else packet.pts
             if packet.size == 0 or stamp is None:
                 continue
-            exact = stamp * source.info.time_base / slot_s
+            exact = (stamp - source.first_pts) * source.info.time_base / slot_s
             if abs(exact - round(exact)) * slot_s > max(source.info.time_base, Fraction(1, 2000)):
                 raise OutputError(
                     f"{plan.codec} in {plan.container} takes a constant frame rate only, and the "
                     f"input's varies (at {float(stamp * source.info.time_base):.3f} s); use "
                     "libx264 in .mp4 or .mkv"
                 )
-            last = round(exact)
-    assert last is not None or not source.info.frame_count_hint
     return dataclasses.replace(plan, time_base=slot_s, is_grid=True)
 
 

@@ -280,7 +280,9 @@ def _side_data(frame: VideoFrame, name: str) -> bytes:
 
 def _stream_info(stream: av.stream.Stream) -> StreamInfo:
     context = getattr(stream, "codec_context", None)
-    name = context.name if context is not None else getattr(stream, "name", None)
+    name = getattr(stream, "name", None)
+    if context is not None:
+        name = context.codec.canonical_name
     return StreamInfo(
         index=stream.index,
         kind=stream.type,

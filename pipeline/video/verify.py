@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -40,8 +41,11 @@ def verify(
             f"{plan.codec} in {plan.container} does not keep every frame. Use libx264 in .mp4"
         )
     base = plan.source.info.time_base
-    shift = times[0] - pts[0] * base
-    worst = max(abs(t - shift - p * base) for t, p in zip(times, pts, strict=True))
+    known = [t for t in times if t is not None]
+    shift = known[0] - pts[0] * base if known else Fraction(0)
+    worst = Fraction(0)
+    if len(known) == len(pts):  # program streams time only some packets
+        worst = max(abs(t - shift - p * base) for t, p in zip(known, pts, strict=True))
     found = []
     if worst:
         found.append(
@@ -49,14 +53,15 @@ def verify(
             f"{plan.container} stores them"
         )
     if shift:
+        when = "later" if shift > 0 else "earlier"
         found.append(
-            f"the whole file begins {float(shift) * 1000:.3f} ms later than the input: "
+            f"the whole file begins {abs(float(shift)) * 1000:.3f} ms {when} than the input: "
             f"{plan.container} cannot store its start time"
         )
     for kind in _KINDS:
         indices = [s.index for s in plan.source.others if s.kind == kind and s.index in copied]
-        for index, after in zip(indices, others[kind], strict=False):
-            found.extend(_compare(index, copied[index], after, shift))
+        for index, after in zip_longest(indices, others[kind][: len(indices)]):
+            found.extend(_compare(index, copied[index], after or CopyCount(), shift))
     return found
 
 
@@ -76,9 +81,13 @@ def _compare(index: int, before: CopyCount, after: CopyCount, shift: Fraction) -
     return found
 
 
-def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction], dict[str, list[CopyCount]]]:
-    """Return the sorted times of the video, and the counts of the other streams by kind."""
-    times: list[Fraction] = []
+def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str, list[CopyCount]]]:
+    """Return the times of the video in order, and the counts of the other streams by kind.
+
+    A container that stores no presentation times at all (AVI) counts by decoding times.
+    """
+    shown: list[Fraction | None] = []
+    decoded: list[Fraction | None] = []
     before = [
         s
         for s in plan.source.others
@@ -95,10 +104,13 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction], dict[str, list[
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else stamp * packet.time_base
                 if packet.stream.index == video.index:
-                    times.append(time if time is not None else Fraction(-1))
+                    shown.append(time if packet.pts is not None else None)
+                    decoded.append(time)
                 else:
                     counts[packet.stream.index].add(packet, time)
         except av.error.FFmpegError as e:
             raise OutputError(f"{plan.path}: the written file is damaged: {words(e)}") from e
         kinds = {kind: [s.index for s in container.streams if s.type == kind] for kind in _KINDS}
-        return sorted(times), {k: [counts[i] for i in found] for k, found in kinds.items()}
+        times = shown if any(t is not None for t in shown) else decoded
+        times.sort(key=lambda t: (t is None, t))
+        return times, {k: [counts[i] for i in found] for k, found in kinds.items()}
