@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .net import CROP_SIDE, STATE_NAMES, PortraitModel
+from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
+from .state import STATE_NAMES, settled_states
 
 __all__ = [
     "CROP_SIDE",
@@ -12,4 +13,5 @@ __all__ = [
     "PortraitModel",
     "load_portrait",
     "save_portrait",
+    "settled_states",
 ]

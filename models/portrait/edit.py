@@ -18,6 +18,10 @@ _PUCKERED = (0.44, 0.50)
 """Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which they are relaxed."""
 
 
+_OWN_SHARE = 0.25
+"""Share of a wanted parting that a mouth with its own teeth or its own opening still makes."""
+
+
 class Edit(NamedTuple):
     """A movement of N faces after all limits."""
 
@@ -39,26 +43,22 @@ def limited_displacement(
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
         width: (N,) mouth width now, seen from the front, head units.
-        state: (N, 4), see `net.STATE_NAMES`.
+        state: (N, 4), see `state.STATE_NAMES`.
     """
-    own_teeth, yaw, smile = state[:, 0], state[:, 2], state[:, 3]
+    own, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
     damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)
     movement = movement * damp[:, None, None]
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
-    own = torch.maximum(_own_mouth(own_teeth), smoothstep(state[:, 1], 0.05, 0.08))
+    meant = smoothstep(parting.mean(dim=1), 0.008, 0.02)
     relaxed = smoothstep(width, *_PUCKERED)
-    share = (1 - 0.75 * own) * relaxed
+    apart_now = smoothstep(gap[:, 1:4].mean(dim=1), 0.01, 0.04)
+    share = meant * ((1 - own) * relaxed + own * _OWN_SHARE * apart_now)
     wanted = torch.where(parting > 0, parting * share[:, None], parting)
-    wanted = torch.where(parting.mean(dim=1, keepdim=True) < 0.02, torch.zeros_like(wanted), wanted)
     allowed = torch.maximum(wanted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
-    shown = smoothstep((gap + allowed)[:, 1:4].mean(dim=1) - state[:, 1], 0.02, 0.035)
+    shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
     return Edit(movement, gap + allowed, shown * (1 - own))
-
-
-def _own_mouth(own_teeth: Tensor) -> Tensor:
-    return smoothstep(own_teeth, 0.35, 0.65)
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from .edit import Edit, limited_displacement
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame, own_mouth
 from .shape import ShapeFit, ShapeModel
+from .state import frame_state
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
 from .warp import (
     canonical_to_unit,
@@ -32,10 +33,7 @@ from .window import Window, head_support, head_window
 CROP_SIDE: Final = 3.4
 """Side of a native crop in outer-eye distances of the upright frontal head."""
 
-STATE_NAMES: Final = ("own_teeth", "gap", "yaw", "smile")
-"""Columns of a state: own teeth 0-1, inner lip gap in outer-eye distances, yaw in radians, smile in ratings' SD."""
-
-_DARKEST, _LIGHTEST = 0.30, 0.14
+_DARKEST, _LIGHTEST = 0.30, 0.11
 """Bounds of a change of log luma."""
 
 _LAYER_FADE_RADIANS = (0.75, 0.35)
@@ -83,7 +81,7 @@ class PortraitModel(nn.Module):
 
         Returns:
             w (N, D): whitened code, about 0 in the mean and 1 in spread over the training faces.
-            state (N, 4): per-frame measures, columns `STATE_NAMES`.
+            state (N, 4): per-frame measures, columns `state.STATE_NAMES`.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -97,8 +95,7 @@ class PortraitModel(nn.Module):
         skin = self._skin(w)
         teeth = own_mouth(images, vertices, skin[:, 0], gap)
         smile = fit.coefficients @ self.smile_axis[:-1] + self.smile_axis[-1]
-        state = torch.stack([teeth, gap[:, 1:4].mean(dim=1), fit.angles[:, 0], smile], dim=1)
-        return w, state
+        return w, frame_state(teeth, gap[:, 1:4].mean(dim=1), fit.angles[:, 0], smile)
 
     def render(
         self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -110,7 +107,7 @@ class PortraitModel(nn.Module):
             landmarks: (N, 68, 2) float, crop pixels.
             before: (N, D) the face's code, best one per shot.
             after: (N, D) the moved code.
-            state: (N, 4) from `encode`, best smoothed over time.
+            state: (N, 4) from `encode`, best through `state.settled_states`.
 
         Returns:
             images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0-1. Where the mask is 0, and everywhere if

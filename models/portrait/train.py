@@ -34,7 +34,7 @@ LAYER_ATTRIBUTES = ("happy", "age")
 """Ratings that have a fine layer: folds of a smile, wrinkles of age."""
 
 _LAYER_RISE = (1.5, 2.0)
-_LAYER_FALL = (0.6, 1.0)
+_LAYER_FALL = (0.4, 0.8)
 
 _RATED_PREDICTORS = (
     "happy",
