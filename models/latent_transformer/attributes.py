@@ -21,6 +21,8 @@ class PortraitAttribute:
     """Columns held fixed when the direction is estimated."""
     exempt: tuple[str, ...] = ()
     """Columns that may move freely when the transformer is trained."""
+    along: tuple[tuple[str, float], ...] = ()
+    """Columns that go with it, each with how many SD per unit: what the name promises beyond the rating."""
     aliases: tuple[str, ...] = ()
     low: float = -3.0
     high: float = 3.0
@@ -46,6 +48,7 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         rated="happy",
         covariates=("age", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
         exempt=("eye_open", "gap", "outgoing", "trustworthy", "alert", "smug"),
+        along=(("gap", 0.25),),
         aliases=("open-smile", "teeth", "grin", "toothy"),
         low=-2.0,
         high=2.5,
@@ -54,8 +57,9 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         name="weight",
         summary="fuller cheeks and jaw",
         rated="weight",
-        covariates=("happy", "gap", "age", "gender", "skin-color", "yaw", "light_x", "light_y"),
-        exempt=("eye_open", "pitch"),
+        covariates=("happy", "age", "gender", "skin-color", "yaw", "light_x", "light_y"),
+        exempt=("eye_open", "gap", "pitch"),
+        along=(("gap", -0.1),),
         aliases=("chubby", "heavy", "fat"),
         low=-2.0,
         high=2.0,

@@ -106,8 +106,28 @@ def train_classifier(codes: CodeSet, *, epochs: int = 60) -> LatentClassifier:
 
 
 def forward_direction(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
-    """Return how the code (D,) changes per SD of the rating with the covariates held fixed."""
-    return _forward_rows(codes, attribute, interactions=())[0]
+    """Return how the code (D,) changes per SD of the rating with the covariates held fixed.
+
+    What goes along with the attribute is added: its own change of code with the rating held fixed as well.
+    """
+    direction = _slopes(codes, (attribute.rated, *attribute.covariates))[0]
+    for name, amount in attribute.along:
+        columns = (name, attribute.rated, *attribute.covariates)
+        direction = direction + amount * _slopes(codes, columns)[0]
+    return direction
+
+
+def _slopes(codes: CodeSet, columns: tuple[str, ...]) -> Tensor:
+    """Return the change of code per SD of each column with the others held fixed: (columns, D)."""
+    return _regressed(codes, torch.stack([codes.column(name) for name in columns], dim=1))
+
+
+def _regressed(codes: CodeSet, rows: Tensor) -> Tensor:
+    design = torch.cat([torch.ones(len(rows), 1), rows], dim=1)
+    penalty = _RIDGE * torch.eye(design.shape[1])
+    penalty[0, 0] = 0
+    slopes: Tensor = torch.linalg.solve(design.T @ design + penalty, design.T @ codes.w)
+    return slopes[1:]
 
 
 def ridge_readout(codes: CodeSet) -> Tensor:
@@ -118,28 +138,20 @@ def ridge_readout(codes: CodeSet) -> Tensor:
     return torch.linalg.solve(design.T @ design + penalty, design.T @ codes.labels)
 
 
-def _forward_rows(
-    codes: CodeSet, attribute: PortraitAttribute, interactions: tuple[str, ...]
-) -> Tensor:
+def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
+    """Return directions (R, D) along which the change differs between faces: by their other labels, and by level."""
     target = codes.column(attribute.rated)
-    products = [target * codes.column(name) for name in interactions]
-    bent = [target.square() - 1] if interactions else []
-    rows = torch.stack(
-        [target, *products, *bent, *(codes.column(name) for name in attribute.covariates)], dim=1
-    )
-    design = torch.cat([torch.ones(len(target), 1), rows], dim=1)
-    penalty = _RIDGE * torch.eye(design.shape[1])
-    penalty[0, 0] = 0
-    slopes = torch.linalg.solve(design.T @ design + penalty, design.T @ codes.w)
-    return slopes[1 : 2 + len(products) + len(bent)]
+    products = [target * codes.column(name) for name in _INTERACTIONS if name != attribute.rated]
+    varied = [*products, target.square() - 1]
+    others = [codes.column(name) for name in (attribute.rated, *attribute.covariates)]
+    return _regressed(codes, torch.stack([*varied, *others], dim=1))[: len(varied)]
 
 
 def _new_transformer(
     codes: CodeSet, attribute: PortraitAttribute, direction: Tensor
 ) -> LatentTransformer:
     """Return a T that starts as the linear direction; its other rows are how that direction differs between faces."""
-    others = tuple(n for n in _INTERACTIONS if n != attribute.rated)
-    rows = torch.cat([direction[None], _forward_rows(codes, attribute, others)[1:]])
+    rows = torch.cat([direction[None], _variations(codes, attribute)])
     net = LatentTransformer(codes.w.shape[1], len(rows))
     net.basis.copy_(rows)
     net.constant[0] = 1

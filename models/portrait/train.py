@@ -175,13 +175,13 @@ def _still_ring() -> Tensor:
 def _movability(vertices: int) -> Tensor:
     """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held for glasses' sake."""
     share = torch.ones(vertices)
-    share[[0, 1, 15, 16]] = 0.75
+    share[[0, 1, 15, 16]] = 0.9
     share[17:27] = 0.5
-    share[27:30] = 0.4
+    share[27:30] = 0.8
     share[36:48] = 0.35
-    eyes = (145, 374, 159, 386, 230, 450, 229, 449, 52, 282, 55, 285, 6, 122, 351)
+    eyes = (145, 374, 159, 386, 230, 450, 229, 449, 52, 282, 55, 285)
     from .regions import vertex_indices
 
     share[vertex_indices(eyes)] = 0.4
-    share[vertex_indices((118, 347, 119, 348, 117, 346))] = 0.7
+    share[vertex_indices((118, 347, 119, 348, 117, 346, 6, 122, 351))] = 0.7
     return (share + share[list(FLIP_VERTICES)]) / 2
