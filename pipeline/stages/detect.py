@@ -38,7 +38,7 @@ _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _MAX_SIDE = 2048
-"""[px] Larger frames are shrunk to this before the slow search, which sees faces from 80 px."""
+"""[px] Larger frames are shrunk to this for the thorough search, which sees faces from 80 px."""
 
 
 class LandmarkEstimate(Protocol):
@@ -110,8 +110,10 @@ class EmbeddedFinder:
         due = frame_index % max(1, self.options.every) == 0
         if followed and len(followed) == len(previous) and not due:
             return followed
-        # without any face every frame is searched quickly and every `every`-th thoroughly
-        boxes = find_boxes(image, self.options.search_side, thorough=due and not followed)
+        # thoroughly at the start, now and then, and while there is no face at all
+        rarely = frame_index % (4 * max(1, self.options.every)) == 0
+        thorough = rarely or (due and not followed)
+        boxes = find_boxes(image, self.options.search_side, thorough=thorough)
         fresh = self._estimate(image, frame_index, boxes) if len(boxes) else []
         return followed + [
             f for f in fresh if not _overlaps_any(f, followed, self.options.same_face_iou)
@@ -154,37 +156,35 @@ class EmbeddedFinder:
 def find_boxes(image: Image, search_side: int, *, thorough: bool) -> Box:
     """Return the boxes (N, 4) float32 x0 y0 x1 y1 [px] of frontal faces, the surest first.
 
-    The frame is searched shrunk to `search_side` px first, because that finds almost every face in
-    a tenth of the time. `thorough` goes on where nothing was found: at twice that side, at full
-    size, and tilted by 35 degrees either way, which the detector does not see upright (measured
-    limit about 20 degrees).
+    Shrunk to `search_side` px almost every face is found in a tenth of the time. `thorough` adds
+    twice that side and full size, for small faces; where there is none, twice full size, and 35
+    degrees either way, which the detector does not see upright (measured limit about 20 degrees).
     """
-    sides = [search_side]
-    if thorough:
-        sides += [2 * search_side, min(max(image.shape[:2]), _MAX_SIDE)]
-    tried: set[float] = set()
-    for side in sides:
-        shrink = min(1.0, side / max(image.shape[:2]))
-        if shrink in tried:
-            continue
-        tried.add(shrink)
-        found = _search(image, shrink, _UPRIGHT)
-        if len(found):
-            return found
-    return (
-        _search(image, min(1.0, search_side / max(image.shape[:2])), _TILTED)
-        if thorough
-        else _NO_BOXES
-    )
+    longest = max(image.shape[:2])
+    quick = min(1.0, search_side / longest)
+    if not thorough:
+        return _search(image, quick, _UPRIGHT)
+    shrinks = sorted({quick, min(1.0, 2 * search_side / longest), min(1.0, _MAX_SIDE / longest)})
+    found = np.concatenate([_search(image, shrink, _UPRIGHT) for shrink in shrinks])
+    if not len(found):
+        found = _search(image, quick, _TILTED)
+    if not len(found) and 2 * longest <= _MAX_SIDE:
+        found = _search(image, 2.0, _UPRIGHT)
+    kept: list[Box] = []
+    for box in found:
+        if all(box_iou(box, other) < 0.5 for other in kept):
+            kept.append(box)
+    return np.stack(kept) if kept else _NO_BOXES
 
 
 def _search(image: Image, shrink: float, angles_deg: Sequence[float]) -> Box:
     """Return the detector's boxes in frame px, for the frame shrunk and turned by each angle."""
     h, w = image.shape[:2]
     small = image
-    if shrink < 1.0:
+    if shrink != 1.0:
         size = (max(1, round(w * shrink)), max(1, round(h * shrink)))
-        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        how = cv2.INTER_AREA if shrink < 1.0 else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
     small = np.ascontiguousarray(small)
     scale = np.array([w / small.shape[1], h / small.shape[0]])
     detector = _detector()

@@ -129,6 +129,30 @@ def test_a_small_face_in_a_large_frame_is_found_by_the_thorough_search(
     assert len(detect.find_boxes(frame, 480, thorough=True)) == 1
 
 
+def test_a_large_face_does_not_hide_a_small_one(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder
+) -> None:
+    box = finder.find(portrait, 0, [])[0].box
+    frame = np.full((900, 1600, 3), 128, np.uint8)
+    for width, x, y in ((350, 0, 0), (90, 1200, 300)):
+        ratio = width / float(box[2] - box[0])
+        copy = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+        copy = copy[: 900 - y, : 1600 - x]
+        frame[y : y + copy.shape[0], x : x + copy.shape[1]] = copy
+    widths = sorted(float(f.box[2] - f.box[0]) for f in finder.find(frame, 0, []))
+    assert widths == pytest.approx([90, 350], rel=0.1)
+
+
+def test_a_tiny_face_in_a_small_frame_is_found(
+    portrait: np.ndarray, finder: detect.EmbeddedFinder
+) -> None:
+    box = finder.find(portrait, 0, [])[0].box
+    ratio = 45 / float(box[2] - box[0])
+    small = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+    faces = finder.find(np.ascontiguousarray(small), 0, [])
+    assert [float(f.box[2] - f.box[0]) for f in faces] == pytest.approx([45], rel=0.1)
+
+
 def test_a_frame_without_a_face_gives_none(finder: detect.EmbeddedFinder) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     assert finder.find(noise, 0, []) == []
@@ -210,6 +234,17 @@ def test_without_a_face_the_slow_search_runs_only_now_and_then(
     for index in range(6):
         finder.find(BLANK, index, [])
     assert asked == [True, False, False, True, False, False]
+
+
+def test_beside_a_followed_face_the_slow_search_runs_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = _boxes(monkeypatch, LEFT)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=2))
+    faces: list[Face] = []
+    for index in range(10):
+        faces = finder.find(BLANK, index, faces)
+    assert asked == [True, False, False, False, True]
 
 
 @pytest.mark.parametrize(
