@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 import av
+import cv2
 from av.codec.codec import Codec
 from av.codec.context import CodecContext
 from av.video.format import VideoFormat
@@ -72,6 +73,9 @@ _FAMILIES = {
     "flv1": "flv",
 }
 """Codec of the input → encoder of its family, where the names differ."""
+
+_CPU_AVX_512F = 13
+"""OpenCV's number of the processor feature (cv::CpuFeatures)."""
 
 _NO_FAMILY = {"gif", "apng", "webp"}
 """Encoders that would not keep colours or times."""
@@ -144,6 +148,10 @@ def encoder_options(
         found["preset"] = preset
     if encoder == "prores_ks" and source.profile in _PRORES_PROFILES:
         found["profile"] = str(_PRORES_PROFILES.index(source.profile))
+    if encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
+        # With AVX-512 x264's macroblock tree reads past a row whose width in macroblocks is not a
+        # multiple of 16, and files differ from run to run (seen with x264 core 165, 2026).
+        found["x264-params"] = "asm=avx2"
     if encoder == "dnxhd":
         found["profile"] = "dnxhr_hq"
     if encoder == "libx265" and crf == 0:

@@ -173,7 +173,10 @@ def frame_of(planes: Sequence[Plane], pix_fmt: str, size: tuple[int, int]) -> Vi
     for (stored, step, offset), plane in zip(layout.parts, planes, strict=True):
         samples = _samples(frame, stored, layout, plane.shape[0])
         shifted = np.left_shift(plane, layout.shift) if layout.shift else plane
-        samples[:, offset : offset + step * (plane.shape[1] - 1) + 1 : step] = shifted
+        end = offset + step * (plane.shape[1] - 1) + 1
+        samples[:, offset:end:step] = shifted
+        # x264 looks at the padding of lines; left as found, it would make files differ.
+        samples[:, step * plane.shape[1] :] = 0
     return frame
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +17,7 @@ from pipeline.errors import OutputError
 from pipeline.video.probe import probe
 
 MakeClip = Callable[..., Path]
+ROOT = Path(__file__).resolve().parents[3]
 VARIABLE = (0, 100, 133, 200, 201, 450, 451, 500, 900, 1000)
 """Irregular times [ticks of 1/1000 s]."""
 
@@ -309,3 +313,34 @@ def test_an_attachment_and_a_cover_travel_along(make_clip: MakeClip, tools, tmp_
         (attachment,) = container.streams.attachments
         assert attachment.name == "font.ttf"
         assert attachment.data == b"not really a font" * 20
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from pipeline.config import EncodeOptions
+from pipeline.video.decode import VideoReader
+from pipeline.video.encode import VideoWriter
+from pipeline.video.preflight import preflight_output
+from pipeline.video.probe import probe
+source = probe(Path(sys.argv[1]))
+plan = preflight_output(Path(sys.argv[2]), source, EncodeOptions())
+with VideoReader(source) as reader, VideoWriter(plan, threads=1) as writer:
+    for frame in reader:
+        writer.write(frame)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc's MALLOC_PERTURB_")
+def test_the_same_input_gives_the_same_bytes_whatever_lay_in_memory(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mp4", frames=30, width=80)  # 5 macroblocks: not a multiple of 16
+    made = []
+    for filler in ("1", "170"):
+        target = tmp_path / f"{filler}.mp4"
+        command = [sys.executable, "-c", TWICE, str(source), str(target)]
+        environment = {**os.environ, "MALLOC_PERTURB_": filler}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
+        made.append(target.read_bytes())
+    assert made[0] == made[1]
