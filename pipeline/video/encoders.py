@@ -127,36 +127,45 @@ def encoder_options(
     """
     known = ENCODERS.get(encoder, Encoder())
     found = dict(known.options)
-    private = {o.name: o for o in CodecContext.create(encoder, "w").supported_options.private}
+    private = {o.name for o in CodecContext.create(encoder, "w").supported_options.private}
     crf = options.crf if options.crf is not None else known.crf
     if crf is not None:
-        if "crf" not in private:
-            raise OutputError(
-                f"encoder {encoder} has no crf (asked for: {crf:g}); leave --crf out, or use one "
-                "of libx264, libx265, libvpx-vp9, libsvtav1"
-            )
-        highest = 51.0 if "x26" in encoder else 63.0
-        if not 0 <= crf <= highest:
-            raise OutputError(f"crf {crf:g} is out of range for {encoder}; accepted: 0–{highest:g}")
-        found["crf"] = f"{crf:g}"
-        if encoder == "libvpx-vp9" and crf == 0:
-            found["lossless"] = "1"
+        found["crf"] = _checked_crf(encoder, crf, "crf" in private)
     preset = options.preset if options.preset is not None else known.preset
     if preset is not None:
         if "preset" not in private:
             raise OutputError(f"encoder {encoder} has no presets (asked for: {preset!r})")
         found["preset"] = preset
-    if encoder == "prores_ks" and source.profile in _PRORES_PROFILES:
-        found["profile"] = str(_PRORES_PROFILES.index(source.profile))
+    for name, value in _particulars(source, encoder, crf).items():
+        found[name] = f"{found[name]}:{value}" if name in found else value
+    return tuple(found.items())
+
+
+def _checked_crf(encoder: str, crf: float, has_crf: bool) -> str:
+    if not has_crf:
+        raise OutputError(
+            f"encoder {encoder} has no crf (asked for: {crf:g}); leave --crf out, or use one "
+            "of libx264, libx265, libvpx-vp9, libsvtav1"
+        )
+    highest = 51 if "x26" in encoder else 63
+    if not 0 <= crf <= highest:
+        raise OutputError(f"crf {crf:g} is out of range for {encoder}; accepted: 0–{highest}")
+    return f"{crf:g}"
+
+
+def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, str]:
+    """Return what single encoders need beside their defaults."""
     if encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
         # With AVX-512 x264's macroblock tree reads past a row whose width in macroblocks is not a
         # multiple of 16, and files differ from run to run (seen with x264 core 165, 2026).
-        found["x264-params"] = "asm=avx2"
-    if encoder == "dnxhd":
-        found["profile"] = "dnxhr_hq"
+        return {"x264-params": "asm=avx2"}
     if encoder == "libx265" and crf == 0:
-        found["x265-params"] += ":lossless=1"
-    return tuple(found.items())
+        return {"x265-params": "lossless=1"}
+    if encoder == "libvpx-vp9" and crf == 0:
+        return {"lossless": "1"}
+    if encoder == "prores_ks" and source.profile in _PRORES_PROFILES:
+        return {"profile": str(_PRORES_PROFILES.index(source.profile))}
+    return {"profile": "dnxhr_hq"} if encoder == "dnxhd" else {}
 
 
 def choose_pix_fmt(source: Source, encoder: str, wanted: str | None) -> tuple[str, str]:
