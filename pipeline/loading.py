@@ -167,6 +167,11 @@ class PortraitLatentModel:
         w, state = self._network.encode(batch.images, batch.landmarks)
         return Codes(w=w[:, None], state=state)
 
+    def settle(self, state: Tensor, rate: float) -> Tensor:
+        """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
+        settled: Tensor = _models("portrait").settled_states(state, rate)
+        return settled
+
     def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
         """Carry the difference between two codes into the crops."""
         images, masks = self._network.render(

@@ -202,7 +202,7 @@ def encode_tracks(
         crops = _crops(source, tuple(chosen.values()), pack, options, picked)
         found = encode((batch for _, batches, _ in crops for batch in batches), pack.model)
     progress.finish()
-    return {t: hold(chosen[t], samples, times) for t, samples in found.items()}
+    return {t: hold(chosen[t], samples, times, pack.model) for t, samples in found.items()}
 
 
 def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:

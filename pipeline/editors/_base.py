@@ -62,6 +62,10 @@ class LatentModel(Protocol):
         """Return the codes of N crops."""
         ...
 
+    def settle(self, state: Tensor, rate: float) -> Tensor:
+        """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
+        ...
+
     def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
         """Carry the difference between two codes into the crops."""
         ...

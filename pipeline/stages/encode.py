@@ -62,14 +62,18 @@ def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, lis
 
 
 def hold(
-    track: FaceTrack, samples: Sequence[EncodedFrame], times: NDArray[np.float64]
+    track: FaceTrack,
+    samples: Sequence[EncodedFrame],
+    times: NDArray[np.float64],
+    model: LatentModel,
 ) -> ShotCodes:
-    """Return one code for the shot (element-wise median) and the state of every frame.
+    """Return one code for the shot (element-wise median) and the settled state of every frame.
 
     Args:
         track: the face the samples are of.
         samples: at least one, in frame order.
         times: (frames of the clip,) [s].
+        model: what the codes are of; it knows how its state settles over time.
     """
     w = torch.cat([codes.w for _, codes in samples]).median(dim=0).values
     at = times[[frame for frame, _ in samples]]
@@ -77,6 +81,7 @@ def hold(
     wanted = times[track.first_frame : track.end_frame]
     columns = [np.interp(wanted, at, states[:, g]) for g in range(states.shape[1])]
     state = np.stack(columns, axis=1) if columns else np.zeros((len(track), 0))
-    return ShotCodes(
-        w=w, state=torch.from_numpy(state.astype(np.float32)), first_frame=track.first_frame
-    )
+    duration = float(wanted[-1] - wanted[0])
+    rate = (len(wanted) - 1) / duration if duration > 0 else 25.0
+    settled = model.settle(torch.from_numpy(state.astype(np.float32)), rate)
+    return ShotCodes(w=w, state=settled, first_frame=track.first_frame)

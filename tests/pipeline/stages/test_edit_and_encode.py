@@ -20,6 +20,9 @@ class BrightnessModel:
         w = batch.images.mean((1, 2, 3))[:, None, None]
         return Codes(w=w, state=batch.weights[:, None])
 
+    def settle(self, state: Tensor, rate: float) -> Tensor:
+        return state
+
     def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
         change = (after.w - before.w)[:, 0, 0][:, None, None, None]
         return EditedBatch(batch, batch.images + change, torch.ones_like(batch.images[:, :1]))
@@ -106,7 +109,7 @@ def test_the_code_of_a_shot_is_the_median_and_the_state_is_interpolated_in_time(
         (frame, Codes(w=torch.full((1, 1, 2), w), state=torch.tensor([[s]])))
         for frame, w, s in [(3, 1.0, 0.0), (5, 50.0, 0.2), (7, 2.0, 1.0)]
     ]
-    shot = hold(track, samples, times)
+    shot = hold(track, samples, times, BrightnessModel())
     assert torch.equal(shot.w, torch.full((1, 2), 2.0))
     assert torch.allclose(shot.state[:, 0], torch.tensor([0.0, 0.1, 0.2, 0.6, 1.0]))
 
