@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,16 +22,17 @@ from .topology import mesh_to_68
 
 # Steps of 64 crops; on two CPU cores with bfloat16 units about 25, 7 and 4 minutes.
 STEPS: dict[PartName, int] = {"main": 2800, "mouth": 3000, "eye": 2500}
-RENDERS, RENDER_SIDE = 10_000, 304
+RENDER_SIDE = 304
+CACHE = Path(tempfile.gettempdir()) / "visagist-renders"
 SOURCE = {
     "license": "CC-BY-NC-SA-4.0",
     "source": "One Million Impressions (Peterson et al., PNAS 2022), github.com/jcpeterson/omi",
 }
 
 
-def main() -> None:
-    """Parse the command line and run it."""
-    args = _parser().parse_args()
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line (by default the process's own) and run it."""
+    args = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -49,10 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data", type=Path, required=True, help="folder like data/omi")
         command.add_argument("--clips", type=Path, help="folder of <clip>.mp4 + landmarks478.npz")
         command.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch decides")
-        command.add_argument("--cache", type=Path, default=Path("renders"), help="for the renders")
+        command.add_argument("--cache", type=Path, default=CACHE, help="keeps 3 GB of renders")
         command.add_argument("--seed", type=int, default=0)
     training = commands.choices["train"]
     training.add_argument("--out", type=Path, required=True, help="weight file to write")
+    training.add_argument("--renders", type=int, default=10_000, help="moved faces to make")
     training.add_argument("--part", choices=[*PARTS, "all"], default="all")
     training.add_argument("--steps", type=int, help="of every trained part")
     training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
@@ -64,7 +67,12 @@ def _parser() -> argparse.ArgumentParser:
 def _train(args: argparse.Namespace) -> None:
     plain = dataset.load_faces(args.data, held_out=False)
     rendered = dataset.render_faces(
-        args.data, args.cache, count=RENDERS, size=RENDER_SIDE, seed=args.seed, processes=2
+        args.data,
+        args.cache,
+        count=args.renders,
+        size=RENDER_SIDE,
+        seed=args.seed,
+        processes=args.threads or 2,
     )
     start = LandmarkCascade.load(args.resume) if args.resume else None
     nets: dict[PartName, LandmarkNet] = {}

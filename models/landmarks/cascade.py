@@ -155,7 +155,7 @@ class LandmarkCascade(nn.Module):
         return Estimate(
             points=self._as_labelled(fine).astype(np.float32),
             sigma=sigma.astype(np.float32),
-            score=(self._score("main", main) * _is_face(main.face) * _frontality(fine)).astype(
+            score=(self._score("main", main) * _is_face(main.face) * frontality(fine)).astype(
                 np.float32
             ),
             mouth_score=self._score("mouth", mouth).astype(np.float32),
@@ -224,7 +224,7 @@ def _is_face(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(2 * probability, 0.0, 1.0)
 
 
-def _frontality(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def frontality(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1 while the nose tip lies between the outer eye corners, falling to 0 at a profile.
 
     On the mean face mesh it passes a corner at 45 degrees of yaw, where training ends, and lies 0.3
@@ -233,7 +233,8 @@ def _frontality(points: NDArray[np.float64]) -> NDArray[np.float64]:
     across = points[:, 45] - points[:, 36]
     along = ((points[:, 30] - points[:, 36]) * across).sum(axis=1)
     place = along / np.maximum((across**2).sum(axis=1), 1e-9)
-    return np.clip(1 - (np.abs(place - 0.5) - 0.5) / 0.3, 0.0, 1.0)
+    score: NDArray[np.float64] = np.clip(1 - (np.abs(place - 0.5) - 0.5) / 0.3, 0.0, 1.0)
+    return score
 
 
 def _numpy(tensor: Tensor) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from models.base import ModelInputError, WeightsError
-from models.landmarks import LandmarkCascade, dataset, evaluate
-from models.landmarks.cascade import PACKAGED_WEIGHTS
+from models.landmarks import LandmarkCascade, dataset, evaluate, topology
+from models.landmarks.cascade import PACKAGED_WEIGHTS, frontality
 from models.weights import save_safetensors
 
 
@@ -135,3 +135,14 @@ def test_what_is_no_face_gets_no_confidence(trained: LandmarkCascade) -> None:
     boxes = np.array([[40.0, 40, 160, 160]])
     assert trained.from_boxes([_noise_image(5, 200)], boxes).score[0] < 0.15
     assert trained.from_boxes([ramp], boxes).score[0] < 0.15
+
+
+@pytest.mark.parametrize(
+    ("yaw_deg", "trusted"), [(0, True), (35, True), (65, False), (80, False)], ids=str
+)
+def test_a_profile_is_not_trusted(shared: Path, yaw_deg: int, trusted: bool) -> None:
+    mesh = np.load(shared / "data/omi/images_landmarks478.npz")["points"].mean(axis=0)
+    yaw = np.radians(yaw_deg)
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    points = topology.mesh_to_68((mesh - mesh.mean(axis=0)) @ turn.T.astype(np.float32))
+    assert (frontality(points[None, :, :2].astype(float))[0] > 0.5) == trusted
