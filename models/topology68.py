@@ -1,8 +1,8 @@
 """Which vertices of the 478-point face mesh stand for the 68-point scheme, and how both mirror.
 
-The 68 points: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-59 outer lips, 60-67 inner lips; the image's left
-(the subject's right) comes first. The jaw points are fixed mesh vertices, not the visible contour: they stay on the
-same spot of the head when it turns.
+The 68 points: 0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes, 48-59 outer lips, 60-67 inner lips;
+the image's left (the subject's right) comes first. The jaw points are fixed mesh vertices, not the
+visible contour: they stay on the same spot of the head when it turns.
 """
 
 from __future__ import annotations
@@ -27,4 +27,5 @@ FLIP_68: Final[tuple[int, ...]] = (
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
     *(64, 63, 62, 61, 60, 67, 66, 65),
 )
-"""Where each of the 68 points lies in a mirrored image: `mirrored = points[list(FLIP_68)]` after x -> W - 1 - x."""
+"""Where each of the 68 points lies in a mirrored image: `mirrored = points[list(FLIP_68)]` after x
+-> W - 1 - x."""

@@ -1,4 +1,5 @@
-"""Latent transformer: moves a code along an attribute (after Yao et al., ICCV 2021), with a linear baseline."""
+"""Latent transformer: moves a code along an attribute (after Yao et al., ICCV 2021), with a linear
+baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Train movers from exported codes: `python -m models.latent_transformer train --codes FILE --out FILE`."""
+"""Train movers from exported codes: `python -m models.latent_transformer train --codes FILE --out
+FILE`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The attributes a portrait pack can move: what each is trained on, what it must leave alone, how it is offered."""
+"""The attributes a portrait pack can move: what each is trained on, what it must leave alone, how
+it is offered."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class PortraitAttribute:
     exempt: tuple[str, ...] = ()
     """Columns that may move freely when the transformer is trained."""
     along: tuple[tuple[str, float], ...] = ()
-    """Columns that go with it, each with how many SD per unit: what the name promises beyond the rating."""
+    """Columns that go with it, each with how many SD per unit: what the name promises beyond the
+    rating."""
     aliases: tuple[str, ...] = ()
     low: float = -3.0
     high: float = 3.0

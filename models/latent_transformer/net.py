@@ -1,8 +1,9 @@
-"""Networks over codes: the transformer that moves one attribute, its linear baseline, and the classifier.
+"""Networks over codes: the transformer that moves one attribute, its linear baseline, and the
+classifier.
 
-`w' = w + strength * unit * T(w)` with `T(w) = (c + MLP(w)) B`: B holds a few directions of the code space, so T can
-only combine what a regression found to go with the attribute. One unit of strength is one standard deviation of the
-rated attribute over the training faces.
+`w' = w + strength * unit * T(w)` with `T(w) = (c + MLP(w)) B`: B holds a few directions of the code
+space, so T can only combine what a regression found to go with the attribute. One unit of strength
+is one standard deviation of the rated attribute over the training faces.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ class LatentTransformer(nn.Module):
     def direction(self, w: Tensor) -> Tensor:
         """Return T(w) (N, D) for codes w (N, D); codes beyond 2.5 SD are read as 2.5."""
         coefficients = self.constant + self.mlp(w.clamp(-2.5, 2.5))
-        return coefficients @ self.basis
+        moved: Tensor = coefficients @ self.basis
+        return moved
 
     def forward(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return moved codes (N, D) for codes w (N, D) and strength (N,); the identity at strength 0.
+        """Return moved codes (N, D) for codes w (N, D) and strength (N,); the identity at strength
+        0.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -64,7 +67,8 @@ class Direction(nn.Module):
         self.register_buffer("vector", torch.zeros(dimensions))
 
     def forward(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return moved codes (N, D) for codes w (N, D) and strength (N,); the identity at strength 0.
+        """Return moved codes (N, D) for codes w (N, D) and strength (N,); the identity at strength
+        0.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -96,7 +100,8 @@ class LatentClassifier(nn.Module):
 def slowed(strength: Tensor, level: Tensor, ceiling: Tensor) -> Tensor:
     """Return strength (N,) reduced where it would push `level` (N,) beyond +-ceiling.
 
-    Up to the ceiling a step counts fully, beyond it by a quarter; so a target level is approached, not overshot.
+    Up to the ceiling a step counts fully, beyond it by a quarter; so a target level is approached,
+    not overshot.
     """
     before = _bent(level, ceiling)
     share = (_bent(level + strength, ceiling) - before) / torch.where(strength == 0, 1.0, strength)
@@ -111,5 +116,6 @@ def _bent(level: Tensor, ceiling: Tensor) -> Tensor:
 def _check(w: Tensor, strength: Tensor, dimensions: int) -> None:
     if w.dim() != 2 or w.shape[1] != dimensions or strength.shape != w.shape[:1]:
         raise ModelInputError(
-            f"expected codes (N, {dimensions}) and strength (N,), got {tuple(w.shape)} and {tuple(strength.shape)}"
+            f"expected codes (N, {dimensions}) and strength (N,), got {tuple(w.shape)} and "
+            f"{tuple(strength.shape)}"
         )

@@ -1,4 +1,5 @@
-"""Save and load what moves portrait codes: one transformer and one direction per attribute, and the classifier."""
+"""Save and load what moves portrait codes: one transformer and one direction per attribute, and the
+classifier."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Train the latent classifier and one transformer per attribute with the losses of Yao et al. (ICCV 2021).
+"""Train the latent classifier and one transformer per attribute with the losses of Yao et al. (ICCV
+2021).
 
-`L = L_cls + lambda_attr L_attr + lambda_rec L_rec`: the moved code must be classified as the target, other
-attributes must keep their logits in so far as they are uncorrelated with it, and the code must not move further than
-it has to. T is confined to directions that a forward regression of the code on the ratings found.
+`L = L_cls + lambda_attr L_attr + lambda_rec L_rec`: the moved code must be classified as the
+target, other attributes must keep their logits in so far as they are uncorrelated with it, and the
+code must not move further than it has to. T is confined to directions that a forward regression of
+the code on the ratings found.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from .net import Direction, LatentClassifier, LatentTransformer
 from .pack import MoverPack
 
 _SHARPNESS = 1.7
-"""A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal distribution's."""
+"""A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal
+distribution's."""
 
 _INTERACTIONS = ("gender", "age", "weight", "skin-color", "asian", "black", "happy", "gap")
 _LAMBDA_ATTR, _LAMBDA_REC, _LAMBDA_OFF = 4.0, 0.02, 0.15
@@ -67,8 +70,8 @@ def train_movers(
 ) -> tuple[MoverPack, dict[str, dict[str, float]]]:
     """Return movers for the attributes and, per attribute, measures of them.
 
-    The measures: `label_sd` what one unit moves the target's predicted rating, `side_transformer` and
-    `side_direction` the mean movement of the other, not exempt ones.
+    The measures: `label_sd` what one unit moves the target's predicted rating, `side_transformer`
+    and `side_direction` the mean movement of the other, not exempt ones.
     """
     torch.manual_seed(seed)
     classifier = train_classifier(codes)
@@ -90,17 +93,19 @@ def train_movers(
 
 
 def train_classifier(codes: CodeSet, *, epochs: int = 60) -> LatentClassifier:
-    """Return a classifier of soft labels, trained with noise on the codes (binary cross-entropy)."""
+    """Return a classifier of soft labels, trained with noise on the codes (binary
+    cross-entropy)."""
     net = LatentClassifier(codes.w.shape[1], len(codes.names))
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
     targets = torch.sigmoid(_SHARPNESS * codes.labels)
     for _ in range(epochs):
         order = torch.randperm(len(codes.w))
-        for batch in order.split(128):
+        for start in range(0, len(order), 128):
+            batch = order[start : start + 128]
             w = codes.w[batch] + _NOISE * torch.randn_like(codes.w[batch])
             loss = F.binary_cross_entropy_with_logits(net(w), targets[batch])
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
     return net.eval()
 
@@ -108,7 +113,8 @@ def train_classifier(codes: CodeSet, *, epochs: int = 60) -> LatentClassifier:
 def forward_direction(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
     """Return how the code (D,) changes per SD of the rating with the covariates held fixed.
 
-    What goes along with the attribute is added: its own change of code with the rating held fixed as well.
+    What goes along with the attribute is added: its own change of code with the rating held fixed
+    as well.
     """
     direction = _slopes(codes, (attribute.rated, *attribute.covariates))[0]
     for name, amount in attribute.along:
@@ -135,11 +141,13 @@ def ridge_readout(codes: CodeSet) -> Tensor:
     design = torch.cat([codes.w, torch.ones(len(codes.w), 1)], dim=1)
     penalty = 60.0 * torch.eye(design.shape[1])
     penalty[-1, -1] = 0
-    return torch.linalg.solve(design.T @ design + penalty, design.T @ codes.labels)
+    reader: Tensor = torch.linalg.solve(design.T @ design + penalty, design.T @ codes.labels)
+    return reader
 
 
 def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
-    """Return directions (R, D) along which the change differs between faces: by their other labels, and by level."""
+    """Return directions (R, D) along which the change differs between faces: by their other labels,
+    and by level."""
     target = codes.column(attribute.rated)
     products = [target * codes.column(name) for name in _INTERACTIONS if name != attribute.rated]
     varied = [*products, target.square() - 1]
@@ -150,12 +158,13 @@ def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
 def _new_transformer(
     codes: CodeSet, attribute: PortraitAttribute, direction: Tensor
 ) -> LatentTransformer:
-    """Return a T that starts as the linear direction; its other rows are how that direction differs between faces."""
+    """Return a T that starts as the linear direction; its other rows are how that direction differs
+    between faces."""
     rows = torch.cat([direction[None], _variations(codes, attribute)])
     net = LatentTransformer(codes.w.shape[1], len(rows))
     net.basis.copy_(rows)
     net.constant[0] = 1
-    for parameter in (net.mlp[2].weight, net.mlp[2].bias):
+    for parameter in net.mlp[2].parameters():
         torch.nn.init.zeros_(parameter)
     net.ceiling.fill_(attribute.ceiling)
     return net
@@ -185,12 +194,13 @@ def _train_transformer(
         off = coefficients[:, 1:].square().mean()
         loss = loss_cls + _LAMBDA_ATTR * loss_attr + _LAMBDA_REC * loss_rec + _LAMBDA_OFF * off
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
 
 
 def _preserve_weights(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
-    """Return 1 - |correlation| with the target per label (A,): pose and light in full, target and exempt ones 0."""
+    """Return 1 - |correlation| with the target per label (A,): pose and light in full, target and
+    exempt ones 0."""
     correlation = torch.corrcoef(codes.labels.T)[codes.names.index(attribute.rated)]
     weights = 1 - correlation.abs()
     for index, name in enumerate(codes.names):
@@ -208,7 +218,8 @@ def _calibrate(
     attribute: PortraitAttribute,
     reader: Tensor,
 ) -> None:
-    """Make one unit of strength move the code as far along the regression direction as one SD of the rating does."""
+    """Make one unit of strength move the code as far along the regression direction as one SD of
+    the rating does."""
     target = codes.names.index(attribute.rated)
     net.level.copy_(reader[:, target])
     with torch.no_grad():

@@ -1,4 +1,5 @@
-"""Portrait: a small appearance model of faces that carries a change of code into a picture's own pixels."""
+"""Portrait: a small appearance model of faces that carries a change of code into a picture's own
+pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Read the face data set a portrait is trained and measured on: pictures, mesh vertices, ratings, level pairs."""
+"""Read the face data set a portrait is trained and measured on: pictures, mesh vertices, ratings,
+level pairs."""
 
 from __future__ import annotations
 
@@ -55,8 +56,9 @@ def read_picture(path: Path) -> Tensor:
 def read_faces(folder: Path) -> FaceSet:
     """Return the rated faces of a data folder.
 
-    The folder holds `images/<id>.jpg`, `images_landmarks478.npz` (`names`, `points` (N, 478, 3) in picture widths)
-    and `attribute_means.csv` (a `stimulus` column with the id, then one column per attribute).
+    The folder holds `images/<id>.jpg`, `images_landmarks478.npz` (`names`, `points` (N, 478, 3) in
+    picture widths) and `attribute_means.csv` (a `stimulus` column with the id, then one column per
+    attribute).
 
     Raises:
         ModelError: one of these is missing or they do not fit together.
@@ -79,7 +81,8 @@ def read_faces(folder: Path) -> FaceSet:
 
 
 def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
-    """Return the same faces at level 0 and level 2 of one attribute, from `pairs/<face>_<attribute>_<level>.jpg`.
+    """Return the same faces at level 0 and level 2 of one attribute, from
+    `pairs/<face>_<attribute>_<level>.jpg`.
 
     Raises:
         ModelError: the pairs or their mesh file are missing, or hold no such attribute.

@@ -1,4 +1,5 @@
-"""What a change of code may do to this frame's face: limits by expression, lip gap and head turn."""
+"""What a change of code may do to this frame's face: limits by expression, lip gap and head
+turn."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from .mouth import LOWER_LIP, UPPER_LIP
 from .warp import smoothstep
 
 SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
-"""A smile grows unhindered up to the first level (SD of ratings), and from the second on by the third's share."""
+"""A smile grows unhindered up to the first level (SD of ratings), and from the second on by the
+third's share."""
 
 
 _PUCKERED = (0.44, 0.50)
-"""Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which they are relaxed."""
+"""Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which
+they are relaxed."""
 
 
 _OWN_SHARE = 0.25
@@ -70,7 +73,8 @@ def _smile_damping(level: Tensor, change: Tensor) -> Tensor:
 
 
 def _soft_level(level: Tensor) -> Tensor:
-    """Integral of a slope that is 1 below SMILE_FULL and falls linearly to SMILE_LEAST at SMILE_FLAT."""
+    """Integral of a slope that is 1 below SMILE_FULL and falls linearly to SMILE_LEAST at
+    SMILE_FLAT."""
     span = SMILE_FLAT - SMILE_FULL
     t = ((level - SMILE_FULL) / span).clamp(0, 1)
     ramp = span * (t - (1 - SMILE_LEAST) * t * t / 2)
@@ -78,7 +82,8 @@ def _soft_level(level: Tensor) -> Tensor:
 
 
 def _with_parting(movement: Tensor, half: Tensor) -> Tensor:
-    """Return the movement with `half` (N, 5) added to the lower and taken from the upper lip, inner and outer line."""
+    """Return the movement with `half` (N, 5) added to the lower and taken from the upper lip, inner
+    and outer line."""
     moved = movement.clone()
     moved[:, list(LOWER_LIP), 1] += half
     moved[:, list(UPPER_LIP), 1] -= half

@@ -64,7 +64,8 @@ def _pose_weights(vertices: int) -> Tensor:
 
 
 def _align(meshes: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Return `meshes` moved onto `target` by the best similarity over the weighted vertices (Umeyama 1991)."""
+    """Return `meshes` moved onto `target` by the best similarity over the weighted vertices
+    (Umeyama 1991)."""
     share = (weights / weights.sum())[:, None]
     target_centre = (share * target).sum(dim=0)
     centres = (share * meshes).sum(dim=1, keepdim=True)
@@ -75,12 +76,15 @@ def _align(meshes: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     sign[:, 2] = torch.linalg.det(u @ vt).sign()
     rotation = u @ torch.diag_embed(sign) @ vt
     scale = (s * sign).sum(dim=1) / (share * moved.square()).sum(dim=(1, 2))
-    return scale[:, None, None] * moved @ rotation.transpose(1, 2) + target_centre
+    aligned: Tensor = scale[:, None, None] * moved @ rotation.transpose(1, 2) + target_centre
+    return aligned
 
 
 def _to_head_frame(mean: Tensor) -> Tensor:
-    """Return the mean upright and frontal: eye line along x, no yaw by symmetry, unit outer-eye distance."""
+    """Return the mean upright and frontal: eye line along x, no yaw by symmetry, unit outer-eye
+    distance."""
     symmetric = (mean + _mirrored(mean[None])[0]) / 2
     eyes = (symmetric[36] + symmetric[45]) / 2
     unit = (symmetric[45] - symmetric[36]).norm()
-    return (symmetric - eyes) / unit
+    upright: Tensor = (symmetric - eyes) / unit
+    return upright

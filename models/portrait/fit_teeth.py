@@ -1,4 +1,5 @@
-"""Learn one picture of upper teeth: rectified smiles aligned tooth to tooth, averaged. No single smile survives."""
+"""Learn one picture of upper teeth: rectified smiles aligned tooth to tooth, averaged. No single
+smile survives."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from .texture import to_log_channels
 
 _SHIFTS = torch.linspace(-0.055, 0.055, 23)
 _STRETCHES = torch.linspace(0.84, 1.16, 17)
-"""Searched moves (head units) and widths of a smile against the template; a central incisor is about 0.085 wide."""
+"""Searched moves (head units) and widths of a smile against the template; a central incisor is
+about 0.085 wide."""
 
 _ROUNDS = 6
 _BAND = (0.02, 0.09)
@@ -29,7 +31,8 @@ _BAND = (0.02, 0.09)
 
 
 def fit_teeth(faces: FaceSet, shape: ShapeModel, skin: Tensor) -> Teeth:
-    """Return teeth learnt from frontal open smiles; `skin` (N, 3) are the faces' median log channels."""
+    """Return teeth learnt from frontal open smiles; `skin` (N, 3) are the faces' median log
+    channels."""
     chosen = _open_smiles(faces, shape)
     looks, covers = _rectified(faces, shape, chosen)
     band = covers[:, 0] * _band_rows()[:, None]
@@ -59,7 +62,8 @@ def _open_smiles(faces: FaceSet, shape: ShapeModel) -> Tensor:
 
 
 def _rectified(faces: FaceSet, shape: ShapeModel, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mouth insides (M, 3, h, w) as log channels, hung from the upper lip, and where they are teeth or gum."""
+    """Return mouth insides (M, 3, h, w) as log channels, hung from the upper lip, and where they
+    are teeth or gum."""
     rows, columns = TEETH_TEXELS
     x = ((torch.arange(columns) + 0.5) / columns - 0.5) * TEETH_WIDTH
     y = (torch.arange(rows) + 0.5) / rows * TEETH_HEIGHT
@@ -93,7 +97,8 @@ def _rectified(faces: FaceSet, shape: ShapeModel, chosen: Tensor) -> tuple[Tenso
 
 
 def _congealed(looks: Tensor, covers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return looks and covers shifted and stretched so that the gaps between teeth coincide (after Learned-Miller 2006)."""
+    """Return looks and covers shifted and stretched so that the gaps between teeth coincide (after
+    Learned-Miller 2006)."""
     moves = torch.cartesian_prod(_SHIFTS, _STRETCHES)
     template = torch.zeros(TEETH_TEXELS[1])
     row = _column_profile(looks[:, 0], covers[:, 0])[:, None, None]
@@ -150,7 +155,8 @@ def _masked_median(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _fill_below(picture: Tensor, total: Tensor) -> Tensor:
-    """Return a picture whose rarely seen texels repeat the nearest row above that was seen often."""
+    """Return a picture whose rarely seen texels repeat the nearest row above that was seen
+    often."""
     filled = picture.clone()
     seen = (total + total.flip(1)) / 2 > 0.12 * total.max()
     for row in range(1, picture.shape[0]):

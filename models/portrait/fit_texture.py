@@ -1,4 +1,5 @@
-"""Learn the texture model and the fine layers: what a rating does to the log luma of a shape-normalised face."""
+"""Learn the texture model and the fine layers: what a rating does to the log luma of a
+shape-normalised face."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from .topology import FLIP_VERTICES
 from .warp import canonical_grid, thin_plate_operator
 
 _FRONTAL_RADIANS = 0.33
-"""Faces turned further than this (19 degrees) hide one cheek and are left out of the texture statistics."""
+"""Faces turned further than this (19 degrees) hide one cheek and are left out of the texture
+statistics."""
 
 _BRIDGE_BOX = (-0.09, 0.09, -0.04, 0.10)
 """Where a glasses bridge crosses the nose: x from, to, y from, to, canonical."""
@@ -43,7 +45,8 @@ class Textures:
 
 
 def canonical_vertices(shape: ShapeModel, faces: FaceSet) -> Tensor:
-    """Return the frontal vertices (V, 2) of the average smiling face, mirrored-symmetric, mouth a little open."""
+    """Return the frontal vertices (V, 2) of the average smiling face, mirrored-symmetric, mouth a
+    little open."""
     happy = faces.ratings[:, faces.attributes.index("happy")]
     fit = shape.fit(faces.mesh[happy > 1.0][:, :68, :2] * 512)
     mean = (shape.mean + shape.displacement(fit.coefficients)).mean(dim=0)[:, :2]
@@ -94,7 +97,8 @@ def fit_texture_basis(model: TextureModel, textures: Textures) -> None:
 
 
 def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tensor]:
-    """Return what `TextureModel.measure` returns, from stored textures: rows (N, L) and medians (N, 3)."""
+    """Return what `TextureModel.measure` returns, from stored textures: rows (N, L) and medians (N,
+    3)."""
     luma = F.avg_pool2d(textures.luma.float()[:, None], LAYER_SIDE // LUMA_SIDE).flatten(1)
     luma = luma[:, model.luma_mask]
     chroma = textures.chroma.flatten(2)[:, :, model.chroma_mask]
@@ -106,11 +110,12 @@ def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tenso
 def fit_layers(
     textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, wanted: list[int]
 ) -> Tensor:
-    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the wanted predictors.
+    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the wanted
+    predictors.
 
-    Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses bridge and their
-    mirror images (`odd` (P,) is -1 for predictors that change sign when mirrored); then keeps what is finer than
-    the texture basis, averaged with its own mirror image.
+    Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses
+    bridge and their mirror images (`odd` (P,) is -1 for predictors that change sign when mirrored);
+    then keeps what is finer than the texture basis, averaged with its own mirror image.
     """
     frontal = textures.angles[:, 0].abs() < _FRONTAL_RADIANS * 0.75
     chosen = frontal & (glasses_score(textures) < 0.12)
@@ -146,7 +151,8 @@ def _blur(maps: Tensor, sigma: float) -> Tensor:
 
 
 def glasses_score(textures: Textures) -> Tensor:
-    """Return how dark a horizontal bar crosses the nose bridge (N,): glasses score above about 0.12."""
+    """Return how dark a horizontal bar crosses the nose bridge (N,): glasses score above about
+    0.12."""
     grid = canonical_grid(LAYER_SIDE)
     x0, x1, y0, y1 = _BRIDGE_BOX
     columns = ((grid[0, :, 0] > x0) & (grid[0, :, 0] < x1)).nonzero()[:, 0]
@@ -159,15 +165,11 @@ def glasses_score(textures: Textures) -> Tensor:
 def mirror_rows(model: TextureModel, rows: Tensor) -> Tensor:
     """Return texture rows (N, L) of the mirrored pictures; the masks are mirror-symmetric."""
     split = int(model.luma_mask.sum())
-    order = (
-        torch.arange(LUMA_SIDE * LUMA_SIDE).unflatten(0, (LUMA_SIDE, LUMA_SIDE)).flip(1).flatten()
-    )
+    order = torch.arange(LUMA_SIDE**2).reshape(LUMA_SIDE, LUMA_SIDE).flip(1).flatten()
     luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
     luma[:, model.luma_mask] = rows[:, :split]
-    order_c = (
-        torch.arange(CHROMA_SIDE**2).unflatten(0, (CHROMA_SIDE, CHROMA_SIDE)).flip(1).flatten()
-    )
+    order_c = torch.arange(CHROMA_SIDE**2).reshape(CHROMA_SIDE, CHROMA_SIDE).flip(1).flatten()
     chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE**2)
-    chroma[:, :, model.chroma_mask] = rows[:, split:].unflatten(1, (2, -1))
+    chroma[:, :, model.chroma_mask] = rows[:, split:].reshape(len(rows), 2, -1)
     mirrored = chroma[:, :, order_c][:, :, model.chroma_mask].flatten(1)
     return torch.cat([luma[:, order][:, model.luma_mask], mirrored], dim=1)

@@ -1,6 +1,8 @@
-"""Fine luma layers (folds, wrinkles): how the surface changes with what a code says, finer than the texture basis.
+"""Fine luma layers (folds, wrinkles): how the surface changes with what a code says, finer than the
+texture basis.
 
-Each layer is a map of log luma change per unit of a linear reading of the code; see `fit_texture.fit_layers`.
+Each layer is a map of log luma change per unit of a linear reading of the code; see
+`fit_texture.fit_layers`.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ class FineLayers(nn.Module):
     def forward(self, change: Tensor) -> Tensor:
         """Return the log luma change (N, LAYER_SIDE, LAYER_SIDE) for a change of code (N, D).
 
-        Readings that grow are scaled by `rise`, those that shrink by `fall`: a fold that is drawn needs more
-        contrast than the average of many folds has, and one that is not there must not be lit up.
+        Readings that grow are scaled by `rise`, those that shrink by `fall`: a fold that is drawn
+        needs more contrast than the average of many folds has, and one that is not there must not
+        be lit up.
         """
         amount = change @ self.readout.T
         amount = amount.clamp_min(0) * self.rise + amount.clamp_max(0) * self.fall

@@ -1,7 +1,9 @@
-"""The inside of the mouth: where the lips part, which teeth show, how much of it is the person's own.
+"""The inside of the mouth: where the lips part, which teeth show, how much of it is the person's
+own.
 
-Works in mouth coordinates of each face: `along` from corner to corner (px), `below` the upper lip line (px). Lip
-lines are smooth curves through the inner lip vertices. Distances called head units are outer-eye distances.
+Works in mouth coordinates of each face: `along` from corner to corner (px), `below` the upper lip
+line (px). Lip lines are smooth curves through the inner lip vertices. Distances called head units
+are outer-eye distances.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ LOWER_LIP = tuple(vertex_indices((88, 87, 14, 317, 318)))
 """Inner lip vertices between the corners (60 and 64), left to right, pairwise above each other."""
 
 TEETH_WIDTH, TEETH_HEIGHT = 0.62, 0.28
-"""Head units that a teeth picture covers: centred on the dental midline, down from the upper lip line."""
+"""Head units that a teeth picture covers: centred on the dental midline, down from the upper lip
+line."""
 
 TEETH_TEXELS = (72, 160)
 """Rows and columns of a teeth picture."""
 
 _ARCH_DEPTH = 0.10
-"""How far the front teeth lie behind the lips, head units: they follow a turn of the head less than the lips do."""
+"""How far the front teeth lie behind the lips, head units: they follow a turn of the head less than
+the lips do."""
 
 
 class MouthFrame(NamedTuple):
@@ -39,7 +43,8 @@ class MouthFrame(NamedTuple):
     half_width: Tensor
     """(N,) px."""
     upper: Tensor
-    """(N, 4) curve of the upper lip line: `(1 - u^2) (c0 + c1 u + c2 u^2 + c3 u^3)` px below the corners' line."""
+    """(N, 4) curve of the upper lip line: `(1 - u^2) (c0 + c1 u + c2 u^2 + c3 u^3)` px below the
+    corners' line."""
     lower: Tensor
     """(N, 4) curve of the lower lip line."""
 
@@ -64,14 +69,16 @@ def curve_height(coefficients: Tensor, u: Tensor) -> Tensor:
 
 
 def inner_gap(vertices: Tensor, camera: Tensor) -> Tensor:
-    """Return the vertical gap (N, 5) between the inner lips in head units, measured along the head's own down axis."""
+    """Return the vertical gap (N, 5) between the inner lips in head units, measured along the
+    head's own down axis."""
     between = vertices[:, list(LOWER_LIP)] - vertices[:, list(UPPER_LIP)]
     down = camera[:, :, 1]
     return (between * down[:, None]).sum(dim=2) / down.square().sum(dim=1, keepdim=True)
 
 
 def own_mouth(images: Tensor, vertices: Tensor, skin_luma: Tensor, gap: Tensor) -> Tensor:
-    """Return how surely the face's own teeth show (N,) in 0-1: bright, little coloured texels between parted lips.
+    """Return how surely the face's own teeth show (N,) in 0-1: bright, little coloured texels
+    between parted lips.
 
     `skin_luma` (N,) is the face's median log luma; `gap` (N, 5) from `inner_gap`.
     """
@@ -91,7 +98,8 @@ def own_mouth(images: Tensor, vertices: Tensor, skin_luma: Tensor, gap: Tensor) 
 
 
 class Teeth(nn.Module):
-    """Upper teeth as a learnt picture: log luma and log ratios relative to skin, and where teeth are."""
+    """Upper teeth as a learnt picture: log luma and log ratios relative to skin, and where teeth
+    are."""
 
     picture: Tensor
     colour: Tensor
@@ -103,7 +111,8 @@ class Teeth(nn.Module):
         self.register_buffer("colour", torch.zeros(3, 2))
 
     def colours_for(self, skin: Tensor) -> Tensor:
-        """Return teeth log luma, R/G and B/G (N, 3) that go with skin medians (N, 3) in the same channels."""
+        """Return teeth log luma, R/G and B/G (N, 3) that go with skin medians (N, 3) in the same
+        channels."""
         return self.colour[:, 0] + self.colour[:, 1] * skin
 
     def forward(
@@ -172,4 +181,5 @@ def _curve(frame: MouthFrame, points: Tensor) -> Tensor:
     basis = torch.stack([torch.ones_like(x), x, x * x, x**3], dim=-1) * (1 - x * x)[..., None]
     ridge = 1e-4 * torch.eye(4, dtype=x.dtype, device=x.device)
     normal = basis.transpose(1, 2) @ basis + ridge
-    return torch.linalg.solve(normal, basis.transpose(1, 2) @ y[..., None])[..., 0]
+    solved: Tensor = torch.linalg.solve(normal, basis.transpose(1, 2) @ y[..., None])
+    return solved[..., 0]

@@ -1,8 +1,9 @@
 """The portrait model: from a face crop to a code, and from a change of code to a changed crop.
 
-Only the difference between two codes reaches the picture. The picture's own pixels are moved by the decoded change
-of shape, multiplied by the decoded change of texture, and where closed lips part, teeth are drawn. With equal codes
-the result is the input, bit for bit. Crops are "native": cut from the frame by whole pixels, never resampled before.
+Only the difference between two codes reaches the picture. The picture's own pixels are moved by the
+decoded change of shape, multiplied by the decoded change of texture, and where closed lips part,
+teeth are drawn. With equal codes the result is the input, bit for bit. Crops are "native": cut from
+the frame by whole pixels, never resampled before.
 """
 
 from __future__ import annotations
@@ -110,8 +111,9 @@ class PortraitModel(nn.Module):
             state: (N, 4) from `encode`, best through `state.settled_states`.
 
         Returns:
-            images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0-1. Where the mask is 0, and everywhere if
-            `before` equals `after`, the result is the input, bit for bit. The mask is 0 at the crop's border.
+            images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0-1. Where the mask is 0, and
+            everywhere if `before` equals `after`, the result is the input, bit for bit. The mask is
+            0 at the crop's border.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -144,6 +146,14 @@ class PortraitModel(nn.Module):
         keep = changed[:, None, None, None]
         return torch.where(keep, output, images), torch.where(keep, masks, torch.zeros_like(masks))
 
+    def moved_landmarks(
+        self, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
+    ) -> Tensor:
+        """Return where `render` takes the landmarks: (N, 68, 2) crop pixels; arguments as there."""
+        fit = self.shape.fit(landmarks)
+        edit = self._edit(fit, self.shape.project(fit, landmarks), before, after, state)
+        return landmarks + (edit.movement @ fit.camera.transpose(1, 2))[:, :68]
+
     def _render(
         self,
         images: Tensor,
@@ -160,7 +170,7 @@ class PortraitModel(nn.Module):
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])
         fields = self._fields(fit, vertices, moved, edit, window)
-        source, canonical, mask = fields.split([2, 2, 1], dim=1)
+        source, canonical, mask = fields[:, :2], fields[:, 2:4], fields[:, 4:]
         warped = F.grid_sample(
             images,
             source.permute(0, 2, 3, 1),
@@ -196,10 +206,12 @@ class PortraitModel(nn.Module):
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
     ) -> Tensor:
-        """Return, at every pixel of the window, source (x, y), canonical (x, y) and mask: (N, 5, h, w).
+        """Return, at every pixel of the window, source (x, y), canonical (x, y) and mask: (N, 5, h,
+        w).
 
-        Both positions are in `grid_sample` units. One thin plate through the moved vertices and a still ring around
-        the head carries both the canonical position and the way back to the source pixel.
+        Both positions are in `grid_sample` units. One thin plate through the moved vertices and a
+        still ring around the head carries both the canonical position and the way back to the
+        source pixel.
         """
         turned = fit.camera.transpose(1, 2)
         ring = self.ring @ turned + fit.offset[:, None]
@@ -213,7 +225,8 @@ class PortraitModel(nn.Module):
         weights = thin_plate_solve(centres, values, stiffness=_STIFFNESS)
         cells = window.cell_centres(unit.dtype, unit.device)
         points = (cells.reshape(1, -1, 2) - fit.offset[:, None]) / unit
-        values = thin_plate_evaluate(weights, centres, points).unflatten(1, cells.shape[:2])
+        values = thin_plate_evaluate(weights, centres, points)
+        values = values.reshape(len(points), *cells.shape[:2], 4)
         support = head_support(values[..., :2], cells, window.side)
         source = pixels_to_unit(cells + values[..., 2:] * support * unit[..., None], window.side)
         mask = smoothstep(support, 0.02, 0.12)
@@ -221,9 +234,11 @@ class PortraitModel(nn.Module):
         return window.to_pixels(fields.permute(0, 3, 1, 2))
 
     def _closing(self, gap: Tensor) -> Tensor:
-        """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5), but never further.
+        """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5),
+        but never further.
 
-        A closed mouth has no inside: without this the canonical inside would be squeezed onto the lips.
+        A closed mouth has no inside: without this the canonical inside would be squeezed onto the
+        lips.
         """
         canonical = self.canonical.expand(len(gap), -1, -1).clone()
         upper, lower = list(UPPER_LIP), list(LOWER_LIP)
@@ -234,7 +249,8 @@ class PortraitModel(nn.Module):
         return canonical
 
     def _texture_change(self, change: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log RGB factors (R, 3, LAYER_SIDE, LAYER_SIDE) of the distinct changes and the factor of each row.
+        """Return log RGB factors (R, 3, LAYER_SIDE, LAYER_SIDE) of the distinct changes and the
+        factor of each row.
 
         A shot has one change of code for all its frames, so this is decoded once per batch.
         """
@@ -257,7 +273,8 @@ class PortraitModel(nn.Module):
         edit: Edit,
         before: Tensor,
     ) -> Tensor:
-        """Draw teeth where lips part that were closed; leave a mouth that was open before as it is."""
+        """Draw teeth where lips part that were closed; leave a mouth that was open before as it
+        is."""
         if not bool((edit.teeth > 0).any()):
             return images
         rows, columns, points = window.around(moved[:, 48:68])
@@ -287,14 +304,16 @@ class PortraitModel(nn.Module):
 
 
 def _bounded(luma: Tensor) -> Tensor:
-    """Return a log change kept within what folds do to real skin: shade to a quarter, light to an eighth."""
+    """Return a log change kept within what folds do to real skin: shade to a quarter, light to an
+    eighth."""
     return _DARKEST * torch.tanh(luma.clamp_max(0) / _DARKEST) + _LIGHTEST * torch.tanh(
         luma.clamp_min(0) / _LIGHTEST
     )
 
 
 def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> Tensor:
-    """Return images times the texture factor at their canonical positions; the factor fades as the head turns."""
+    """Return images times the texture factor at their canonical positions; the factor fades as the
+    head turns."""
     logs = F.grid_sample(
         factor,
         canonical.permute(0, 2, 3, 1),
@@ -308,7 +327,8 @@ def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> T
 
 
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
-    """Return vertices with the inner lips at least 0.03 head units apart, so that no two thin-plate centres meet."""
+    """Return vertices with the inner lips at least 0.03 head units apart, so that no two thin-plate
+    centres meet."""
     gap = inner_gap(vertices, fit.camera)
     push = ((0.03 - gap).clamp_min(0) / 2)[..., None] * fit.camera[:, None, :, 1]
     apart = vertices.clone()
@@ -322,7 +342,8 @@ def _slices(count: int, step: int) -> list[slice]:
 
 
 def _rows_at_once(images: Tensor) -> int:
-    """Return how many crops to render together: few enough to stay in a CPU's cache, all on another device."""
+    """Return how many crops to render together: few enough to stay in a CPU's cache, all on another
+    device."""
     if images.device.type != "cpu":
         return len(images)
     return max(1, _PIXELS_AT_ONCE // (images.shape[-1] ** 2))

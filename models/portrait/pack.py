@@ -1,4 +1,5 @@
-"""Save and load a portrait: bases and maps as int8 with one scale per row, everything else as float32 or bool."""
+"""Save and load a portrait: bases and maps as int8 with one scale per row, everything else as
+float32 or bool."""
 
 from __future__ import annotations
 

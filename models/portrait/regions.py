@@ -1,4 +1,5 @@
-"""Where skin, eyes, brows and mouth lie in the canonical frame, as soft masks drawn from the mean head's vertices."""
+"""Where skin, eyes, brows and mouth lie in the canonical frame, as soft masks drawn from the mean
+head's vertices."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ _BROWS = (tuple(range(17, 22)), tuple(range(22, 27)))
 def polygon_mask(points: Tensor, side: int, *, grow: float, soften: float) -> Tensor:
     """Return a polygon of canonical points (P, 2) as (side, side) float in 0-1.
 
-    `grow` widens (or with a negative value narrows) it and `soften` is the sigma of its edge, in outer-eye distances.
+    `grow` widens (or with a negative value narrows) it and `soften` is the sigma of its edge, in
+    outer-eye distances.
     """
     texels = side / CANONICAL_SIDE
     corner = np.array([CANONICAL_LEFT, CANONICAL_TOP])
@@ -71,8 +73,8 @@ def holes(canonical: Tensor, side: int, *, grow: float, soften: float) -> Tensor
 def layer_gain(canonical: Tensor, side: int) -> Tensor:
     """Return how strongly a texture change may show (side, side) float in 0-1.
 
-    0 in eyes and mouth, weak on brows and nostrils (whose dark shapes never quite coincide), feathered towards the
-    outline and the forehead, where hair may hang.
+    0 in eyes and mouth, weak on brows and nostrils (whose dark shapes never quite coincide),
+    feathered towards the outline and the forehead, where hair may hang.
     """
     face = polygon_mask(canonical[list(FACE_OVAL)], side, grow=-0.07, soften=0.05)
     brows = torch.stack(

@@ -1,9 +1,10 @@
 """Head pose and 3-D face shape from 68 points of one picture, and the way back to pixels.
 
-A face is a mean plus a linear basis over `V` vertices; the first 68 are the 68-point scheme, the others (cheeks,
-forehead, chin, nose wings) are what a warp needs besides. The camera is weak perspective: `pixel = camera @ vertex +
-offset`, with scale and rotation inside `camera`. Vertices are in outer-eye-corner distances, x right, y down, z away
-from the viewer, origin between the eyes. This file knows nothing of textures.
+A face is a mean plus a linear basis over `V` vertices; the first 68 are the 68-point scheme, the
+others (cheeks, forehead, chin, nose wings) are what a warp needs besides. The camera is weak
+perspective: `pixel = camera @ vertex + offset`, with scale and rotation inside `camera`. Vertices
+are in outer-eye-corner distances, x right, y down, z away from the viewer, origin between the eyes.
+This file knows nothing of textures.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class ShapeModel(nn.Module):
     spread: Tensor
 
     def __init__(self, vertices: int, coefficients: int) -> None:
-        """Allocate a model of `vertices` vertices and `coefficients` basis shapes; values come from a pack."""
+        """Allocate a model of `vertices` vertices and `coefficients` basis shapes; values come from
+        a pack."""
         super().__init__()
         self.register_buffer("mean", torch.zeros(vertices, 3))
         self.register_buffer("basis", torch.zeros(coefficients, vertices, 3))
@@ -56,8 +58,8 @@ class ShapeModel(nn.Module):
     def fit(self, landmarks: Tensor) -> ShapeFit:
         """Return pose and shape of `landmarks` (N, 68, 2) float, crop pixels.
 
-        Alternates the best scaled rotation for a given shape with the most probable shape for a given camera
-        (a Gaussian prior of `sigma`, noise inversely proportional to `fit_weights`).
+        Alternates the best scaled rotation for a given shape with the most probable shape for a
+        given camera (a Gaussian prior of `sigma`, noise inversely proportional to `fit_weights`).
         """
         points = landmarks.to(self.mean.dtype)
         face = self.mean[:68].expand(len(points), -1, -1)
@@ -81,19 +83,22 @@ class ShapeModel(nn.Module):
         return torch.cat([landmarks, projected[:, 68:] + self.spread @ residual], dim=1)
 
     def displacement(self, coefficients: Tensor) -> Tensor:
-        """Return (N, V, 3) movement of every vertex for a change of `coefficients` (N, K), head frame."""
+        """Return (N, V, 3) movement of every vertex for a change of `coefficients` (N, K), head
+        frame."""
         return torch.einsum("nk,kvc->nvc", coefficients, self.basis)
 
     def code(self, fit: ShapeFit) -> Tensor:
         """Return the whitened shape code (N, K + 1): shape, then pitch.
 
-        Pitch is in the code because raters read it as shape: a heavier face looks as if tilted back.
+        Pitch is in the code because raters read it as shape: a heavier face looks as if tilted
+        back.
         """
         pitch = fit.angles[:, 1:2] / self.pitch_sigma
         return torch.cat([fit.coefficients / self.sigma, pitch], dim=1)
 
     def nodded(self, pitch: Tensor) -> Tensor:
-        """Return the movement (N, V, 3) of a turn by a small change of `pitch` (N,) radians, to first order."""
+        """Return the movement (N, V, 3) of a turn by a small change of `pitch` (N,) radians, to
+        first order."""
         turn = torch.stack(
             [torch.zeros_like(self.mean[:, 0]), self.mean[:, 2], -self.mean[:, 1]], dim=1
         )
@@ -120,16 +125,16 @@ class ShapeModel(nn.Module):
         weights = self.fit_weights.repeat_interleave(2)
         weighted = model * weights[:, None]
         normal = weighted.transpose(1, 2) @ model + torch.diag(self.sigma.square().reciprocal())
-        return torch.linalg.solve(normal, (weighted.transpose(1, 2) @ residual[:, :, None]))[
-            :, :, 0
-        ]
+        moment = weighted.transpose(1, 2) @ residual[:, :, None]
+        solved: Tensor = torch.linalg.solve(normal, moment)
+        return solved[:, :, 0]
 
 
 def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
     """Return the scaled rotation rows (N, 2, 3) nearest to `affine` (N, 2, 3).
 
-    The polar factor `(A A^T)^(-1/2) A` times the mean singular value; the square root of a 2 x 2 matrix in closed
-    form by Cayley-Hamilton.
+    The polar factor `(A A^T)^(-1/2) A` times the mean singular value; the square root of a 2 x 2
+    matrix in closed form by Cayley-Hamilton.
     """
     product = affine @ affine.transpose(1, 2)
     determinant = torch.linalg.det(product).clamp_min(1e-12).sqrt()[:, None, None]
@@ -137,11 +142,13 @@ def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
     eye = torch.eye(2, dtype=affine.dtype, device=affine.device)
     root = (product + determinant * eye) / (trace + 2 * determinant).sqrt()
     scale = root.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None] / 2
-    return scale * torch.linalg.solve(root, affine)
+    rotation: Tensor = torch.linalg.solve(root, affine)
+    return scale * rotation
 
 
 def _angles(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (N, 3) radians of rotation rows (N, 2, 3), a head that looks along -z."""
+    """Return yaw, pitch, roll (N, 3) radians of rotation rows (N, 2, 3), a head that looks along
+    -z."""
     depth = torch.linalg.cross(rotation[:, 0], rotation[:, 1])
     yaw = torch.atan2(rotation[:, 0, 2], torch.hypot(rotation[:, 0, 0], rotation[:, 1, 0]))
     pitch = torch.atan2(rotation[:, 1, 2], depth[:, 2])

@@ -11,8 +11,8 @@ from torch import Tensor
 from .warp import smoothstep
 
 STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile")
-"""Columns of a state: 0-1 how surely the mouth is open or shows its own teeth, inner lip gap in outer-eye distances,
-yaw in radians, smile in standard deviations of the ratings."""
+"""Columns of a state: 0-1 how surely the mouth is open or shows its own teeth, inner lip gap in
+outer-eye distances, yaw in radians, smile in standard deviations of the ratings."""
 
 _HOLD_SECONDS = 0.6
 _SMOOTH_SECONDS = 0.12
@@ -26,8 +26,8 @@ def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor) -> Tenso
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     """Return the states (T, 4) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth that opens counts as open for 0.6 s before and after: between the words of somebody who talks no teeth
-    are drawn. Then everything is smoothed with a Gaussian of 0.12 s, without delay.
+    A mouth that opens counts as open for 0.6 s before and after: between the words of somebody who
+    talks no teeth are drawn. Then everything is smoothed with a Gaussian of 0.12 s, without delay.
     """
     hold = max(0, round(_HOLD_SECONDS * frames_per_second))
     settled = states.clone()

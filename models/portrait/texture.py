@@ -1,7 +1,8 @@
 """The shape-normalised texture of a face: its log colours, sampled on the frontal mean head.
 
-Log colours make a difference of textures a factor on the pixels, which keeps the light of the picture it is applied
-to. Luma is kept finer than chroma. The texture basis is stored as int8 with a scale per component.
+Log colours make a difference of textures a factor on the pixels, which keeps the light of the
+picture it is applied to. Luma is kept finer than chroma. The texture basis is stored as int8 with a
+scale per component.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ LUMA_OF_LOG_RGB = (0.299, 0.587, 0.114)
 
 
 def to_log_channels(images: Tensor) -> Tensor:
-    """Return log luma and the two log ratios R/G, B/G (N, 3, H, W) of RGB images (N, 3, H, W) in [-1, 1]."""
+    """Return log luma and the two log ratios R/G, B/G (N, 3, H, W) of RGB images (N, 3, H, W) in
+    [-1, 1]."""
     logs = ((images + 1) * 0.5 + LOG_OFFSET).clamp_min(1e-3).log()
     red, green, blue = logs.unbind(dim=1)
     r, g, b = LUMA_OF_LOG_RGB
@@ -30,7 +32,8 @@ def to_log_channels(images: Tensor) -> Tensor:
 
 
 def to_log_rgb(channels: Tensor) -> Tensor:
-    """Return log R, G, B (N, 3, H, W) of log luma and log ratios: the inverse of `to_log_channels`' last step."""
+    """Return log R, G, B (N, 3, H, W) of log luma and log ratios: the inverse of `to_log_channels`'
+    last step."""
     luma, red_green, blue_green = channels.unbind(dim=1)
     green = luma - LUMA_OF_LOG_RGB[0] * red_green - LUMA_OF_LOG_RGB[2] * blue_green
     return torch.stack([green + red_green, green, green + blue_green], dim=1)
@@ -91,8 +94,9 @@ class TextureModel(nn.Module):
         return len(self.sigma)
 
     def sampling_field(self, vertices: Tensor) -> Tensor:
-        """Return where the texels of a coarse texture lie in the picture: (N, G, G, 2) px for vertices (N, V, 2)."""
-        return (self.field @ vertices).unflatten(1, (FIELD_SIDE, FIELD_SIDE))
+        """Return where the texels of a coarse texture lie in the picture: (N, G, G, 2) px for
+        vertices (N, V, 2)."""
+        return (self.field @ vertices).reshape(-1, FIELD_SIDE, FIELD_SIDE, 2)
 
     def measure(
         self, images: Tensor, vertices: Tensor, pixels_per_eyes: float
@@ -120,12 +124,13 @@ class TextureModel(nn.Module):
         return code, (medians - self.photo_mean) / self.photo_sigma
 
     def decode_difference(self, change: Tensor) -> Tensor:
-        """Return the log difference (N, 3, LUMA_SIDE, LUMA_SIDE) that a change of code (N, T) makes; 0 outside."""
+        """Return the log difference (N, 3, LUMA_SIDE, LUMA_SIDE) that a change of code (N, T)
+        makes; 0 outside."""
         rows = (change * self.sigma) @ self.basis
         split = int(self.luma_mask.sum())
         luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
         luma[:, self.luma_mask] = rows[:, :split]
         chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE * CHROMA_SIDE)
-        chroma[:, :, self.chroma_mask] = rows[:, split:].unflatten(1, (2, -1))
-        fine = enlarge(chroma.unflatten(2, (CHROMA_SIDE, CHROMA_SIDE)), LUMA_SIDE)
-        return torch.cat([luma.unflatten(1, (1, LUMA_SIDE, LUMA_SIDE)).flatten(1, 1), fine], dim=1)
+        chroma[:, :, self.chroma_mask] = rows[:, split:].reshape(len(rows), 2, -1)
+        fine = enlarge(chroma.reshape(-1, 2, CHROMA_SIDE, CHROMA_SIDE), LUMA_SIDE)
+        return torch.cat([luma.reshape(-1, 1, LUMA_SIDE, LUMA_SIDE), fine], dim=1)

@@ -1,4 +1,5 @@
-"""A drawn face with random bases: a portrait without anything learnt, small and quick, for tests."""
+"""A drawn face with random bases: a portrait without anything learnt, small and quick, for
+tests."""
 
 from __future__ import annotations
 

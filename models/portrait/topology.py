@@ -1,4 +1,5 @@
-"""Which vertices of the 478-point mesh the portrait's shape uses, and how they mirror. Only training reads the mesh."""
+"""Which vertices of the 478-point mesh the portrait's shape uses, and how they mirror. Only
+training reads the mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Fit a portrait to a rated face set, and export the codes that the latent transformer learns from."""
+"""Fit a portrait to a rated face set, and export the codes that the latent transformer learns
+from."""
 
 from __future__ import annotations
 
@@ -173,7 +174,8 @@ def _still_ring() -> Tensor:
 
 
 def _movability(vertices: int) -> Tensor:
-    """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held for glasses' sake."""
+    """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held
+    for glasses' sake."""
     share = torch.ones(vertices)
     share[[0, 1, 15, 16]] = 0.9
     share[17:27] = 0.5

@@ -1,7 +1,8 @@
-"""Thin-plate interpolation, normalised grids and resampling: the geometry a portrait edit is made of.
+"""Thin-plate interpolation, normalised grids and resampling: the geometry a portrait edit is made
+of.
 
-Coordinates are (x, y) with pixel centres at integers. `canonical` coordinates are those of the frontal mean head, in
-outer-eye distances, origin between the eyes (see `shape.py`).
+Coordinates are (x, y) with pixel centres at integers. `canonical` coordinates are those of the
+frontal mean head, in outer-eye distances, origin between the eyes (see `shape.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ CANONICAL_LEFT, CANONICAL_TOP, CANONICAL_SIDE = -1.1, -0.85, 2.2
 
 
 def canonical_grid(side: int) -> Tensor:
-    """Return the canonical (x, y) of every texel centre of a `side` x `side` texture: (side, side, 2) float."""
+    """Return the canonical (x, y) of every texel centre of a `side` x `side` texture: (side, side,
+    2) float."""
     step = CANONICAL_SIDE / side
     along = (torch.arange(side, dtype=torch.float32) + 0.5) * step
     y, x = torch.meshgrid(along + CANONICAL_TOP, along + CANONICAL_LEFT, indexing="ij")
@@ -23,13 +25,15 @@ def canonical_grid(side: int) -> Tensor:
 
 
 def canonical_to_unit(points: Tensor) -> Tensor:
-    """Return canonical points (..., 2) in the [-1, 1] coordinates `grid_sample(align_corners=False)` reads."""
+    """Return canonical points (..., 2) in the [-1, 1] coordinates
+    `grid_sample(align_corners=False)` reads."""
     corner = points.new_tensor([CANONICAL_LEFT, CANONICAL_TOP])
     return (points - corner) * (2 / CANONICAL_SIDE) - 1
 
 
 def pixels_to_unit(points: Tensor, side: int) -> Tensor:
-    """Return crop pixels (..., 2) in the [-1, 1] coordinates `grid_sample(align_corners=False)` reads."""
+    """Return crop pixels (..., 2) in the [-1, 1] coordinates `grid_sample(align_corners=False)`
+    reads."""
     return (2 * points + 1) / side - 1
 
 
@@ -44,10 +48,11 @@ def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Tensor:
-    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (..., V, 2).
+    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (...,
+    V, 2).
 
-    `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be about 1 apart
-    in size (normalise first): the system is solved as it is.
+    `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be
+    about 1 apart in size (normalise first): the system is solved as it is.
     """
     count = centres.shape[-2]
     ones = torch.ones_like(centres[..., :1])
@@ -58,7 +63,8 @@ def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Te
     system[..., :count, count:] = affine
     system[..., count:, :count] = affine.transpose(-1, -2)
     padding = values.new_zeros(*values.shape[:-2], 3, values.shape[-1])
-    return torch.linalg.solve(system, torch.cat([values, padding], dim=-2))
+    weights: Tensor = torch.linalg.solve(system, torch.cat([values, padding], dim=-2))
+    return weights
 
 
 def thin_plate_evaluate(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:
@@ -72,14 +78,16 @@ def thin_plate_evaluate(weights: Tensor, centres: Tensor, points: Tensor) -> Ten
 
 
 def thin_plate_operator(centres: Tensor, points: Tensor, *, stiffness: float) -> Tensor:
-    """Return the matrix (P, V) that takes values at `centres` (V, 2) to values at `points` (P, 2)."""
+    """Return the matrix (P, V) that takes values at `centres` (V, 2) to values at `points` (P,
+    2)."""
     identity = torch.eye(len(centres), dtype=torch.float64)
     weights = thin_plate_solve(centres.double(), identity, stiffness=stiffness)
     return thin_plate_evaluate(weights, centres.double(), points.double()).float()
 
 
 def enlarge(field: Tensor, side: int) -> Tensor:
-    """Return a coarse field (N, C, G, G) at `side` x `side`, bilinear, corners aligned to cell centres."""
+    """Return a coarse field (N, C, G, G) at `side` x `side`, bilinear, corners aligned to cell
+    centres."""
     return F.interpolate(field, size=(side, side), mode="bilinear", align_corners=False)
 
 

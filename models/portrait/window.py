@@ -1,7 +1,8 @@
-"""The part of a crop an edit works on, and a coarse grid over it whose cells are whole pixels of the crop.
+"""The part of a crop an edit works on, and a coarse grid over it whose cells are whole pixels of
+the crop.
 
-The grid is tied to the crop, not to the window: which window is chosen (it depends on the other faces of a batch)
-does not change a pixel.
+The grid is tied to the crop, not to the window: which window is chosen (it depends on the other
+faces of a batch) does not change a pixel.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Window:
         return fine[:, :, : rows.stop - rows.start, : columns.stop - columns.start]
 
     def around(self, points: Tensor) -> tuple[slice, slice, Tensor]:
-        """Return rows and columns inside the window that hold all points (N, P, 2) px, and these pixels (h, w, 2)."""
+        """Return rows and columns inside the window that hold all points (N, P, 2) px, and these
+        pixels (h, w, 2)."""
         low = points.detach().amin(dim=(0, 1)).floor().int().tolist()
         high = points.detach().amax(dim=(0, 1)).ceil().int().tolist()
         left, right = _inside(low[0] - 2, high[0] + 3, self.columns)
@@ -89,9 +91,11 @@ def head_window(ring: Tensor, fit: ShapeFit, side: int) -> Window:
 
 
 def head_support(canonical: Tensor, cells: Tensor, side: int) -> Tensor:
-    """Return where an edit may reach (N, h, w, 1) in 0-1: the head and a little around it, never the crop's border.
+    """Return where an edit may reach (N, h, w, 1) in 0-1: the head and a little around it, never
+    the crop's border.
 
-    `canonical` (N, h, w, 2) are the canonical positions of `cells` (h, w, 2) px in a crop of `side` px.
+    `canonical` (N, h, w, 2) are the canonical positions of `cells` (h, w, 2) px in a crop of `side`
+    px.
     """
     x, y = canonical[..., 0] / 1.12, (canonical[..., 1] - 0.36) / 1.22
     radius = (x * x + y * y).sqrt()
@@ -101,7 +105,8 @@ def head_support(canonical: Tensor, cells: Tensor, side: int) -> Tensor:
 
 
 _RADII = (1.04, 0.78)
-"""Elliptic radii at which an edit has ended and up to which it is whole; the jaw lies at about 0.75."""
+"""Elliptic radii at which an edit has ended and up to which it is whole; the jaw lies at about
+0.75."""
 
 
 def _inside(low: int, high: int, span: slice) -> tuple[int, int]:
