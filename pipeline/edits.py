@@ -53,6 +53,8 @@ def chain_of(
     pack: Pack,
     editor: str,
     codes: Mapping[int, ShotCodes],
+    *,
+    occlusion: bool = False,
 ) -> EditChain:
     """Return the chain that applies the edits in order; edits of strength 0 are left out.
 
@@ -70,4 +72,4 @@ def chain_of(
             module = image_editor_of(edit.attribute)
             assert module is not None, "resolve_edits let an unknown attribute through"
             steps.append(ImageStep(module.build_image(), edit.attribute, edit.strength))
-    return EditChain(steps, pack.model, codes)
+    return EditChain(steps, pack.model, codes, occlusion=occlusion)

@@ -75,7 +75,13 @@ class Plan:
     @property
     def chain(self) -> EditChain:
         """The edits, ready to be applied to aligned crops."""
-        return chain_of(self.edits, self.pack, self.options.editor, self.codes)
+        return chain_of(
+            self.edits,
+            self.pack,
+            self.options.editor,
+            self.codes,
+            occlusion=self.options.occlusion,
+        )
 
     def with_edits(self, edits: tuple[AttributeEdit, ...]) -> Plan:
         """Return the same plan with other edits."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..editors._base import ImageEditor, LatentEditor, LatentModel
+from ..imaging.occlusion import visible_face
 from ..types import AlignedBatch, Codes, EditedBatch
 
 
@@ -55,14 +56,23 @@ Step = LatentStep | ImageStep
 
 
 class EditChain:
-    """The edits of one request, applied to batches of crops in order."""
+    """The edits of one request, applied to batches of crops in order.
+
+    With `occlusion`, what lies in front of a face keeps its pixels.
+    """
 
     def __init__(
-        self, steps: Sequence[Step], model: LatentModel | None, codes: Mapping[int, ShotCodes]
+        self,
+        steps: Sequence[Step],
+        model: LatentModel | None,
+        codes: Mapping[int, ShotCodes],
+        *,
+        occlusion: bool = False,
     ) -> None:
         self._steps = tuple(steps)
         self._model = model
         self._codes = codes
+        self._occlusion = occlusion
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
         """Return the edited crops; strength 0 or weight 0 leaves a crop exactly as it was."""
@@ -77,6 +87,9 @@ class EditChain:
             edited = EditedBatch(
                 batch, step_result.images, torch.maximum(edited.masks, step_result.masks)
             )
+        if self._occlusion and edited.masks.any():
+            seen = visible_face(batch.images, batch.landmarks)
+            edited = dataclasses.replace(edited, masks=edited.masks * seen)
         return edited
 
     def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
