@@ -41,8 +41,8 @@ _QSCALE = (("flags", "+qscale"), ("global_quality", str(2 * 118)))
 """Fixed quantiser 2, the finest in use; 118 is FF_QP2LAMBDA."""
 
 ENCODERS: dict[str, Encoder] = {
-    "libx264": Encoder(crf=14, preset="medium"),
-    "libx264rgb": Encoder(crf=14, preset="medium"),
+    "libx264": Encoder(crf=14, preset="fast"),
+    "libx264rgb": Encoder(crf=14, preset="fast"),
     "libx265": Encoder((("x265-params", "log-level=error"),), crf=14, preset="fast"),
     "libvpx-vp9": Encoder((("b", "0"), ("cpu-used", "3"), ("row-mt", "1")), crf=15),
     "libvpx": Encoder((("b", "100M"), ("cpu-used", "2"), ("auto-alt-ref", "0")), crf=4),

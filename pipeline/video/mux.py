@@ -31,7 +31,7 @@ from .planes import frame_of, layout_of
 _STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 """Container tags the muxer writes itself."""
 
-_STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+_STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE")
 """Matroska statistics of the video as it was before."""
 
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2

@@ -254,7 +254,7 @@ class _Findings:
 
 
 def _trial(plan: OutputPlan) -> _Findings:
-    """Write a few frames of noise and read them back.
+    """Write a few frames and read them back.
 
     Raises:
         OutputError: the trial cannot be written or read.
@@ -280,17 +280,20 @@ def _trial(plan: OutputPlan) -> _Findings:
 
 
 def _noise(source: Source, index: int) -> Frame:
-    """Return a frame of noise: a few of black are too small a file for some containers' probes."""
+    """Return a frame with a strip of noise: of black alone MPEG-TS files are too small to probe."""
     encoding, info = source.encoding, source.info
     kind = np.uint8 if encoding.bits == 8 else np.uint16
     shapes = plane_shapes(encoding.pix_fmt, *source.stored_size)
     generator = np.random.default_rng(index)
-    strip = generator.integers(0, 1 << encoding.bits, size=4096, dtype=np.uint16).astype(kind)
-    planes = tuple(np.resize(strip, shape) for shape in shapes)
+    planes = []
+    for shape in shapes:
+        plane = np.full(shape, 1 << (encoding.bits - 1), kind)
+        plane[:16] = generator.integers(0, 1 << encoding.bits, plane[:16].shape)
+        planes.append(plane)
     if source.turn_deg:
-        planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
+        planes = [np.rot90(plane, -source.turn_deg // 90) for plane in planes]
     step = max(source.nominal_duration, math.ceil(1 / (info.rate * info.time_base)))
-    return Frame(index, source.first_pts + index * step, step, planes, encoding)
+    return Frame(index, source.first_pts + index * step, step, tuple(planes), encoding)
 
 
 def _compare(
@@ -302,7 +305,7 @@ def _compare(
     others = []
     if turn_lost and not source.turn_deg:
         others.append("the display matrix")
-    if source.sample_aspect not in (None, made.sample_aspect) and not plan.bake_rotation:
+    if (source.sample_aspect or 1) != (made.sample_aspect or 1) and not plan.bake_rotation:
         others.append(f"the pixel aspect ratio {source.sample_aspect}")
     if not turn_lost and not upright:
         others.append(

@@ -179,6 +179,8 @@ def _describe(
         warnings.append(
             "the video is interlaced: frames are edited whole and encoded as progressive pictures"
         )
+    if stream.metadata.get("alpha_mode") == "1" and not encoding.pix_fmt.startswith("yuva"):
+        warnings.append("the transparency of this WebM video cannot be read and is lost")
     if int(frame.colorspace) in (8, 14):
         warnings.append(
             f"colour matrix {int(frame.colorspace)} (YCgCo or ICtCp) is treated as YCbCr; colours "
