@@ -1,9 +1,9 @@
 """Encode: the code of every face over its shot, from a few of its frames.
 
-A face keeps one code for the whole shot: the median over sampled frames. Per-frame codes follow every
-flicker of light and landmarks, and an edit of a flickering code flickers more than the code itself
-(w + α·T(w) amplifies). The state (mouth, teeth, yaw) does change over a shot: it is sampled densely
-and interpolated in time.
+A face keeps one code for the whole shot: the median over sampled frames. Per-frame codes follow
+every flicker of light and landmarks, and an edit of a flickering code flickers more than the code
+itself (w + α·T(w) amplifies). The state (mouth, teeth, yaw) does change over a shot: it is sampled
+densely and interpolated in time.
 """
 
 from __future__ import annotations
