@@ -48,6 +48,7 @@ def analyze(
     pts: list[int] = []
     faces: list[list[Face]] = []
     appearances: list[list[NDArray[np.float32]]] = []
+    aspect = float(source.info.pixel_aspect)
     progress.start("analyze", source.info.frame_count_hint)
     with VideoReader(source) as reader, prefetch(reader) as frames:
         for frame in frames:
@@ -55,7 +56,7 @@ def analyze(
             cuts.update(frame_to_rgb_small(frame, CUT_IMAGE_PX))
             found = finder.find(image, frame.index, faces[-1] if faces else [])
             faces.append(found)
-            appearances.append([describe(image, face.landmarks) for face in found])
+            appearances.append([describe(image, f.landmarks, pixel_aspect=aspect) for f in found])
             pts.append(frame.pts)
             progress.advance(1)
     progress.finish()

@@ -23,6 +23,7 @@ from .edits import chain_of, resolve_edits
 from .errors import NoFaceError, OutputError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
+from .reference import describe_person, picture_of
 from .report import Report, open_report
 from .stages.align import Chunk, NativeCrop, align
 from .stages.blend import blend
@@ -165,25 +166,35 @@ def make_plan(
         analysis = load_or_analyze(
             source, request.analyze, request.analysis_path, device=device, progress=progress
         )
-    tracks = _tracks(analysis, request.render, source)
+    tracks = _tracks(request, analysis, source, device)
     with clock.time("encode"):
         codes = encode_tracks(source, analysis.times, tracks, pack, request.render, progress)
     return Plan(source, edits, analysis, tracks, codes, pack, request.render, device)
 
 
-def _tracks(analysis: Analysis, options: RenderOptions, source: Source) -> tuple[FaceTrack, ...]:
+def _tracks(
+    request: EditRequest, analysis: Analysis, source: Source, device: torch.device
+) -> tuple[FaceTrack, ...]:
     """Return the chosen tracks, smoothed."""
-    times = analysis.times
-    track_options = TrackOptions(smoothing_s=options.smoothing_s)
+    faces = request.render.faces
+    picture = picture_of(faces)
+    chosen = (
+        select(analysis.tracks, "reference", reference=describe_person(picture, device))
+        if picture
+        else select(analysis.tracks, faces)
+    )
+    options = TrackOptions(
+        smoothing_s=request.render.smoothing_s, max_gap_s=request.analyze.max_gap_s
+    )
     return tuple(
         refine(
             raw,
-            times=times,
+            times=analysis.times,
             cuts=analysis.cuts,
             pixel_aspect=float(source.info.pixel_aspect),
-            options=track_options,
+            options=options,
         )
-        for raw in select(analysis.tracks, options.faces)
+        for raw in chosen
     )
 
 
