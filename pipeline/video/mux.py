@@ -6,6 +6,7 @@ does not grow with the clip.
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -69,6 +70,12 @@ class Muxer:
         self.plan = plan
         self.path = path
         self.warnings: list[str] = []
+        base = plan.source.info.time_base
+        self._start_s = plan.source.first_pts * base if plan.is_grid else Fraction(0)
+        # The encoder counts from zero on a grid; the file counts in ticks that hit both exactly.
+        self._ticks = plan.time_base
+        if plan.is_grid:
+            self._ticks = Fraction(1, math.lcm(plan.time_base.denominator, base.denominator))
         self._is_mov = "movflags" in dict(plan.container_options)
         self._held: Packet[VideoStream] | None = None
         self._first_dts: int | None = None
@@ -224,16 +231,12 @@ class Muxer:
     def _slot(self, pts: int) -> int:
         """Return a frame's time in ticks of the encoder.
 
-        On a grid it is the nearest slot; elsewhere it must be exact.
+        On a grid it is the nearest slot after the first frame; elsewhere it must be exact.
         """
         plan = self.plan
         tick_s = plan.source.info.time_base
-        exact = pts * tick_s / plan.time_base
+        exact = (pts * tick_s - self._start_s) / plan.time_base
         slot = round(exact)
-        if plan.is_grid:  # slots count from the first frame, wherever that lies
-            first = plan.source.first_pts
-            slot = round((pts - first) * tick_s / plan.time_base)
-            slot += round(first * tick_s / plan.time_base)
         is_taken = self._last_slot is not None and slot <= self._last_slot
         if is_taken or (exact != slot and not plan.is_grid):
             raise OutputError(
@@ -289,11 +292,22 @@ class Muxer:
         if packet is None:
             return
         assert self._output is not None
+        if packet.dts is not None and self._first_dts is None:
+            self._first_dts = packet.dts
+        self._retime(packet)
         if packet.dts is not None:
-            if self._first_dts is None:
-                self._first_dts = packet.dts
-            self._copy_until(packet.dts * self.plan.time_base)
+            self._copy_until(packet.dts * self._ticks)
         self._output.mux_one(packet)
+
+    def _retime(self, packet: Packet[VideoStream]) -> None:
+        """Move a packet from the encoder's count to the file's."""
+        scale, start = self.plan.time_base / self._ticks, self._start_s / self._ticks
+        if packet.pts is not None:
+            packet.pts = int(packet.pts * scale + start)
+        if packet.dts is not None:
+            packet.dts = int(packet.dts * scale + start)
+        packet.duration = int((packet.duration or 0) * scale)
+        packet.time_base = self._ticks
 
     def _write_last(self) -> None:
         """Write the last packet, which in MP4 decides how long the video is said to be.

@@ -71,7 +71,6 @@ def preflight_output(
     if source.hdr is not None and (hdr := hdr_options(codec, source.hdr)):
         before = codec_options.get(hdr[0])
         codec_options[hdr[0]] = f"{before}:{hdr[1]}" if before else hdr[1]
-    copied, dropped = _copies(source, container)
     plan = OutputPlan(
         path=path,
         source=source,
@@ -82,12 +81,12 @@ def preflight_output(
         container_options=(),
         time_base=source.info.time_base,
         is_grid=False,
-        copied=copied,
+        copied=(),
         bake_rotation=False,
         overwrite=overwrite,
-        warnings=(*warnings, *dropped),
+        warnings=tuple(warnings),
     )
-    plan = _with_timing(plan)
+    plan = _with_copies(_with_timing(plan))
     plan = dataclasses.replace(plan, container_options=_container_options(plan, tags=False))
     return _tried(plan)
 
@@ -115,35 +114,37 @@ def _container(path: Path) -> str:
         ) from e
     name = output.format.name
     output.close()
+    if name == "image2":
+        raise OutputError(f"{path}: {path.suffix} is for still pictures; write .mp4, .mov or .mkv")
     return name
 
 
-def _copies(source: Source, container: str) -> tuple[tuple[int, ...], list[str]]:
-    """Return which streams the container takes, and a sentence on each that it does not.
+def _with_copies(plan: OutputPlan) -> OutputPlan:
+    """Return the plan with the streams the container takes, and a warning of each other.
 
     Raises:
         OutputError: an audio stream that cannot be copied.
     """
     kept: list[int] = []
     dropped: list[str] = []
-    with open_input(source.path) as opened:
+    with open_input(plan.source.path) as opened:
         has_chapters = bool(opened.chapters())
-        for info in source.others:
+        for info in plan.source.others:
             stream = opened.streams[info.index]
             if _is_made_by_the_muxer(stream, has_chapters):
                 continue
-            if _accepts(container, stream):
+            if _accepts(plan.container, stream) or _accepts_beside_video(plan, info.index):
                 kept.append(info.index)
                 continue
             what = f"{info.kind} stream {info.index} ({info.codec}"
             what += f", {info.language})" if info.language else ")"
             if info.kind == "audio":
                 raise OutputError(
-                    f"{what} cannot be stored in {container}; write .mkv, or the container of the "
-                    f"input ({source.path.suffix})"
+                    f"{what} cannot be stored in {plan.container}; write .mkv, or the container "
+                    f"of the input ({plan.source.path.suffix})"
                 )
-            dropped.append(f"{what} cannot be stored in {container} and is left out")
-    return tuple(kept), dropped
+            dropped.append(f"{what} cannot be stored in {plan.container} and is left out")
+    return dataclasses.replace(plan, copied=tuple(kept), warnings=(*plan.warnings, *dropped))
 
 
 def _is_made_by_the_muxer(stream: Stream, has_chapters: bool) -> bool:
@@ -169,6 +170,19 @@ def _accepts(container: str, stream: Stream) -> bool:
     finally:
         with suppress(av.error.FFmpegError, ValueError, OSError):
             output.close()
+    return True
+
+
+def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
+    """Return whether a stream is taken together with the video, which MXF insists on."""
+    path = temporary_path(plan.path)
+    try:
+        Muxer(dataclasses.replace(plan, copied=(index,)), path, copies=False).discard()
+    except OutputError:
+        return False
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     return True
 
 
