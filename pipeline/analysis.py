@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import AnalysisError, OutputError
+from .imaging.geometry import landmark_box
 from .stages.track import RawTrack
 from .types import FaceState
 
@@ -139,10 +140,12 @@ def _track_lines(track: RawTrack) -> Iterator[str]:
     yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
     rows = np.flatnonzero(track.states != FaceState.ABSENT)
     names = {state: name for name, state in _STATES.items()}
+    # Of the rounded landmarks, so that a file read and written again stays the same.
+    boxes = landmark_box(np.round(track.landmarks, 2))
     for i, row in enumerate(rows):
         # A coordinate is written with two decimals and no spaces: half the size of the default.
         points = ",".join(f"[{x:.2f},{y:.2f}]" for x, y in track.landmarks[row].tolist())
-        box = ",".join(f"{v:.1f}" for v in track.boxes[row].tolist())
+        box = ",".join(f"{v:.1f}" for v in boxes[row].tolist())
         mouth, eyes = track.region_scores[row].tolist()
         yield (
             f'   {{"frame": {track.first_frame + row}, "state": '

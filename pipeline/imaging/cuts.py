@@ -41,6 +41,8 @@ class _Look:
     """(B,) shares of luma and chroma bins, sum 1."""
     picture: NDArray[np.float32]
     """(h, w) normalised luma, mean 0, length 1; all 0 for a blank frame."""
+    contrast: float
+    """0–1: how much of a picture there is, 1 from a standard deviation of luma of 12 levels."""
 
 
 def _look(image: Small) -> _Look:
@@ -56,14 +58,15 @@ def _look(image: Small) -> _Look:
     picture = cv2.GaussianBlur(ycc[..., 0].astype(np.float32), (0, 0), 1.0)
     picture -= picture.mean()
     length = float(np.linalg.norm(picture))
-    return _Look(shares.astype(np.float32), picture / length if length > 32 * 1.5 else picture * 0)
+    normal = picture / length if length > 32 * 1.5 else picture * 0
+    return _Look(shares.astype(np.float32), normal, min(length / (32 * 12), 1.0))
 
 
 def _difference(a: _Look, b: _Look) -> tuple[float, float]:
     """Colour (0–1) and picture (0–2) difference of two frames."""
     colour = 0.5 * float(np.abs(a.histogram - b.histogram).sum())
-    blank = not a.picture.any() and not b.picture.any()
-    return colour, 0.0 if blank else 1.0 - float((a.picture * b.picture).sum())
+    # Out of the dark comes no cut: a nearly black frame has no layout that could have changed.
+    return colour, max(a.contrast, b.contrast) * (1.0 - float((a.picture * b.picture).sum()))
 
 
 class CutDetector:

@@ -216,8 +216,12 @@ def _misfit(
     before = thread.expected(float(times[frame]), times)
     size = 0.5 * float(face_size(before) + face_size(face.landmarks))
     ratio = float(face_size(face.landmarks) / max(float(face_size(before)), 1e-6))
-    shift = np.linalg.norm(face.landmarks[NON_MOUTH] - before[NON_MOUTH], axis=-1)
-    distance_sizes = float(np.median(shift)) / max(size, 1e-6)
+    # Where it would have gone, or where it was: after a wrong frame the speed is wrong too.
+    shift = min(
+        np.median(np.linalg.norm(face.landmarks[NON_MOUTH] - place[NON_MOUTH], axis=-1))
+        for place in (before, thread.faces[-1].landmarks)
+    )
+    distance_sizes = float(shift) / max(size, 1e-6)
     one_step = thread.frames[-1] == frame - 1
     # A head crosses about two of its own sizes in a second before a cameraman loses it; the first
     # term is what a jump from frame to frame may be.

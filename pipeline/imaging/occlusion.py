@@ -1,4 +1,4 @@
-"""What of a face can be seen: hair, microphones, cups and other things before it told by their colour.
+"""What of a face can be seen: hair, microphones, cups before it, told by their colour.
 
 A model of the skin's colour is fitted to the face's own pixels: two log-chroma ratios, each a
 straight line over log luma (shade makes skin darker and redder, not another colour), with a
@@ -9,8 +9,9 @@ lip shows its colour.
 
 Limits, on purpose on the side of calling things face: a hand or another face in front has the
 colour of skin and is not told; brown hair on brown skin neither; thin things (a cable, a strand
-of hair) are below the size that counts; of a black thing before the chin only what lies off the
-mouth's surroundings is told, as it might be a beard, unless it covers the lips too.
+of hair) are below the size that counts; of a black or a warm-coloured thing before the chin only
+what lies off the mouth's surroundings is told, as it might be a beard, unless it covers the lips
+too.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ MIN_AREA = 0.015
 """Least area of a thing, as a share of the face's outline."""
 MIN_DARK_SPREAD = 0.28
 """Least spread of the skin's log luma: what shape alone shades in even light."""
-TOO_MUCH = 0.45
+TOO_MUCH = 0.33
 """Share of the expected skin from which on what is hidden cannot be told from what is not."""
+LEAST_WARMTH = 0.02
+"""Least log(red / green) of skin in any light that lets colours be told."""
 LIPS_LOST = 0.6
 """Share of the lips that must have lost their colour before the mouth counts as covered."""
 
@@ -85,11 +88,11 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
     lips = regions.lips
     # Lips may be redder than any skin, with or without paint, but neither bluer nor black.
     lost = ((colour > STRONG) & (redness < 0)) | (darkness > 1.0)
-    covered = lips.any() and float(lost[lips].mean()) > LIPS_LOST
+    covered = bool(lips.any()) and float(lost[lips].mean()) > LIPS_LOST
     deviation = np.hypot(colour, darkness / _dark_spread(darkness, regions, covered))
     # Within 0.93 of white there is no colour left to judge: a highlight, or light from the side.
     deviation[rgb.min(-1) > 0.93] = 0.0
-    exempt = regions.eyes if covered else regions.eyes | regions.mouth
+    exempt = regions.eyes if covered else regions.eyes | (regions.mouth & ~_cold(rgb))
     deviation[exempt] = 0.0
     things = _things(deviation, regions.face, eyes)
     # When the "thing" is the larger part, the model has learnt the thing and sees the skin as one.
@@ -97,6 +100,12 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
         return none
     grown = cv2.dilate(things.astype(np.float32), _disc(0.03 * eyes))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.04 * eyes), np.float32)
+
+
+def _cold(rgb: Floats) -> Flags:
+    """(s, s) bool: clearly more green or blue than red, and not dark: no beard, no lip is."""
+    smooth = cv2.GaussianBlur(rgb, (0, 0), 0.8) + 0.04
+    return np.asarray((smooth[..., 0] < 0.88 * smooth[..., 1]) & (smooth.mean(-1) > 0.16))
 
 
 def _dark_spread(darkness: Floats, regions: _Regions, covered: bool) -> float:
@@ -186,6 +195,11 @@ def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]
     chroma = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
     at = regions.skin
     line, spread = _fit_skin(luma[at].astype(np.float64), chroma[at].astype(np.float64))
+    if line[0, 0] + line[1, 0] * float(np.median(luma[at])) < LEAST_WARMTH:
+        # What was learnt is no skin: something grey or green covers most of it, or the light is
+        # odd.
+        nothing = np.zeros(luma.shape, np.float32)
+        return nothing, nothing, nothing.copy()
     low, high = np.quantile(luma[at], [0.02, 0.98])
     # The line holds where skin was seen; beyond, colour is judged by its ends.
     off = chroma - (line[0] + line[1] * np.clip(luma, low, high)[..., None])

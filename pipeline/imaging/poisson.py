@@ -127,7 +127,7 @@ class _Grid:
     rim: Tensor
     """(N, 1, H, W) bool: pixels whose values are given."""
     values: Tensor
-    """(C, N, H, W) given values, 0 elsewhere."""
+    """(C, N, H, W) given values (on coarse grids also one pixel beyond the rim), 0 elsewhere."""
     nodes: tuple[Tensor, Tensor]
     """Positions (K,) in M of the band's pixels: a chequerboard's one colour, then the other."""
     halo: Tensor
@@ -136,26 +136,31 @@ class _Grid:
     """(K, 4) neighbours of the nodes, as rows of (nodes, nodes, halo, one row of zeros)."""
     links: tuple[Tensor, Tensor]
     """(K, 1) float: how many of the neighbours exist."""
+    missing: Tensor | None
+    """(N, 1, H, W) bool: pixels beside the inside that do not exist; None if all do."""
 
 
 def _solve_fast(values: Tensor, inside: Tensor, rim: Tensor) -> Tensor:
     """Membrane by a cascade of grids, then the same cascade on what the finest grid finds wrong."""
-    grids = [_grid(values.transpose(0, 1).float(), inside, rim, width=_BAND)]
+    grids = [_grid(values.transpose(0, 1).float(), inside, rim, rim, width=_BAND)]
     while max(inside.shape[2:]) > _COARSEST:
-        coarse, inside, rim = _halve(grids[-1])
-        grids.append(_grid(coarse, inside, rim, width=_BAND * 2 ** len(grids)))
+        coarse, inside, rim, around = _halve(grids[-1])
+        grids.append(_grid(coarse, inside, rim, around, width=_BAND * 2 ** len(grids)))
     factors = [_factor(i, r) for i, r in zip(inside[:, 0], rim[:, 0], strict=True)]
     u = _solve_coarsest(grids[-1], factors, None)
     for k in reversed(range(len(grids) - 1)):
-        u = _enlarge(u, grids[k]).add_(grids[k].values)
+        u = _enlarge(u, grids[k + 1], grids[k]).add_(grids[k].values)
         _relax(u, grids[k], None)
-        if k > 0:  # on the finest grid a correction changes next to nothing, at the highest price
-            u += _correction(grids[k:], factors, _residual(u, grids[k]))
+        below = _correction(grids[k + 1 :], factors, _residual_below(u, grids[k], grids[k + 1]))
+        u += _enlarge(below, grids[k + 1], grids[k])
+        _relax(u, grids[k], None)
     return u.transpose(0, 1)
 
 
-def _grid(values: Tensor, inside: Tensor, rim: Tensor, *, width: int) -> _Grid:
-    """The band of one resolution, numbered."""
+def _grid(values: Tensor, inside: Tensor, rim: Tensor, around: Tensor, *, width: int) -> _Grid:
+    """One resolution with its band numbered; `around` is where values stand."""
+    beside_inside = F.max_pool2d(inside.float(), 3, 1, 1) > 0
+    missing = beside_inside & ~inside & ~around
     n, _, h, w = inside.shape
     known = (inside | rim).reshape(-1)
     band = torch.nonzero(_near(rim, inside, width).reshape(-1)).squeeze(1)
@@ -187,6 +192,7 @@ def _grid(values: Tensor, inside: Tensor, rim: Tensor, *, width: int) -> _Grid:
         halo,
         (around[:split], around[split:]),
         (links[:split], links[split:]),
+        missing if bool(missing.any()) else None,
     )
 
 
@@ -202,8 +208,8 @@ def _near(rim: Tensor, inside: Tensor, width: int) -> Tensor:
     return inside & (F.interpolate(blocks, scale_factor=4)[..., :h, :w] > 0)
 
 
-def _halve(grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
-    """values, inside, rim of the grid of half the resolution.
+def _halve(grid: _Grid) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """values, inside, rim, and where values stand, of the grid of half the resolution.
 
     A coarse pixel is inside when it holds inside pixels and no border: the mask shrinks, because a
     correction may then fall short but never push against the border, which would let it diverge.
@@ -222,10 +228,13 @@ def _halve(grid: _Grid) -> tuple[Tensor, Tensor, Tensor]:
     weight = sums[-1].view_as(some)
     inside = some & (weight == 0)
     near = 9.0 * F.avg_pool2d(sums.view(-1, n, coarse_h, coarse_w), 3, 1, 1)
-    rim = (near[-1:].transpose(0, 1) > 0) & ~inside & _neighbour_any(inside)
     use = torch.where(sums[-1:] > 0, sums, near.flatten(1))
     mean = (use[:-1] / use[-1:].clamp(min=0.5)).view(-1, n, coarse_h, coarse_w)
-    return mean * rim.transpose(0, 1), inside, rim
+    # Values also stand beyond the pixels that border on the inside: the finer grid, whose inside
+    # reaches further out, is interpolated from them.
+    around = (near[-1:].transpose(0, 1) > 0) & ~inside
+    rim = around & _neighbour_any(inside)
+    return mean * around.transpose(0, 1), inside, rim, around
 
 
 def _correction(grids: list[_Grid], factors: list[_Factor], residual: Tensor) -> Tensor:
@@ -237,17 +246,24 @@ def _correction(grids: list[_Grid], factors: list[_Factor], residual: Tensor) ->
     for grid in grids[1:]:
         sources.append(_sum_fours(sources[-1]) * grid.inside.transpose(0, 1))
     u = _solve_coarsest(grids[-1], factors, sources[-1])
-    for grid, source in zip(grids[-2::-1], sources[-2::-1], strict=True):
-        u = _enlarge(u, grid)
-        _relax(u, grid, source)
+    for k in reversed(range(len(grids) - 1)):
+        u = _enlarge(u, grids[k + 1], grids[k])
+        _relax(u, grids[k], sources[k])
     return u
 
 
-def _enlarge(u: Tensor, grid: _Grid) -> Tensor:
-    """The coarser field on this grid, zero outside the mask."""
+def _enlarge(u: Tensor, coarse: _Grid, grid: _Grid) -> Tensor:
+    """The coarser field on this grid, zero outside the mask.
+
+    Pixels that do not exist take the mean of the inside beside them: the field goes on level there.
+    """
+    if coarse.missing is not None:
+        within = coarse.inside.transpose(0, 1).to(u.dtype)
+        mean = F.avg_pool2d(u * within, 3, 1, 1) / F.avg_pool2d(within, 3, 1, 1).clamp(min=1e-6)
+        u = torch.where(coarse.missing.transpose(0, 1), mean, u)
     h, w = grid.inside.shape[2:]
     u = F.interpolate(u, scale_factor=2, mode="bilinear", align_corners=False)[..., :h, :w]
-    return u.mul_(grid.inside.transpose(0, 1))
+    return u.contiguous().mul_(grid.inside.transpose(0, 1))
 
 
 def _sum_fours(field: Tensor) -> Tensor:
@@ -278,14 +294,22 @@ def _relax(u: Tensor, grid: _Grid, source: Tensor | None) -> None:
     flat[:, torch.cat(grid.nodes)] = rows[:end].T
 
 
-def _residual(u: Tensor, grid: _Grid) -> Tensor:
-    """(C, N, H, W): neighbours' sum less the pixel's own share, in the band; zero elsewhere."""
+def _residual_below(u: Tensor, grid: _Grid, coarse: _Grid) -> Tensor:
+    """(C, N, H/2, W/2) on the coarser grid: what is wrong in the band, summed over 2×2 pixels.
+
+    Wrong is how far a pixel is from the mean of its neighbours, times their number.
+    """
     rows = _compact(u, grid)
     own = torch.cat(grid.links) * rows[: len(grid.nodes[0]) + len(grid.nodes[1])]
     found = F.embedding_bag(torch.cat(grid.around), rows, mode="sum") - own
-    out = torch.zeros_like(u)
-    out.flatten(1)[:, torch.cat(grid.nodes)] = found.T
-    return out
+    _, _, h, w = grid.inside.shape
+    _, _, coarse_h, coarse_w = coarse.inside.shape
+    at = torch.cat(grid.nodes)
+    picture, row, column = at // (h * w), (at // w) % h, at % w
+    into = (picture * coarse_h + row // 2) * coarse_w + column // 2
+    sums = u.new_zeros(coarse.inside.numel(), u.shape[0]).index_add_(0, into, found)
+    shape = (u.shape[0], u.shape[1], coarse_h, coarse_w)
+    return sums.T.reshape(shape) * coarse.inside.transpose(0, 1)
 
 
 @dataclass(frozen=True)

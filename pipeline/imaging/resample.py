@@ -105,9 +105,7 @@ def _sample_axes(
     return np.ascontiguousarray(columns.transpose(1, 0, 2))
 
 
-def _along_rows(
-    image: Image32, at: NDArray[np.float64], kernel: Kernel, border: Border
-) -> Image32:
+def _along_rows(image: Image32, at: NDArray[np.float64], kernel: Kernel, border: Border) -> Image32:
     """(len(at), W, C) the picture interpolated between its rows."""
     floor = np.floor(at)
     first = -1 if kernel == "cubic" else 0

@@ -146,11 +146,11 @@ def outliers(
 ) -> Flags:
     """(T,) frames whose face stands apart from its neighbours in time on both sides.
 
-    Each frame is compared with the median of its neighbours within `reach_s`, for position, size
-    and shape together: the residual of the points after taking the neighbours' median motion. A
-    frame is an outlier when its residual exceeds `threshold` times the scaled median absolute
-    deviation of all (Hampel's identifier) and 4 % of the distance between the eyes. Blinks and
-    speech move few points, so the residual is the median over the points.
+    Each frame is compared with the line between the medians of its neighbours within `reach_s`
+    before and after. It is an outlier when it lies further off than `threshold` times the scaled
+    median absolute deviation of all frames (Hampel's identifier) and than 8 % of the distance
+    between the eyes, half of what the face moved between those medians not counted: a quick nod
+    is no error. Blinks and speech move few points, so a frame's residual is the median over them.
     """
     points = np.asarray(landmarks, np.float64)
     count = len(points)
@@ -167,7 +167,7 @@ def outliers(
     deviation = np.abs(residual - np.median(residual))
     scale = 1.4826 * np.median(deviation)
     return np.asarray(
-        (residual - np.median(residual) > threshold * scale) & (residual > 0.04 * size)
+        (residual - np.median(residual) > threshold * scale) & (residual > 0.08 * size)
     )
 
 
@@ -175,19 +175,28 @@ def _stands_apart(points: Floats, times: Times, t: int, around: NDArray[np.intp]
     """Median distance of a frame's points from where the neighbours' median line expects them."""
     dt = times[around] - times[t]
     before, after = around[dt < 0], around[dt > 0]
-    middle = np.median(points[around], axis=0)
-    if len(before) and len(after):
-        # Between two medians lies the line; a moving face is expected on it, not at their mean.
-        a, b = np.median(points[before], axis=0), np.median(points[after], axis=0)
-        ta, tb = np.median(times[before]), np.median(times[after])
-        middle = a + (b - a) * (times[t] - ta) / (tb - ta)
-    return float(np.median(np.linalg.norm(points[t] - middle, axis=-1)))
+    if not len(before) or not len(after):
+        return 0.0  # seen from one side only, motion cannot be told from error
+    # Between two medians lies the line; a moving face is expected on it, not at their mean.
+    a, b = np.median(points[before], axis=0), np.median(points[after], axis=0)
+    moments = np.array([np.median(times[before]), times[t], np.median(times[after])])
+    middle = _between(a, b, moments)
+    # A nod turns round at its peak: there only the nearest neighbours know where the face is.
+    near = _between(points[t - 1], points[t + 1], times[t - 1 : t + 2])
+    off = min(np.median(np.linalg.norm(points[t] - m, axis=-1)) for m in (middle, near))
+    moved = np.median(np.linalg.norm(b - a, axis=-1))
+    return float(max(off - 0.5 * moved, 0.0))
 
 
 def runs(present: Flags) -> list[slice]:
     """Slices of consecutive True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _between(a: Floats, b: Floats, times: Times) -> Floats:
+    """The face at the second of three times when `a` stands at the first and `b` at the third."""
+    return np.asarray(a + (b - a) * (times[1] - times[0]) / (times[2] - times[0]))
 
 
 def fill(

@@ -155,7 +155,10 @@ def _to_frame(
         return region, difference[part], mask[part]
     to_crop = invert(crop_to_frame) @ translation(*low)
     back = warp(difference, to_crop, (width, height), border="replicate")
-    cover = warp(mask[..., None], to_crop, (width, height), kernel="linear", border="zero")[..., 0]
+    # No prefilter: it would spread the mask over pixels that it does not cover.
+    cover = warp(
+        mask[..., None], to_crop, (width, height), kernel="linear", border="zero", antialias=False
+    )[..., 0]
     return region, back, np.where(cover > 1e-4, np.clip(cover, 0.0, 1.0), 0.0).astype(np.float32)
 
 

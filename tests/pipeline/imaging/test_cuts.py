@@ -1,0 +1,112 @@
+"""Cuts are found; flashes, pans, lamps, noise and fades are not taken for cuts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.imaging.cuts import CutDetector, find_cuts
+
+
+def scene(seed: int, frames: int = 30, drift: float = 0.4) -> list[np.ndarray]:
+    """A slow pan over a random scene of a few coloured shapes."""
+    rng = np.random.default_rng(seed)
+    wide = np.full((90, 400, 3), rng.integers(40, 200, 3), np.uint8)
+    for _ in range(40):
+        centre = (int(rng.integers(0, 400)), int(rng.integers(0, 90)))
+        colour = tuple(int(v) for v in rng.integers(0, 255, 3))
+        cv2.circle(wide, centre, int(rng.integers(8, 25)), colour, -1)
+    wide = cv2.GaussianBlur(wide, (0, 0), 1.5)
+    return [wide[9:81, int(i * drift) : int(i * drift) + 96].copy() for i in range(frames)]
+
+
+def test_cuts_between_scenes_are_found_to_the_frame() -> None:
+    assert find_cuts(scene(1) + scene(2, 17) + scene(3, 25)) == (30, 47)
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 28, 29])
+def test_a_cut_near_an_end_of_the_clip_is_found(at: int) -> None:
+    assert find_cuts(scene(1, at) + scene(2, 30 - at)) == (at,)
+
+
+def test_a_cut_is_found_from_either_side_of_time() -> None:
+    clip = scene(1, 20) + scene(2, 30)
+    assert find_cuts(clip[::-1]) == (30,)
+
+
+def test_shots_of_half_a_second_are_told_apart() -> None:
+    clip = [frame for seed in range(5) for frame in scene(seed, 12)]
+    assert find_cuts(clip) == (12, 24, 36, 48)
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_flash_is_no_cut(length: int) -> None:
+    clip = scene(4)
+    for i in range(15, 15 + length):
+        clip[i] = np.full_like(clip[i], 255)
+    assert find_cuts(clip) == ()
+
+
+@pytest.mark.parametrize("speed", [1.0, 6.0, 9.0])
+def test_a_pan_is_no_cut(speed: float) -> None:
+    assert find_cuts(scene(5, 30, speed)) == ()
+
+
+def test_a_lamp_switched_on_is_no_cut() -> None:
+    clip = scene(6)
+    lit = [(f * 0.5).astype(np.uint8) for f in clip[:15]] + clip[15:]
+    assert find_cuts(lit) == ()
+
+
+def test_noise_is_no_cut() -> None:
+    rng = np.random.default_rng(0)
+    clip = [np.clip(f + rng.normal(0, 25, f.shape), 0, 255).astype(np.uint8) for f in scene(7)]
+    assert find_cuts(clip) == ()
+
+
+@pytest.mark.parametrize("length", [8, 20])
+def test_a_dissolve_is_no_cut(length: int) -> None:
+    a, b = scene(8, 40)[0].astype(float), scene(9, 40)[0].astype(float)
+    share = np.clip((np.arange(40) - 10) / length, 0, 1)
+    assert find_cuts([(a * (1 - s) + b * s).astype(np.uint8) for s in share]) == ()
+
+
+def test_a_fade_to_black_is_no_cut() -> None:
+    clip = scene(10, 30)
+    assert (
+        find_cuts(
+            [(f * s).astype(np.uint8) for f, s in zip(clip, np.linspace(1, 0, 30), strict=True)]
+        )
+        == ()
+    )
+
+
+def test_uint8_and_float_pictures_are_the_same_to_it() -> None:
+    clip = scene(1) + scene(2)
+    assert find_cuts([f.astype(np.float32) / 255 for f in clip]) == find_cuts(clip)
+
+
+def test_update_says_at_once_when_a_frame_looks_like_a_new_shot() -> None:
+    detector = CutDetector()
+    said = [detector.update(f) for f in scene(1, 10) + scene(2, 10)]
+    assert [i for i, s in enumerate(said) if s] == [10]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_tiny_clips_have_no_cuts(count: int) -> None:
+    assert find_cuts(scene(1, 5)[:count]) == ()
+
+
+def test_real_clips_in_a_row_are_cut_where_they_join(shared: Path) -> None:
+    clip, joins = [], []
+    for name in ("d0", "d9", "d13", "s18", "d9"):
+        video = cv2.VideoCapture(str(shared / f"data/clips/{name}.mp4"))
+        for _ in range(15):
+            ok, frame = video.read()
+            assert ok
+            clip.append(cv2.resize(frame[..., ::-1], (96, 72), interpolation=cv2.INTER_AREA))
+        joins.append(len(clip))
+    assert find_cuts(clip) == tuple(joins[:-1])
