@@ -89,7 +89,7 @@ def test_ffhq_crops_put_the_face_where_ffhq_has_it() -> None:
 
 
 def test_ffhq_crops_of_a_large_face_do_not_alias() -> None:
-    y, x = np.mgrid[:800, :800]
+    x = np.mgrid[:800, :800][1]
     stripes = np.repeat(((x % 2) * 255).astype(np.uint8)[..., None], 3, 2)
     matrix = g.quad_to_matrix(g.ffhq_quad(drawn_face((400, 380), 180)), 128)
     out = cut(rgb_frame(0, stripes), matrix, 128)

@@ -1,4 +1,4 @@
-"""Tracks: who is who over time, what happens at gaps, cuts and turns, and which faces a user means."""
+"""Tracks: who is who over time, what happens at gaps, cuts and turns, whom a user means."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ def one(positions: list[tuple[float, float] | None], score: float = 0.9) -> list
 
 def still(count: int) -> list[list[Face]]:
     return one([(200.0, 200.0)] * count)
-
-
-# --- link ------------------------------------------------------------------------------------------
 
 
 def test_a_face_in_every_frame_is_one_track() -> None:
@@ -112,9 +109,6 @@ def test_tracks_are_the_same_at_half_the_frame_rate() -> None:
     faces = one([(200 + 8.0 * i, 200) for i in range(100)])
     (track,) = link(faces[::2], times=TIMES[::2])
     assert len(track) == 50
-
-
-# --- refine ----------------------------------------------------------------------------------------
 
 
 def raw_of(faces: list[list[Face]], cuts: tuple[int, ...] = ()) -> RawTrack:
@@ -214,10 +208,7 @@ def test_refining_is_the_same_whatever_stands_left_or_right_in_the_picture() -> 
     a = [[found(i, drawn_face((200, 200)) + noise[i])] for i in range(100)]
     b = [[found(i, transform(move, drawn_face((200, 200)) + noise[i]))] for i in range(100)]
     left, right = refine(raw_of(a), times=TIMES), refine(raw_of(b), times=TIMES)
-    np.testing.assert_allclose(left.landmarks + (300, 40), right.landmarks, atol=1e-3)
-
-
-# --- select ----------------------------------------------------------------------------------------
+    np.testing.assert_allclose(left.landmarks + np.array([300, 40]), right.landmarks, atol=1e-3)
 
 
 @pytest.fixture
