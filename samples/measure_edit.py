@@ -1,0 +1,92 @@
+"""Judge an edited clip with a face mesh that visagist has never seen.
+
+    python -m venv mesh
+    mesh/bin/pip install mediapipe==0.10.14 av    # the last wheels with a model inside
+    mesh/bin/python samples/measure_edit.py SOURCE EDITED
+
+Prints, over the frames with a near-frontal face: the share with a wider mouth and higher corners,
+by how much (in distances between the outer eye corners), and the temporal jitter of the result
+against the source's (median second difference of mouth and cheek points).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import av
+import numpy as np
+from mediapipe.python.solutions.face_mesh import FaceMesh
+from numpy.typing import NDArray
+
+Mesh = NDArray[np.float64]
+"""(T, 478, 2) [px]; NaN in frames without a face."""
+
+RIGHT_EYE, LEFT_EYE = 33, 263
+CORNERS = (61, 291)
+LIPS = (0, 17)
+JAW_ENDS, NOSE_TIP = (234, 454), 1
+MOVING = [61, 291, 0, 17, 13, 14, 152, 205, 425, 37, 267]
+"""Mouth, cheeks, chin: what a smile moves."""
+
+
+def mesh_of(path: str) -> Mesh:
+    """Return the face mesh of every frame of a clip."""
+    finder = FaceMesh(max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3)
+    frames = []
+    with av.open(path) as container:
+        for frame in container.decode(video=0):
+            found = finder.process(frame.to_ndarray(format="rgb24")).multi_face_landmarks
+            size = (frame.width, frame.height)
+            points = [(p.x, p.y) for p in found[0].landmark] if found else [(np.nan, np.nan)] * 478
+            frames.append(np.array(points) * size)
+    return np.array(frames)
+
+
+def in_face(mesh: Mesh, points: tuple[int, ...] | int) -> Mesh:
+    """Return points in the frame of the eyes: origin between them, unit their distance."""
+    right, left = mesh[:, RIGHT_EYE], mesh[:, LEFT_EYE]
+    axis = left - right
+    unit = np.linalg.norm(axis, axis=1, keepdims=True)
+    x_axis = axis / unit
+    y_axis = np.stack([-x_axis[:, 1], x_axis[:, 0]], axis=1)
+    chosen = mesh[:, np.atleast_1d(points)] - ((right + left) / 2)[:, None]
+    local = np.stack([(chosen * x_axis[:, None]).sum(-1), (chosen * y_axis[:, None]).sum(-1)], -1)
+    return np.asarray(local / unit[:, None])
+
+
+def smile_of(mesh: Mesh) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mouth width and height of the corners over the eye line's level, per frame."""
+    corners = in_face(mesh, CORNERS)
+    return np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1), -corners[:, :, 1].mean(axis=1)
+
+
+def near_frontal(mesh: Mesh) -> NDArray[np.bool_]:
+    """Return where the nose lies in the middle 40 % between the jaw's ends."""
+    ends, nose = in_face(mesh, JAW_ENDS)[:, :, 0], in_face(mesh, NOSE_TIP)[:, 0, 0]
+    place = (nose - ends[:, 0]) / (ends[:, 1] - ends[:, 0])
+    return (place > 0.3) & (place < 0.7)
+
+
+def jitter(mesh: Mesh) -> float:
+    """Return the median second difference of the moving points [% of the eye distance]."""
+    unit = np.nanmedian(np.linalg.norm(mesh[:, LEFT_EYE] - mesh[:, RIGHT_EYE], axis=1))
+    second = np.diff(mesh[:, MOVING], n=2, axis=0)
+    return float(100 * np.nanmedian(np.linalg.norm(second, axis=-1)) / unit)
+
+
+def main(source_path: str, edited_path: str) -> None:
+    """Print the comparison."""
+    source, edited = mesh_of(source_path), mesh_of(edited_path)
+    if len(source) != len(edited):
+        raise SystemExit(f"{len(source)} frames in {source_path}, {len(edited)} in {edited_path}")
+    judged = near_frontal(source) & np.isfinite(edited).all(axis=(1, 2))
+    wider, higher = (b - a for a, b in zip(smile_of(source), smile_of(edited), strict=True))
+    both = ((wider > 0) & (higher > 0))[judged].mean()
+    print(f"{judged.sum()} of {len(source)} frames near-frontal")
+    print(f"mouth wider and corners higher: {both:.1%}")
+    print(f"width {wider[judged].mean():+.3f}, corners {higher[judged].mean():+.3f} eye distances")
+    print(f"jitter, edited / source: {jitter(edited) / jitter(source):.2f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
