@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import sys
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--steps", type=int, help="of every trained part")
     training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
     training.add_argument("--resume", type=Path, help="weights to start from")
+    training.add_argument(
+        "--average",
+        action="store_true",
+        help="keep the mean of the resumed and the trained weights",
+    )
     commands.choices["evaluate"].add_argument("--weights", type=Path, default=PACKAGED_WEIGHTS)
     return parser
 
@@ -82,7 +88,10 @@ def _train(args: argparse.Namespace) -> None:
             nets[part] = known or LandmarkNet(PARTS[part])
             continue
         recipe = train.Recipe(steps=args.steps or STEPS[part], rate=args.rate, seed=args.seed)
+        before = copy.deepcopy(known)
         nets[part] = train.train_part(part, plain, rendered, recipe, start=known)
+        if args.average and before is not None:
+            train.update_average(nets[part], before, keep=0.5)
     finish(nets, args.data, args.out)
     _evaluate(LandmarkCascade.load(args.out), args)
 

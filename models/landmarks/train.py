@@ -64,7 +64,8 @@ def landmark_loss(
     return shape + 0.3 * known, (distance.mean(dim=1) * face).sum() / many
 
 
-def _update_average(average: nn.Module, current: nn.Module, keep: float) -> None:
+def update_average(average: nn.Module, current: nn.Module, keep: float) -> None:
+    """Move every weight of `average` towards `current`, keeping the share `keep` of what it was."""
     with torch.no_grad():
         for a, c in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
             if a.dtype.is_floating_point:
@@ -106,7 +107,7 @@ def train_part(
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(net.parameters(), 20.0)
         optimizer.step()
-        _update_average(average, net, min(recipe.average, (step + 1) / (step + 10)))
+        update_average(average, net, min(recipe.average, (step + 1) / (step + 10)))
         value = float(distance)
         running = value if math.isnan(running) else 0.98 * running + 0.02 * value
         if step % 100 == 99:
