@@ -35,7 +35,6 @@ from ..imaging.geometry import (
     transform,
     translation,
 )
-from ..imaging.masks import outline
 from ..imaging.resample import warp
 from ..types import AlignedBatch, FaceOutcome, FaceState, FaceTrack, Frame
 
@@ -62,7 +61,8 @@ class NativeCrop:
     """Squares of the frame's own pixels, one side per track."""
 
     side_eyes: float = 3.4
-    """Side in outer eye distances: of the widest found in the track, so that a turn keeps it."""
+    """Side in outer eye distances (or 1.3 eye–mouth distances where those are more, as on a turned
+    head), of the largest face in the track."""
     multiple: int = 16
     """The side is rounded up to a multiple of this [px]."""
     min_side: int = 64
@@ -75,17 +75,19 @@ class NativeCrop:
     def place(
         self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
     ) -> tuple[int, Affine]:
-        """Squares centred on the face's outline, forehead included, to the whole pixel."""
+        """Squares centred between eyes and mouth, to the whole pixel."""
         del times
         square = _square_pixels(pixel_aspect)
         points = transform(square, track.landmarks)
+        eyes = 0.5 * (points[:, 36] + points[:, 45])
+        mouth = 0.5 * (points[:, 48] + points[:, 54])
+        size = np.maximum(eye_distance(points), 1.3 * np.linalg.norm(eyes - mouth, axis=-1))
         present = track.states != FaceState.ABSENT
-        eyes = eye_distance(points[present]) if present.any() else np.array([1.0])
-        wanted = max(self.side_eyes * float(np.percentile(eyes, 95)), self.min_side)
+        # Not the very largest: one frame with wrong landmarks must not blow up the whole track.
+        largest = float(np.percentile(size[present], 95)) if present.any() else 1.0
+        wanted = max(self.side_eyes * largest, self.min_side)
         side = int(np.ceil(wanted / self.multiple)) * self.multiple
-        shape = outline(points)
-        centre = 0.5 * (shape.min(1) + shape.max(1))
-        corner = np.rint(centre - 0.5 * (side - 1))
+        corner = np.rint(0.5 * (eyes + mouth) - 0.5 * (side - 1))
         crop_to_square = np.tile(np.eye(3), (len(track), 1, 1))
         crop_to_square[:, :2, 2] = corner
         return side, invert(square) @ crop_to_square

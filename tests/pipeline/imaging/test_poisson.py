@@ -115,7 +115,7 @@ def test_the_membrane_scales_with_the_values_so_bit_depth_is_nothing_to_it() -> 
 
 
 def test_clone_agrees_with_opencv_seamless_clone() -> None:
-    # OpenCV erodes the mask by three pixels and solves on its bounding box, so the two can only agree
+    # OpenCV erodes the mask by three pixels and solves on its bounding box, so the two only agree
     # where source and target are as alike as an edit and its original: here they differ by 6 grey
     # levels in detail and by 12 in colour.
     size = 200
