@@ -1,0 +1,1 @@
+"""Videos in and out: the only files of the program that import PyAV (FFmpeg)."""

@@ -22,9 +22,10 @@ MAX_PIXELS = 1 << 27
 
 _REFUSED_FORMATS = {
     *("hls", "dash", "imf", "concat", "concatf", "sdp", "rtsp", "rtp", "sap", "lavfi"),
+    *("webm_dash_manifest", "vapoursynth", "avisynth"),
     *("tty", "bin", "xbin", "adf", "idf", "ffmetadata"),
 }
-"""Demuxers that reach for other files or addresses, or that draw text files as pictures."""
+"""Demuxers that reach for other files or addresses, run scripts, or draw text as pictures."""
 
 _GENERATE_PTS = 0x1
 """AVFMT_FLAG_GENPTS."""

@@ -50,6 +50,19 @@ _TURNS = {
 """Rotation part (a, b, c, d) of a display matrix → clockwise turn [deg] that players apply."""
 
 
+_NOT_CARRIED = {
+    "DYNAMIC_HDR_PLUS": "HDR10+ dynamic metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid dynamic metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "A53_CC": "closed captioning inside the pictures",
+    "STEREO3D": "the mark of a stereoscopic picture",
+    "SPHERICAL": "the mark of a spherical (360 degree) picture",
+    "ICC_PROFILE": "the ICC colour profile",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment",
+}
+"""Side data of frames that PyAV can read but not write → what it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
     """A stream that is not edited but copied packet for packet."""
@@ -172,9 +185,12 @@ def _describe(
 ) -> Source:
     encoding, _, conversion = encoding_of(frame, frame.height)
     warnings = [conversion] if conversion else []
-    matrix = _side_data(frame, "DISPLAYMATRIX")
-    display_matrix = struct.unpack("<9i", matrix[:36]) if len(matrix) >= 36 else ()
+    display_matrix = _display_matrix(frame)
     turn = _turn(display_matrix, frame, encoding, warnings)
+    side_data = _side_data(frame)
+    warnings += [
+        f"{what} is not carried over" for k, what in _NOT_CARRIED.items() if k in side_data
+    ]
     if frame.interlaced_frame:
         warnings.append(
             "the video is interlaced: frames are edited whole and encoded as progressive pictures"
@@ -257,8 +273,8 @@ def _turn(
 
 def _hdr(frame: VideoFrame) -> HdrMetadata | None:
     """Read AVMasteringDisplayMetadata and AVContentLightMetadata (libavutil headers)."""
-    mastering = _side_data(frame, "MASTERING_DISPLAY_METADATA")
-    light = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    mastering = _side_data(frame).get("MASTERING_DISPLAY_METADATA", b"")
+    light = _side_data(frame).get("CONTENT_LIGHT_LEVEL", b"")
     primaries: tuple[Fraction, ...] = ()
     luminance: tuple[Fraction, ...] = ()
     if len(mastering) >= 88:
@@ -271,13 +287,26 @@ def _hdr(frame: VideoFrame) -> HdrMetadata | None:
     return HdrMetadata(primaries, luminance, level) if primaries or luminance or level else None
 
 
-def _side_data(frame: VideoFrame, name: str) -> bytes:
+def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """Return the nine numbers of the display matrix, or nothing."""
+    stored = _side_data(frame).get("DISPLAYMATRIX", b"")
+    if len(stored) >= 36:
+        return struct.unpack("<9i", stored[:36])
+    # Where side data cannot be listed, FFmpeg still tells the (counter-clockwise) angle.
+    for (a, b, c, d), turn in _TURNS.items():
+        if turn and turn == -frame.rotation % 360:
+            return (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    return ()
+
+
+def _side_data(frame: VideoFrame) -> dict[str, bytes]:
+    """Return the frame's side data by FFmpeg's name; nothing if one of them has no name in PyAV."""
     try:
         # PyAV's container iterates over its items, not over keys as its Mapping annotation says.
         items = cast(list[SideData], list(frame.side_data))
-    except ValueError:  # a kind of side data this PyAV has no name for
-        return b""
-    return next((bytes(item) for item in items if item.type.name == name), b"")
+    except ValueError:
+        return {}
+    return {item.type.name: bytes(item) for item in items}
 
 
 def _stream_info(stream: av.stream.Stream) -> StreamInfo:

@@ -74,6 +74,26 @@ def test_an_interlaced_clip_is_named(make_clip: MakeClip) -> None:
     assert any("interlaced" in w for w in probe(path).warnings)
 
 
+def test_what_lies_in_the_pictures_and_cannot_be_written_again_is_named(
+    make_clip: MakeClip,
+) -> None:
+    options = {"x264-params": "frame-packing=3", "threads": "1"}
+    assert "the mark of a stereoscopic picture is not carried over" in (
+        probe(make_clip("a.mp4", options=options)).warnings
+    )
+
+
+@pytest.mark.parametrize("angle", [-90, 90, 180])
+def test_the_turn_is_found_even_where_side_data_cannot_be_listed(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, angle: int
+) -> None:
+    path = make_clip("a.mp4", rotation_ccw=angle)
+    expected = probe(path).display_matrix
+    monkeypatch.setattr("pipeline.video.probe._side_data", lambda frame: {})
+    assert probe(path).display_matrix == expected != ()
+    assert probe(path).turn_deg == -angle % 360
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"nope\.mp4: no such file"):
         probe(tmp_path / "nope.mp4")
