@@ -163,7 +163,7 @@ def test_exactly_the_chroma_samples_that_stay_inside_may_change(kind: Kind) -> N
 
 
 def decoded_chroma(frame: Frame, planes: list[NDArray[np.generic]]) -> NDArray[np.float64]:
-    """Return the blue-difference plane at luma resolution by interpolation in one axis at a time."""
+    """Return the blue-difference plane at luma resolution, interpolated axis by axis."""
     sx, sy = subsampling(frame)
     chroma = planes[1].astype(np.float64)
     for axis, s, length in ((0, sy, frame.height), (1, sx, frame.width)):
