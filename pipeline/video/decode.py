@@ -8,8 +8,8 @@ its predecessor's is moved one tick after it. The last two are counted in `warni
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -46,6 +46,20 @@ class Loss:
     where_s: float
     """Presentation time [s] of the damage, as far as known."""
     message: str
+
+
+def summarize(losses: Sequence[Loss]) -> list[str]:
+    """Return one sentence for each sort of loss: how many, what, and where the first is."""
+    first: dict[str, float] = {}
+    for loss in losses:
+        first.setdefault(loss.message, loss.where_s)
+    counts = Counter(loss.message for loss in losses)
+    return [
+        f"{counts[message]} × at {where_s:.2f} s and later: {message}"
+        if counts[message] > 1
+        else f"at {where_s:.2f} s: {message}"
+        for message, where_s in first.items()
+    ]
 
 
 class VideoReader:

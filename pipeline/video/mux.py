@@ -205,7 +205,7 @@ class Muxer:
         video.color_primaries = source.info.color_primaries
         video.color_trc = source.info.color_transfer
         video.codec_context.thread_count = threads
-        if plan.container in ("mp4", "mov") and plan.codec == "libx265":
+        if self._is_mov and plan.codec == "libx265":
             video.codec_tag = "hvc1"  # the tag Apple players insist on
         if plan.container == "avi":
             video.max_b_frames = 0  # AVI stores decoding times only

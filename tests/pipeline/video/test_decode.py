@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import VideoError
-from pipeline.video.decode import VideoReader
+from pipeline.video.decode import Loss, VideoReader, summarize
 from pipeline.video.probe import probe
 
 MakeClip = Callable[..., Path]
@@ -140,6 +140,30 @@ def test_damage_in_the_middle_costs_few_frames_and_is_reported(
     where = float(hit.pts * hit.time_base)
     assert min(abs(loss.where_s - where) for loss in reader.losses) < 0.5
     assert frames[-1].pts * reader.source.info.time_base == Fraction(59, 25)
+
+
+def test_losses_are_summed_up_by_sort() -> None:
+    losses = [
+        Loss("concealed", 1.5, "a frame was decoded with guessed parts"),
+        Loss("packet", 2.0, "a packet could not be decoded: bad"),
+        Loss("concealed", 3.0, "a frame was decoded with guessed parts"),
+    ]
+    assert summarize(losses) == [
+        "2 × at 1.50 s and later: a frame was decoded with guessed parts",
+        "at 2.00 s: a packet could not be decoded: bad",
+    ]
+
+
+def test_a_damaged_input_gives_a_complete_output_of_what_was_left(
+    make_clip: MakeClip, tools, tmp_path: Path
+) -> None:
+    options = {"movflags": "+faststart"}
+    source = make_clip("in.mp4", frames=60, audio=("eng",), muxer_options=options)
+    source.write_bytes(source.read_bytes()[: int(source.stat().st_size * 0.6)])
+    left = tools.read(source)
+    tools.transcode(source, tmp_path / "out.mp4")
+    assert len(tools.read(tmp_path / "out.mp4")) == len(left) < 60
+    assert len(tools.packets(tmp_path / "out.mp4", "audio")) > 10
 
 
 def test_an_undamaged_file_has_no_losses(make_clip: MakeClip) -> None:
