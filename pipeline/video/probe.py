@@ -184,38 +184,42 @@ def _describe(
     path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame
 ) -> Source:
     encoding, _, conversion = encoding_of(frame, frame.height)
-    warnings = [conversion] if conversion else []
     display_matrix = _display_matrix(frame)
-    turn = _turn(display_matrix, frame, encoding, warnings)
-    side_data = _side_data(frame)
-    warnings += [
-        f"{what} is not carried over" for k, what in _NOT_CARRIED.items() if k in side_data
-    ]
-    if frame.interlaced_frame:
-        warnings.append(
-            "the video is interlaced: frames are edited whole and encoded as progressive pictures"
-        )
-    if stream.metadata.get("alpha_mode") == "1" and not encoding.pix_fmt.startswith("yuva"):
-        warnings.append("the transparency of this WebM video cannot be read and is lost")
-    if int(frame.colorspace) in (8, 14):
-        warnings.append(
-            f"colour matrix {int(frame.colorspace)} (YCgCo or ICtCp) is treated as YCbCr; colours "
-            "inside an edit may be off, outside they are untouched"
-        )
-    aspect = stream.sample_aspect_ratio or None
-    upright = aspect or Fraction(1)
+    turn, oddity = _turn(display_matrix, frame, encoding)
+    info = _info(container, stream, frame, turn)
+    warnings = (conversion, oddity, *_not_kept(stream, frame, encoding))
+    return Source(
+        path=path,
+        info=info,
+        stream_index=stream.index,
+        others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
+        encoding=encoding,
+        stored_size=(frame.width, frame.height),
+        sample_aspect=stream.sample_aspect_ratio or None,
+        display_matrix=display_matrix,
+        turn_deg=turn,
+        hdr=_hdr(frame),
+        first_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
+        nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
+        profile=stream.profile or "",
+        warnings=tuple(w for w in warnings if w),
+    )
+
+
+def _info(
+    container: InputContainer, stream: VideoStream, frame: VideoFrame, turn_deg: int
+) -> VideoInfo:
     width, height = frame.width, frame.height
-    if turn in (90, 270):
-        width, height, upright = height, width, 1 / upright
-    time_base = stream.time_base or Fraction(1, 90_000)
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-    info = VideoInfo(
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if turn_deg in (90, 270):
+        width, height, aspect = height, width, 1 / aspect
+    return VideoInfo(
         width=width,
         height=height,
-        time_base=time_base,
-        rate=rate,
-        rotation_deg=turn,
-        pixel_aspect=upright,
+        time_base=stream.time_base or Fraction(1, 90_000),
+        rate=stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25),
+        rotation_deg=turn_deg,
+        pixel_aspect=aspect,
         pix_fmt=frame.format.name,
         codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
@@ -226,49 +230,48 @@ def _describe(
         frame_count_hint=stream.frames,
         duration_s=announced_duration_s(stream) or (container.duration or 0) / 1e6,
     )
-    return Source(
-        path=path,
-        info=info,
-        stream_index=stream.index,
-        others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
-        encoding=encoding,
-        stored_size=(frame.width, frame.height),
-        sample_aspect=aspect,
-        display_matrix=display_matrix,
-        turn_deg=turn,
-        hdr=_hdr(frame),
-        first_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
-        nominal_duration=max(1, round(1 / (rate * time_base))),
-        profile=stream.profile or "",
-        warnings=tuple(warnings),
-    )
+
+
+def _not_kept(stream: VideoStream, frame: VideoFrame, encoding: PixelEncoding) -> list[str]:
+    """Return sentences on what the pictures carry and the output will not."""
+    side_data = _side_data(frame)
+    found = [
+        f"{what} is not carried over" for key, what in _NOT_CARRIED.items() if key in side_data
+    ]
+    if frame.interlaced_frame:
+        found.append(
+            "the video is interlaced: frames are edited whole and encoded as progressive pictures"
+        )
+    if stream.metadata.get("alpha_mode") == "1" and not encoding.pix_fmt.startswith("yuva"):
+        found.append("the transparency of this WebM video cannot be read and is lost")
+    if int(frame.colorspace) in (8, 14):
+        found.append(
+            f"colour matrix {int(frame.colorspace)} (YCgCo or ICtCp) is treated as YCbCr; colours "
+            "inside an edit may be off, outside they are untouched"
+        )
+    return found
 
 
 def _turn(
-    display_matrix: tuple[int, ...],
-    frame: VideoFrame,
-    encoding: PixelEncoding,
-    warnings: list[str],
-) -> int:
-    """Return the turn [deg] a display matrix asks for; what is no plain turn is warned of."""
+    display_matrix: tuple[int, ...], frame: VideoFrame, encoding: PixelEncoding
+) -> tuple[int, str]:
+    """Return the turn [deg] a display matrix asks for, and a warning if it is no plain turn."""
     if not display_matrix:
-        return 0
+        return 0, ""
     a, b, _, c, d = (round(v / 65536, 3) for v in display_matrix[:5])
     turn = _TURNS.get((int(a), int(b), int(c), int(d))) if {a, b, c, d} <= {-1, 0, 1} else None
     if turn is None:
-        warnings.append(
+        return 0, (
             "the display matrix mirrors or turns by no multiple of 90 degrees: it is kept, but "
             "faces are looked for in the picture as stored"
         )
-        return 0
     is_subsampled = encoding.pix_fmt.startswith("yuv") and "444" not in encoding.pix_fmt
     if turn and is_subsampled and (frame.width % 2 or frame.height % 2):
-        warnings.append(
+        return 0, (
             f"a turned picture of odd size {frame.width}x{frame.height} is edited as stored; the "
             "turn is kept for players"
         )
-        return 0
-    return turn
+    return turn, ""
 
 
 def _hdr(frame: VideoFrame) -> HdrMetadata | None:
