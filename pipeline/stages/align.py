@@ -194,7 +194,7 @@ def _why_not(track: FaceTrack, row: int) -> str:
     """Why a frame of weight 0 takes no edit."""
     if track.states[row] == FaceState.ABSENT:
         return "face not seen well enough"
-    return "face turned away"
+    return "face turned away, or its mouth covered"
 
 
 def _batch(placed: _Placed, rows: Sequence[tuple[Frame, int]]) -> AlignedBatch:
