@@ -7,10 +7,11 @@ are checked when an object is made, so that nothing wrong is found after frame 1
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from .errors import UsageError
 
@@ -89,25 +90,65 @@ class EncodeOptions:
 
 
 def load_preset(path: Path) -> dict[str, Any]:
-    """Return the settings of a TOML preset as keyword arguments of the command line's options.
+    """Return the settings of a TOML preset: names of the options above, `attr` and `strength`.
+
+    `attr` is a list of `name` or `name=strength`; the others have the type of their option. Ranges
+    are checked when the options are made.
 
     Raises:
-        UsageError: the file cannot be read, is not TOML, or names an option that does not exist.
+        UsageError: the file cannot be read, is not TOML, names an option that does not exist, or
+            gives one a value of another type.
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
         raise UsageError(f"cannot use the preset {path}: {e}") from e
-    known = {
-        f.name
-        for options in (AnalyzeOptions, RenderOptions, EncodeOptions)
-        for f in dataclasses.fields(options)
-    } | {"attr"}
-    if unknown := sorted(set(settings) - known):
+    accepted = _preset_types()
+    if unknown := sorted(set(settings) - set(accepted)):
+        near = difflib.get_close_matches(unknown[0], accepted, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            f"preset {path}: unknown setting {unknown[0]!r}; accepted: {', '.join(sorted(known))}"
+            f"preset {path}: unknown setting {unknown[0]!r}; {hint}accepted: "
+            f"{', '.join(sorted(accepted))}"
         )
+    if isinstance(settings.get("attr"), str):
+        settings["attr"] = [settings["attr"]]
+    for name, value in settings.items():
+        if not _is_a(value, accepted[name]):
+            raise UsageError(
+                f"preset {path}: {name} = {value!r} is not {_KINDS[accepted[name]]}, which it "
+                "must be"
+            )
     return settings
+
+
+_KINDS: dict[type, str] = {
+    str: "a text in quotes",
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list of texts",
+}
+
+
+def _preset_types() -> dict[str, type]:
+    """Return what a preset may set, and the type of each."""
+    types: dict[str, type] = {"attr": list, "strength": float}
+    for options in (AnalyzeOptions, RenderOptions, EncodeOptions):
+        hints = get_type_hints(options)
+        for field in dataclasses.fields(options):
+            declared = [t for t in get_args(hints[field.name]) if isinstance(t, type)]
+            own = [t for t in declared if t is not type(None)] or [hints[field.name]]
+            types[field.name] = own[0] if own[0] in _KINDS else str  # a Literal holds texts
+    return types
+
+
+def _is_a(value: object, kind: type) -> bool:
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

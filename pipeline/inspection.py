@@ -1,70 +1,84 @@
-"""One frame, stage by stage, as pictures and JSON; and contact sheets of a clip."""
+"""One frame, stage by stage, as pictures and JSON; and contact sheets of a clip.
+
+There is no picture of a reconstructed face: the portrait model decodes only the difference between
+two codes, never a whole face (`residual` shows that difference in the crop).
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .errors import OutputError, UsageError
-from .imaging.color import frame_to_rgb
-from .imaging.geometry import head_pose
-from .progress import Silent, Stopwatch
+from .imaging.geometry import head_pose, landmark_box, transform
+from .pictures import (
+    Picture,
+    crop_of,
+    difference,
+    draw_face,
+    fit,
+    rgb_of,
+    sheet,
+    tensor_rgb,
+    write_png,
+)
+from .progress import Progress, Silent, Stopwatch
 from .run import EditRequest, Plan, crops_of, make_plan, render
-from .types import EditedBatch, FaceTrack, Frame
+from .targets import check_folder, check_target
+from .types import EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
 from .video.decode import VideoReader
 
-Picture = NDArray[np.uint8]
-
-_RESIDUAL_GAIN = 4.0
+_RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
-_TILE_PX = 512
-_SHEET_HEIGHT_PX = 300
+_TILE_PX: Final = 384
+_SHEET_TILE_PX: Final = 300
+_DRAWN_PX: Final = 960
+"""Small frames are enlarged to about this long side before landmarks are drawn on them."""
+_FACE_MARGIN: Final = 0.55
+"""Of a face's box, left around it on a contact sheet."""
 
 
-def inspect(request: EditRequest, frame_index: int, folder: Path | None = None) -> Path:
+def inspect(
+    request: EditRequest,
+    frame_index: int,
+    folder: Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     """Write everything about one frame into a folder and return the folder.
 
-    Pictures (PNG): `frame`, `landmarks`, `composite`, and per face `crop`, `edited`, `mask`,
-    `residual` (grey = no change), `blended`, `side-by-side`. `frame.json` holds the numbers.
+    Pictures (PNG): `frame`, `landmarks` (with box and crop), `composite`, `change` (grey = none),
+    `side-by-side`, and per face `crop`, `edited`, `mask`, `residual`, `blended` and `overview`.
+    `frame.json` holds the numbers.
 
     Raises:
         UsageError: the clip has no such frame.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something and `overwrite` is off.
     """
-    plan = make_plan(request, Stopwatch(), Silent())
+    folder = folder or request.input.with_name(f"{request.input.stem}.frame{frame_index}")
+    check_folder(folder, "the folder", overwrite=overwrite)
+    plan = make_plan(request, Stopwatch(), progress or Silent())
     if not 0 <= frame_index < plan.frame_count:
         raise UsageError(
             f"frame {frame_index} does not exist; {request.input} has frames 0 to "
             f"{plan.frame_count - 1}"
         )
-    folder = folder or request.input.with_name(f"{request.input.stem}.frame{frame_index}")
     frame = _frames_at(plan, [frame_index])[0]
     result = next(iter(render(plan, [frame], Stopwatch())))
-    pictures = {
-        "frame": _rgb(frame),
-        "landmarks": _draw_tracks(_rgb(frame), plan.tracks, frame_index),
-        "composite": _rgb(result.frame),
-    }
-    facts: dict[str, Any] = {"frame": frame_index, "pts": frame.pts, "faces": []}
-    outcomes = {outcome.track_id: outcome for outcome in result.faces}
-    for batch in crops_of(plan, [frame]):
-        with torch.inference_mode():
-            edited = plan.chain(batch)
-        pictures |= _face_pictures(edited, _rgb(result.frame))
-    for track in _present(plan.tracks, frame_index):
-        outcome = outcomes.get(track.track_id)
-        facts["faces"].append(_face_facts(track, frame_index, plan))
-        facts["faces"][-1]["edited"] = bool(outcome and outcome.edited)
-        facts["faces"][-1]["skipped"] = outcome.reason if outcome else "not selected"
-    _write_all(folder, pictures, facts)
+    with torch.inference_mode():
+        edited = [plan.chain(batch) for batch in crops_of(plan, [frame])]
+    pictures = _frame_pictures(plan, frame, result, edited)
+    for batch in edited:
+        pictures |= _face_pictures(batch, rgb_of(result.frame))
+    _write_all(folder, pictures, _facts(plan, result, edited))
     return folder
 
 
@@ -74,25 +88,39 @@ def preview(
     *,
     count: int = 4,
     factors: Sequence[float] = (-1.0, 0.0, 1.0, 2.0),
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a contact sheet, `count` frames down and strength factors across; return its path.
 
+    Frames are shown around the faces to be edited, if these are close together; else whole.
+
     Raises:
-        UsageError: no frame or no factor asked for.
-        OutputError: the picture cannot be written.
+        UsageError: no frame or no factor asked for, or a strength out of range.
+        OutputError: the picture exists or cannot be written.
     """
     if count < 1 or not factors:
         raise UsageError(f"a sheet of {count} frames × {len(factors)} strengths is empty")
-    plan = make_plan(request, Stopwatch(), Silent())
-    frames = _frames_at(plan, np.linspace(0, plan.frame_count - 1, count).astype(int).tolist())
-    columns = []
-    for factor in factors:
-        edits = tuple(replace(e, strength=e.strength * factor) for e in plan.edits)
-        shown = render(plan.with_edits(edits), frames, Stopwatch())
-        tiles = [_fit(_rgb(result.frame), _SHEET_HEIGHT_PX) for result in shown]
-        columns.append(np.vstack([_label(f"{factor:+g}", tiles[0].shape[1]), *tiles]))
     target = target or request.input.with_name(f"{request.input.stem}.preview.png")
-    _write_png(target, np.hstack(columns))
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"the sheet {target} must be a .png file")
+    check_target(target, "the sheet", others=[request.input], overwrite=overwrite)
+    plan = make_plan(request, Stopwatch(), progress or Silent())
+    columns = [tuple(replace(e, strength=e.strength * f) for e in plan.edits) for f in factors]
+    wanted = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
+    frames = _frames_at(plan, wanted.round().astype(int).tolist())
+    windows = _windows(plan, frames)
+    tiles: list[list[Picture]] = [[] for _ in frames]
+    for edits in columns:
+        shown = render(plan.with_edits(edits), frames, Stopwatch())
+        for row, (result, (x0, y0, x1, y1)) in enumerate(zip(shown, windows, strict=True)):
+            part = rgb_of(result.frame)[y0:y1, x0:x1]
+            tiles[row].append(fit(part, _SHEET_TILE_PX, pixel_aspect=_aspect(plan)))
+    heads = [", ".join(f"{e.attribute} {e.strength:+g}" for e in edits) for edits in columns]
+    heads = [
+        h if any(e.strength for e in c) else "original" for h, c in zip(heads, columns, strict=True)
+    ]
+    write_png(target, sheet(tiles, heads, [f"frame {frame.index}" for frame in frames]))
     return target
 
 
@@ -108,111 +136,152 @@ def _frames_at(plan: Plan, indices: Sequence[int]) -> list[Frame]:
     return found
 
 
-def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[FaceTrack]:
-    return (t for t in tracks if t.first_frame <= frame_index < t.end_frame)
+def _aspect(plan: Plan) -> float:
+    return float(plan.source.info.pixel_aspect)
 
 
-def _face_facts(track: FaceTrack, frame_index: int, plan: Plan) -> dict[str, Any]:
-    row = frame_index - track.first_frame
-    points = track.landmarks[row]
-    yaw, pitch, roll = head_pose(points, pixel_aspect=float(plan.source.info.pixel_aspect))
+def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[FaceTrack, int]]:
+    """Yield the tracks that have a place in a frame, with their row of it."""
+    for track in tracks:
+        row = frame_index - track.first_frame
+        if 0 <= row < len(track) and track.states[row] != FaceState.ABSENT:
+            yield track, row
+
+
+def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Region]:
+    """Return the part of each frame to show: a square around its faces, or all of every frame."""
+    width, height = frames[0].width, frames[0].height
+    whole: list[Region] = [(0, 0, width, height)] * len(frames)
+    boxes = []
+    for frame in frames:
+        seen = [t.landmarks[row] for t, row in _present(plan.tracks, frame.index)]
+        boxes.append(landmark_box(np.concatenate(seen), margin=_FACE_MARGIN) if seen else None)
+    sides = [float((box[2:] - box[:2]).max()) for box in boxes if box is not None]
+    side = round(max(sides, default=np.inf)) if sides else width + height
+    if side > min(width, height):
+        return whole
+    windows: list[Region] = []
+    for box in boxes:
+        centre = (box[:2] + box[2:]) / 2 if box is not None else np.array([width, height]) / 2
+        x = int(np.clip(round(float(centre[0]) - side / 2), 0, width - side))
+        y = int(np.clip(round(float(centre[1]) - side / 2), 0, height - side))
+        windows.append((x, y, x + side, y + side))
+    return windows
+
+
+def _frame_pictures(
+    plan: Plan, frame: Frame, result: EditResult, edited: Sequence[EditedBatch]
+) -> dict[str, Picture]:
+    before, after = rgb_of(frame), rgb_of(result.frame)
+    scale = max(1, round(_DRAWN_PX / max(before.shape[:2])))
+    drawn = np.ascontiguousarray(fit(before, before.shape[0] * scale))
+    crops = {int(t): _corners(b, n) for b in edited for n, t in enumerate(b.source.track_id)}
+    for track, row in _present(plan.tracks, frame.index):
+        state = FaceState(int(track.states[row])).name.lower()
+        text = f"face {track.track_id}: {state} {track.scores[row]:.2f}"
+        draw_face(drawn, track.landmarks[row], crops.get(track.track_id), text, scale)
+    tiles = [fit(p, max(_TILE_PX, p.shape[0]), pixel_aspect=_aspect(plan)) for p in (before, after)]
     return {
-        "track": track.track_id,
-        "shot": track.shot,
-        "state": int(track.states[row]),
-        "score": round(float(track.scores[row]), 3),
-        "weight": round(float(track.weights[row]), 3),
-        "yaw_deg": round(float(yaw), 1),
-        "pitch_deg": round(float(pitch), 1),
-        "roll_deg": round(float(roll), 1),
-        "landmarks_px": np.round(points.astype(float), 2).tolist(),
+        "frame": before,
+        "landmarks": drawn,
+        "composite": after,
+        "change": difference(before, after, _RESIDUAL_GAIN),
+        "side-by-side": sheet([tiles], [f"frame {frame.index}: original", "edited"], []),
     }
+
+
+def _corners(batch: EditedBatch, n: int) -> Any:
+    side = batch.images.shape[-1] - 0.5
+    square = np.array([[-0.5, -0.5], [side, -0.5], [side, side], [-0.5, side]])
+    return transform(batch.source.crop_to_frame[n], square)
 
 
 def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:
     pictures: dict[str, Picture] = {}
     batch = edited.source
     for n, track in enumerate(batch.track_id):
-        crop, changed = _tensor_rgb(batch.images[n]), _tensor_rgb(edited.images[n])
-        residual = (edited.images[n] - batch.images[n]) * _RESIDUAL_GAIN
+        crop, changed = tensor_rgb(batch.images[n]), tensor_rgb(edited.images[n])
         views = {
             "crop": crop,
             "edited": changed,
-            "mask": _tensor_rgb(edited.masks[n].expand(3, -1, -1) * 2 - 1),
-            "residual": _tensor_rgb(residual),
-            "blended": _crop_of(composite, batch.crop_to_frame[n], crop.shape[0]),
+            "blended": crop_of(composite, batch.crop_to_frame[n], crop.shape[0]),
+            "mask": tensor_rgb(edited.masks[n].expand(3, -1, -1) * 2 - 1),
+            "residual": tensor_rgb((edited.images[n] - batch.images[n]) * _RESIDUAL_GAIN),
         }
-        views["side-by-side"] = np.hstack([_fit(v, _TILE_PX) for v in views.values()])
-        pictures |= {f"face{track}-{name}": picture for name, picture in views.items()}
+        views["change"] = difference(crop, views["blended"], _RESIDUAL_GAIN)
+        tiles = [fit(view, _TILE_PX) for view in views.values()]
+        heads = ("1 crop", "2 edited crop", "3 blended into the frame")
+        lower = ("mask", "2 - 1, four times", "3 - 1, four times")
+        page = [sheet([tiles[:3]], heads, []), sheet([tiles[3:]], lower, [])]
+        pictures |= {f"face{track}-{name}": view for name, view in views.items()}
+        pictures[f"face{track}-overview"] = np.vstack(page)
     return pictures
 
 
-def _crop_of(frame: Picture, crop_to_frame: NDArray[np.float64], side: int) -> Picture:
-    shown = cv2.warpAffine(
-        frame, crop_to_frame[:2], (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
-    return np.asarray(shown, np.uint8)
+@dataclass(frozen=True, slots=True)
+class _Crop:
+    """Where one face was cut out of the frame."""
+
+    side_px: int
+    crop_to_frame: list[list[float]]
+    mask_share: float
 
 
-def _draw_tracks(picture: Picture, tracks: Iterable[FaceTrack], frame_index: int) -> Picture:
-    picture = np.ascontiguousarray(picture)
-    for track in _present(tracks, frame_index):
-        points = track.landmarks[frame_index - track.first_frame]
-        radius = max(1, round(float(np.ptp(points[:, 0])) / 150))
-        for x, y in points:
-            cv2.circle(picture, (round(float(x)), round(float(y))), radius, (0, 255, 0), -1)
-        x0, y0 = points.min(0).astype(int)
-        x1, y1 = points.max(0).astype(int)
-        cv2.rectangle(picture, (int(x0), int(y0)), (int(x1), int(y1)), (255, 200, 0), 1)
-        cv2.putText(
-            picture,
-            f"track {track.track_id}",
-            (int(x0), max(12, int(y0) - 6)),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.5,
-            (255, 200, 0),
-            1,
-            cv2.LINE_AA,
+def _facts(plan: Plan, result: EditResult, edited: Sequence[EditedBatch]) -> dict[str, Any]:
+    frame = result.frame
+    outcomes = {outcome.track_id: outcome for outcome in result.faces}
+    crops = {
+        int(track): _Crop(
+            side_px=int(b.images.shape[-1]),
+            crop_to_frame=np.round(b.source.crop_to_frame[n], 4).tolist(),
+            mask_share=round(float(b.masks[n].mean()), 4),
         )
-    return picture
+        for b in edited
+        for n, track in enumerate(b.source.track_id)
+    }
+    faces = []
+    for track, row in _present(plan.tracks, frame.index):
+        outcome, crop = outcomes.get(track.track_id), crops.get(track.track_id)
+        fact = _face_facts(plan, track, row)
+        fact["crop"] = {name: getattr(crop, name) for name in _Crop.__slots__} if crop else None
+        fact["edited"] = bool(outcome and outcome.edited)
+        fact["skipped"] = outcome.reason if outcome else "not selected"
+        faces.append(fact)
+    return {
+        "frame": frame.index,
+        "pts": frame.pts,
+        "seconds": round(float(frame.pts * plan.source.info.time_base), 6),
+        "edits": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
+        "faces": faces,
+    }
 
 
-def _rgb(frame: Frame) -> Picture:
-    return np.asarray(np.round(frame_to_rgb(frame) * 255), np.uint8)
-
-
-def _tensor_rgb(image: torch.Tensor) -> Picture:
-    shown = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
-    return np.asarray(shown.cpu().numpy(), np.uint8)
-
-
-def _fit(picture: Picture, height: int) -> Picture:
-    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
-    kernel = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=kernel), np.uint8)
-
-
-def _label(text: str, width: int) -> Picture:
-    strip = np.full((24, width, 3), 255, np.uint8)
-    cv2.putText(strip, text, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip
+def _face_facts(plan: Plan, track: FaceTrack, row: int) -> dict[str, Any]:
+    points = track.landmarks[row]
+    yaw, pitch, roll = head_pose(points, pixel_aspect=_aspect(plan))
+    return {
+        "track": track.track_id,
+        "shot": track.shot,
+        "state": FaceState(int(track.states[row])).name.lower(),
+        "score": round(float(track.scores[row]), 3),
+        "weight": round(float(track.weights[row]), 3),
+        "yaw_deg": round(float(yaw), 1),
+        "pitch_deg": round(float(pitch), 1),
+        "roll_deg": round(float(roll), 1),
+        "box_px": np.round(landmark_box(points).astype(float), 2).tolist(),
+        "landmarks_px": np.round(points.astype(float), 2).tolist(),
+    }
 
 
 def _write_all(folder: Path, pictures: dict[str, Picture], facts: dict[str, Any]) -> None:
+    # Rows of numbers stay on one line: 68 points are 68 lines, not 272.
+    text = re.sub(
+        r"\[[\s\d.,e+-]+\]", lambda m: re.sub(r"\s+", " ", m[0]), json.dumps(facts, indent=1)
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "frame.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (folder / "frame.json").write_text(text + "\n", encoding="utf-8")
     except OSError as e:
         raise OutputError(f"cannot write into the folder {folder}: {e}") from e
     for name, picture in pictures.items():
-        _write_png(folder / f"{name}.png", picture)
-
-
-def _write_png(path: Path, picture: Picture) -> None:
-    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    try:
-        if not done:
-            raise OSError("the picture could not be encoded")
-        path.write_bytes(data.tobytes())
-    except OSError as e:
-        raise OutputError(f"cannot write {path}: {e}") from e
+        write_png(folder / f"{name}.png", picture)

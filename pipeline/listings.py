@@ -8,9 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator
 
-from .edits import all_attributes
 from .errors import VisagistError
-from .loading import embedded_weights, load_pack
 
 Row = dict[str, str]
 
@@ -31,6 +29,9 @@ def attributes() -> list[Row]:
     """Return one row per attribute of the default pack and the image editors."""
     import torch
 
+    from .edits import all_attributes
+    from .loading import load_pack
+
     pack = load_pack("portrait", torch.device("cpu"))
     return [
         {
@@ -46,12 +47,27 @@ def attributes() -> list[Row]:
 
 def models() -> list[Row]:
     """Return one row per embedded weight file: source, licence, commercial use, size, hash."""
+    from .loading import embedded_weights
+
     return embedded_weights()
 
 
 def doctor() -> list[Row]:
-    """Return one row per thing the program needs: `ok`, `missing` (with the cure) or `absent`."""
-    return [*_python(), *_libraries(), *_devices(), *_weights()]
+    """Return one row per thing the program needs: `ok`, `missing` (with the cure) or `absent`.
+
+    Nothing is imported before it was tried, so this works when all else does not.
+    """
+    return [*_python(), *_libraries(), *_devices(), *_encoders(), *_weights()]
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as text in columns, headed by their keys."""
+    cells = [[key.upper() for key in rows[0]], *([*row.values()] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in cells
+    )
 
 
 def _python() -> Iterator[Row]:
@@ -79,23 +95,56 @@ def _library(module: str, distribution: str, use: str, if_not: str) -> Row:
 
 
 def _devices() -> Iterator[Row]:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError):
+        return  # its own row says so
     yield _row("device cpu", True, f"{torch.get_num_threads()} threads", "")
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             yield _row(f"device cuda:{index}", True, torch.cuda.get_device_name(index), "")
-    else:
-        built = torch.version.cuda or "built without CUDA"
-        yield {"thing": "device cuda", "state": "absent", "found": built, "note": "CPU is enough"}
+        return
+    why = (
+        f"torch {torch.__version__} is built for CUDA {torch.version.cuda}, but no GPU answers"
+        if torch.version.cuda
+        else "this torch is built without CUDA; pytorch.org says how to install one with it"
+    )
+    yield {"thing": "device cuda", "state": "absent", "found": "–", "note": f"optional; {why}"}
+
+
+_ENCODERS = (
+    ("libx264", "H.264"),
+    ("libx265", "H.265"),
+    ("libsvtav1", "AV1"),
+    ("libvpx-vp9", "VP9"),
+    ("prores_ks", "ProRes"),
+    ("ffv1", "lossless"),
+)
+
+
+def _encoders() -> Iterator[Row]:
+    try:
+        from .video.encoders import is_encoder
+    except (ImportError, OSError):
+        return  # the rows of the libraries say why
+    for name, use in _ENCODERS:
+        if is_encoder(name):
+            yield _row(f"encoder {name}", True, "–", use)
+        else:
+            note = f"{use}; the FFmpeg inside `av` lacks it: pip install --force-reinstall av"
+            yield {"thing": f"encoder {name}", "state": "absent", "found": "–", "note": note}
 
 
 def _weights() -> Iterator[Row]:
     try:
+        from .loading import embedded_weights
+
         for weight in embedded_weights():
             yield _row(f"weights {weight['name']}", True, weight["size"], weight["licence"])
     except VisagistError as e:
         yield _row("weights", False, "–", str(e))
+    except (ImportError, OSError) as e:
+        yield _row("weights", False, "–", f"cannot be checked before torch works ({e})")
 
 
 def _row(thing: str, ok: bool, found: str, note: str) -> Row:

@@ -1,0 +1,96 @@
+"""A clip to judge an edit by: the original on the left, the edited frame on the right.
+
+Same times, same other streams, same encoder rules as an edit; pixels stay in the encoding of the
+input, so what is seen is what `edit` would write.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import tee
+from pathlib import Path
+
+import numpy as np
+
+from .progress import Progress, Silent, Stopwatch
+from .run import EditRequest, make_plan, render
+from .types import Frame, Plane
+from .video.decode import VideoReader
+from .video.encode import VideoWriter
+from .video.planes import plane_shapes
+from .video.preflight import preflight_output
+from .video.probe import Source, probe
+from .video.threads import BackgroundWriter, prefetch
+
+
+def side_by_side(
+    request: EditRequest,
+    target: Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, list[str]]:
+    """Write a clip of twice the width, upright; return its path and what could not be kept.
+
+    Args:
+        request: as for `run.edit`.
+        target: default: `NAME.compare.EXT` beside the input.
+        overwrite: replace an existing target.
+        progress: what watches; default: nobody.
+
+    Raises:
+        VisagistError: any of the tree in `errors.py`; then no file was written.
+    """
+    progress = progress or Silent()
+    source = probe(request.input)
+    target = target or source.path.with_name(f"{source.path.stem}.compare{source.path.suffix}")
+    destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
+    plan = make_plan(request, Stopwatch(), progress)
+    progress.start("compare", plan.frame_count)
+    video = VideoWriter(destination)
+    with (
+        VideoReader(source) as reader,
+        BackgroundWriter(video) as writer,
+        prefetch(reader) as frames,
+    ):
+        before, feed = tee(frames)
+        for original, result in zip(before, render(plan, feed, Stopwatch()), strict=True):
+            writer.write(_joined(original, result.frame))
+            progress.advance(1)
+    progress.finish()
+    return target, [*reader.warnings, *(loss.message for loss in reader.losses), *video.warnings]
+
+
+def _doubled(source: Source) -> Source:
+    """Return a source of upright frames twice as wide."""
+    info = source.info
+    width = 2 * _even_chroma(info.width, source.encoding.pix_fmt)
+    return dataclasses.replace(
+        source,
+        info=dataclasses.replace(info, width=width, rotation_deg=0),
+        stored_size=(width, info.height),
+        sample_aspect=info.pixel_aspect if source.sample_aspect is not None else None,
+        display_matrix=(),
+        turn_deg=0,
+    )
+
+
+def _even_chroma(width: int, pix_fmt: str) -> int:
+    """Return the width rounded up so that a chroma sample covers pixels of one picture only."""
+    step = 1024 // min(columns for _, columns in plane_shapes(pix_fmt, 1024, 16))
+    return -(-width // step) * step
+
+
+def _joined(left: Frame, right: Frame) -> Frame:
+    more = _even_chroma(left.width, left.encoding.pix_fmt) - left.width
+    planes = (
+        _pair(a, b, more if a.shape[1] == left.width else 0)
+        for a, b in zip(left.planes, right.planes, strict=True)
+    )
+    return dataclasses.replace(left, planes=tuple(planes))
+
+
+def _pair(left: Plane, right: Plane, more_columns: int) -> Plane:
+    grow = ((0, 0), (0, more_columns))
+    joined: Plane = np.hstack([np.pad(left, grow, mode="edge"), np.pad(right, grow, mode="edge")])
+    return joined
