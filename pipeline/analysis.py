@@ -47,6 +47,8 @@ from .stages.track import RawTrack
 from .types import FaceState
 
 VERSION = 1
+LANDMARKS_HASH = "landmarks_sha256"
+"""Option under which the hash of the landmark weights is noted."""
 _STATES = {"detected": FaceState.DETECTED, "manual": FaceState.MANUAL}
 
 

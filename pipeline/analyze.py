@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 from . import analysis as analysis_file
-from .analysis import Analysis
+from .analysis import LANDMARKS_HASH, Analysis
 from .config import AnalyzeOptions
-from .errors import OutputError
 from .imaging.appearance import describe
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
-from .loading import load_finder, resolve_device
+from .loading import finder_hash, load_finder, resolve_device
 from .progress import Progress, Silent
 from .stages.track import TrackOptions, link
+from .targets import check_target
 from .types import Face
 from .video.decode import VideoReader
 from .video.fingerprint import fingerprint
@@ -75,7 +75,7 @@ def analyze(
         pts=np.array(pts, np.int64),
         time_base=source.info.time_base,
         cuts=shot_starts,
-        options=dataclasses.asdict(options),
+        options={**dataclasses.asdict(options), LANDMARKS_HASH: finder_hash(options)},
         tracks=tuple(tracks),
     )
 
@@ -118,8 +118,7 @@ def analyze_to_file(
     """
     source = probe(video)
     path = output or source.path.with_name(f"{source.path.name}.faces.json")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; use --overwrite to replace it, or another -o")
+    check_target(path, "the analysis file", others=[video], overwrite=overwrite)
     found = analyze(
         source,
         options or AnalyzeOptions(),

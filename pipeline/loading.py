@@ -82,6 +82,11 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     return FileFinder.load(path, mesh_to_68=_models("topology68").MESH_TO_68)
 
 
+def finder_hash(options: AnalyzeOptions) -> str:
+    """Return the SHA-256 of the embedded landmark weights if they are what is used, else ''."""
+    return _card("landmarks").sha256 if options.landmarks == "embedded" else ""
+
+
 def load_pack(name: str, device: torch.device) -> Pack:
     """Return a pack: a latent model and what moves its codes.
 

@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .analysis import LANDMARKS_HASH
+from .config import AnalyzeOptions
 from .errors import OutputError
 from .types import EditResult
 
@@ -29,7 +31,7 @@ class Report:
     input: str
     output: str
     options: dict[str, Any]
-    """Resolved options, defaults included."""
+    """Resolved options, defaults included; those of the analysis are those it was made with."""
     versions: dict[str, str]
     weights: dict[str, str]
     """SHA-256 by weight file."""
@@ -127,7 +129,8 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
     options = {
         "attributes": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
-        "analyze": dataclasses.asdict(request.analyze),
+        "faces_from": str(request.analysis_path) if request.analysis_path else None,
+        "analyze": dict(plan.analysis.options),
         "render": dataclasses.asdict(request.render),
         "encode": {
             "container": output.container,
@@ -144,7 +147,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
         output=str(output.path),
         options=options,
         versions=versions(),
-        weights=dict(plan.pack.hashes),
+        weights=_weights(plan),
         video={name: _plain(getattr(info, name)) for name in info.__slots__},
         tracks=[
             {
@@ -156,7 +159,27 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             }
             for t in plan.tracks
         ],
+        warnings=_ignored(request, plan),
     )
+
+
+def _weights(plan: Plan) -> dict[str, str]:
+    """SHA-256 of all weights that had a part in the result."""
+    landmarks = plan.analysis.options.get(LANDMARKS_HASH)
+    found = dict(plan.pack.hashes)
+    return {**found, "landmarks/landmarks.safetensors": str(landmarks)} if landmarks else found
+
+
+def _ignored(request: EditRequest, plan: Plan) -> list[str]:
+    """Sentences on analysis options that were asked for but not used: the file was made before."""
+    asked, usual = dataclasses.asdict(request.analyze), dataclasses.asdict(AnalyzeOptions())
+    made = plan.analysis.options
+    return [
+        f"{name} {asked[name]} is not used: the analysis file {request.analysis_path} was made "
+        f"with {made[name]}; remove it to have the clip analyzed again"
+        for name in ("landmarks", "detect_every_s")
+        if asked[name] not in (usual[name], made.get(name, asked[name]))
+    ]
 
 
 def _plain(value: object) -> object:

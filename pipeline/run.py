@@ -20,7 +20,7 @@ from .analyze import load_or_analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .editors import Pack
 from .edits import chain_of, resolve_edits
-from .errors import NoFaceError, OutputError
+from .errors import NoFaceError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .reference import describe_person, picture_of
@@ -30,6 +30,7 @@ from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.encode import encode, hold, sampled
 from .stages.track import TrackOptions, refine, select
+from .targets import check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.decode import VideoReader
 from .video.encode import VideoWriter
@@ -103,7 +104,7 @@ def edit(
     Args:
         request: what to change, and how.
         output: target file; default: beside the input, named after the attributes.
-        overwrite: replace an existing target.
+        overwrite: replace an existing target and report.
         report_path: where to write the report as JSON.
         fail_if_unedited: raise NoFaceError if not one face could be edited.
         progress: what watches; default: nobody.
@@ -118,8 +119,7 @@ def edit(
     edits = resolve_edits(request.attributes, request.strength, pack)
     target = output or default_output(request.input, edits)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
-    if report_path is not None and not report_path.absolute().parent.is_dir():
-        raise OutputError(f"the folder of the report {report_path} does not exist; make it first")
+    _check_side_files(request, target, report_path, overwrite)
     plan = make_plan(request, clock, progress, pack=pack)
     report = open_report(request, plan, destination)
     progress.start("edit", plan.frame_count)
@@ -148,6 +148,20 @@ def edit(
     if report_path is not None:
         report.save(report_path)
     return report
+
+
+def _check_side_files(
+    request: EditRequest, target: Path, report_path: Path | None, overwrite: bool
+) -> None:
+    """Refuse a report or a new analysis file that cannot be written, or that is another file."""
+    used = [request.input, target]
+    analysis = request.analysis_path
+    if analysis is not None:
+        used.append(analysis)
+        if not analysis.exists():
+            check_target(analysis, "the analysis file", others=used[:2])
+    if report_path is not None:
+        check_target(report_path, "the report", others=used, overwrite=overwrite)
 
 
 def make_plan(
