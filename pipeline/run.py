@@ -32,11 +32,15 @@ from .stages.encode import encode, hold, sampled
 from .stages.track import TrackOptions, refine, select
 from .targets import check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
-from .video.decode import VideoReader
+from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.preflight import preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, prefetch
+
+
+_NO_VIDEO_TARGETS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""Endings that can be read as a clip but not be written as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def edit(
                 f"(skipped: {dict(report.skipped()) or 'no face found'})"
             )
     progress.finish()
-    report.warnings += [*reader.warnings, *(loss.message for loss in reader.losses)]
+    report.warnings += [*reader.warnings, *summarize(reader.losses)]
     report.warnings += video.warnings
     if not report.edited_frames and any(e.strength for e in edits):
         report.warnings.append("no face could be edited: the output shows what the input shows")
@@ -271,9 +275,10 @@ def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
 
 
 def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:
-    """Return `NAME-ATTR….EXT` beside the input."""
+    """Return `NAME-ATTR….EXT` beside the input; pictures and animations become an .mp4."""
     names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
-    return video.with_name(f"{video.stem}-{names}{video.suffix}")
+    suffix = ".mp4" if video.suffix.lower() in _NO_VIDEO_TARGETS else video.suffix
+    return video.with_name(f"{video.stem}-{names}{suffix}")
 
 
 def _watched(frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
