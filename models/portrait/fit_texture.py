@@ -131,7 +131,7 @@ def fit_layers(
     )
     maps = (maps + maps.flip(2)) / 2
     closed = 1 - holes(canonical, LAYER_SIDE, grow=0.008, soften=0.004)
-    return high_pass(maps, closed, sigma=14.0)
+    return high_pass(maps, torch.minimum(closed, closed.flip(1)), sigma=14.0)
 
 
 def high_pass(maps: Tensor, weight: Tensor, *, sigma: float) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import solve_positive
 from .regions import vertex_indices
 from .warp import smoothstep
 
@@ -181,5 +182,4 @@ def _curve(frame: MouthFrame, points: Tensor) -> Tensor:
     basis = torch.stack([torch.ones_like(x), x, x * x, x**3], dim=-1) * (1 - x * x)[..., None]
     ridge = 1e-4 * torch.eye(4, dtype=x.dtype, device=x.device)
     normal = basis.transpose(1, 2) @ basis + ridge
-    solved: Tensor = torch.linalg.solve(normal, basis.transpose(1, 2) @ y[..., None])
-    return solved[..., 0]
+    return solve_positive(normal, basis.transpose(1, 2) @ y[..., None])[..., 0]

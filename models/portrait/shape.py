@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .linear import solve_positive
+
 _REFINEMENTS = 2
 
 
@@ -112,7 +114,7 @@ class ShapeModel(nn.Module):
         weighted = centred * weights[:, None]
         gram = weighted.transpose(1, 2) @ centred
         cross = (points - points_centre).transpose(1, 2) @ weighted
-        affine = torch.linalg.solve(gram, cross, left=False)
+        affine = solve_positive(gram, cross.transpose(1, 2)).transpose(1, 2)
         camera = _nearest_scaled_rotation(affine)
         offset = points_centre[:, 0] - (camera @ face_centre.transpose(1, 2))[:, :, 0]
         return camera, offset
@@ -126,8 +128,7 @@ class ShapeModel(nn.Module):
         weighted = model * weights[:, None]
         normal = weighted.transpose(1, 2) @ model + torch.diag(self.sigma.square().reciprocal())
         moment = weighted.transpose(1, 2) @ residual[:, :, None]
-        solved: Tensor = torch.linalg.solve(normal, moment)
-        return solved[:, :, 0]
+        return solve_positive(normal, moment)[:, :, 0]
 
 
 def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
@@ -142,8 +143,7 @@ def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
     eye = torch.eye(2, dtype=affine.dtype, device=affine.device)
     root = (product + determinant * eye) / (trace + 2 * determinant).sqrt()
     scale = root.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None] / 2
-    rotation: Tensor = torch.linalg.solve(root, affine)
-    return scale * rotation
+    return scale * solve_positive(root, affine)
 
 
 def _angles(rotation: Tensor) -> Tensor:

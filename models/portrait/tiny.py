@@ -84,7 +84,7 @@ def tiny_portrait(cls: type[PortraitModel], seed: int = 7) -> PortraitModel:
 def _tiny_shape(face: Tensor, generator: torch.Generator) -> ShapeModel:
     shape = ShapeModel(len(face), _COEFFICIENTS)
     shape.mean.copy_(face)
-    near = (-(face[:, :2] - torch.tensor([0.0, 0.765])).square().sum(dim=1) / 0.08).exp()
+    near = (-(face[:, :2] - torch.tensor([0.0, 0.765])).square().sum(dim=1) / 0.3).exp()
     shape.basis.copy_(0.05 * torch.randn(shape.basis.shape, generator=generator))
     shape.basis[0] = 0
     shape.basis[0, :, 0] = face[:, 0] * near

@@ -11,8 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .linear import solve_positive
+
 CANONICAL_LEFT, CANONICAL_TOP, CANONICAL_SIDE = -1.1, -0.85, 2.2
 """The square window of the canonical frame that textures cover, in outer-eye distances."""
+
+
+_AFFINE_WEIGHT = 1e3
+_LEAST_STIFFNESS = 1e-10
 
 
 def canonical_grid(side: int) -> Tensor:
@@ -48,23 +54,24 @@ def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Tensor:
-    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (...,
-    V, 2).
+    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (..., V, 2).
 
     `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be
-    about 1 apart in size (normalise first): the system is solved as it is.
+    of size about 1 (normalise first). Solved in double precision as a positive definite system: the
+    kernel is positive definite on weights without affine part, so a multiple of the affine part's
+    own Gram matrix makes all of it so and changes nothing for those weights (Finsler's lemma).
     """
-    count = centres.shape[-2]
-    ones = torch.ones_like(centres[..., :1])
-    affine = torch.cat([ones, centres], dim=-1)
-    system = centres.new_zeros(*centres.shape[:-2], count + 3, count + 3)
-    diagonal = stiffness * torch.eye(count, dtype=centres.dtype, device=centres.device)
-    system[..., :count, :count] = thin_plate_kernel(centres, centres) + diagonal
-    system[..., :count, count:] = affine
-    system[..., count:, :count] = affine.transpose(-1, -2)
-    padding = values.new_zeros(*values.shape[:-2], 3, values.shape[-1])
-    weights: Tensor = torch.linalg.solve(system, torch.cat([values, padding], dim=-2))
-    return weights
+    points, wanted = centres.double(), values.double()
+    affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
+    identity = torch.eye(points.shape[-2], dtype=points.dtype, device=points.device)
+    matrix = thin_plate_kernel(points, points) + max(stiffness, _LEAST_STIFFNESS) * identity
+    matrix = matrix + _AFFINE_WEIGHT * affine @ affine.transpose(-1, -2)
+    bent = solve_positive(matrix, torch.cat([wanted, affine], dim=-1))
+    free, along_affine = bent[..., : wanted.shape[-1]], bent[..., wanted.shape[-1] :]
+    across = affine.transpose(-1, -2)
+    plane = solve_positive(across @ along_affine, across @ free)
+    weights = torch.cat([free - along_affine @ plane, plane], dim=-2)
+    return weights.to(values.dtype)
 
 
 def thin_plate_evaluate(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""Limits of an edit: damping, lip gap, pursed lips."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from models.portrait.edit import Edit, limited_displacement
+from models.portrait.mouth import LOWER_LIP, UPPER_LIP
+from models.portrait.topology import MESH_VERTICES
+
+RELAXED = torch.tensor([0.65])
+
+
+def edit(
+    *,
+    parting: float,
+    gap: float = 0.0,
+    own: float = 0.0,
+    yaw: float = 0.0,
+    level: float = 0.0,
+    change: float = 1.0,
+    width: Tensor = RELAXED,
+) -> Edit:
+    movement = torch.zeros(1, len(MESH_VERTICES), 3)
+    movement[:, 54, 0] = 0.05
+    movement[:, list(LOWER_LIP), 1] = parting
+    state = torch.tensor([[own, gap, yaw, level]])
+    return limited_displacement(
+        movement, torch.tensor([change]), torch.full((1, 5), gap), width, state
+    )
+
+
+def parted(result: Edit) -> float:
+    lips = result.movement[:, list(LOWER_LIP), 1] - result.movement[:, list(UPPER_LIP), 1]
+    return lips.mean().item()
+
+
+def test_closed_lips_part_as_far_as_wanted_and_show_teeth() -> None:
+    result = edit(parting=0.06)
+    assert abs(parted(result) - 0.06) < 1e-6
+    assert result.teeth.item() == 1
+
+
+def test_a_tiny_parting_is_none() -> None:
+    result = edit(parting=0.006)
+    assert parted(result) == 0
+    assert result.teeth.item() == 0
+
+
+def test_lips_never_cross() -> None:
+    result = edit(parting=-0.08, gap=0.03)
+    assert abs(parted(result) + 0.03) < 1e-6
+    assert (result.gap_after >= -1e-6).all()
+
+
+def test_pursed_lips_stay_closed() -> None:
+    assert parted(edit(parting=0.06, width=torch.tensor([0.42]))) == 0
+
+
+def test_an_open_mouth_opens_little_more() -> None:
+    assert 0 < parted(edit(parting=0.06, gap=0.1, own=1.0)) < 0.02
+
+
+def test_a_broad_smile_grows_less_but_still_grows() -> None:
+    grown = [edit(parting=0, level=level).movement[0, 54, 0].item() for level in (-1, 0, 1, 2, 4)]
+    assert grown[0] == grown[1]
+    assert all(a > b for a, b in pairwise(grown[1:]))
+    assert grown[-1] >= 0.4 * grown[0] - 1e-6
+
+
+def test_taking_a_smile_away_is_not_damped() -> None:
+    assert torch.isclose(edit(parting=0, level=3, change=-1).movement[0, 54, 0], torch.tensor(0.05))
+
+
+def test_an_edit_fades_towards_the_profile() -> None:
+    shares = [edit(parting=0, yaw=yaw).movement[0, 54, 0].item() for yaw in (0.3, 0.85, 1.1)]
+    assert shares[0] > shares[1] > shares[2] == 0

@@ -1,0 +1,57 @@
+"""Log channels and masked textures."""
+
+from __future__ import annotations
+
+import torch
+
+from models.portrait import PortraitModel
+from models.portrait.texture import (
+    CHROMA_SIDE,
+    LOG_OFFSET,
+    LUMA_SIDE,
+    sample_texture,
+    to_log_channels,
+    to_log_rgb,
+)
+
+
+def test_log_channels_lead_back_to_the_colours() -> None:
+    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    logs = to_log_rgb(to_log_channels(images))
+    assert torch.allclose(2 * (logs.exp() - LOG_OFFSET) - 1, images, atol=1e-5)
+
+
+def test_a_brighter_light_moves_luma_and_leaves_ratios() -> None:
+    light = torch.full((1, 3, 2, 2), -0.2)
+    light[:, 0] = 0.1
+    brighter = (light + 1 + 2 * LOG_OFFSET) * 1.3 - 1 - 2 * LOG_OFFSET
+    change = to_log_channels(brighter) - to_log_channels(light)
+    assert torch.allclose(change[:, 0], torch.tensor(1.3).log(), atol=1e-5)
+    assert torch.allclose(change[:, 1:], torch.zeros(1), atol=1e-5)
+
+
+def test_code_and_difference_are_inverse_on_the_basis() -> None:
+    texture = PortraitModel.tiny().texture
+    change = torch.tensor([[1.0, -0.5, 0.0, 2.0]])
+    maps = texture.decode_difference(change)
+    luma = maps[:, 0].flatten(1)[:, texture.luma_mask]
+    split = luma.shape[1]
+    expected = (change * texture.sigma) @ texture.basis[:, :split]
+    assert torch.allclose(luma, expected, atol=1e-5)
+    outside = ~texture.luma_mask.reshape(LUMA_SIDE, LUMA_SIDE)
+    assert not maps[0, 0][outside].any()
+
+
+def test_masks_are_mirror_symmetric() -> None:
+    texture = PortraitModel.tiny().texture
+    for mask, side in ((texture.luma_mask, LUMA_SIDE), (texture.chroma_mask, CHROMA_SIDE)):
+        picture = mask.reshape(side, side)
+        assert torch.equal(picture, picture.flip(1))
+
+
+def test_a_fine_picture_is_averaged_before_it_is_sampled() -> None:
+    checker = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * 2.0 - 1
+    y, x = torch.meshgrid(torch.linspace(8, 56, 64), torch.linspace(8, 56, 64), indexing="ij")
+    field = torch.stack([x, y], dim=-1)[None]
+    sampled = sample_texture(checker.expand(1, 3, 64, 64), field, 8, 4.0)
+    assert sampled.abs().max() < 0.01

@@ -1,0 +1,94 @@
+"""Thin plates, windows and grids against direct formulas."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from models.portrait.warp import (
+    canonical_grid,
+    canonical_to_unit,
+    pixels_to_unit,
+    smoothstep,
+    thin_plate_evaluate,
+    thin_plate_kernel,
+    thin_plate_operator,
+    thin_plate_solve,
+)
+from models.portrait.window import Window
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_kernel_equals_its_formula_point_by_point() -> None:
+    points, centres = random(7, 2), random(5, 2, seed=1)
+    distance = (points[:, None] - centres[None]).norm(dim=2)
+    reference = distance.square() * distance.square().log()
+    assert torch.allclose(thin_plate_kernel(points, centres), reference, atol=1e-9)
+
+
+def test_unstiffened_plate_passes_through_its_values() -> None:
+    centres, values = random(3, 12, 2), random(3, 12, 4, seed=2)
+    weights = thin_plate_solve(centres, values, stiffness=0.0)
+    assert torch.allclose(thin_plate_evaluate(weights, centres, centres), values, atol=1e-6)
+
+
+def test_plate_reproduces_an_affine_map_everywhere() -> None:
+    centres, points = random(1, 10, 2), random(1, 50, 2, seed=3) * 4 - 2
+    matrix = torch.tensor([[1.2, 0.3], [-0.4, 0.9]], dtype=torch.float64)
+    weights = thin_plate_solve(centres, centres @ matrix + 5, stiffness=0.01)
+    assert torch.allclose(
+        thin_plate_evaluate(weights, centres, points), points @ matrix + 5, atol=1e-6
+    )
+
+
+def test_operator_and_solved_plate_agree() -> None:
+    centres, points, values = random(9, 2), random(20, 2, seed=4), random(9, 3, seed=5)
+    weights = thin_plate_solve(centres, values, stiffness=1e-3)
+    direct = thin_plate_evaluate(weights, centres, points)
+    operator = thin_plate_operator(centres.float(), points.float(), stiffness=1e-3)
+    assert torch.allclose(operator.double() @ values, direct, atol=1e-4)
+
+
+def test_reading_a_picture_at_its_own_pixels_returns_it() -> None:
+    picture = random(1, 3, 11, 11).float()
+    y, x = torch.meshgrid(torch.arange(11.0), torch.arange(11.0), indexing="ij")
+    grid = pixels_to_unit(torch.stack([x, y], dim=-1)[None], 11)
+    assert torch.allclose(F.grid_sample(picture, grid, align_corners=False), picture, atol=1e-6)
+
+
+def test_reading_a_texture_at_its_own_texels_returns_it() -> None:
+    texture = random(1, 1, 16, 16).float()
+    grid = canonical_to_unit(canonical_grid(16))[None]
+    assert torch.allclose(F.grid_sample(texture, grid, align_corners=False), texture, atol=1e-5)
+
+
+def test_a_window_gives_the_same_field_values_as_the_whole_crop() -> None:
+    side, cell = 90, 4
+    whole = Window(side, cell, 0, 0, 23, 23)
+    part = Window(side, cell, 5, 3, 20, 18)
+    field = random(1, 2, 23, 23).float()
+    inside = part.to_pixels(field[:, :, 3:18, 5:20])
+    reference = whole.to_pixels(field)[:, :, part.rows, part.columns]
+    margin = cell
+    assert torch.allclose(
+        inside[:, :, margin:-margin, margin:-margin],
+        reference[:, :, margin:-margin, margin:-margin],
+        atol=1e-6,
+    )
+
+
+def test_cell_centres_enlarge_to_pixel_centres() -> None:
+    window = Window(40, 4, 1, 2, 9, 8)
+    cells = window.cell_centres(torch.float32, torch.device("cpu"))
+    pixels = window.to_pixels(cells.permute(2, 0, 1)[None])[0]
+    x = torch.arange(window.columns.start, window.columns.stop, dtype=torch.float32)
+    assert torch.allclose(pixels[0, 10, 4:-4], x[4:-4], atol=1e-4)
+
+
+def test_smoothstep_runs_either_way() -> None:
+    x = torch.tensor([0.0, 0.25, 0.5, 1.0])
+    assert torch.allclose(smoothstep(x, 0.0, 0.5), 1 - smoothstep(x, 0.5, 0.0))
+    assert smoothstep(x, 0.0, 0.5).tolist() == [0.0, 0.5, 1.0, 1.0]
