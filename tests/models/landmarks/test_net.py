@@ -8,7 +8,7 @@ import torch
 from models.base import ModelInputError
 from models.landmarks import samples
 from models.landmarks.net import LandmarkNet, LandmarkOutput, Part
-from models.landmarks.train import landmark_loss
+from models.landmarks.train import landmark_loss, update_average
 
 TINY = Part((64, 32), 5, (4, 4, 8, 8, 8))
 
@@ -95,3 +95,12 @@ def test_points_of_background_do_not_count() -> None:
     points[0] = truth[0]
     _, distance = landmark_loss(_output(points), _batch(truth, [1, 0]), [[0, 1]], 1.0)
     assert float(distance) == 0.0
+
+
+def test_averaging_keeps_the_share_it_is_told() -> None:
+    ones, threes = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    for layer, value in ((ones, 1.0), (threes, 3.0)):
+        torch.nn.init.constant_(layer.weight, value)
+    update_average(ones, threes, keep=0.75)
+    assert torch.allclose(ones.weight, torch.full((2, 2), 1.5))
+    assert torch.allclose(threes.weight, torch.full((2, 2), 3.0))
