@@ -12,5 +12,7 @@ from torch import Tensor
 
 
 def solve_positive(matrix: Tensor, right: Tensor) -> Tensor:
-    """Return x (..., P, C) with `matrix @ x = right` for symmetric positive definite (..., P, P)."""
-    return torch.cholesky_solve(right, torch.linalg.cholesky(matrix))
+    """Return x (..., P, C) with `matrix @ x = right` for symmetric positive definite (..., P,
+    P)."""
+    solved: Tensor = torch.cholesky_solve(right, torch.linalg.cholesky(matrix))
+    return solved

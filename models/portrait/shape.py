@@ -143,7 +143,8 @@ def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
     eye = torch.eye(2, dtype=affine.dtype, device=affine.device)
     root = (product + determinant * eye) / (trace + 2 * determinant).sqrt()
     scale = root.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None] / 2
-    return scale * solve_positive(root, affine)
+    scaled: Tensor = scale * solve_positive(root, affine)
+    return scaled
 
 
 def _angles(rotation: Tensor) -> Tensor:

@@ -54,7 +54,8 @@ def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Tensor:
-    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (..., V, 2).
+    """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (...,
+    V, 2).
 
     `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be
     of size about 1 (normalise first). Solved in double precision as a positive definite system: the
