@@ -24,6 +24,8 @@ __all__ = ["RawTrack", "TrackOptions", "link", "refine", "select", "shot_bounds"
 
 Times = NDArray[np.float64]
 
+ALIKE = 0.8
+"""Appearance distance to a reference picture, taken elsewhere, up to which a face is meant."""
 MOUTH_LOST, MOUTH_BACK = 0.25, 0.45
 """Scores of the mouth's landmarks at which an edit goes, and at which it comes back.
 
@@ -179,7 +181,9 @@ def _by_reference(
     if not place:
         if reference is None:
             raise UsageError("--faces reference needs a picture with one face in it")
-        return [t for t in tracks if t.appearance.size and distance(t.appearance, reference) < 0.8]
+        return [
+            t for t in tracks if t.appearance.size and distance(t.appearance, reference) < ALIKE
+        ]
     frame, _, position = place.partition(":")
     if not frame.isdecimal() or not (position or "0").isdecimal():
         raise UsageError(

@@ -24,7 +24,7 @@ def ellipse(size: int, *, holes: bool = False) -> Tensor:
 
 
 @pytest.mark.parametrize("holes", [False, True])
-@pytest.mark.parametrize("size", [50, 97, 256])
+@pytest.mark.parametrize("size", [50, 97, 256, 450])
 def test_fast_equals_the_direct_solver(size: int, holes: bool) -> None:
     difference = natural(size, seed=1, slope=1.5) - natural(size, seed=2, slope=1.5)
     inside = ellipse(size, holes=holes)
