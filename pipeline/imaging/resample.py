@@ -47,6 +47,12 @@ def warp(
         x = out_to_in[0, 0] * np.arange(width) + out_to_in[0, 2]
         y = out_to_in[1, 1] * np.arange(height) + out_to_in[1, 2]
         return _sample_axes(image, x, y, kernel, border)
+    if out_to_in[0, 1] == 0 and out_to_in[1, 0] == 0:
+        rows = _resize_rows(
+            image, out_to_in[1, 1] * np.arange(height) + out_to_in[1, 2], kernel, border
+        )
+        columns = out_to_in[0, 0] * np.arange(width) + out_to_in[0, 2]
+        return _resize_rows(rows.swapaxes(0, 1), columns, kernel, border).swapaxes(0, 1)
     grid_x, grid_y = np.meshgrid(np.arange(width), np.arange(height))
     x = out_to_in[0, 0] * grid_x + out_to_in[0, 1] * grid_y + out_to_in[0, 2]
     y = out_to_in[1, 0] * grid_x + out_to_in[1, 1] * grid_y + out_to_in[1, 2]
@@ -112,6 +118,18 @@ def _along_rows(image: Image32, at: NDArray[np.float64], kernel: Kernel, border:
     out = np.zeros((len(at), *image.shape[1:]), np.float32)
     for i, weight in enumerate(_taps((at - floor).astype(np.float32), kernel)):
         row, inside = _index(floor.astype(np.int64) + i + first, len(image), border)
+        weight = weight if border != "zero" else weight * inside
+        out += image[row] * weight[:, None, None]
+    return out
+
+
+def _resize_rows(image: Image32, y: NDArray[np.float64], kernel: Kernel, border: Border) -> Image32:
+    """(len(y), W, C): the rows at the positions y. Without a turn two such passes are a warp."""
+    first = np.floor(y)
+    out = np.zeros((len(y), *image.shape[1:]), np.float32)
+    for j, weight in enumerate(_taps((y - first).astype(np.float32), kernel)):
+        step = j - 1 if kernel == "cubic" else j
+        row, inside = _index(first.astype(np.int64) + step, len(image), border)
         weight = weight if border != "zero" else weight * inside
         out += image[row] * weight[:, None, None]
     return out

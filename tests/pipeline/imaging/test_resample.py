@@ -35,6 +35,19 @@ def test_cubic_is_exact_for_parabolas_at_any_place() -> None:
     np.testing.assert_allclose(out, expected, atol=2e-4)
 
 
+@pytest.mark.parametrize("border", ["reflect", "replicate", "zero"])
+@pytest.mark.parametrize("kernel", ["cubic", "linear"])
+def test_without_a_turn_two_passes_equal_the_general_way(kernel: str, border: str) -> None:
+    picture = np.random.default_rng(3).random((40, 30, 3), np.float32)
+    upright = np.array([[0.7, 0, -4.2], [0, 1.3, -6.6], [0, 0, 1]])
+    almost = upright + np.array([[0, 1e-9, 0], [0, 0, 0], [0, 0, 0]])
+    fast, general = (
+        warp(picture, m, (60, 44), kernel=kernel, border=border)  # type: ignore[arg-type]
+        for m in (upright, almost)
+    )
+    np.testing.assert_allclose(fast, general, atol=1e-5)
+
+
 def test_linear_equals_opencv() -> None:
     picture = np.random.default_rng(1).random((40, 40, 3), np.float32)
     matrix = g.similarity(0.9, -20, 5.5, 14.25)
