@@ -63,7 +63,7 @@ class RenderOptions:
     """`all`, `largest`, a position from the left (`0`, `1`, …), or a reference (see `--help`)."""
     editor: EditorName = "latent-transformer"
     blend: BlendMethod = "poisson"
-    smoothing_s: float = 0.06
+    smoothing_s: float = 0.1
     """Strength of the zero-phase landmark smoothing [s]; 0 switches it off."""
     occlusion: bool = True
     """Keep hands, hair and objects in front of the face as they are, as far as they can be told."""

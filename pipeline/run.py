@@ -38,7 +38,6 @@ from .video.preflight import preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, prefetch
 
-
 _NO_VIDEO_TARGETS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Endings that can be read as a clip but not be written as one."""
 
