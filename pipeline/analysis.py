@@ -222,6 +222,15 @@ def load(path: Path, fingerprint: str | None = None) -> Analysis:
         ) from e
 
 
+def as_stored(analysis: Analysis) -> Analysis:
+    """Return the analysis as it would be read back from its file.
+
+    Numbers are rounded there; used everywhere, a run gives the same result stored or not.
+    """
+    text = "".join(_lines(analysis))
+    return _analysis(json.loads(text), text)
+
+
 def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
     pts = np.array(document["pts"], np.int64)
     cuts = tuple(int(t) for t in document["cuts"])

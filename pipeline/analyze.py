@@ -69,7 +69,7 @@ def analyze(
         appearances=appearances,
         options=TrackOptions(max_gap_s=options.max_gap_s),
     )
-    return Analysis(
+    found = Analysis(
         fingerprint=fingerprint(source.path),
         video={"width": source.info.width, "height": source.info.height},
         pts=np.array(pts, np.int64),
@@ -78,6 +78,7 @@ def analyze(
         options={**dataclasses.asdict(options), LANDMARKS_HASH: finder_hash(options)},
         tracks=tuple(tracks),
     )
+    return analysis_file.as_stored(found)
 
 
 def load_or_analyze(

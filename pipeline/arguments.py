@@ -253,7 +253,12 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         default=None,
         help="edit over hands and hair too",
     )
-    group.add_argument("--batch-size", type=int, metavar="N", help="crops per call of the model")
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="crops per call of the model on a GPU (default 4)",
+    )
     _add_analyze_options(command).add_argument(
         "--analysis",
         type=Path,

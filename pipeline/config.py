@@ -68,7 +68,8 @@ class RenderOptions:
     occlusion: bool = True
     """Keep hands, hair and objects in front of the face as they are, as far as they can be told."""
     batch_size: int = 4
-    """Crops per call of the model; the result does not depend on it."""
+    """Crops per call of the model on a GPU; on a CPU it is always one, so that a frame comes out
+    the same, bit for bit, in whatever part of a clip it is rendered."""
 
     def __post_init__(self) -> None:
         _check_choice("editor", self.editor, ("latent-transformer", "direction"))

@@ -131,7 +131,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
         "attributes": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
         "analyze": dict(plan.analysis.options),
-        "render": dataclasses.asdict(request.render),
+        "render": dataclasses.asdict(plan.options),
         "encode": {
             "container": output.container,
             "codec": output.codec,

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -15,3 +23,77 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder `shared` with real faces and goldens is not beside the checkout")
     return SHARED
+
+
+Pictures = list[NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Small pictures are quicker on one thread, and busy machines stay usable."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Pictures:
+    """First ten frames of the sample clip, shrunk: (240, 240, 3) uint8 RGB."""
+    with av.open(str(Path(__file__).parents[1] / "samples" / "astronaut.mp4")) as container:
+        frames = [f for f, _ in zip(container.decode(video=0), range(10), strict=False)]
+    return [f.reformat(240, 240, interpolation="AREA").to_ndarray(format="rgb24") for f in frames]
+
+
+def write_clip(
+    path: Path, pictures: Pictures, *, rate: int = 25, sound: bool = False, codec: str = "libx264"
+) -> Path:
+    """Write pictures (and a tone) as a video, with PyAV alone."""
+    with av.open(str(path), "w") as container:
+        options = {"crf": "16", "threads": "1"} if codec == "libx264" else {}
+        video = container.add_stream(codec, rate, options=options)
+        video.height, video.width = pictures[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", 48_000, layout="mono") if sound else None
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, rate)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if audio is not None:
+            for start in range(0, 48_000 * len(pictures) // rate, 1024):
+                tone = np.sin(np.arange(start, start + 1024) * 0.03)[None].astype(np.float32)
+                block = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+                block.sample_rate, block.pts = 48_000, start
+                container.mux(audio.encode(block))
+            container.mux(audio.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip_of() -> Callable[..., Path]:
+    """Return the function that writes pictures as a video."""
+    return write_clip
+
+
+@dataclass(frozen=True)
+class FaceClip:
+    """A short clip of a face, and the analysis of it."""
+
+    path: Path
+    analysis: Path
+
+
+@pytest.fixture(scope="session")
+def face_clip(tmp_path_factory: pytest.TempPathFactory, astronaut: Pictures) -> FaceClip:
+    """Ten frames of a face with sound, analyzed once for all tests."""
+    from pipeline import analyze_to_file
+
+    folder = tmp_path_factory.mktemp("face")
+    path = write_clip(folder / "face.mp4", astronaut, sound=True)
+    return FaceClip(path, analyze_to_file(path, folder / "face.faces.json")[0])
+
+
+@pytest.fixture(scope="session")
+def empty_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six frames of noise, nobody in them."""
+    noise = np.random.default_rng(5).integers(60, 200, (6, 120, 160, 3)).astype(np.uint8)
+    return write_clip(tmp_path_factory.mktemp("empty") / "empty.mp4", list(noise))
