@@ -138,7 +138,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             "pix_fmt": output.pix_fmt,
             **dict(output.codec_options),
         },
-        "device": str(plan.device),
+        "device": str(plan.crops.device),
         "pack": plan.pack.name,
     }
     info = plan.source.info

@@ -60,6 +60,27 @@ class EditRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Crops:
+    """How faces are cut out of the frames of one clip, and on which device they are edited."""
+
+    pixel_aspect: float
+    rule: NativeCrop
+    batch_size: int
+    device: torch.device
+
+    def of(self, tracks: tuple[FaceTrack, ...], frames: Iterable[Frame]) -> Iterator[Chunk]:
+        """Yield every frame once, in order, with the crops of its faces on the device."""
+        for chunk, batches, skipped in align(
+            frames,
+            tracks,
+            self.rule,
+            pixel_aspect=self.pixel_aspect,
+            batch_size=self.batch_size,
+        ):
+            yield chunk, [batch.to(self.device) for batch in batches], skipped
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the render pass needs beside the frames."""
 
@@ -70,7 +91,7 @@ class Plan:
     codes: Mapping[int, ShotCodes]
     pack: Pack
     options: RenderOptions
-    device: torch.device
+    crops: Crops
 
     @property
     def frame_count(self) -> int:
@@ -184,13 +205,11 @@ def make_plan(
             source, request.analyze, request.analysis_path, device=device, progress=progress
         )
     tracks = _tracks(request, analysis, source, device)
-    options = request.render
-    if device.type == "cpu":
-        # Alone, a crop gives the same bits wherever a clip is cut up; a CPU gains little by more.
-        options = dataclasses.replace(options, batch_size=1)
+    batch_size = request.render.batch_size or (1 if device.type == "cpu" else 8)
+    crops = Crops(float(source.info.pixel_aspect), NativeCrop.of(pack.model), batch_size, device)
     with clock.time("encode"):
-        codes = encode_tracks(source, analysis.times, tracks, pack, options, progress)
-    return Plan(source, edits, analysis, tracks, codes, pack, options, device)
+        codes = encode_tracks(source, analysis.times, tracks, pack, crops, progress)
+    return Plan(source, edits, analysis, tracks, codes, pack, request.render, crops)
 
 
 def _tracks(
@@ -224,7 +243,7 @@ def encode_tracks(
     times: NDArray[np.float64],
     tracks: tuple[FaceTrack, ...],
     pack: Pack,
-    options: RenderOptions,
+    crops: Crops,
     progress: Progress,
 ) -> dict[int, ShotCodes]:
     """Return one code per track from a few of its frames: one more pass over the clip."""
@@ -237,8 +256,8 @@ def encode_tracks(
     progress.start("encode", len(times))
     with VideoReader(source) as reader, prefetch(reader) as frames:
         picked = (f for f in _watched(frames, progress) if f.index in wanted)
-        crops = _crops(source, tuple(chosen.values()), pack, options, picked)
-        found = encode((batch for _, batches, _ in crops for batch in batches), pack.model)
+        chunks = crops.of(tuple(chosen.values()), picked)
+        found = encode((batch for _, batches, _ in chunks for batch in batches), pack.model)
     progress.finish()
     return {t: hold(chosen[t], samples, times, pack.model) for t, samples in found.items()}
 
@@ -246,7 +265,7 @@ def encode_tracks(
 def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:
     """Yield every frame once, in order, edited or as it came."""
     chain = plan.chain
-    aligned = _crops(plan.source, plan.tracks, plan.pack, plan.options, frames)
+    aligned = plan.crops.of(plan.tracks, frames)
     for chunk, batches, skipped in clock.timed("decode + align", aligned):
         with clock.time("edit"), torch.inference_mode():
             edited = [chain(batch) for batch in batches]
@@ -255,25 +274,9 @@ def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[Ed
         yield from results
 
 
-def _crops(
-    source: Source,
-    tracks: tuple[FaceTrack, ...],
-    pack: Pack,
-    options: RenderOptions,
-    frames: Iterable[Frame],
-) -> Iterator[Chunk]:
-    return align(
-        frames,
-        tracks,
-        NativeCrop.of(pack.model),
-        pixel_aspect=float(source.info.pixel_aspect),
-        batch_size=options.batch_size,
-    )
-
-
 def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
     """Yield the crops the render pass would edit."""
-    for _, batches, _ in _crops(plan.source, plan.tracks, plan.pack, plan.options, frames):
+    for _, batches, _ in plan.crops.of(plan.tracks, frames):
         yield from batches
 
 

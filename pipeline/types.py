@@ -7,6 +7,7 @@ longer the frame: only the difference an edit makes is carried into the planes (
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
@@ -228,6 +230,15 @@ class AlignedBatch:
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
+
+    def to(self, device: torch.device) -> AlignedBatch:
+        """Return the same batch with its tensors on a device."""
+        return dataclasses.replace(
+            self,
+            images=self.images.to(device),
+            landmarks=self.landmarks.to(device),
+            weights=self.weights.to(device),
+        )
 
     def __repr__(self) -> str:
         return f"AlignedBatch({len(self)} crops of {self.images.shape[-1]} px)"
