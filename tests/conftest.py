@@ -47,7 +47,8 @@ def write_clip(
     path: Path, pictures: Pictures, *, rate: int = 25, sound: bool = False, codec: str = "libx264"
 ) -> Path:
     """Write pictures (and a tone) as a video, with PyAV alone."""
-    with av.open(str(path), "w") as container:
+    index_first = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", container_options=index_first) as container:
         options = {"crf": "16", "threads": "1"} if codec == "libx264" else {}
         video = container.add_stream(codec, rate, options=options)
         video.height, video.width = pictures[0].shape[:2]

@@ -1,0 +1,281 @@
+"""The command line itself: help, listings, what goes to which stream, presets, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import arguments, cli, run
+from pipeline.cli import main
+from pipeline.config import load_preset
+from pipeline.errors import DeviceError, NoFaceError, OutputError, VideoError, WeightsError
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor")
+
+
+def python(code: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=timeout
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom pipeline.cli import main\n"
+        "try:\n    main(['edit', '--help'])\nexcept SystemExit as e:\n    assert e.code == 0\n"
+        "heavy = {'torch', 'cv2', 'av', 'numpy', 'scipy', 'dlib', 'tqdm'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert "--attr" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: visagist {command}" in capsys.readouterr().out
+
+
+def test_the_overview_names_every_command_and_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"\n    {command} " in shown for command in COMMANDS)
+    errors = (VideoError, OutputError, WeightsError, DeviceError, NoFaceError)
+    codes = [0, 1, 2, cli.EXIT_BUG, cli.EXIT_INTERRUPTED, *(e.exit_code for e in errors)]
+    assert len(set(codes)) == len(codes)
+    assert all(f"{code} " in shown.partition("exit codes:")[2] for code in codes)
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("visagist ")
+
+
+def test_only_the_output_path_goes_to_stdout_and_progress_is_plain_lines(
+    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    options = ["--attr", "smile", "--analysis", str(face_clip.analysis)]
+    assert main(["edit", str(face_clip.path), "-o", str(out), *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{out}\n"
+    lines = shown.err.splitlines()
+    assert "edit progress: 50%" in lines
+    assert "edit done: 10 frames" in lines
+    assert "edited 10 of 10 frames, 1 face track(s)" in lines
+    assert "\r" not in shown.err
+
+
+def test_quiet_says_nothing(face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--attr", "smile", "--analysis", str(face_clip.analysis), "--quiet"]
+    out = str(tmp_path / "out.mp4")
+    assert main(["edit", str(face_clip.path), "-o", out, *options]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_bar_that_is_closed_before_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    def fail(*_: object, progress: run.Progress, **__: object) -> None:
+        progress.start("edit", 4)
+        progress.advance(2)
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(run, "edit", fail)
+    assert main(["edit", "a.mp4", "--attr", "smile"]) == 4
+    shown = capsys.readouterr().err
+    assert "2/4" in shown
+    assert shown.endswith("\nvisagist: error: the disk is full\n")
+
+
+def test_the_output_is_named_after_the_edit_beside_the_input(face_clip, tmp_path: Path) -> None:
+    clip = tmp_path / "shot.mp4"
+    clip.write_bytes(face_clip.path.read_bytes())
+    options = ["--attr", "smile=0.5,age=0", "--analysis", str(face_clip.analysis), "--quiet"]
+    assert main(["edit", str(clip), *options]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["shot-smile-age.mp4", "shot.mp4"]
+
+
+def test_analyze_stores_what_edit_reads(
+    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "shot.mp4"
+    clip.write_bytes(face_clip.path.read_bytes())
+    assert main(["analyze", str(clip)]) == 0
+    shown = capsys.readouterr()
+    stored = tmp_path / "shot.mp4.faces.json"
+    assert shown.out == f"{stored}\n"
+    assert "10 frames, 1 shot(s), 1 face(s)" in shown.err
+    assert stored.read_bytes() == face_clip.analysis.read_bytes()
+    assert main(["analyze", str(clip)]) == 4
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["attrs", "models", "doctor"])
+def test_listings_come_as_a_table_and_as_json(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert main([command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(table) == len(rows) + 1
+    assert table[0].split("  ")[0] == next(iter(rows[0])).upper()
+    assert all(
+        str(next(iter(row.values()))) in line for row, line in zip(rows, table[1:], strict=True)
+    )
+
+
+def test_attributes_are_listed_with_their_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attrs", "--json"]) == 0
+    rows = {row["attribute"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"smile", "toothy-smile", "weight", "age", "smooth-skin"} <= set(rows)
+    for row in rows.values():
+        low, high = (float(part) for part in row["useful"].split(" … "))
+        assert -3 <= low < 0 < high <= 3
+        assert row["what +1 does"]
+
+
+def test_models_are_listed_with_licence_and_hash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    for row in json.loads(capsys.readouterr().out):
+        assert row["licence"]
+        assert row["source"]
+        assert len(row["sha256"]) >= 16
+        assert row["commercial use"] in ("yes", "no")
+
+
+@pytest.mark.parametrize("library", ["torch", "av", "dlib", "cv2"])
+def test_doctor_names_a_missing_library_and_the_cure(library: str) -> None:
+    code = (
+        f"import sys\nsys.modules[{library!r}] = None\n"
+        "from pipeline.cli import main\nsys.exit(main(['doctor', '--json']))"
+    )
+    done = python(code)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    missing = [row for row in json.loads(done.stdout) if row["state"] == "missing"]
+    assert any(f"pip install {missing[0]['thing']}" in row["note"] for row in missing)
+
+
+def test_a_missing_library_is_one_line_that_points_to_doctor() -> None:
+    code = (
+        "import sys\nsys.modules['av'] = None\nfrom pipeline.cli import main\n"
+        "sys.exit(main(['edit', 'a.mp4', '--attr', 'smile']))"
+    )
+    done = python(code)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "`visagist doctor`" in done.stderr
+
+
+def test_doctor_reports_damaged_weights(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import loading
+
+    def damaged() -> list[dict[str, str]]:
+        raise WeightsError("the file x is damaged; reinstall")
+
+    monkeypatch.setattr(loading, "embedded_weights", damaged)
+    assert main(["doctor"]) == 1
+    assert "the file x is damaged; reinstall" in capsys.readouterr().out
+
+
+def test_a_bug_shows_its_trace_and_exits_70(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(run, "edit", fail)
+    assert main(["edit", "a.mp4", "--attr", "smile"]) == 70
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "a bug in visagist, please report it: ZeroDivisionError: by zero" in shown
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")]
+)
+def test_running_out_of_memory_is_no_bug(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(run, "edit", fail)
+    assert main(["edit", "a.mp4", "--attr", "smile"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("visagist: error: out of memory")
+    assert "--batch-size 1" in shown
+
+
+# Presets: a flag wins over the preset, the preset over the default.
+
+
+def request(tmp_path: Path, preset: str, *flags: str) -> run.EditRequest:
+    path = tmp_path / "preset.toml"
+    path.write_text(preset)
+    options = arguments.parse(["edit", "a.mp4", "--config", str(path), *flags])
+    return arguments.request_of(options)
+
+
+PRESET = """
+attr = ["age=-0.5", "smile"]
+strength = 0.7
+smoothing_s = 0.2
+blend = "alpha"
+occlusion = false
+detect_every_s = 1
+codec = "ffv1"
+crf = 20
+"""
+
+
+def test_a_preset_wins_over_the_defaults(tmp_path: Path) -> None:
+    asked = request(tmp_path, PRESET)
+    assert asked.attributes == ("age=-0.5", "smile")
+    assert asked.strength == 0.7
+    assert (asked.render.smoothing_s, asked.render.blend) == (0.2, "alpha")
+    assert asked.render.occlusion is False
+    assert asked.render.faces == "all"
+    assert asked.analyze.detect_every_s == 1
+    assert asked.analyze.max_gap_s == 0.5
+    assert (asked.encode.codec, asked.encode.crf, asked.encode.pix_fmt) == ("ffv1", 20, None)
+
+
+def test_a_flag_wins_over_the_preset(tmp_path: Path) -> None:
+    flags = ["--attr", "weight", "--strength", "0", "--smoothing", "0", "--blend", "none"]
+    flags += ["--detect-every", "0", "--codec", "libx264", "--crf", "0"]
+    asked = request(tmp_path, PRESET, *flags)
+    assert asked.attributes == ("weight",)
+    assert asked.strength == 0
+    assert (asked.render.smoothing_s, asked.render.blend) == (0, "none")
+    assert asked.analyze.detect_every_s == 0
+    assert (asked.encode.codec, asked.encode.crf) == ("libx264", 0)
+
+
+def test_one_attribute_may_be_a_plain_text(tmp_path: Path) -> None:
+    assert request(tmp_path, 'attr = "smile=0.5"').attributes == ("smile=0.5",)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda p: p.name)
+def test_every_preset_that_ships_makes_a_request(path: Path) -> None:
+    more = [] if "attr" in load_preset(path) else ["--attr", "smile"]
+    options = arguments.parse(["edit", "a.mp4", "--config", str(path), *more])
+    assert arguments.request_of(options).attributes

@@ -1,0 +1,167 @@
+"""What `inspect` and `preview` write: pictures that show what they say, and numbers that agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.cli import main
+
+PER_FACE = ("crop", "edited", "blended", "mask", "residual", "change", "overview")
+
+
+def picture(path: Path) -> NDArray[np.uint8]:
+    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    assert found is not None, path
+    return np.asarray(found[..., ::-1])
+
+
+@pytest.fixture(scope="module")
+def folder(face_clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("inspect") / "pictures"
+    options = ["--attr", "smile=1.5", "--analysis", str(face_clip.analysis), "--quiet"]
+    options += ["--frame", "4", "-o", str(target)]
+    assert main(["inspect", str(face_clip.path), *options]) == 0
+    return target
+
+
+def test_every_stage_of_the_frame_is_there(folder: Path) -> None:
+    frame = ("frame", "landmarks", "composite", "change", "side-by-side")
+    names = {f"{name}.png" for name in (*frame, *(f"face0-{name}" for name in PER_FACE))}
+    assert {p.name for p in folder.iterdir()} == {*names, "frame.json"}
+
+
+def test_the_pictures_agree_with_each_other(folder: Path) -> None:
+    before, after = picture(folder / "frame.png"), picture(folder / "composite.png")
+    assert before.shape == (240, 240, 3)
+    changed = (np.abs(before.astype(int) - after) > 1).any(2)
+    assert changed.any()
+    grey = (np.abs(picture(folder / "change.png").astype(int) - 128) <= 4).all(2)
+    assert not (changed & grey).any()
+    crop, edited = picture(folder / "face0-crop.png"), picture(folder / "face0-edited.png")
+    mask = picture(folder / "face0-mask.png")[..., 0]
+    assert mask.max() == 255
+    blended = picture(folder / "face0-blended.png")
+    assert np.abs(crop.astype(int) - blended)[mask == 0].max() <= 1
+    assert np.abs(crop.astype(int) - edited)[mask > 200].max() > 20
+    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    assert edge.max() == 0
+
+
+def test_the_numbers_are_those_of_the_frame(folder: Path, face_clip) -> None:
+    facts = json.loads((folder / "frame.json").read_text())
+    assert facts["frame"] == 4
+    assert facts["seconds"] == pytest.approx(4 / 25)
+    assert facts["edits"] == [{"attribute": "smile", "strength": 1.5}]
+    (face,) = facts["faces"]
+    assert face["edited"] is True
+    assert face["skipped"] == ""
+    assert face["state"] == "detected"
+    stored = json.loads(face_clip.analysis.read_text())["tracks"][0]["frames"][4]
+    np.testing.assert_allclose(face["landmarks_px"], stored["landmarks"], atol=2.0)
+    x0, y0, x1, y1 = face["box_px"]
+    assert 0 < x0 < x1 < 240
+    assert 0 < y0 < y1 < 240
+    side = picture(folder / "face0-crop.png").shape[0]
+    assert face["crop"]["side_px"] == side
+    assert np.array(face["crop"]["crop_to_frame"]).shape == (3, 3)
+
+
+def test_a_folder_with_something_in_it_needs_overwrite(
+    folder: Path, face_clip, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--attr", "smile", "--frame", "0", "-o", str(folder)]
+    options += ["--analysis", str(face_clip.analysis)]
+    before = (folder / "frame.png").read_bytes()
+    assert main(["inspect", str(face_clip.path), *options]) == 4
+    assert "is not empty; use --overwrite" in capsys.readouterr().err
+    assert (folder / "frame.png").read_bytes() == before
+
+
+def test_a_frame_without_a_face_is_shown_as_it_is(
+    empty_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "pictures"
+    options = ["--attr", "smile", "--frame", "2", "-o", str(target)]
+    assert main(["inspect", str(empty_clip), *options]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    assert json.loads((target / "frame.json").read_text())["faces"] == []
+    np.testing.assert_array_equal(picture(target / "frame.png"), picture(target / "composite.png"))
+
+
+def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
+    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "sheet.png"
+    options = ["--attr", "smile", "--analysis", str(face_clip.analysis), "--quiet"]
+    options += ["--count", "2", "--strengths", "0,2,0", "-o", str(target)]
+    assert main(["preview", str(face_clip.path), *options]) == 0
+    sheet = picture(target)
+    tile = 300 + 4
+    assert sheet.shape[0] == 26 + 2 * tile
+    margin = sheet.shape[1] - 3 * tile
+    assert 0 < margin < 120
+    body = sheet[26:, margin:]
+    first, second, third = (body[:, k * tile : k * tile + 300] for k in range(3))
+    np.testing.assert_array_equal(first, third)
+    assert (first != second).any()
+    assert main(["preview", str(face_clip.path), *options]) == 4
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--strengths", "1,x"], 2),
+        (["--strengths", "5"], 2),
+        (["--count", "0"], 2),
+        (["-o", "sheet.jpg"], 4),
+    ],
+)
+def test_a_sheet_that_cannot_be_made_is_refused(face_clip, options: list[str], code: int) -> None:
+    base = ["preview", str(face_clip.path), "--attr", "smile"]
+    assert main([*base, "--analysis", str(face_clip.analysis), *options]) == code
+
+
+@pytest.mark.parametrize("size", [(240, 240), (237, 240)])
+def test_a_side_by_side_clip_shows_the_original_left_and_the_edit_right(
+    astronaut, clip_of: Callable[..., Path], tmp_path: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    clip = clip_of(
+        tmp_path / "in.mkv", [p[:height, :width] for p in astronaut[:3]], codec="ffv1", sound=True
+    )
+    out, compared = tmp_path / "out.mkv", tmp_path / "compare.mkv"
+    stored = ["--attr", "smile=1.5", "--quiet", "--analysis", str(tmp_path / "faces.json")]
+    assert main(["edit", str(clip), "-o", str(out), *stored]) == 0
+    more = ["--side-by-side", "-o", str(compared)]
+    assert main(["preview", str(clip), *more, *stored]) == 0
+    half = width + width % 2
+    for a, b, c in zip(*(lumas(p) for p in (clip, out, compared)), strict=True):
+        assert c.shape == (height, 2 * half)
+        np.testing.assert_array_equal(c[:, :width], a)
+        np.testing.assert_array_equal(c[:, half : half + width], b)
+    assert stamps(compared) == stamps(clip)
+
+
+def lumas(path: Path) -> list[NDArray[np.uint8]]:
+    found = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            line = frame.planes[0].line_size
+            memory = np.frombuffer(memoryview(frame.planes[0]), np.uint8).reshape(-1, line)
+            found.append(memory[: frame.height, : frame.width].copy())
+    return found
+
+
+def stamps(path: Path) -> list[tuple[str, Fraction]]:
+    with av.open(str(path)) as container:
+        return sorted((p.stream.type, p.pts * p.time_base) for p in container.demux() if p.size)

@@ -1,0 +1,102 @@
+"""The report: everything that was asked, used and done, as plain JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import EditRequest, edit
+from pipeline.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def told(face_clip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("report")
+    options = ["--attr", "smile=0.5", "--attr", "old=-1", "--smoothing", "0.1", "--quiet"]
+    options += ["-o", str(folder / "out.mp4"), "--report", str(folder / "report.json")]
+    options += ["--analysis", str(face_clip.analysis)]
+    assert main(["edit", str(face_clip.path), *options]) == 0
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    assert sorted(p.name for p in folder.iterdir()) == ["out.mp4", "report.json"]
+    return found
+
+
+def test_the_report_has_every_chapter(told: dict[str, Any], face_clip) -> None:
+    assert set(told) == {
+        *("report_version", "input", "output", "options", "versions", "weights", "video"),
+        *("counts", "seconds", "warnings", "tracks", "frames"),
+    }
+    assert told["report_version"] == 1
+    assert told["input"] == str(face_clip.path)
+    assert told["output"].endswith("out.mp4")
+
+
+def test_options_are_resolved_with_their_defaults(told: dict[str, Any], face_clip) -> None:
+    options = told["options"]
+    assert options["attributes"] == [
+        {"attribute": "smile", "strength": 0.5},
+        {"attribute": "age", "strength": -1.0},
+    ]
+    assert options["render"]["smoothing_s"] == 0.1
+    assert options["render"]["editor"] == "latent-transformer"
+    assert options["analyze"]["landmarks"] == "embedded"
+    assert options["faces_from"] == str(face_clip.analysis)
+    assert options["encode"]["codec"] == "libx264"
+    assert float(options["encode"]["crf"]) > 0
+    assert options["device"] == "cpu"
+
+
+def test_every_frame_and_face_has_an_entry(told: dict[str, Any]) -> None:
+    assert [frame["frame"] for frame in told["frames"]] == list(range(10))
+    assert [f["pts"] for f in told["frames"]] == sorted({f["pts"] for f in told["frames"]})
+    for frame in told["frames"]:
+        assert frame["faces"] == [{"track": 0, "edited": True}]
+    assert told["counts"] == {"frames": 10, "edited": 10, "skipped": {}}
+    (track,) = told["tracks"]
+    assert (track["first_frame"], track["frames"]) == (0, 10)
+
+
+def test_weights_are_named_by_their_hash(told: dict[str, Any]) -> None:
+    families = {"portrait", "latent_transformer", "landmarks"}
+    assert {name.split("/")[0] for name in told["weights"]} == families
+    for name, digest in told["weights"].items():
+        assert hashlib.sha256((ROOT / "models" / name).read_bytes()).hexdigest() == digest
+
+
+def test_timings_and_versions_are_there(told: dict[str, Any]) -> None:
+    assert {"analyze", "encode", "decode + align", "edit", "blend"} <= set(told["seconds"])
+    assert all(seconds >= 0 for seconds in told["seconds"].values())
+    assert told["seconds"]["edit"] > 0
+    assert {"python", "av", "torch", "numpy", "opencv-python"} <= set(told["versions"])
+    assert told["video"]["rate"] == "25"
+    assert (told["video"]["width"], told["video"]["height"]) == (240, 240)
+
+
+def test_skipped_faces_say_why(face_clip, tmp_path: Path) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    for line in stored["tracks"][0]["frames"][4:]:
+        line["score"] = 0.1
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    request = EditRequest(face_clip.path, ("smile",), analysis_path=changed)
+    report = edit(request, tmp_path / "out.mp4")
+    skipped = [f["faces"][0].get("skipped") for f in report.frames if f["faces"]]
+    assert any(skipped)
+    assert sum(report.skipped().values()) == sum(bool(reason) for reason in skipped)
+    assert report.edited_frames < 10
+    assert "skipped: " in report.summary()
+
+
+def test_an_analysis_option_that_a_stored_file_overrules_is_named(
+    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--attr", "smile", "--quiet", "--analysis", str(face_clip.analysis)]
+    options += ["--detect-every", "2", "-o", str(tmp_path / "out.mp4")]
+    assert main(["edit", str(face_clip.path), *options]) == 0
+    assert "warning: detect_every_s 2.0 is not used" in capsys.readouterr().err
