@@ -24,7 +24,12 @@ from .latent_transformer import MoverPack, load_movers
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
 
-PAIR_OF_ATTRIBUTE: Final = {"toothy-smile": "outgoing", "weight": "weight", "age": "age"}
+PAIR_OF_ATTRIBUTE: Final = {
+    "toothy-smile": "outgoing",
+    "weight": "weight",
+    "age": "age",
+    "gender": "gender",
+}
 """Which pairs judge an attribute. There are no pairs of happy faces; "outgoing" ones smile more at
 level 2."""
 

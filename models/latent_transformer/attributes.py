@@ -79,5 +79,17 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         ceiling=2.5,
         experimental=True,
     ),
+    PortraitAttribute(
+        name="gender",
+        summary="more masculine: brows, jaw, beard shadow; negative: fuller lips, smoother skin",
+        rated="gender",
+        covariates=("happy", "gap", "age", "weight", "skin-color", *_POSE_AND_LIGHT),
+        exempt=("eye_open",),
+        aliases=("masculine", "male"),
+        low=-2.0,
+        high=2.0,
+        ceiling=2.5,
+        experimental=True,
+    ),
 )
 """Every attribute of the embedded pack, in the order they are shown."""

@@ -34,7 +34,7 @@ from .warp import canonical_grid
 LAYER_ATTRIBUTES = ("happy", "age")
 """Ratings that have a fine layer: folds of a smile, wrinkles of age."""
 
-_LAYER_RISE = (1.5, 2.0)
+_LAYER_RISE = (1.5, 2.6)
 _LAYER_FALL = (0.4, 0.8)
 
 _RATED_PREDICTORS = (

@@ -71,7 +71,13 @@ def test_weight_widens_the_jaw_and_leaves_the_eyes(model: PortraitModel, movers:
 def test_the_embedded_movers_fit_the_embedded_portrait(
     model: PortraitModel, movers: MoverPack
 ) -> None:
-    assert [a.name for a in movers.attributes] == ["smile", "toothy-smile", "weight", "age"]
+    assert [a.name for a in movers.attributes] == [
+        "smile",
+        "toothy-smile",
+        "weight",
+        "age",
+        "gender",
+    ]
     w = torch.zeros(2, model.dimensions)
     for attribute in movers.attributes:
         for editor in ("latent-transformer", "direction"):
