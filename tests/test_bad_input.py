@@ -363,7 +363,7 @@ def test_a_folder_that_takes_no_files_is_an_error(desk: Desk) -> None:
         ("out.mp4", ["--codec", "no-such-codec"], "no-such-codec"),
         ("out.mp4", ["--crf", "99"], "99"),
         ("out.mp4", ["--crf", "nan"], "nan"),
-        ("out.mp4", ["--preset", "warp"], "Invalid argument"),
+        ("out.mp4", ["--preset", "warp"], "preset warp"),
         ("out.mp4", ["--pix-fmt", "rainbow"], "rainbow"),
         ("out.xyz", [], "names no video container"),
         ("out", [], "names no video container"),
@@ -402,6 +402,7 @@ def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk: Desk) 
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("visagist: error: ")
     assert "out.mkv" in done.stderr
+    assert "free space" in done.stderr
     assert desk.listing() == before
 
 

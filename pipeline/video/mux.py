@@ -6,6 +6,7 @@ does not grow with the clip.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import zlib
@@ -358,10 +359,15 @@ class Muxer:
 
     def _refusal(self, error: BaseException) -> OutputError:
         plan = self.plan
+        options = ", ".join(
+            [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
+        )
+        cure = "check the encoder's options, or write .mkv, which takes nearly every codec"
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EIO):
+            cure = "check the disk's free space"
         return OutputError(
-            f"{plan.path} cannot be written as {plan.container} with {plan.codec} "
-            f"({plan.pix_fmt}): {words(error)}. Check the disk's free space, or write .mkv, which "
-            "takes nearly every codec"
+            f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
+            f"{words(error)}; {cure}"
         )
 
 
