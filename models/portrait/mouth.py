@@ -34,6 +34,10 @@ _ARCH_DEPTH = 0.10
 the lips do."""
 
 
+_TEETH_OVER_SKIN = 0.3
+"""Teeth are at most this much lighter than skin, in log luma."""
+
+
 class MouthFrame(NamedTuple):
     """Mouth coordinates of N faces; see the module docstring."""
 
@@ -112,9 +116,15 @@ class Teeth(nn.Module):
         self.register_buffer("colour", torch.zeros(3, 2))
 
     def colours_for(self, skin: Tensor) -> Tensor:
-        """Return teeth log luma, R/G and B/G (N, 3) that go with skin medians (N, 3) in the same
-        channels."""
-        return self.colour[:, 0] + self.colour[:, 1] * skin
+        """Return teeth log luma, R/G and B/G (N, 3) for skin medians (N, 3) in the same channels.
+
+        The learnt lines hold for colour pictures in ordinary light. Grey skin gets grey teeth, and
+        in the dark teeth do not outshine the skin.
+        """
+        tint = _tint(skin)[:, None] * self.colour[1:, 0]
+        ratios = tint + self.colour[1:, 1] * skin[:, 1:]
+        luma = self.colour[0, 0] + self.colour[0, 1] * skin[:, :1]
+        return torch.cat([torch.minimum(luma, skin[:, :1] + _TEETH_OVER_SKIN), ratios], dim=1)
 
     def forward(
         self, points: Tensor, frame: MouthFrame, scale: Tensor, yaw: Tensor, skin: Tensor
@@ -157,7 +167,7 @@ class Teeth(nn.Module):
         channels = torch.stack(
             [
                 colours[:, 0] + luma,
-                (colours[:, 1] + 0.3 * (1 - look[:, 1])),
+                colours[:, 1] + 0.3 * _tint(skin)[:, None, None] * (1 - look[:, 1]),
                 colours[:, 2].expand_as(luma),
             ],
             dim=1,
@@ -170,7 +180,12 @@ class Teeth(nn.Module):
         edge = -0.45 * torch.exp(-(below_upper / 0.012).clamp_min(0)) - 0.35 * torch.exp(
             -(above_lower / 0.010).clamp_min(0)
         )
-        return edge - 1.3 * smoothstep(u.abs(), 0.55, 1.0)
+        return edge - 1.0 * smoothstep(u.abs(), 0.58, 1.02)
+
+
+def _tint(skin: Tensor) -> Tensor:
+    """Return how coloured a picture is (N,) in 0-1, from skin medians (N, 3)."""
+    return smoothstep(skin[:, 1:].abs().amax(dim=1), 0.02, 0.12)
 
 
 def _curve(frame: MouthFrame, points: Tensor) -> Tensor:

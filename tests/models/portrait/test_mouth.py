@@ -1,0 +1,75 @@
+"""Teeth, lips and what counts as one's own mouth."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from models.portrait import PortraitModel
+from models.portrait.mouth import (
+    LOWER_LIP,
+    UPPER_LIP,
+    curve_height,
+    inner_gap,
+    mouth_frame,
+    own_mouth,
+)
+
+
+def vertices(*, scale: float = 100.0, roll: float = 0.0) -> Tensor:
+    """The drawn face's vertices (1, V, 2) px, turned by `roll` radians."""
+    face = PortraitModel.tiny().shape.mean[:, :2]
+    turn = torch.tensor([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
+    return (face @ turn.T * scale + 200)[None]
+
+
+def test_lip_curves_pass_near_their_vertices_and_meet_at_the_corners() -> None:
+    points = vertices()
+    frame = mouth_frame(points)
+    assert torch.allclose(curve_height(frame.upper, torch.tensor([[-1.0, 1.0]])), torch.zeros(1, 2))
+    middle = points[0, UPPER_LIP[2], 1] - frame.origin[0, 1]
+    assert (curve_height(frame.upper, torch.zeros(1, 1))[0, 0] - middle).abs() < 0.8
+
+
+def test_the_gap_is_measured_along_the_heads_own_axis() -> None:
+    model = PortraitModel.tiny()
+    for roll in (0.0, 0.6):
+        points = vertices(roll=roll)
+        fit = model.shape.fit(points[:, :68])
+        assert torch.allclose(inner_gap(points, fit.camera)[:, 2], torch.tensor([0.05]), atol=1e-3)
+
+
+def test_grey_skin_gets_grey_teeth_and_dark_skin_no_glowing_ones() -> None:
+    teeth = PortraitModel.tiny().teeth
+    teeth.colour.copy_(torch.tensor([[-0.1, 0.5], [0.07, 0.3], [-0.03, 0.5]]))
+    grey, coloured, dark = teeth.colours_for(
+        torch.tensor([[-0.5, 0.0, 0.0], [-0.5, 0.3, -0.1], [-2.0, 0.3, -0.1]])
+    )
+    assert grey[1:].tolist() == [0.0, 0.0]
+    assert coloured[1] > 0.1
+    assert dark[0] <= -2.0 + 0.31
+    assert coloured[0] > -0.5
+
+
+def painted(colour: tuple[float, float, float]) -> Tensor:
+    """A skin-coloured picture with one colour between the drawn face's lips."""
+    picture = torch.tensor([0.4, 0.0, -0.2])[:, None, None].expand(3, 400, 400).clone()
+    picture[:, 270:282, 176:224] = torch.tensor(colour)[:, None, None]
+    return picture[None]
+
+
+def test_bright_pale_texels_between_parted_lips_are_own_teeth() -> None:
+    points = vertices()
+    skin = torch.tensor([-0.55])
+    open_lips = torch.full((1, 5), 0.06)
+    assert own_mouth(painted((0.6, 0.5, 0.4)), points, skin, open_lips) > 0.8
+    assert own_mouth(painted((-0.9, -0.95, -0.95)), points, skin, open_lips) < 0.1
+    assert own_mouth(painted((0.6, 0.5, 0.4)), points, skin, torch.zeros(1, 5)) == 0
+
+
+def test_lip_vertices_face_each_other() -> None:
+    points = vertices()[0]
+    assert (points[list(UPPER_LIP), 0] - points[list(LOWER_LIP), 0]).abs().max() < 1
+    assert (points[list(UPPER_LIP), 1] < points[list(LOWER_LIP), 1]).all()
