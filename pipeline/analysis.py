@@ -10,6 +10,7 @@ line by line. Version 1:
      "pts": [0, 512, …],                      of every frame, in ticks
      "cuts": [240, …],                        first frames of new shots
      "options": {…},                          how it was made; not used
+     "warnings": ["…"],                       what could not be read of the video; not used
      "tracks": [
       {"id": 0, "shot": 0, "appearance": "…", base64 of float16; "" if unknown
        "frames": [
@@ -79,6 +80,8 @@ class Analysis:
     tracks: tuple[RawTrack, ...]
     codes: Mapping[int, Mapping[str, CachedCodes]] = field(default_factory=dict)
     """Per track id and weights hash."""
+    warnings: tuple[str, ...] = ()
+    """What could not be read of the video, in words."""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -127,6 +130,7 @@ def _lines(analysis: Analysis) -> Iterator[str]:
         ("pts", [int(t) for t in analysis.pts]),
         ("cuts", [int(t) for t in analysis.cuts]),
         ("options", dict(analysis.options)),
+        ("warnings", list(analysis.warnings)),
     ):
         yield f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)},\n"
     yield ' "tracks": [\n'
@@ -215,11 +219,18 @@ def load(path: Path, fingerprint: str | None = None) -> Analysis:
         )
     try:
         return _analysis(document, text)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, binascii.Error) as e:
+    except _MALFORMED as e:
         what = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
         raise AnalysisError(
             f"the analysis file {path} is damaged: {what}; mend it or make it again with `analyze`"
         ) from e
+
+
+_MALFORMED = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError),
+    binascii.Error,
+)
+"""What reading a document of another shape raises."""
 
 
 def as_stored(analysis: Analysis) -> Analysis:
@@ -245,9 +256,10 @@ def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
         pts=pts,
         time_base=Fraction(int(numerator), int(denominator)),
         cuts=cuts,
-        options=document["options"],
+        options=dict(document["options"]),
         tracks=tuple(_track(entry, cuts, len(pts), text) for entry in document["tracks"]),
         codes=_codes_from_json(document.get("codes", {})),
+        warnings=tuple(str(text) for text in document.get("warnings", [])),
     )
 
 

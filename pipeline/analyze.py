@@ -24,7 +24,7 @@ from .progress import Progress, Silent
 from .stages.track import TrackOptions, link
 from .targets import check_target
 from .types import Face
-from .video.decode import VideoReader
+from .video.decode import VideoReader, summarize
 from .video.fingerprint import fingerprint
 from .video.probe import Source, probe
 from .video.threads import prefetch
@@ -69,7 +69,7 @@ def analyze(
         appearances=appearances,
         options=TrackOptions(max_gap_s=options.max_gap_s),
     )
-    found = Analysis(
+    result = Analysis(
         fingerprint=fingerprint(source.path),
         video={"width": source.info.width, "height": source.info.height},
         pts=np.array(pts, np.int64),
@@ -77,8 +77,9 @@ def analyze(
         cuts=shot_starts,
         options={**dataclasses.asdict(options), LANDMARKS_HASH: finder_hash(options)},
         tracks=tuple(tracks),
+        warnings=(*source.warnings, *reader.warnings, *summarize(reader.losses)),
     )
-    return analysis_file.as_stored(found)
+    return analysis_file.as_stored(result)
 
 
 def load_or_analyze(

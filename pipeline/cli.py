@@ -127,8 +127,8 @@ def _run_analyze(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             progress=progress,
         )
-    if not found.tracks:
-        _say("warning", "no face was found")
+    for warning in [*found.warnings, *([] if found.tracks else ["no face was found"])]:
+        _say("warning", warning)
     if not options.quiet:
         shots, tracks = len(found.cuts) + 1, len(found.tracks)
         print(f"{len(found.pts)} frames, {shots} shot(s), {tracks} face(s)", file=sys.stderr)

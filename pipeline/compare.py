@@ -15,7 +15,7 @@ import numpy as np
 from .progress import Progress, Silent, Stopwatch
 from .run import EditRequest, make_plan, render
 from .types import Frame, Plane
-from .video.decode import VideoReader
+from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.planes import plane_shapes
 from .video.preflight import preflight_output
@@ -58,7 +58,7 @@ def side_by_side(
             writer.write(_joined(original, result.frame))
             progress.advance(1)
     progress.finish()
-    return target, [*reader.warnings, *(loss.message for loss in reader.losses), *video.warnings]
+    return target, [*reader.warnings, *summarize(reader.losses), *video.warnings]
 
 
 def _doubled(source: Source) -> Source:

@@ -14,6 +14,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipeline.cli import main
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -98,3 +100,47 @@ def empty_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six frames of noise, nobody in them."""
     noise = np.random.default_rng(5).integers(60, 200, (6, 120, 160, 3)).astype(np.uint8)
     return write_clip(tmp_path_factory.mktemp("empty") / "empty.mp4", list(noise))
+
+
+@dataclass
+class Desk:
+    """A folder with a clip of a face; remembers what lay there."""
+
+    folder: Path
+    clip: Path
+    analysis: Path
+    capture: pytest.CaptureFixture[str]
+
+    def listing(self) -> dict[str, bytes]:
+        return {
+            p.relative_to(self.folder).as_posix(): p.read_bytes()
+            for p in sorted(self.folder.rglob("*"))
+            if p.is_file()
+        }
+
+    def refused(self, code: int, *arguments: str | Path) -> str:
+        """Run, expect an exit code, one error line and an unchanged folder; return the line."""
+        before = self.listing()
+        assert main([str(a) for a in arguments]) == code
+        shown = self.capture.readouterr()
+        assert shown.out == ""
+        errors = [line for line in shown.err.splitlines() if line.startswith("visagist: error: ")]
+        assert len(errors) == 1, shown.err
+        assert "Traceback" not in shown.err
+        assert self.listing() == before, "inputs changed or files were left"
+        return errors[0]
+
+    def edit_refused(self, code: int, *more: str | Path) -> str:
+        """Expect `edit` of the clip to be refused; the output would be out.mp4."""
+        attr = [] if "--attr" in more else ["--attr", "smile"]
+        output = [] if "-o" in more else ["-o", self.folder / "out.mp4"]
+        return self.refused(code, "edit", self.clip, *output, *attr, *more)
+
+
+@pytest.fixture
+def desk(face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(face_clip.path.read_bytes())
+    analysis = tmp_path / "clip.faces.json"
+    analysis.write_bytes(face_clip.analysis.read_bytes())
+    return Desk(tmp_path, clip, analysis, capsys)
