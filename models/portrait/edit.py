@@ -46,7 +46,7 @@ def limited_displacement(
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
         width: (N,) mouth width now, seen from the front, head units.
-        state: (N, 4), see `state.STATE_NAMES`.
+        state: (N, 5), see `state.STATE_NAMES`.
     """
     own, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
     damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)

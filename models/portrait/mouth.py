@@ -29,6 +29,10 @@ line."""
 TEETH_TEXELS = (72, 160)
 """Rows and columns of a teeth picture."""
 
+_TEXEL = TEETH_WIDTH / TEETH_TEXELS[1]
+_BLUR_LEVELS = (0.0, 0.01, 0.02, 0.04)
+"""Blurs (head units) between which a softened picture is interpolated."""
+
 _ARCH_DEPTH = 0.10
 """How far the front teeth lie behind the lips, head units: they follow a turn of the head less than
 the lips do."""
@@ -126,8 +130,26 @@ class Teeth(nn.Module):
         luma = self.colour[0, 0] + self.colour[0, 1] * skin[:, :1]
         return torch.cat([torch.minimum(luma, skin[:, :1] + _TEETH_OVER_SKIN), ratios], dim=1)
 
+    def softened(self, blur: Tensor) -> Tensor:
+        """Return the picture (N, 2, h, w) as soft as a face of a given blur (N,), head units."""
+        levels = torch.stack(
+            [self.picture, *(_gaussian(self.picture, s / _TEXEL) for s in _BLUR_LEVELS[1:])]
+        )
+        result = levels[:1].expand(len(blur), -1, -1, -1)
+        for i in range(len(_BLUR_LEVELS) - 1):
+            low, high = _BLUR_LEVELS[i], _BLUR_LEVELS[i + 1]
+            share = ((blur - low) / (high - low)).clamp(0, 1)[:, None, None, None]
+            result = result + share * (levels[i + 1] - levels[i])
+        return result
+
     def forward(
-        self, points: Tensor, frame: MouthFrame, scale: Tensor, yaw: Tensor, skin: Tensor
+        self,
+        points: Tensor,
+        frame: MouthFrame,
+        scale: Tensor,
+        yaw: Tensor,
+        skin: Tensor,
+        blur: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return the inside of the mouth at pixels.
 
@@ -137,11 +159,12 @@ class Teeth(nn.Module):
             scale: (N,) px per head unit.
             yaw: (N,) radians.
             skin: (N, 3) median log luma, R/G, B/G of the face.
+            blur: (N,) sigma of the picture's blur, head units.
 
         Returns:
             log luma, R/G, B/G (N, 3, H, W), and cover (N, 1, H, W) in 0-1: 1 between the lips.
         """
-        n = len(points)
+        yaw = yaw.clamp(-0.9, 0.9)
         offset = points - frame.origin[:, None, None]
         axis = frame.along[:, None, None]
         x = (offset * axis).sum(dim=-1)
@@ -149,7 +172,7 @@ class Teeth(nn.Module):
         u = (x / frame.half_width[:, None, None]).clamp(-1, 1)
         upper, lower = curve_height(frame.upper, u), curve_height(frame.lower, u)
         unit = scale[:, None, None]
-        soft = (0.006 * unit).clamp_min(0.7)
+        soft = ((0.006 + 2 * blur[:, None, None]) * unit).clamp_min(0.7)
         inside = ((torch.minimum(y - upper, lower - y) / soft) + 0.5).clamp(0, 1)
         cover = inside * smoothstep(x.abs() / frame.half_width[:, None, None], 1.0, 0.97)
         tx = (
@@ -158,9 +181,8 @@ class Teeth(nn.Module):
         )
         ty = (y - upper) / unit
         grid = torch.stack([tx / (TEETH_WIDTH / 2), ty / TEETH_HEIGHT * 2 - 1], dim=-1)
-        picture = self.picture.expand(n, -1, -1, -1)
         look = F.grid_sample(
-            picture, grid, mode="bilinear", padding_mode="border", align_corners=False
+            self.softened(blur), grid, mode="bilinear", padding_mode="border", align_corners=False
         )
         luma = look[:, 0] + self._shade(u, (y - upper) / unit, (lower - y) / unit)
         colours = self.colours_for(skin)[:, :, None, None]
@@ -181,6 +203,17 @@ class Teeth(nn.Module):
             -(above_lower / 0.010).clamp_min(0)
         )
         return edge - 1.0 * smoothstep(u.abs(), 0.58, 1.02)
+
+
+def _gaussian(picture: Tensor, sigma: float) -> Tensor:
+    """Return a picture (C, h, w) blurred by `sigma` texels, edges repeated."""
+    reach = int(3 * sigma) + 1
+    x = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
+    kernel = torch.exp(-0.5 * (x / sigma).square())
+    kernel = kernel / kernel.sum()
+    padded = F.pad(picture[None], (reach,) * 4, mode="replicate")[0][:, None]
+    across = F.conv2d(padded, kernel[None, None, None, :])
+    return F.conv2d(across, kernel[None, None, :, None])[:, 0]
 
 
 def _tint(skin: Tensor) -> Tensor:

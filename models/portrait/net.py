@@ -82,7 +82,7 @@ class PortraitModel(nn.Module):
 
         Returns:
             w (N, D): whitened code, about 0 in the mean and 1 in spread over the training faces.
-            state (N, 4): per-frame measures, columns `state.STATE_NAMES`.
+            state (N, 5): per-frame measures, columns `state.STATE_NAMES`.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -96,7 +96,8 @@ class PortraitModel(nn.Module):
         skin = self._skin(w)
         teeth = own_mouth(images, vertices, skin[:, 0], gap)
         smile = fit.coefficients @ self.smile_axis[:-1] + self.smile_axis[-1]
-        return w, frame_state(teeth, gap[:, 1:4].mean(dim=1), fit.angles[:, 0], smile)
+        blur = self.texture.softness(images, vertices, images.shape[-1] / CROP_SIDE)
+        return w, frame_state(teeth, gap[:, 1:4].mean(dim=1), fit.angles[:, 0], smile, blur)
 
     def render(
         self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -108,7 +109,7 @@ class PortraitModel(nn.Module):
             landmarks: (N, 68, 2) float, crop pixels.
             before: (N, D) the face's code, best one per shot.
             after: (N, D) the moved code.
-            state: (N, 4) from `encode`, best through `state.settled_states`.
+            state: (N, 5) from `encode`, best through `state.settled_states`.
 
         Returns:
             images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0-1. Where the mask is 0, and
@@ -179,10 +180,10 @@ class PortraitModel(nn.Module):
             align_corners=False,
         )
         shaded = _shaded(warped, canonical, factor, state[:, 2])
-        edited = self._with_teeth(shaded, window, fit, moved, edit, before).clamp(-1, 1)
+        edited = self._with_teeth(shaded, window, fit, moved, edit, before, state[:, 4])
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
         output[:, :, window.rows, window.columns] = torch.where(
-            mask > 0, edited, images[:, :, window.rows, window.columns]
+            mask > 0, edited.clamp(-1, 1), images[:, :, window.rows, window.columns]
         )
         masks[:, :, window.rows, window.columns] = mask
         return output, masks
@@ -272,6 +273,7 @@ class PortraitModel(nn.Module):
         moved: Tensor,
         edit: Edit,
         before: Tensor,
+        blur: Tensor,
     ) -> Tensor:
         """Draw teeth where lips part that were closed; leave a mouth that was open before as it
         is."""
@@ -284,6 +286,7 @@ class PortraitModel(nn.Module):
             fit.scale,
             fit.angles[:, 0],
             self._skin(before),
+            blur,
         )
         colours = 2 * (to_log_rgb(channels).exp() - LOG_OFFSET) - 1
         cover = cover * edit.teeth[:, None, None, None]

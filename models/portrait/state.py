@@ -10,21 +10,24 @@ from torch import Tensor
 
 from .warp import smoothstep
 
-STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile")
+STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
 """Columns of a state: 0-1 how surely the mouth is open or shows its own teeth, inner lip gap in
-outer-eye distances, yaw in radians, smile in standard deviations of the ratings."""
+outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a sigma in
+outer-eye distances."""
 
 _HOLD_SECONDS = 0.6
 _SMOOTH_SECONDS = 0.12
 
 
-def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor) -> Tensor:
-    """Return states (N, 4) from own teeth 0-1 (N,), lip gap (N,), yaw (N,) and smile level (N,)."""
-    return torch.stack([torch.maximum(teeth, smoothstep(gap, 0.03, 0.06)), gap, yaw, smile], dim=1)
+def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Tensor) -> Tensor:
+    """Return states (N, 5) from own teeth 0-1, lip gap, yaw, smile level and blur, each (N,)."""
+    return torch.stack(
+        [torch.maximum(teeth, smoothstep(gap, 0.03, 0.06)), gap, yaw, smile, blur], dim=1
+    )
 
 
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
-    """Return the states (T, 4) of one shot's consecutive frames, settled so that nothing flickers.
+    """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
 
     A mouth that opens counts as open for 0.6 s before and after: between the words of somebody who
     talks no teeth are drawn. Then everything is smoothed with a Gaussian of 0.12 s, without delay.

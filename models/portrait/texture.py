@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .warp import enlarge, pixels_to_unit
+from .warp import CANONICAL_LEFT, CANONICAL_SIDE, CANONICAL_TOP, enlarge, pixels_to_unit
 
 LUMA_SIDE, CHROMA_SIDE, FIELD_SIDE = 160, 80, 64
 """Texels per side of the canonical window: luma, chroma, and the coarse sampling field."""
@@ -54,6 +54,28 @@ def sample_texture(images: Tensor, field: Tensor, side: int, pixels_per_texel: f
         grid = (grid + 1) * ((images.shape[-1] - padding) / images.shape[-1]) - 1
         images = F.avg_pool2d(images, shrink)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+_EYES_BOX = ((-0.25, 0.12, CANONICAL_TOP), (-0.55, 0.55, CANONICAL_LEFT))
+"""Rows, then columns of the eyes and brows: canonical from, to, and where the window begins."""
+
+_SHARPNESS_RATIOS = (0.092, 0.11, 0.14, 0.215, 0.27)
+_BLUR_SIGMAS = (0.05, 0.03, 0.02, 0.01, 0.0)
+"""Ratio of fine to coarse variation (rising) and the blur it betrays."""
+
+
+def _texels(low: float, high: float, start: float) -> slice:
+    scale = LUMA_SIDE / CANONICAL_SIDE
+    return slice(int((low - start) * scale), int((high - start) * scale))
+
+
+def _interpolated(x: Tensor, at: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
+    """Return the piecewise linear function through (`at`, `values`) at x (N,), constant outside."""
+    result = torch.full_like(x, values[0])
+    for i in range(len(at) - 1):
+        share = ((x - at[i]) / (at[i + 1] - at[i])).clamp(0, 1)
+        result = result + share * (values[i + 1] - values[i])
+    return result
 
 
 class TextureModel(nn.Module):
@@ -114,6 +136,24 @@ class TextureModel(nn.Module):
         )
         rows = torch.cat([luma - medians[:, :1], (chroma - medians[:, 1:, None]).flatten(1)], dim=1)
         return rows, medians
+
+    def softness(self, images: Tensor, vertices: Tensor, pixels_per_eyes: float) -> Tensor:
+        """Return how blurred a picture is (N,): the sigma of its blur in outer-eye distances, 0 to
+        0.05.
+
+        Compares how much the eyes and brows vary over about 3 texels with how much over 11; the
+        table was measured on sharp faces blurred on purpose.
+        """
+        texel = pixels_per_eyes * CANONICAL_SIDE / LUMA_SIDE
+        sampled = sample_texture(images, self.sampling_field(vertices), LUMA_SIDE, texel)
+        rows, columns = (_texels(low, high, start) for low, high, start in _EYES_BOX)
+        luma = to_log_channels(sampled)[:, :1]
+        fine, coarse = (
+            (luma - F.avg_pool2d(luma, k, 1, k // 2, count_include_pad=False))[:, 0, rows, columns]
+            for k in (3, 11)
+        )
+        ratio = fine.flatten(1).std(dim=1) / coarse.flatten(1).std(dim=1).clamp_min(1e-4)
+        return _interpolated(ratio, _SHARPNESS_RATIOS, _BLUR_SIGMAS)
 
     def encode(
         self, images: Tensor, vertices: Tensor, pixels_per_eyes: float

@@ -32,7 +32,7 @@ def changed(model: PortraitModel, movers: MoverPack, attribute: str, strength: f
     """How the mean face's 68 points move (68, 2), in outer-eye distances."""
     landmarks = (model.shape.mean[:68, :2] * SCALE + 200)[None]
     w = torch.zeros(1, model.dimensions)
-    state = torch.tensor([[0.0, 0.0, 0.0, -0.5]])
+    state = torch.tensor([[0.0, 0.0, 0.0, -0.5, 0.0]])
     after = movers.mover("latent-transformer", attribute)(w, torch.tensor([strength]))
     return (model.moved_landmarks(landmarks, w, after, state) - landmarks)[0] / SCALE
 
@@ -91,7 +91,7 @@ def test_every_near_frontal_frame_of_real_people_smiles_more(
     mesh = np.load(shared / "data" / "clips" / f"{clip}_landmarks478.npz")["points"]
     points = torch.from_numpy(mesh[::5, list(MESH_TO_68), :2]).float()
     fit = model.shape.fit(points)
-    state = torch.zeros(len(points), 4)
+    state = torch.zeros(len(points), 5)
     state[:, 2] = fit.angles[:, 0]
     state[:, 3] = fit.coefficients @ model.smile_axis[:-1] + model.smile_axis[-1]
     w = torch.zeros(len(points), model.dimensions)

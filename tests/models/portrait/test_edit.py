@@ -27,7 +27,7 @@ def edit(
     movement = torch.zeros(1, len(MESH_VERTICES), 3)
     movement[:, 54, 0] = 0.05
     movement[:, list(LOWER_LIP), 1] = parting
-    state = torch.tensor([[own, gap, yaw, level]])
+    state = torch.tensor([[own, gap, yaw, level, 0.0]])
     return limited_displacement(
         movement, torch.tensor([change]), torch.full((1, 5), gap), width, state
     )

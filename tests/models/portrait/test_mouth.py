@@ -73,3 +73,13 @@ def test_lip_vertices_face_each_other() -> None:
     points = vertices()[0]
     assert (points[list(UPPER_LIP), 0] - points[list(LOWER_LIP), 0]).abs().max() < 1
     assert (points[list(UPPER_LIP), 1] < points[list(LOWER_LIP), 1]).all()
+
+
+def test_a_softer_face_gets_softer_teeth_of_the_same_mean() -> None:
+    teeth = PortraitModel.tiny().teeth
+    pictures = teeth.softened(torch.tensor([0.0, 0.005, 0.02, 0.05]))
+    assert torch.equal(pictures[0], teeth.picture)
+    spread = pictures[:, 0, 20:50, 40:120].std(dim=(1, 2))
+    assert (spread[:-1] > spread[1:]).all()
+    means = pictures[:, 0, 20:50, 40:120].mean(dim=(1, 2))
+    assert torch.allclose(means, means[:1].expand(4), atol=0.02)

@@ -10,7 +10,7 @@ RATE = 25.0
 
 
 def constant(frames: int) -> torch.Tensor:
-    return torch.tensor([[0.0, 0.01, 0.2, -0.5]]).repeat(frames, 1)
+    return torch.tensor([[0.0, 0.01, 0.2, -0.5, 0.01]]).repeat(frames, 1)
 
 
 def test_a_constant_shot_stays_as_it_is() -> None:
@@ -48,5 +48,5 @@ def test_a_single_frame_is_a_shot_too() -> None:
 
 def test_a_parted_mouth_is_its_own_even_without_teeth() -> None:
     zero = torch.zeros(2)
-    state = frame_state(zero, torch.tensor([0.0, 0.1]), zero, zero)
+    state = frame_state(zero, torch.tensor([0.0, 0.1]), zero, zero, zero)
     assert state[:, 0].tolist() == [0.0, 1.0]
