@@ -15,7 +15,7 @@ STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
 outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a sigma in
 outer-eye distances."""
 
-_HOLD_SECONDS = 0.6
+_HOLD_SECONDS = 0.4
 _SMOOTH_SECONDS = 0.12
 
 
@@ -29,7 +29,7 @@ def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Te
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth that opens counts as open for 0.6 s before and after: between the words of somebody who
+    A mouth that opens counts as open for 0.4 s before and after: between the words of somebody who
     talks no teeth are drawn. Then everything is smoothed with a Gaussian of 0.12 s, without delay.
     """
     hold = max(0, round(_HOLD_SECONDS * frames_per_second))
