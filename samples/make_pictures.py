@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # run from a checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout
 
 from pipeline import EditRequest, inspect, preview
 
+HERE = Path(__file__).resolve().parent
 CLIP = HERE / "astronaut.mp4"
 PICTURES = HERE / "pictures"
 ATTRIBUTES = ("smile", "weight", "age")
