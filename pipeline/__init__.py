@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analyze import analyze_to_file
+    from .compare import side_by_side
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
     from .errors import VisagistError
     from .inspection import inspect, preview
@@ -33,6 +34,7 @@ __all__ = [
     "edit",
     "inspect",
     "preview",
+    "side_by_side",
 ]
 
 _HOME = {
@@ -46,6 +48,7 @@ _HOME = {
     "EditRequest": "run",
     "analyze_to_file": "analyze",
     "edit": "run",
+    "side_by_side": "compare",
 }
 
 

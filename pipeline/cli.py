@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: after `--help` or `--version`.
     """
+    # Threads that wait by spinning starve each other on a busy machine: with 5 jobs on 2 cores an
+    # edit took 5.9 s of processor time instead of 3.1 s. Read when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with _polite_kills():
             options = parse(arguments)
@@ -232,7 +236,11 @@ class _Bar:
     def start(self, stage: str, total: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=total or None, desc=stage, unit="frame", file=sys.stderr)
+        # A terminal that says it has 0 columns would get an empty bar; this gives 80 for that.
+        width = min(100, shutil.get_terminal_size().columns)
+        self._bar = tqdm(
+            total=total or None, desc=stage, unit="frame", file=sys.stderr, ncols=width
+        )
 
     def advance(self, frames: int) -> None:
         self._bar.update(frames)

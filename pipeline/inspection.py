@@ -40,7 +40,10 @@ _RESIDUAL_GAIN: Final = 4.0
 _TILE_PX: Final = 384
 _SHEET_TILE_PX: Final = 300
 _DRAWN_PX: Final = 960
-"""Small frames are enlarged to about this long side before landmarks are drawn on them."""
+"""Small frames are enlarged to about this long side before landmarks are drawn on them …"""
+_DRAWN_FACE_PX: Final = 300
+"""… and further until faces are about this wide, but four times at most."""
+_DRAWN_MOST_PX: Final = 3840
 _FACE_MARGIN: Final = 0.55
 """Of a face's box, left around it on a contact sheet."""
 
@@ -173,7 +176,7 @@ def _frame_pictures(
     plan: Plan, frame: Frame, result: EditResult, edited: Sequence[EditedBatch]
 ) -> dict[str, Picture]:
     before, after = rgb_of(frame), rgb_of(result.frame)
-    scale = max(1, round(_DRAWN_PX / max(before.shape[:2])))
+    scale = _drawing_scale(plan, frame)
     drawn = np.ascontiguousarray(fit(before, before.shape[0] * scale))
     crops = {int(t): _corners(b, n) for b in edited for n, t in enumerate(b.source.track_id)}
     for track, row in _present(plan.tracks, frame.index):
@@ -188,6 +191,17 @@ def _frame_pictures(
         "change": difference(before, after, _RESIDUAL_GAIN),
         "side-by-side": sheet([tiles], [f"frame {frame.index}: original", "edited"], []),
     }
+
+
+def _drawing_scale(plan: Plan, frame: Frame) -> int:
+    """Return how many picture px a frame px is drawn with."""
+    long_side = max(frame.width, frame.height)
+    widths = (
+        float(np.ptp(track.landmarks[row, :, 0]))
+        for track, row in _present(plan.tracks, frame.index)
+    )
+    wanted = max([_DRAWN_PX / long_side, *(_DRAWN_FACE_PX / max(1.0, w) for w in widths)])
+    return max(1, min(round(wanted), 4, _DRAWN_MOST_PX // long_side))
 
 
 def _corners(batch: EditedBatch, n: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_the_overview_names_every_command_and_exit_code(
     codes = [0, 1, 2, cli.EXIT_BUG, cli.EXIT_INTERRUPTED, *(e.exit_code for e in errors)]
     assert len(set(codes)) == len(codes)
     assert all(f"{code} " in shown.partition("exit codes:")[2] for code in codes)
+
+
+def test_waiting_threads_do_not_spin_unless_asked_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, kept in (("", "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        if not given:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        assert main(["no-such-command"]) == 2
+        assert os.environ["OMP_WAIT_POLICY"] == kept
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
