@@ -15,13 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analyze import analyze_to_file
     from .compare import side_by_side
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
     from .errors import VisagistError
     from .inspection import inspect, preview
     from .report import Report
-    from .run import EditRequest, edit
+    from .run import EditRequest, analyze_to_file, edit
 
 __all__ = [
     "AnalyzeOptions",
@@ -46,7 +45,7 @@ _HOME = {
     "preview": "inspection",
     "Report": "report",
     "EditRequest": "run",
-    "analyze_to_file": "analyze",
+    "analyze_to_file": "run",
     "edit": "run",
     "side_by_side": "compare",
 }

@@ -44,6 +44,7 @@ from numpy.typing import NDArray
 
 from .errors import AnalysisError, OutputError
 from .imaging.geometry import landmark_box
+from .stages.encode import SampledCodes
 from .stages.track import RawTrack
 from .types import FaceState
 
@@ -51,18 +52,6 @@ VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
 """Option under which the hash of the landmark weights is noted."""
 _STATES = {"detected": FaceState.DETECTED, "manual": FaceState.MANUAL}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class CachedCodes:
-    """Latent codes of one track, made by one set of weights."""
-
-    w: NDArray[np.float32]
-    """Any shape, float32."""
-    frames: NDArray[np.int64]
-    """(M,) frame indices the states belong to."""
-    state: NDArray[np.float32]
-    """(M, G) float32."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,7 +67,7 @@ class Analysis:
     cuts: tuple[int, ...]
     options: Mapping[str, str | int | float | bool | None]
     tracks: tuple[RawTrack, ...]
-    codes: Mapping[int, Mapping[str, CachedCodes]] = field(default_factory=dict)
+    codes: Mapping[int, Mapping[str, SampledCodes]] = field(default_factory=dict)
     """Per track id and weights hash."""
     warnings: tuple[str, ...] = ()
     """What could not be read of the video, in words."""
@@ -166,7 +155,7 @@ def _encode(array: NDArray[np.generic], dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode("ascii")
 
 
-def _codes_to_json(codes: Mapping[int, Mapping[str, CachedCodes]]) -> dict[str, Any]:
+def _codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str, Any]:
     return {
         str(track_id): {
             pack: {
@@ -320,14 +309,14 @@ def _line_of(text: str, track_id: int, frame: int) -> str:
     return ""
 
 
-def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, CachedCodes]]:
+def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, SampledCodes]]:
     def floats(data: Mapping[str, Any], name: str) -> NDArray[np.float32]:
         raw = np.frombuffer(base64.b64decode(data[name], validate=True), "<f4")
         return raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
 
     return {
         int(track_id): {
-            pack: CachedCodes(
+            pack: SampledCodes(
                 floats(data, "w"), np.array(data["frames"], np.int64), floats(data, "state")
             )
             for pack, data in by_pack.items()

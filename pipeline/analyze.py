@@ -7,7 +7,6 @@ the render pass, so another strength needs no new analysis, and a corrected fram
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,14 +18,13 @@ from .config import AnalyzeOptions
 from .imaging.appearance import describe
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
-from .loading import finder_hash, load_finder, resolve_device
-from .progress import Progress, Silent
+from .loading import finder_hash, load_finder
+from .progress import Progress
 from .stages.track import TrackOptions, link
-from .targets import check_target
 from .types import Face
 from .video.decode import VideoReader, summarize
 from .video.fingerprint import fingerprint
-from .video.probe import Source, probe
+from .video.probe import Source
 from .video.threads import prefetch
 
 CUT_IMAGE_PX = 96
@@ -80,52 +78,3 @@ def analyze(
         warnings=(*source.warnings, *reader.warnings, *summarize(reader.losses)),
     )
     return analysis_file.as_stored(result)
-
-
-def load_or_analyze(
-    source: Source,
-    options: AnalyzeOptions,
-    path: Path | None,
-    *,
-    device: torch.device,
-    progress: Progress,
-) -> Analysis:
-    """Return the analysis stored at `path` if there is one, else make it (and store it there).
-
-    Raises:
-        AnalysisError: the stored analysis is damaged or of another video.
-    """
-    if path is not None and path.exists():
-        return analysis_file.load(path, fingerprint(source.path))
-    found = analyze(source, options, device=device, progress=progress)
-    if path is not None:
-        analysis_file.save(found, path)
-    return found
-
-
-def analyze_to_file(
-    video: Path,
-    output: Path | None = None,
-    options: AnalyzeOptions | None = None,
-    *,
-    device: str = "cpu",
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> tuple[Path, Analysis]:
-    """Analyze a clip, store the result, and return where, with the result itself.
-
-    Raises:
-        OutputError: the file exists already or cannot be written.
-        VisagistError: the video or the options cannot be used.
-    """
-    source = probe(video)
-    path = output or source.path.with_name(f"{source.path.name}.faces.json")
-    check_target(path, "the analysis file", others=[video], overwrite=overwrite)
-    found = analyze(
-        source,
-        options or AnalyzeOptions(),
-        device=resolve_device(device),
-        progress=progress or Silent(),
-    )
-    analysis_file.save(found, path)
-    return path, found

@@ -120,7 +120,7 @@ def _run_edit(options: argparse.Namespace) -> int:
 
 
 def _run_analyze(options: argparse.Namespace) -> int:
-    from .analyze import analyze_to_file
+    from .run import analyze_to_file
 
     with _watching(options) as progress:
         path, found = analyze_to_file(

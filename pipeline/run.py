@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from . import analysis as analysis_file
 from .analysis import Analysis
-from .analyze import load_or_analyze
+from .analyze import analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .editors import Pack
 from .edits import chain_of, resolve_edits
@@ -28,12 +28,13 @@ from .report import Report, open_report
 from .stages.align import Chunk, NativeCrop, align
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
-from .stages.encode import encode, hold, sampled
+from .stages.encode import SampledCodes, encode, hold, sample_key, sampled
 from .stages.track import TrackOptions, refine, select
 from .targets import check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
+from .video.fingerprint import fingerprint
 from .video.preflight import preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, prefetch
@@ -174,6 +175,33 @@ def edit(
     return report
 
 
+def analyze_to_file(
+    video: Path,
+    output: Path | None = None,
+    options: AnalyzeOptions | None = None,
+    *,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Path, Analysis]:
+    """Analyze a clip, store the result, and return where, with the result itself.
+
+    What is stored holds the codes of the faces too, so that an edit of the analysed clip need not
+    encode them again.
+
+    Raises:
+        OutputError: the file exists already or cannot be written.
+        VisagistError: the video or the options cannot be used.
+    """
+    path = output or video.with_name(f"{video.name}.faces.json")
+    probe(video)
+    check_target(path, "the analysis file", others=[video], overwrite=overwrite)
+    request = EditRequest(video, (), analyze=options or AnalyzeOptions(), device=device)
+    found = make_plan(request, Stopwatch(), progress or Silent()).analysis
+    analysis_file.save(found, path)
+    return path, found
+
+
 def _check_side_files(
     request: EditRequest, target: Path, report_path: Path | None, overwrite: bool
 ) -> None:
@@ -200,15 +228,20 @@ def make_plan(
     device = resolve_device(request.device)
     pack = pack or load_pack("portrait", device)
     edits = resolve_edits(request.attributes, request.strength, pack)
+    path = request.analysis_path
+    stored = path is not None and path.exists()
     with clock.time("analyze"):
-        analysis = load_or_analyze(
-            source, request.analyze, request.analysis_path, device=device, progress=progress
-        )
+        if path is not None and stored:
+            analysis = analysis_file.load(path, fingerprint(source.path))
+        else:
+            analysis = analyze(source, request.analyze, device=device, progress=progress)
     tracks = _tracks(request, analysis, source, device)
     batch_size = request.render.batch_size or (1 if device.type == "cpu" else 8)
     crops = Crops(float(source.info.pixel_aspect), NativeCrop.of(pack.model), batch_size, device)
-    with clock.time("encode"):
-        codes = encode_tracks(source, analysis.times, tracks, pack, crops, progress)
+    with clock.time("encode faces"):
+        codes, analysis = encode_tracks(source, analysis, tracks, pack, crops, progress)
+    if path is not None and not stored:
+        analysis_file.save(analysis, path)
     return Plan(source, edits, analysis, tracks, codes, pack, request.render, crops)
 
 
@@ -240,26 +273,45 @@ def _tracks(
 
 def encode_tracks(
     source: Source,
-    times: NDArray[np.float64],
+    analysis: Analysis,
     tracks: tuple[FaceTrack, ...],
     pack: Pack,
     crops: Crops,
     progress: Progress,
-) -> dict[int, ShotCodes]:
-    """Return one code per track from a few of its frames: one more pass over the clip."""
+) -> tuple[dict[int, ShotCodes], Analysis]:
+    """Return one code per track, and the analysis with what was encoded for it.
+
+    Codes the analysis holds already are used; for the others one more pass looks at a few frames.
+    """
+    times = analysis.times
     chosen = {t.track_id: sampled(t, times) for t in tracks if t.weights.any()}
-    wanted = {
-        int(t.first_frame + row) for t in chosen.values() for row in np.flatnonzero(t.weights)
-    }
-    if not wanted:
-        return {}
-    progress.start("encode", len(times))
+    keys = {t: sample_key(track, pack.hashes) for t, track in chosen.items()}
+    known = {t: analysis.codes[t][k] for t, k in keys.items() if k in analysis.codes.get(t, {})}
+    missing = tuple(track for t, track in chosen.items() if t not in known)
+    if missing:
+        found = _encode_missing(source, missing, pack, crops, progress, len(times))
+        known |= found
+        stored = {**analysis.codes, **{t: {keys[t]: codes} for t, codes in found.items()}}
+        analysis = dataclasses.replace(analysis, codes=stored)
+    return {t: hold(chosen[t], codes, times, pack.model) for t, codes in known.items()}, analysis
+
+
+def _encode_missing(
+    source: Source,
+    tracks: tuple[FaceTrack, ...],
+    pack: Pack,
+    crops: Crops,
+    progress: Progress,
+    frame_count: int,
+) -> dict[int, SampledCodes]:
+    wanted = {int(t.first_frame + row) for t in tracks for row in np.flatnonzero(t.weights)}
+    progress.start("encode faces", frame_count)
     with VideoReader(source) as reader, prefetch(reader) as frames:
         picked = (f for f in _watched(frames, progress) if f.index in wanted)
-        chunks = crops.of(tuple(chosen.values()), picked)
+        chunks = crops.of(tracks, picked)
         found = encode((batch for _, batches, _ in chunks for batch in batches), pack.model)
     progress.finish()
-    return {t: hold(chosen[t], samples, times, pack.model) for t, samples in found.items()}
+    return found
 
 
 def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:

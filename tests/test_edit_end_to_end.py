@@ -271,3 +271,21 @@ def test_a_face_in_some_frames_is_edited_there_and_the_others_pass_untouched(
     changed = [(a[0] != b[0]).any() for a, b in zip(before, after, strict=True)]
     said = [any(face["edited"] for face in f["faces"]) for f in told["frames"]]
     assert changed == said
+
+
+def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
+    face_clip, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = make_plan(EditRequest(face_clip.path, ("smile",)), Stopwatch(), Silent())
+    before = face_clip.analysis.read_bytes()
+    monkeypatch.setattr("pipeline.run.encode", lambda *_: pytest.fail("encoded again"))
+    request = EditRequest(face_clip.path, ("smile",), analysis_path=face_clip.analysis)
+    stored = make_plan(request, Stopwatch(), Silent())
+    for a, b in zip(
+        render(fresh, frames[:2], Stopwatch()),
+        render(stored, frames[:2], Stopwatch()),
+        strict=True,
+    ):
+        for p, q in zip(a.frame.planes, b.frame.planes, strict=True):
+            np.testing.assert_array_equal(p, q)
+    assert face_clip.analysis.read_bytes() == before

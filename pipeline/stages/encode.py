@@ -9,22 +9,34 @@ densely and interpolated in time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..editors._base import LatentModel
-from ..types import AlignedBatch, Codes, FaceTrack
+from ..types import AlignedBatch, FaceTrack
 from .edit import ShotCodes
 
 SAMPLE_RATE_HZ = 10.0
 """Samples per second of a track: mouths open and close in about a fifth of a second."""
 
 
-EncodedFrame = tuple[int, Codes]
-"""Frame index and the codes (N = 1) of one face in it."""
+@dataclass(frozen=True, slots=True, repr=False)
+class SampledCodes:
+    """What was encoded of one track: its code, and its state in the sampled frames."""
+
+    w: NDArray[np.float32]
+    """(L, D) float32, element-wise median over the samples."""
+    frames: NDArray[np.int64]
+    """(M,) int64 frame indices, rising."""
+    state: NDArray[np.float32]
+    """(M, G) float32."""
 
 
 def sampled(
@@ -47,41 +59,56 @@ def sampled(
     return dataclasses.replace(track, weights=weights)
 
 
-def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, list[EncodedFrame]]:
-    """Return the codes of all crops by track, in frame order."""
-    found: dict[int, list[EncodedFrame]] = {}
+def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
+    """Return what the codes of a sampled track depend on, as 64 hexadecimal digits.
+
+    Another set of weights, other samples or other landmarks (smoothed otherwise, or corrected by
+    hand) give another key.
+    """
+    rows = np.flatnonzero(track.weights)
+    digest = hashlib.sha256(json.dumps(sorted(hashes.items())).encode())
+    digest.update((track.first_frame + rows).astype("<i8").tobytes())
+    digest.update(track.landmarks[rows].astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, SampledCodes]:
+    """Return the codes of all crops by track."""
+    found: dict[int, list[tuple[int, Tensor, Tensor]]] = {}
     for batch in batches:
         with torch.inference_mode():
             codes = model.encode(batch)
-        for row, (frame, track) in enumerate(zip(batch.frame_index, batch.track_id, strict=True)):
-            one = Codes(w=codes.w[row : row + 1].cpu(), state=codes.state[row : row + 1].cpu())
-            found.setdefault(int(track), []).append((int(frame), one))
-    for samples in found.values():
-        samples.sort(key=lambda sample: sample[0])
-    return found
+        rows = zip(batch.frame_index, batch.track_id, codes.w.cpu(), codes.state.cpu(), strict=True)
+        for frame, track, w, state in rows:
+            found.setdefault(int(track), []).append((int(frame), w, state))
+    return {track: _gathered(samples) for track, samples in found.items()}
+
+
+def _gathered(samples: list[tuple[int, Tensor, Tensor]]) -> SampledCodes:
+    samples = sorted(samples, key=lambda sample: sample[0])
+    return SampledCodes(
+        w=torch.stack([w for _, w, _ in samples]).median(dim=0).values.numpy(),
+        frames=np.array([frame for frame, _, _ in samples], np.int64),
+        state=torch.stack([state for _, _, state in samples]).numpy(),
+    )
 
 
 def hold(
-    track: FaceTrack,
-    samples: Sequence[EncodedFrame],
-    times: NDArray[np.float64],
-    model: LatentModel,
+    track: FaceTrack, codes: SampledCodes, times: NDArray[np.float64], model: LatentModel
 ) -> ShotCodes:
-    """Return one code for the shot (element-wise median) and the settled state of every frame.
+    """Return one code for the shot and the settled state of every frame.
 
     Args:
-        track: the face the samples are of.
-        samples: at least one, in frame order.
+        track: the face the codes are of.
+        codes: from `encode`.
         times: (frames of the clip,) [s].
         model: what the codes are of; it knows how its state settles over time.
     """
-    w = torch.cat([codes.w for _, codes in samples]).median(dim=0).values
-    at = times[[frame for frame, _ in samples]]
-    states = torch.cat([codes.state for _, codes in samples]).double().numpy()
+    at = times[codes.frames]
     wanted = times[track.first_frame : track.end_frame]
-    columns = [np.interp(wanted, at, states[:, g]) for g in range(states.shape[1])]
+    columns = [np.interp(wanted, at, column) for column in codes.state.T]
     state = np.stack(columns, axis=1) if columns else np.zeros((len(track), 0))
     duration = float(wanted[-1] - wanted[0])
     rate = (len(wanted) - 1) / duration if duration > 0 else 25.0
     settled = model.settle(torch.from_numpy(state.astype(np.float32)), rate)
-    return ShotCodes(w=w, state=settled, first_frame=track.first_frame)
+    return ShotCodes(torch.from_numpy(codes.w), state=settled, first_frame=track.first_frame)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.analysis import Analysis, CachedCodes, load, save
+from pipeline.analysis import Analysis, load, save
 from pipeline.errors import AnalysisError, OutputError
+from pipeline.stages.encode import SampledCodes
 from pipeline.stages.track import RawTrack, refine
 from pipeline.types import FaceState
 from tests.pipeline.faces import drawn_face
@@ -39,7 +40,7 @@ def track(track_id: int, shot: int, first: int, count: int) -> RawTrack:
 
 @pytest.fixture
 def analysis() -> Analysis:
-    codes = CachedCodes(
+    codes = SampledCodes(
         RNG.normal(size=(1, 193)).astype(np.float32),
         np.array([0, 4]),
         RNG.normal(size=(2, 7)).astype(np.float32),

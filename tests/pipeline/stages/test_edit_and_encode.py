@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import encode, hold, sampled
+from pipeline.stages.encode import encode, hold, sample_key, sampled
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
 
 
@@ -105,16 +107,25 @@ def test_a_track_is_sampled_at_a_rate_in_seconds_and_only_where_it_is_usable() -
 def test_the_code_of_a_shot_is_the_median_and_the_state_is_interpolated_in_time() -> None:
     track = make_track([1.0] * 5)
     times = np.array([0, 0, 0, 0.0, 0.1, 0.2, 0.6, 1.0])
-    samples = [
-        (frame, Codes(w=torch.full((1, 1, 2), w), state=torch.tensor([[s]])))
-        for frame, w, s in [(3, 1.0, 0.0), (5, 50.0, 0.2), (7, 2.0, 1.0)]
-    ]
+    batch = make_batch([7, 3, 5], [1.0, 0.0, 0.2])
+    values = torch.tensor([2.0, 1.0, 50.0])[:, None, None, None]
+    batch = dataclasses.replace(batch, images=values.expand_as(batch.images))
+    samples = encode([batch], BrightnessModel())[7]
     shot = hold(track, samples, times, BrightnessModel())
-    assert torch.equal(shot.w, torch.full((1, 2), 2.0))
+    assert torch.equal(shot.w, torch.full((1, 1), 2.0))
     assert torch.allclose(shot.state[:, 0], torch.tensor([0.0, 0.1, 0.2, 0.6, 1.0]))
 
 
 def test_codes_are_gathered_by_track_in_frame_order() -> None:
-    found = encode([make_batch([5, 4], [1.0, 1.0])], BrightnessModel())
-    assert [frame for frame, _ in found[7]] == [4, 5]
-    assert float(found[7][0][1].w) == 0.5
+    found = encode([make_batch([5, 4], [0.25, 1.0])], BrightnessModel())
+    assert found[7].frames.tolist() == [4, 5]
+    assert found[7].state[:, 0].tolist() == [1.0, 0.25]
+
+
+def test_stored_codes_are_known_by_weights_samples_and_landmarks() -> None:
+    track = make_track([0.0, 1.0, 1.0])
+    key = sample_key(track, {"a": "1"})
+    assert key == sample_key(make_track([0.0, 0.5, 0.5]), {"a": "1"})
+    moved = dataclasses.replace(track, landmarks=track.landmarks + 1)
+    others = [(track, {"a": "2"}), (make_track([1.0, 1.0, 1.0]), {"a": "1"}), (moved, {"a": "1"})]
+    assert len({key, *(sample_key(t, hashes) for t, hashes in others)}) == 4
