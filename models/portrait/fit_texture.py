@@ -91,9 +91,11 @@ def fit_texture_basis(model: TextureModel, textures: Textures) -> None:
     model.mean.copy_(both.mean(dim=0))
     model.photo_mean.copy_(medians.mean(dim=0))
     model.photo_sigma.copy_(medians.std(dim=0))
-    _, singular, basis = torch.svd_lowrank(both - model.mean, q=model.components + 20, niter=4)
-    model.basis.copy_(basis[:, : model.components].T)
-    model.sigma.copy_(singular[: model.components] / len(both) ** 0.5)
+    centred = both - model.mean
+    values, vectors = torch.linalg.eigh((centred @ centred.T).double())
+    values, vectors = values.flip(0)[: model.components], vectors.flip(1)[:, : model.components]
+    model.basis.copy_((vectors.T / values.sqrt()[:, None]).float() @ centred)
+    model.sigma.copy_((values / len(both)).sqrt())
 
 
 def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tensor]:
