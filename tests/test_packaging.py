@@ -48,9 +48,7 @@ def test_every_source_and_weight_file_is_inside(wheel: Path) -> None:
 def test_the_installed_command_edits_nothing_but_starts(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    code = (
-        "from visagist.pipeline.cli import main; import sys; sys.exit(main(['attrs', '--json']))"
-    )
+    code = "from visagist.pipeline.cli import main; import sys; sys.exit(main(['attrs', '--json']))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
