@@ -291,6 +291,12 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
     group.add_argument(
         "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
     )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the networks (default: half the cores, at most 4; the video has its own)",
+    )
     return group
 
 

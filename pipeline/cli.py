@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .arguments import factors_of, given, parse, request_of
 from .config import AnalyzeOptions
-from .errors import VisagistError
+from .errors import UsageError, VisagistError
 from .progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _polite_kills():
             options = parse(arguments)
+            _choose_threads(getattr(options, "threads", None))
             return _COMMANDS[options.command](options)
     except VisagistError as e:
         _say("error", str(e))
@@ -65,6 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         _say("error", f"a bug in visagist, please report it: {type(e).__name__}: {e}")
         return EXIT_BUG
+
+
+def _choose_threads(asked: int | None) -> None:
+    """Say how many threads the networks use; torch reads it when it is first imported.
+
+    They are small: beside the decoder and the encoder, half the cores do more than all of them
+    (2 cores: 7.5 s with one thread, 9.9 s with two, for a clip of 78 frames).
+    """
+    if asked is not None and not 1 <= asked <= 256:
+        raise UsageError(f"--threads {asked} is out of range; accepted: 1 to 256")
+    if asked is not None:
+        os.environ["OMP_NUM_THREADS"] = str(asked)
+    os.environ.setdefault("OMP_NUM_THREADS", str(min(4, max(1, (os.cpu_count() or 1) // 2))))
 
 
 def _say(kind: str, message: str) -> None:

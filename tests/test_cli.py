@@ -13,7 +13,14 @@ import pytest
 from pipeline import arguments, cli, run
 from pipeline.cli import main
 from pipeline.config import load_preset
-from pipeline.errors import DeviceError, NoFaceError, OutputError, VideoError, WeightsError
+from pipeline.errors import (
+    DeviceError,
+    NoFaceError,
+    OutputError,
+    UsageError,
+    VideoError,
+    WeightsError,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor")
@@ -291,3 +298,19 @@ def test_every_preset_that_ships_makes_a_request(path: Path) -> None:
     more = [] if "attr" in load_preset(path) else ["--attr", "smile"]
     options = arguments.parse(["edit", "a.mp4", "--config", str(path), *more])
     assert arguments.request_of(options).attributes
+
+
+def test_the_number_of_threads_is_the_one_asked_for_and_never_every_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    cli._choose_threads(None)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    cli._choose_threads(3)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    cli._choose_threads(None)
+    assert os.environ["OMP_NUM_THREADS"] == "4"
+    with pytest.raises(UsageError, match="--threads 0 is out of range"):
+        cli._choose_threads(0)
