@@ -21,8 +21,9 @@ line by line. Version 1:
 
 Coordinates are pixels of the upright frame (see `imaging/geometry.py`), rounded to 1/100. To
 correct a frame, move its landmarks and write `"state": "manual"`: such a frame is used as it is,
-never judged by its score and never smoothed. A frame may be added to a track or removed from it;
-frames without a line have no face. `box` is for the reader and follows from the landmarks.
+never judged by its score and never smoothed; `"state": "excluded"` keeps a frame from being
+edited. A frame may be added to a track or removed from it: frames without a line have no face, and
+gaps no longer than `--max-gap` are filled. `box` is for the reader and follows from the landmarks.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ from .types import FaceState
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
 """Option under which the hash of the landmark weights is noted."""
-_STATES = {"detected": FaceState.DETECTED, "manual": FaceState.MANUAL}
+_STATES = {
+    "detected": FaceState.DETECTED,
+    "manual": FaceState.MANUAL,
+    "excluded": FaceState.EXCLUDED,
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -238,6 +243,9 @@ def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
         raise ValueError("'pts' must be a list of rising numbers")
     if any(not 0 < c < len(pts) for c in cuts) or list(cuts) != sorted(set(cuts)):
         raise ValueError(f"'cuts' must be rising frame numbers from 1 to {len(pts) - 1}")
+    ids = [int(entry["id"]) for entry in document["tracks"]]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"track ids must be distinct, got {ids}")
     numerator, denominator = document["time_base"]
     return Analysis(
         fingerprint=str(document["fingerprint"]),
@@ -288,6 +296,8 @@ def _face(
     wrong = ""
     if points.shape != (68, 2) or not np.isfinite(points).all():
         wrong = f"'landmarks' must be 68 pairs of numbers, got shape {points.shape}"
+    elif np.ptp(points, axis=0).min() < 1.0:
+        wrong = "'landmarks' must spread over a face, got points on one spot or line"
     elif state is None:
         wrong = f"'state' must be one of {', '.join(_STATES)}, got {line.get('state')!r}"
     elif not all(0.0 <= value <= 1.0 for value in (score, mouth, eyes)):

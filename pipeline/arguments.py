@@ -234,8 +234,9 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--faces",
         metavar="WHICH",
-        help="all | largest | left-right[:N] | right-left[:N] | large-small[:N] | "
-        "reference:FRAME:N | reference:PICTURE (default all)",
+        help="all | largest | N | left-right[:N] | right-left[:N] | top-bottom[:N] | "
+        "bottom-top[:N] | large-small[:N] | small-large[:N] | reference:FRAME:N | "
+        "reference:PICTURE (default all; N counts from 0)",
     )
     group.add_argument("--editor", metavar="NAME", help="latent-transformer (default) | direction")
     group.add_argument("--blend", metavar="HOW", help="poisson (default) | alpha | none")
@@ -244,7 +245,7 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         type=float,
         dest="smoothing_s",
         metavar="SECONDS",
-        help="of the landmarks over time (default 0.06); 0 switches it off",
+        help="of the landmarks over time (default 0.1); 0 switches it off",
     )
     group.add_argument(
         "--no-occlusion",
@@ -257,7 +258,7 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=int,
         metavar="N",
-        help="crops per call of the model on a GPU (default 4)",
+        help="crops per call of the model (default: 1 on a CPU, 8 on a GPU)",
     )
     _add_analyze_options(command).add_argument(
         "--analysis",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .config import AnalyzeOptions
-from .errors import InputError, NoFaceError
+from .errors import InputError
 from .imaging.appearance import Descriptor, describe
 from .loading import load_finder
 
@@ -25,8 +25,7 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
     """Return the descriptor of the largest face in a picture.
 
     Raises:
-        InputError: the file is not a picture that OpenCV reads.
-        NoFaceError: no face is found in it.
+        InputError: the file is not a picture that OpenCV reads, or shows no face.
     """
     try:
         data = np.frombuffer(picture.read_bytes(), np.uint8)
@@ -38,6 +37,6 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
     image = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
     found = load_finder(AnalyzeOptions(), device, rate=1.0).find(image, 0, [])
     if not found:
-        raise NoFaceError(f"no face found in the reference picture {picture}; use a frontal one")
+        raise InputError(f"no face found in the reference picture {picture}; use a frontal one")
     largest = max(found, key=lambda f: float((f.box[2] - f.box[0]) * (f.box[3] - f.box[1])))
     return describe(image, largest.landmarks)

@@ -20,7 +20,7 @@ from .analyze import analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .editors import Pack
 from .edits import chain_of, resolve_edits
-from .errors import NoFaceError
+from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .reference import describe_person, picture_of
@@ -29,7 +29,7 @@ from .stages.align import Chunk, NativeCrop, align
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.encode import SampledCodes, encode, hold, sample_key, sampled
-from .stages.track import TrackOptions, refine, select
+from .stages.track import TrackOptions, check_selection, refine, select
 from .targets import check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.decode import VideoReader, summarize
@@ -159,7 +159,8 @@ def edit(
                 writer.write(result.frame)
             report.add(result)
             progress.advance(1)
-        if fail_if_unedited and not report.edited_frames:
+        asked = any(e.strength for e in edits)
+        if fail_if_unedited and asked and not report.edited_frames:
             raise NoFaceError(
                 f"no face could be edited in {request.input}; no output was written "
                 f"(skipped: {dict(report.skipped()) or 'no face found'})"
@@ -167,7 +168,7 @@ def edit(
     progress.finish()
     report.warnings += [*reader.warnings, *summarize(reader.losses)]
     report.warnings += video.warnings
-    if not report.edited_frames and any(e.strength for e in edits):
+    if asked and not report.edited_frames:
         report.warnings.append("no face could be edited: the output shows what the input shows")
     report.seconds = clock.seconds()
     if report_path is not None:
@@ -228,6 +229,8 @@ def make_plan(
     device = resolve_device(request.device)
     pack = pack or load_pack("portrait", device)
     edits = resolve_edits(request.attributes, request.strength, pack)
+    if picture_of(request.render.faces) is None:
+        check_selection(request.render.faces)
     path = request.analysis_path
     stored = path is not None and path.exists()
     with clock.time("analyze"):
@@ -256,6 +259,8 @@ def _tracks(
         if picture
         else select(analysis.tracks, faces)
     )
+    if picture and analysis.tracks and not chosen:
+        raise InputError(f"nobody in {request.input} looks like the person in {picture}")
     options = TrackOptions(
         smoothing_s=request.render.smoothing_s, max_gap_s=request.analyze.max_gap_s
     )

@@ -164,6 +164,8 @@ class FaceState(IntEnum):
     INTERPOLATED = 2
     MANUAL = 3
     """Corrected by hand in the analysis file: never smoothed away."""
+    EXCLUDED = 4
+    """Marked in the analysis file as not to be edited."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

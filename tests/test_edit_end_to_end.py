@@ -289,3 +289,12 @@ def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
         for p, q in zip(a.frame.planes, b.frame.planes, strict=True):
             np.testing.assert_array_equal(p, q)
     assert face_clip.analysis.read_bytes() == before
+
+
+def test_strength_0_is_no_failure_and_is_told_as_what_it_is(face_clip, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    options = ("--attr", "smile=0", "--fail-if-unedited", "--report", str(report))
+    run(face_clip, tmp_path / "out.mp4", *options)
+    faces = [face for frame in json.loads(report.read_text())["frames"] for face in frame["faces"]]
+    assert faces
+    assert {face["skipped"] for face in faces} == {"the edit changes nothing"}

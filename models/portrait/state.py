@@ -15,8 +15,9 @@ STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
 outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a sigma in
 outer-eye distances."""
 
-_HOLD_SECONDS = 0.4
+_HOLD_BEFORE_SECONDS, _HOLD_AFTER_SECONDS = 0.1, 0.4
 _SMOOTH_SECONDS = 0.12
+_MOUTH_SMOOTH_SECONDS = 0.2
 
 
 def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Tensor) -> Tensor:
@@ -29,17 +30,23 @@ def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Te
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth that opens counts as open for 0.4 s before and after: between the words of somebody who
-    talks no teeth are drawn. Then everything is smoothed with a Gaussian of 0.12 s, without delay.
+    A mouth that opens counts as open from 0.1 s before to 0.4 s after: between the words of
+    somebody who talks no teeth are drawn, and drawn teeth stay until just before one's own appear.
+    Then everything is smoothed with a Gaussian, without delay.
     """
-    hold = max(0, round(_HOLD_SECONDS * frames_per_second))
-    settled = states.clone()
-    rows = states[:, 0].reshape(1, 1, -1)
-    settled[:, 0] = F.max_pool1d(rows, 2 * hold + 1, stride=1, padding=hold).reshape(-1)
-    sigma = _SMOOTH_SECONDS * frames_per_second
+    before = round(_HOLD_BEFORE_SECONDS * frames_per_second)
+    after = round(_HOLD_AFTER_SECONDS * frames_per_second)
+    mouth = F.pad(states[:, 0].reshape(1, 1, -1), (after, before), value=0.0)
+    held = F.max_pool1d(mouth, before + after + 1, stride=1).reshape(-1, 1)
+    steady = _smooth(states[:, 1:], _SMOOTH_SECONDS * frames_per_second)
+    return torch.cat([_smooth(held, _MOUTH_SMOOTH_SECONDS * frames_per_second), steady], dim=1)
+
+
+def _smooth(columns: Tensor, sigma: float) -> Tensor:
+    """Return columns (T, C) under a Gaussian of `sigma` frames, ends repeated."""
     reach = max(1, round(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=states.dtype, device=states.device)
+    offsets = torch.arange(-reach, reach + 1, dtype=columns.dtype, device=columns.device)
     kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-3)).square())
-    padded = F.pad(settled.T[:, None], (reach, reach), mode="replicate")
+    padded = F.pad(columns.T[:, None], (reach, reach), mode="replicate")
     smooth = F.conv1d(padded, (kernel / kernel.sum()).reshape(1, 1, -1))
     return smooth[:, 0].T

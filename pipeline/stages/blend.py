@@ -176,7 +176,9 @@ def _compose(frame: Frame, patches: Sequence[_Patch], skipped: Sequence[FaceOutc
             changed = add_rgb_difference(frame, patch.region, weighted, free)
         frame = changed
         done.append(patch)
-        reason = "" if free.any() else "nothing of the face is free to edit"
+        reason = ""
+        if not free.any():
+            reason = "a nearer face covers it" if patch.mask.any() else "the edit changes nothing"
         outcomes.append(FaceOutcome(patch.track_id, edited=not reason, reason=reason))
     return EditResult(frame, tuple(sorted(outcomes, key=lambda outcome: outcome.track_id)))
 

@@ -59,6 +59,7 @@ def refine(
     wrong = temporal.outliers(points[believed], own[believed]) & ~manual[believed]
     valid[believed[wrong]] = False
     points, filled = temporal.fill(points, valid, own, max_gap_s=options.max_gap_s)
+    filled &= raw.states != FaceState.EXCLUDED
     present = valid | filled
     for rows in temporal.runs(present):
         points[rows] = temporal.smooth_landmarks(
@@ -110,7 +111,7 @@ def _weights(
 ORDERS = ("left-right", "right-left", "top-bottom", "bottom-top", "large-small", "small-large")
 ACCEPTED = (
     "all, largest, " + ", ".join(f"{order}[:N]" for order in ORDERS) + ", N (as left-right:N), "
-    "reference:FRAME:N (the N-th face from the left in that frame), reference (by a picture)"
+    "reference:FRAME:N (the N-th face from the left in that frame), reference:PICTURE"
 )
 
 
@@ -160,6 +161,23 @@ def select(
         most = max(map(len, by_shot.values()))
         raise UsageError(f"--faces {how}: no shot has that many faces; N must be below {most}")
     return chosen
+
+
+def check_selection(how: str) -> None:
+    """Refuse what `select` cannot read, before any track is known.
+
+    Raises:
+        UsageError: `how` is not one of the accepted forms.
+    """
+    name, _, rest = how.strip().lower().partition(":")
+    place = rest.partition(":")
+    known = (
+        ((name in ("all", "largest") or name.isdecimal()) and not rest)
+        or (name in ORDERS and (not rest or rest.isdecimal()))
+        or (name == "reference" and place[0].isdecimal() and (place[2] or "0").isdecimal())
+    )
+    if not known:
+        raise UsageError(f"cannot choose faces by {how!r}; accepted: {ACCEPTED}")
 
 
 def _order_key(track: RawTrack, order: str) -> float:

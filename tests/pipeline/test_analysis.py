@@ -123,6 +123,17 @@ def test_a_frame_may_be_taken_out_by_hand(analysis: Analysis, tmp_path: Path) ->
     assert load(path).tracks[0].states[10] == FaceState.ABSENT
 
 
+def test_an_excluded_frame_is_not_edited_though_the_gap_is_short(
+    analysis: Analysis, tmp_path: Path
+) -> None:
+    path = saved(analysis, tmp_path)
+    line = '{"frame": 10, "state": '
+    path.write_text(path.read_text().replace(line + '"detected"', line + '"excluded"', 1))
+    track = refine(load(path).tracks[0], times=analysis.times, cuts=analysis.cuts)
+    assert track.states[10] == FaceState.ABSENT
+    assert track.weights[10] == 0
+
+
 def test_another_video_is_refused(analysis: Analysis, tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="belongs to another video"):
         load(saved(analysis, tmp_path), "0" * 64)
@@ -181,6 +192,7 @@ def test_a_file_cut_off_anywhere_is_refused(analysis: Analysis, tmp_path: Path) 
         ('{"frame": 7,', '{"frame": 70,', "must be distinct and lie in shot 0, 0 to 19"),
         ('{"frame": 7,', '{"frame": 8,', "must be distinct"),
         ('"shot": 1', '"shot": 5', "there is no shot 5"),
+        ('{"id": 1,', '{"id": 0,', "track ids must be distinct"),
         ('"cuts": [20]', '"cuts": [50]', "'cuts' must be rising frame numbers from 1 to 39"),
         ('"pts": [0, 512', '"pts": [512, 512', "'pts' must be a list of rising numbers"),
         ('"time_base": [1, 12800]', '"time_base": [1, 0]', "damaged"),
@@ -219,3 +231,15 @@ def test_a_failed_save_leaves_the_old_file_and_no_crumbs(
 def test_an_unwritable_place_is_told(analysis: Analysis, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write the analysis file"):
         save(analysis, tmp_path / "no folder" / "x.json")
+
+
+def test_landmarks_on_one_spot_are_refused(analysis: Analysis, tmp_path: Path) -> None:
+    path = saved(analysis, tmp_path)
+    lines = path.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if '"frame": 10,' in line)
+    entry = json.loads(lines[at].rstrip(","))
+    entry |= {"state": "manual", "landmarks": [[5.0, 5.0]] * 68}
+    lines[at] = '   {"frame": 10,' + json.dumps(entry).partition(",")[2] + ","
+    path.write_text("\n".join(lines))
+    with pytest.raises(AnalysisError, match=rf"line {at + 1}.*must spread over a face"):
+        load(path)

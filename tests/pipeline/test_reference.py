@@ -11,7 +11,7 @@ import torch
 
 from pipeline.analyze import analyze
 from pipeline.config import AnalyzeOptions
-from pipeline.errors import InputError, NoFaceError
+from pipeline.errors import InputError
 from pipeline.imaging.appearance import distance
 from pipeline.imaging.color import frame_to_rgb_small
 from pipeline.progress import Silent
@@ -55,7 +55,7 @@ def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
 def test_a_picture_without_a_face_and_a_file_without_a_picture_are_errors(tmp_path: Path) -> None:
     grey = tmp_path / "grey.png"
     cv2.imwrite(str(grey), np.full((200, 200, 3), 128, np.uint8))
-    with pytest.raises(NoFaceError, match="no face found"):
+    with pytest.raises(InputError, match="no face found"):
         describe_person(grey, CPU)
     text = tmp_path / "text.png"
     text.write_text("no picture")

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.imaging.geometry import similarity, transform
-from pipeline.stages.track import RawTrack, TrackOptions, link, refine, select
+from pipeline.stages.track import RawTrack, TrackOptions, check_selection, link, refine, select
 from pipeline.types import Face, FaceState
 from tests.pipeline.faces import drawn_face, found
 
@@ -287,6 +287,17 @@ def test_a_choice_that_means_nothing_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         select(crowd, how)
+
+
+@pytest.mark.parametrize("how", ["foo", "left-right:x", "reference", "reference:x", "all:1"])
+def test_a_choice_that_cannot_be_read_is_refused_before_there_are_tracks(how: str) -> None:
+    with pytest.raises(UsageError, match="cannot choose faces by"):
+        check_selection(how)
+
+
+@pytest.mark.parametrize("how", ["all", "1", "Largest", "top-bottom:2", "reference:10:0"])
+def test_a_choice_that_can_be_read_passes(how: str) -> None:
+    check_selection(how)
 
 
 def test_of_no_tracks_every_order_chooses_none() -> None:
