@@ -51,6 +51,10 @@ class Parser(argparse.ArgumentParser):
 Commands = Any  # argparse gives its sub-parser collection no public type
 
 
+_ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
+"""Where the defaults that the help tells come from."""
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the user asked for; `command` is the name of the command.
 
@@ -245,7 +249,7 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         type=float,
         dest="smoothing_s",
         metavar="SECONDS",
-        help="of the landmarks over time (default 0.1); 0 switches it off",
+        help=f"of the landmarks over time (default {_RENDER.smoothing_s:g}); 0 switches it off",
     )
     group.add_argument(
         "--no-occlusion",
@@ -280,14 +284,15 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
         type=float,
         dest="detect_every_s",
         metavar="SECONDS",
-        help="how often faces are looked for anew (default 0.5); between, they are followed",
+        help="how often faces are looked for anew "
+        f"(default {_ANALYZE.detect_every_s:g}); between, they are followed",
     )
     group.add_argument(
         "--max-gap",
         type=float,
         dest="max_gap_s",
         metavar="SECONDS",
-        help="gaps in a track up to this long are filled (default 0.5)",
+        help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
     )
     group.add_argument(
         "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
