@@ -16,7 +16,7 @@ from pipeline import EditRequest, inspect, preview
 HERE = Path(__file__).resolve().parent
 CLIP = HERE / "astronaut.mp4"
 PICTURES = HERE / "pictures"
-ATTRIBUTES = ("smile", "weight", "age")
+ATTRIBUTES = ("smile", "weight")
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 
