@@ -16,8 +16,8 @@ outer-eye distances, yaw in radians, smile in standard deviations of the ratings
 outer-eye distances."""
 
 _HOLD_BEFORE_SECONDS, _HOLD_AFTER_SECONDS = 0.1, 0.4
-_SMOOTH_SECONDS = 0.12
-_MOUTH_SMOOTH_SECONDS = 0.2
+_SMOOTH_SECONDS: Final = (0.2, 0.12, 0.25, 0.25, 0.25)
+"""Sigma of each column's smoothing: the lip gap moves with speech, the others must not shake."""
 
 
 def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Tensor) -> Tensor:
@@ -38,8 +38,12 @@ def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     after = round(_HOLD_AFTER_SECONDS * frames_per_second)
     mouth = F.pad(states[:, 0].reshape(1, 1, -1), (after, before), value=0.0)
     held = F.max_pool1d(mouth, before + after + 1, stride=1).reshape(-1, 1)
-    steady = _smooth(states[:, 1:], _SMOOTH_SECONDS * frames_per_second)
-    return torch.cat([_smooth(held, _MOUTH_SMOOTH_SECONDS * frames_per_second), steady], dim=1)
+    columns = torch.cat([held, states[:, 1:]], dim=1)
+    smooth = [
+        _smooth(columns[:, k : k + 1], seconds * frames_per_second)
+        for k, seconds in enumerate(_SMOOTH_SECONDS)
+    ]
+    return torch.cat(smooth, dim=1)
 
 
 def _smooth(columns: Tensor, sigma: float) -> Tensor:
