@@ -58,3 +58,16 @@ def test_the_installed_command_edits_nothing_but_starts(wheel: Path, tmp_path: P
         check=True,
     )
     assert '"smile"' in done.stdout
+
+
+def test_an_installed_checkout_has_the_command_and_the_same_api(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("visagist")
+    if not command.is_file():
+        pytest.skip("visagist is not installed in this environment (pip install -e .)")
+    shown = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert shown.stdout.startswith("visagist ")
+    code = "import visagist.pipeline as p; print(p.edit.__module__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "visagist.pipeline.run"
