@@ -2,8 +2,9 @@
 DIR`.
 
 A level pair shows one generated face at two levels of one rated attribute. Neither picture was used
-in training. The lower one is encoded, its code moved, and the 68 points the edit would produce are
-compared with those of the higher one. This module stands beside the families because it needs two
+in training. The lower one is encoded, its code moved, and the 68 points of the edit are compared
+with those of the higher one: first the points the model means to make, then those the landmark
+network finds in the rendered pictures. This module stands beside the families because it needs all
 of them.
 """
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from .base import ModelError
+from .landmarks import LandmarkCascade
 from .latent_transformer import MoverPack, load_movers
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
@@ -38,6 +40,8 @@ level 2."""
 class Encoded:
     """Faces of one level."""
 
+    pictures: list[Tensor]
+    """N pictures (3, S, S) in [-1, 1]."""
     w: Tensor
     state: Tensor
     landmarks: Tensor
@@ -45,7 +49,9 @@ class Encoded:
 
 
 @torch.inference_mode()
-def evaluate(model: PortraitModel, movers: MoverPack, folder: Path) -> dict[str, dict[str, float]]:
+def evaluate(
+    model: PortraitModel, movers: MoverPack, cascade: LandmarkCascade, folder: Path
+) -> dict[str, dict[str, float]]:
     """Return figures per attribute.
 
     Landmark errors are root mean squares over the 68 points in % of the outer-eye distance, after
@@ -60,36 +66,44 @@ def evaluate(model: PortraitModel, movers: MoverPack, folder: Path) -> dict[str,
     figures = {}
     for attribute, pair in PAIR_OF_ATTRIBUTE.items():
         low, high = (_encoded(model, faces) for faces in read_level_pairs(folder, pair))
-        figures[attribute] = _landmark_figures(model, movers, attribute, low, high)
+        strength = _strength(movers, attribute, low, high)
+        moved = movers.transformers[attribute](low.w, strength.expand(len(low.w)))
+        figures[attribute] = {"strength": float(strength)}
+        figures[attribute] |= _landmark_figures(model, low, high, moved)
+        figures[attribute] |= _found_figures(model, cascade, low, high, moved)
         figures[attribute] |= _side_figures(movers, attribute, low)
     return figures
 
 
 def _encoded(model: PortraitModel, faces: FaceSet) -> Encoded:
-    codes, states, points = [], [], []
+    pictures, codes, states, points = [], [], [], []
     for picture, landmarks in faces.pictures():
         w, state = model.encode(picture[None], landmarks[None])
+        pictures.append(picture)
         codes.append(w)
         states.append(state)
         points.append(landmarks[None])
-    return Encoded(torch.cat(codes), torch.cat(states), torch.cat(points))
+    return Encoded(pictures, torch.cat(codes), torch.cat(states), torch.cat(points))
+
+
+def _strength(movers: MoverPack, attribute: str, low: Encoded, high: Encoded) -> Tensor:
+    """Return the one strength that moves the predicted level as far as the pairs do."""
+    transformer = movers.transformers[attribute]
+    one = transformer(low.w, torch.ones(len(low.w))) - low.w
+    reader = transformer.level[:-1]
+    strength: Tensor = ((high.w - low.w) @ reader).mean() / (one @ reader).mean()
+    return strength
 
 
 def _landmark_figures(
-    model: PortraitModel, movers: MoverPack, attribute: str, low: Encoded, high: Encoded
+    model: PortraitModel, low: Encoded, high: Encoded, moved: Tensor
 ) -> dict[str, float]:
-    transformer = movers.transformers[attribute]
     eyes = (low.landmarks[:, 36] - low.landmarks[:, 45]).norm(dim=1)
-    one = transformer(low.w, torch.ones(len(eyes))) - low.w
-    reader = transformer.level[:-1]
-    strength = ((high.w - low.w) @ reader).mean() / (one @ reader).mean()
-    moved = transformer(low.w, strength.expand(len(eyes)))
     edited = model.moved_landmarks(low.landmarks, low.w, moved, low.state)
     before = _error(_fitted(low.landmarks, high.landmarks), high.landmarks, eyes)
     after = _error(_fitted(edited, high.landmarks), high.landmarks, eyes)
     return {
         "faces": float(len(eyes)),
-        "strength": float(strength),
         "error_before": float(before.mean()),
         "error_after": float(after.mean()),
         "error_share_left": float(after.mean() / before.mean()),
@@ -97,6 +111,43 @@ def _landmark_figures(
         "error_before_as_seen": float(_error(low.landmarks, high.landmarks, eyes).mean()),
         "error_after_as_seen": float(_error(edited, high.landmarks, eyes).mean()),
     }
+
+
+def _found_figures(
+    model: PortraitModel, cascade: LandmarkCascade, low: Encoded, high: Encoded, moved: Tensor
+) -> dict[str, float]:
+    """Return the same figures of the points found in the rendered pictures."""
+    rendered = [
+        model.render(
+            low.pictures[n][None],
+            low.landmarks[n : n + 1],
+            low.w[n : n + 1],
+            moved[n : n + 1],
+            low.state[n : n + 1],
+        )[0][0]
+        for n in range(len(low.pictures))
+    ]
+    eyes = (low.landmarks[:, 36] - low.landmarks[:, 45]).norm(dim=1)
+    target = _found(cascade, high.pictures, high.landmarks)
+    before, after = (
+        _error(_fitted(_found(cascade, pictures, low.landmarks), target), target, eyes)
+        for pictures in (low.pictures, rendered)
+    )
+    return {
+        "found_error_before": float(before.mean()),
+        "found_error_after": float(after.mean()),
+        "found_share_left": float(after.mean() / before.mean()),
+        "found_improved": float((after < before).float().mean()),
+    }
+
+
+def _found(cascade: LandmarkCascade, pictures: list[Tensor], near: Tensor) -> Tensor:
+    """Return the points (N, 68, 2) the landmark network finds, looking twice."""
+    images = [
+        ((p.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for p in pictures
+    ]
+    first = cascade.from_points(images, near.numpy())
+    return torch.from_numpy(cascade.from_points(images, first.points).points)
 
 
 def _side_figures(movers: MoverPack, attribute: str, low: Encoded) -> dict[str, float]:
@@ -137,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with the level pairs")
     options = parser.parse_args(arguments)
     try:
-        figures = evaluate(load_portrait(), load_movers(), options.data)
+        figures = evaluate(load_portrait(), load_movers(), LandmarkCascade.load(), options.data)
     except ModelError as e:
         sys.stderr.write(f"error: {e}\n")
         return 1
