@@ -1,7 +1,7 @@
 """One frame, stage by stage, as pictures and JSON; and contact sheets of a clip.
 
-There is no picture of a reconstructed face: the portrait model decodes only the difference between
-two codes, never a whole face (`residual` shows that difference in the crop).
+The picture `reconstruction` shows what the code of a face holds of its skin, in the model's own
+shape-free frame; an edit carries only the difference between two codes into the crop (`residual`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .pictures import (
 from .progress import Progress, Silent, Stopwatch
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, check_target
-from .types import EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
+from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
 from .video.decode import VideoReader
 
 _RESIDUAL_GAIN: Final = 4.0
@@ -81,6 +81,7 @@ def inspect(
     pictures = _frame_pictures(plan, frame, result, edited)
     for batch in edited:
         pictures |= _face_pictures(batch, rgb_of(result.frame))
+        pictures |= _reconstructions(plan, batch)
     _write_all(folder, pictures, _facts(plan, result, edited))
     return folder
 
@@ -208,6 +209,18 @@ def _corners(batch: EditedBatch, n: int) -> Any:
     side = batch.images.shape[-1] - 0.5
     square = np.array([[-0.5, -0.5], [side, -0.5], [side, side], [-0.5, side]])
     return transform(batch.source.crop_to_frame[n], square)
+
+
+def _reconstructions(plan: Plan, edited: EditedBatch) -> dict[str, Picture]:
+    """What the model knows of each face: its code over the shot, decoded without its shape."""
+    tracks = [int(track) for track in edited.source.track_id]
+    w = torch.stack([plan.codes[track].w for track in tracks]).to(plan.crops.device)
+    with torch.inference_mode():
+        faces = plan.pack.model.reconstruct(Codes(w, state=w.new_zeros(len(w), 0)))
+    return {
+        f"face{track}-reconstruction": tensor_rgb(face)
+        for track, face in zip(tracks, faces, strict=True)
+    }
 
 
 def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:

@@ -172,6 +172,10 @@ class PortraitLatentModel:
         w, state = self._network.encode(batch.images, batch.landmarks)
         return Codes(w=w[:, None], state=state)
 
+    def reconstruct(self, codes: Codes) -> Tensor:
+        """Return the shape-free faces of N codes, (N, 3, S, S) in [-1, 1]."""
+        return self._network.reconstruct(codes.w[:, 0])
+
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
         settled: Tensor = _models("portrait").settled_states(state, rate)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.cli import main
 
-PER_FACE = ("crop", "edited", "blended", "mask", "residual", "change", "overview")
+PER_FACE = ("crop", "edited", "blended", "mask", "residual", "change", "overview", "reconstruction")
 
 
 def picture(path: Path) -> NDArray[np.uint8]:

@@ -295,6 +295,11 @@ class PortraitModel(nn.Module):
         output[:, :, rows, columns] = inside + cover * (colours - inside)
         return output
 
+    def reconstruct(self, w: Tensor) -> Tensor:
+        """Return what codes w (N, D) know of the skin: shape-free faces (N, 3, S, S) in [-1, 1]."""
+        k = len(self.shape.sigma) + 1
+        return self.texture.decode(w[:, k : k + self.texture.components], w[:, -3:])
+
     def _skin(self, w: Tensor) -> Tensor:
         return w[:, -3:] * self.texture.photo_sigma + self.texture.photo_mean
 

@@ -166,7 +166,18 @@ class TextureModel(nn.Module):
     def decode_difference(self, change: Tensor) -> Tensor:
         """Return the log difference (N, 3, LUMA_SIDE, LUMA_SIDE) that a change of code (N, T)
         makes; 0 outside."""
-        rows = (change * self.sigma) @ self.basis
+        return self._unpacked((change * self.sigma) @ self.basis)
+
+    def decode(self, code: Tensor, photo: Tensor) -> Tensor:
+        """Return the shape-free face (N, 3, LUMA_SIDE, LUMA_SIDE) RGB in [-1, 1] that a texture
+        code (N, T) and whitened medians (N, 3) stand for; plain skin outside the face."""
+        channels = self._unpacked(self.mean + (code * self.sigma) @ self.basis)
+        medians = photo * self.photo_sigma + self.photo_mean
+        face = (to_log_rgb(channels + medians[:, :, None, None]).exp() - LOG_OFFSET) * 2 - 1
+        return face.clamp(-1, 1)
+
+    def _unpacked(self, rows: Tensor) -> Tensor:
+        """Return masked rows (N, L) as log channels (N, 3, LUMA_SIDE, LUMA_SIDE), 0 outside."""
         split = int(self.luma_mask.sum())
         luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
         luma[:, self.luma_mask] = rows[:, :split]

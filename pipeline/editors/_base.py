@@ -62,6 +62,10 @@ class LatentModel(Protocol):
         """Return the codes of N crops."""
         ...
 
+    def reconstruct(self, codes: Codes) -> Tensor:
+        """Return what the codes know of the faces, (N, 3, S, S) in [-1, 1], to be looked at."""
+        ...
+
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
         ...

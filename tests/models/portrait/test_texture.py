@@ -74,3 +74,19 @@ def test_blur_is_read_from_a_blurred_picture() -> None:
     read = [float(model.texture.softness(i, vertices, 60.0)) for i in (sharp, soft, softer)]
     assert read[0] < read[1] < read[2] < 0.0501
     assert read[0] < 1e-6
+
+
+def test_a_decoded_face_has_the_texture_and_the_light_it_was_encoded_with() -> None:
+    texture = PortraitModel.tiny().texture
+    generator = torch.Generator().manual_seed(1)
+    code = 0.3 * torch.randn(2, texture.components, generator=generator)
+    photo = 0.3 * torch.randn(2, 3, generator=generator)
+    face = to_log_channels(texture.decode(code, photo))
+    plain = to_log_channels(texture.decode(torch.zeros_like(code), photo))
+    inside = texture.luma_mask.reshape(LUMA_SIDE, LUMA_SIDE)
+    wanted = texture.decode_difference(code)
+    unclipped = (texture.decode(code, photo).abs() < 1).all(dim=1)
+    unclipped &= (texture.decode(torch.zeros_like(code), photo).abs() < 1).all(dim=1)
+    seen = (unclipped & inside)[:, None].expand_as(face)
+    assert seen.any()
+    assert torch.allclose((face - plain)[seen], wanted[seen], atol=1e-4)

@@ -22,6 +22,9 @@ class BrightnessModel:
         w = batch.images.mean((1, 2, 3))[:, None, None]
         return Codes(w=w, state=batch.weights[:, None])
 
+    def reconstruct(self, codes: Codes) -> Tensor:
+        return codes.w[:, :, :, None].expand(-1, 3, 8, 8)
+
     def settle(self, state: Tensor, rate: float) -> Tensor:
         return state
 
