@@ -145,7 +145,7 @@ def edit(
     target = output or default_output(request.input, edits)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
     _check_side_files(request, target, report_path, overwrite)
-    plan = make_plan(request, clock, progress, pack=pack)
+    plan = make_plan(request, clock, progress, source=source, pack=pack)
     report = open_report(request, plan, destination)
     progress.start("edit", plan.frame_count)
     video = VideoWriter(destination)
@@ -218,14 +218,19 @@ def _check_side_files(
 
 
 def make_plan(
-    request: EditRequest, clock: Stopwatch, progress: Progress, *, pack: Pack | None = None
+    request: EditRequest,
+    clock: Stopwatch,
+    progress: Progress,
+    *,
+    source: Source | None = None,
+    pack: Pack | None = None,
 ) -> Plan:
     """Return what the render pass needs: faces found, followed, chosen, smoothed and encoded.
 
     Raises:
         VisagistError: the input, the analysis file, the options or the device cannot be used.
     """
-    source = probe(request.input)
+    source = source or probe(request.input)
     device = resolve_device(request.device)
     pack = pack or load_pack("portrait", device)
     edits = resolve_edits(request.attributes, request.strength, pack)
