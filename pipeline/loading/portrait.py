@@ -1,0 +1,95 @@
+"""The embedded portrait pack, seen as the pipeline sees any pack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..editors import Attribute
+from ..editors._base import Mover
+from ..types import AlignedBatch, Codes, EditedBatch
+from .seam import card, models, weights_errors
+
+if TYPE_CHECKING:
+    from models.latent_transformer import MoverPack
+    from models.portrait import PortraitModel
+
+
+def load_portrait(device: torch.device) -> PortraitPack:
+    """Return the embedded pack.
+
+    Raises:
+        WeightsError: a weight file is missing, damaged, or not the one expected.
+    """
+    model_card, mover_card = card("portrait"), card("latent_transformer")
+    with weights_errors():
+        model = models("portrait").load_portrait(model_card.path, expected_sha256=model_card.sha256)
+        movers = models("latent_transformer").load_movers(
+            mover_card.path, expected_sha256=mover_card.sha256
+        )
+    side = float(models("portrait").CROP_SIDE)
+    hashes = {f"{c.name}/{c.path.name}": c.sha256 for c in (model_card, mover_card)}
+    latent_model = PortraitLatentModel(model.to(device), side)
+    return PortraitPack("portrait", latent_model, movers, hashes, device)
+
+
+class PortraitLatentModel:
+    """The embedded appearance model, seen as a latent model of one layer (L = 1)."""
+
+    def __init__(self, network: PortraitModel, crop_side: float) -> None:
+        self.crop_side = crop_side
+        self._network = network
+
+    def encode(self, batch: AlignedBatch) -> Codes:
+        """Return the codes of N crops."""
+        w, state = self._network.encode(batch.images, batch.landmarks)
+        return Codes(w=w[:, None], state=state)
+
+    def reconstruct(self, codes: Codes) -> Tensor:
+        """Return the shape-free faces of N codes, (N, 3, S, S) in [-1, 1]."""
+        return self._network.reconstruct(codes.w[:, 0])
+
+    def settle(self, state: Tensor, rate: float) -> Tensor:
+        """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
+        settled: Tensor = models("portrait").settled_states(state, rate)
+        return settled
+
+    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
+        """Carry the difference between two codes into the crops."""
+        images, masks = self._network.render(
+            batch.images, batch.landmarks, before.w[:, 0], after.w[:, 0], before.state
+        )
+        return EditedBatch(batch, images, masks)
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitPack:
+    """The embedded pack: appearance model, latent transformers, directions."""
+
+    name: str
+    model: PortraitLatentModel
+    _movers: MoverPack
+    hashes: Mapping[str, str]
+    _device: torch.device
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the pack can change."""
+        return tuple(
+            Attribute(a.name, a.summary, a.aliases, a.low, a.high, a.experimental)
+            for a in self._movers.attributes
+        )
+
+    def mover(self, editor: str, attribute: str) -> Mover:
+        """Return what moves codes along an attribute: `latent-transformer` or `direction`."""
+        network = self._movers.mover(editor, attribute).to(self._device)
+
+        def move(w: Tensor, strength: Tensor) -> Tensor:
+            moved: Tensor = network(w[:, 0], strength)
+            return moved[:, None]
+
+        return move
