@@ -1,5 +1,4 @@
-"""Train movers from exported codes: `python -m models.latent_transformer train --codes FILE --out
-FILE`."""
+"""Train movers and classifiers from codes: `python -m models.latent_transformer COMMAND --help`."""
 
 from __future__ import annotations
 
@@ -9,9 +8,9 @@ import sys
 from pathlib import Path
 
 from ..base import ModelError
-from .attributes import PORTRAIT_ATTRIBUTES
-from .pack import DEFAULT_FILE, save_movers
-from .train import read_codes, train_movers
+from .portrait_attributes import PORTRAIT_ATTRIBUTES
+from .portrait_pack import DEFAULT_FILE, save_movers
+from .portrait_train import read_codes, train_movers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m models.latent_transformer", description=__doc__
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train classifier, directions and transformers")
+    train = commands.add_parser(
+        "train-portrait", help="train classifier, directions and transformers"
+    )
     train.add_argument("--codes", type=Path, required=True, help="codes .npz of a portrait")
     train.add_argument("--out", type=Path, default=DEFAULT_FILE, help="safetensors file to write")
     known = [a.name for a in PORTRAIT_ATTRIBUTES]

@@ -7,8 +7,8 @@ import torch
 
 from models.base import ModelError, ModelInputError
 from models.latent_transformer import Direction, LatentTransformer
-from models.latent_transformer.net import slowed
-from models.latent_transformer.pack import random_movers
+from models.latent_transformer.portrait_net import slowed
+from models.latent_transformer.portrait_pack import random_movers
 
 
 def codes(count: int = 4) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from models.base import ModelError, WeightsError
 from models.latent_transformer import PortraitAttribute, load_movers, save_movers
-from models.latent_transformer.train import (
+from models.latent_transformer.portrait_train import (
     CodeSet,
     forward_direction,
     read_codes,

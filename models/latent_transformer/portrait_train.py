@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import ModelError
-from .attributes import PortraitAttribute
-from .net import Direction, LatentClassifier, LatentTransformer
-from .pack import MoverPack
+from .portrait_attributes import PortraitAttribute
+from .portrait_net import Direction, LatentClassifier, LatentTransformer
+from .portrait_pack import MoverPack
 
 _SHARPNESS = 1.7
 """A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal
