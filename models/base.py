@@ -8,12 +8,17 @@ class ModelError(Exception):
 
     ModelError
     ├── WeightsError       a weight file that cannot be used: missing, damaged, not tensors
+    │   └── PackError      a pack that is incomplete, inconsistent or not there
     └── ModelInputError    a tensor of the wrong shape, type or range
     """
 
 
 class WeightsError(ModelError):
     """A weight file that cannot be used; the message says what it is and what to do."""
+
+
+class PackError(WeightsError):
+    """A pack that is incomplete, inconsistent or not there; the message says what is missing."""
 
 
 class ModelInputError(ModelError, ValueError):
