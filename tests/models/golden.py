@@ -1,0 +1,32 @@
+"""Weights made from tensor names, as the reference outputs were computed with."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SALT = 0x5EED
+
+
+def name_seeded(key: str, shape: list[int], mean: float, std: float) -> Tensor:
+    """Return the tensor that a key stands for."""
+    generator = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()) ^ SALT))
+    drawn = generator.standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(np.asarray(np.float32(mean) + np.float32(std) * drawn))
+
+
+def recipe_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a `<case>.recipe.json`; fixed buffers (null) are left out."""
+    recipe = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+    return {key: name_seeded(key, *facts) for key, facts in recipe.items() if facts is not None}
+
+
+def manifest_keys(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return key -> shape of a published layout."""
+    keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
+    return {key: tuple(facts["shape"]) for key, facts in keys.items()}
