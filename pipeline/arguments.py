@@ -88,7 +88,7 @@ def request_of(options: argparse.Namespace) -> EditRequest:
     """
     from .run import EditRequest  # imports torch: only now that the arguments are known to be good
 
-    preset = load_preset(options.config) if options.config else {}
+    preset = _preset(options)
     attributes = options.attr or preset.get("attr", ())
     if not attributes:
         raise UsageError("nothing to change: give --attr NAME (see `visagist attrs`)")
@@ -103,6 +103,19 @@ def request_of(options: argparse.Namespace) -> EditRequest:
         analysis_path=options.analysis,
         device=options.device,
     )
+
+
+def analysis_of(options: argparse.Namespace) -> AnalyzeOptions:
+    """Return the options of `analyze`: flags over preset over defaults.
+
+    Raises:
+        UsageError: a value out of range, or an unusable preset.
+    """
+    return AnalyzeOptions(**given(options, AnalyzeOptions, _preset(options)))
+
+
+def _preset(options: argparse.Namespace) -> dict[str, Any]:
+    return load_preset(options.config) if options.config else {}
 
 
 def given(options: argparse.Namespace, kind: type, preset: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +184,10 @@ def _add_analyze(commands: Commands) -> None:
     command.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="default: VIDEO.faces.json"
     )
-    _add_analyze_options(command)
+    group = _add_analyze_options(command)
+    group.add_argument(
+        "--config", type=Path, metavar="TOML", help="preset file; what it says of analysis is used"
+    )
     _add_output_options(command)
 
 

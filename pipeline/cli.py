@@ -19,10 +19,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .arguments import factors_of, given, parse, request_of
-from .config import AnalyzeOptions
+from .arguments import analysis_of, factors_of, parse, request_of
 from .errors import UsageError, VisagistError
-from .progress import Progress, Silent
+from .progress import Progress, Silent, counted
 
 if TYPE_CHECKING:
     from .listings import Row
@@ -140,7 +139,7 @@ def _run_analyze(options: argparse.Namespace) -> int:
         path, found = analyze_to_file(
             options.input,
             options.output,
-            AnalyzeOptions(**given(options, AnalyzeOptions, {})),
+            analysis_of(options),
             device=options.device,
             overwrite=options.overwrite,
             progress=progress,
@@ -148,8 +147,8 @@ def _run_analyze(options: argparse.Namespace) -> int:
     for warning in [*found.warnings, *([] if found.tracks else ["no face was found"])]:
         _say("warning", warning)
     if not options.quiet:
-        shots, tracks = len(found.cuts) + 1, len(found.tracks)
-        print(f"{len(found.pts)} frames, {shots} shot(s), {tracks} face(s)", file=sys.stderr)
+        counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
+        print(", ".join(counted(n, noun) for noun, n in counts.items()), file=sys.stderr)
         print(path)
     return 0
 
@@ -282,11 +281,12 @@ class _Lines:
         tenth = 10 * self._done // self._total if self._total else self._done // 250
         if tenth > self._said:
             self._said = tenth
-            share = f"{min(100, 10 * tenth)}%" if self._total else f"{self._done} frames"
+            share = f"{min(100, 10 * tenth)}%" if self._total else counted(self._done, "frame")
             print(f"{self._stage} progress: {share}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
-        print(f"{self._stage} done: {self._done} frames", file=sys.stderr, flush=True)
+        done = counted(self._done, "frame")
+        print(f"{self._stage} done: {done}", file=sys.stderr, flush=True)
 
 
 @contextmanager

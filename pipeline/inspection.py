@@ -33,7 +33,9 @@ from .progress import Progress, Silent, Stopwatch
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, check_target
 from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
+from .video.count import check_frame
 from .video.decode import VideoReader
+from .video.probe import probe
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
@@ -68,8 +70,10 @@ def inspect(
     """
     folder = folder or request.input.with_name(f"{request.input.stem}.frame{frame_index}")
     check_folder(folder, "the folder", overwrite=overwrite)
-    plan = make_plan(request, Stopwatch(), progress or Silent())
-    if not 0 <= frame_index < plan.frame_count:
+    source = probe(request.input)
+    check_frame(source, frame_index)
+    plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
+    if frame_index >= plan.frame_count:
         raise UsageError(
             f"frame {frame_index} does not exist; {request.input} has frames 0 to "
             f"{plan.frame_count - 1}"

@@ -10,6 +10,11 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one: `1 frame`, `2 frames`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Progress(Protocol):
     """What a caller may watch; the command line draws a bar, the Python API is silent."""
 

@@ -11,21 +11,19 @@ import torch
 from .config import AnalyzeOptions
 from .errors import InputError
 from .imaging.appearance import Descriptor, describe
+from .imaging.geometry import face_size
 from .loading import load_finder
 
-
-def picture_of(faces: str) -> Path | None:
-    """Return the picture that a face selection names, or None if it names none."""
-    name, _, rest = faces.strip().partition(":")
-    is_frame = rest.partition(":")[0].isdecimal()
-    return Path(rest) if name.lower() == "reference" and rest and not is_frame else None
+CLEARLY_LARGER = 2.0
+"""A face is the one a picture is of if it is this many times as large as any other in it."""
 
 
 def describe_person(picture: Path, device: torch.device) -> Descriptor:
-    """Return the descriptor of the largest face in a picture.
+    """Return the descriptor of the one face in a picture; far smaller ones behind it are ignored.
 
     Raises:
-        InputError: the file is not a picture that OpenCV reads, or shows no face.
+        InputError: the file is not a picture that OpenCV reads, shows no face, or shows several
+            and does not say whom it means.
     """
     try:
         data = np.frombuffer(picture.read_bytes(), np.uint8)
@@ -38,5 +36,11 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
     found = load_finder(AnalyzeOptions(), device, rate=1.0).find(image, 0, [])
     if not found:
         raise InputError(f"no face found in the reference picture {picture}; use a frontal one")
-    largest = max(found, key=lambda f: float((f.box[2] - f.box[0]) * (f.box[3] - f.box[1])))
-    return describe(image, largest.landmarks)
+    sizes = face_size(np.stack([face.landmarks for face in found]).astype(np.float64))
+    rivals = int((sizes > sizes.max() / CLEARLY_LARGER).sum())
+    if rivals > 1:
+        raise InputError(
+            f"the reference picture {picture} shows {rivals} faces of about one size; cut out the "
+            "one you mean, or choose by --faces reference:FRAME:N"
+        )
+    return describe(image, found[int(sizes.argmax())].landmarks)

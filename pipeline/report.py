@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
 from .errors import OutputError
-from .types import EditResult
+from .progress import counted
+from .types import EditResult, FaceOutcome, FaceTrack
 
 if TYPE_CHECKING:
     from .run import EditRequest, Plan
@@ -30,6 +32,7 @@ class Report:
 
     input: str
     output: str
+    """The file that was written; empty if none was."""
     options: dict[str, Any]
     """Resolved options, defaults included; those of the analysis are those it was made with."""
     versions: dict[str, str]
@@ -38,21 +41,27 @@ class Report:
     video: dict[str, Any] = field(default_factory=dict)
     tracks: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
-    """One entry a frame: its index, pts and faces with `edited` or the `skipped` reason."""
+    """One entry a frame: its index, pts and faces, each with `edited` or the `skipped` reason, and
+    the `weight` 0–1 that the strength was multiplied by (fading at gaps and with the head's turn).
+    """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall-clock seconds by stage."""
+    followed: Mapping[int, FaceTrack] = field(default_factory=dict, repr=False)
+    """The tracks by id, for the weights of their frames; not written."""
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
-        faces = [
-            {"track": f.track_id, "edited": True}
-            if f.edited
-            else {"track": f.track_id, "edited": False, "skipped": f.reason}
-            for f in result.faces
-        ]
-        self.frames.append({"frame": result.frame.index, "pts": result.frame.pts, "faces": faces})
+        index = result.frame.index
+        faces = [self._face(outcome, index) for outcome in result.faces]
+        self.frames.append({"frame": index, "pts": result.frame.pts, "faces": faces})
+
+    def _face(self, outcome: FaceOutcome, frame_index: int) -> dict[str, Any]:
+        track = self.followed[outcome.track_id]
+        weight = round(float(track.weights[frame_index - track.first_frame]), 3)
+        entry = {"track": outcome.track_id, "weight": weight, "edited": outcome.edited}
+        return entry if outcome.edited else {**entry, "skipped": outcome.reason}
 
     @property
     def edited_frames(self) -> int:
@@ -71,10 +80,11 @@ class Report:
     def summary(self) -> str:
         """Return two or three lines for a person."""
         total = len(self.frames)
-        lines = [f"edited {self.edited_frames} of {total} frames, {len(self.tracks)} face track(s)"]
+        tracks = counted(len(self.tracks), "face track")
+        lines = [f"edited {self.edited_frames} of {counted(total, 'frame')}, {tracks}"]
         if without := sum(not frame["faces"] for frame in self.frames):
-            lines.append(f"{without} frame(s) without a face passed through untouched")
-        lines += [f"{count} face(s) skipped: {reason}" for reason, count in self.skipped().items()]
+            lines.append(f"{counted(without, 'frame')} without a face passed through untouched")
+        lines += [f"{counted(n, 'face')} skipped: {reason}" for reason, n in self.skipped().items()]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -160,6 +170,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             for t in plan.tracks
         ],
         warnings=_ignored(request, plan),
+        followed={track.track_id: track for track in plan.tracks},
     )
 
 

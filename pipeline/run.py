@@ -23,18 +23,21 @@ from .edits import chain_of, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
-from .reference import describe_person, picture_of
+from .reference import describe_person
 from .report import Report, open_report
 from .stages.align import Chunk, NativeCrop, align
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.encode import SampledCodes, encode, hold, sample_key, sampled
-from .stages.track import TrackOptions, check_selection, refine, select
+from .stages.select import FaceChoice, select
+from .stages.track import RawTrack, TrackOptions, refine
 from .targets import check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
+from .video.count import check_frame
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.fingerprint import fingerprint
+from .video.plan import OutputPlan
 from .video.preflight import preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, prefetch
@@ -131,7 +134,7 @@ def edit(
         output: target file; default: beside the input, named after the attributes.
         overwrite: replace an existing target and report.
         report_path: where to write the report as JSON.
-        fail_if_unedited: raise NoFaceError if not one face could be edited.
+        fail_if_unedited: raise NoFaceError if not one face could be edited; the report is written.
         progress: what watches; default: nobody.
 
     Raises:
@@ -147,10 +150,37 @@ def edit(
     _check_side_files(request, target, report_path, overwrite)
     plan = make_plan(request, clock, progress, source=source, pack=pack)
     report = open_report(request, plan, destination)
+    unedited: NoFaceError | None = None
+    try:
+        _write_video(plan, destination, report, clock, progress, must_edit=fail_if_unedited)
+    except NoFaceError as e:
+        unedited, report.output = e, ""
+    report.seconds = clock.seconds()
+    if report_path is not None:
+        report.save(report_path)
+    if unedited is not None:
+        raise unedited
+    return report
+
+
+def _write_video(
+    plan: Plan,
+    destination: OutputPlan,
+    report: Report,
+    clock: Stopwatch,
+    progress: Progress,
+    *,
+    must_edit: bool,
+) -> None:
+    """Render every frame into the output and the report.
+
+    Raises:
+        NoFaceError: `must_edit`, and not one face could be edited; then nothing was written.
+    """
     progress.start("edit", plan.frame_count)
     video = VideoWriter(destination)
     with (
-        VideoReader(source) as reader,
+        VideoReader(plan.source) as reader,
         BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
     ):
@@ -159,21 +189,17 @@ def edit(
                 writer.write(result.frame)
             report.add(result)
             progress.advance(1)
-        asked = any(e.strength for e in edits)
-        if fail_if_unedited and asked and not report.edited_frames:
+        report.warnings += [*reader.warnings, *summarize(reader.losses)]
+        unedited = any(e.strength for e in plan.edits) and not report.edited_frames
+        if unedited and must_edit:
             raise NoFaceError(
-                f"no face could be edited in {request.input}; no output was written "
+                f"no face could be edited in {plan.source.path}; no output was written "
                 f"(skipped: {dict(report.skipped()) or 'no face found'})"
             )
     progress.finish()
-    report.warnings += [*reader.warnings, *summarize(reader.losses)]
     report.warnings += video.warnings
-    if asked and not report.edited_frames:
+    if unedited:
         report.warnings.append("no face could be edited: the output shows what the input shows")
-    report.seconds = clock.seconds()
-    if report_path is not None:
-        report.save(report_path)
-    return report
 
 
 def analyze_to_file(
@@ -234,8 +260,10 @@ def make_plan(
     device = resolve_device(request.device)
     pack = pack or load_pack("portrait", device)
     edits = resolve_edits(request.attributes, request.strength, pack)
-    if picture_of(request.render.faces) is None:
-        check_selection(request.render.faces)
+    choice = FaceChoice.parse(request.render.faces)
+    person = describe_person(choice.picture, device) if choice.picture is not None else None
+    if choice.frame is not None:
+        check_frame(source, choice.frame)
     path = request.analysis_path
     stored = path is not None and path.exists()
     with clock.time("analyze"):
@@ -243,7 +271,10 @@ def make_plan(
             analysis = analysis_file.load(path, fingerprint(source.path))
         else:
             analysis = analyze(source, request.analyze, device=device, progress=progress)
-    tracks = _tracks(request, analysis, source, device)
+    chosen = select(analysis.tracks, choice, person=person)
+    if person is not None and analysis.tracks and not chosen:
+        raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
+    tracks = _refined(chosen, request, analysis, source)
     batch_size = request.render.batch_size or (1 if device.type == "cpu" else 8)
     crops = Crops(float(source.info.pixel_aspect), NativeCrop.of(pack.model), batch_size, device)
     with clock.time("encode faces"):
@@ -253,19 +284,10 @@ def make_plan(
     return Plan(source, edits, analysis, tracks, codes, pack, request.render, crops)
 
 
-def _tracks(
-    request: EditRequest, analysis: Analysis, source: Source, device: torch.device
+def _refined(
+    chosen: Iterable[RawTrack], request: EditRequest, analysis: Analysis, source: Source
 ) -> tuple[FaceTrack, ...]:
-    """Return the chosen tracks, smoothed."""
-    faces = request.render.faces
-    picture = picture_of(faces)
-    chosen = (
-        select(analysis.tracks, "reference", reference=describe_person(picture, device))
-        if picture
-        else select(analysis.tracks, faces)
-    )
-    if picture and analysis.tracks and not chosen:
-        raise InputError(f"nobody in {request.input} looks like the person in {picture}")
+    """Return the chosen tracks as the render pass uses them: filled and smoothed."""
     options = TrackOptions(
         smoothing_s=request.render.smoothing_s, max_gap_s=request.analyze.max_gap_s
     )

@@ -20,6 +20,8 @@ import pytest
         (["--attr", "smile", "--editor", "gan"], "accepted: latent-transformer, direction"),
         (["--attr", "smile", "--faces", "leftmost"], "accepted: all, largest, left-right"),
         (["--attr", "smile", "--faces", "left-right:3"], "N must be below 1"),
+        (["--attr", "smile", "--faces", "reference:99:0"], "frame 99 does not exist; "),
+        (["--attr", "smile", "--faces", "reference:2:1"], "frame 2 has 1 face; N counts from 0"),
         (["--attr", "smile", "--smoothing", "-1"], "smoothing_s -1 is out of range"),
         (["--attr", "smile", "--batch-size", "0"], "batch_size 0 is out of range"),
         (["--attr", "smile", "--max-gap", "nan"], "max_gap_s nan is out of range"),

@@ -71,7 +71,7 @@ def test_a_folder_that_takes_no_files_is_an_error(desk) -> None:
         ("out.mp4", ["--codec", "no-such-codec"], "no-such-codec"),
         ("out.mp4", ["--crf", "99"], "99"),
         ("out.mp4", ["--crf", "nan"], "nan"),
-        ("out.mp4", ["--preset", "warp"], "preset warp"),
+        ("out.mp4", ["--preset", "warp"], "no preset 'warp'; accepted: ultrafast"),
         ("out.mp4", ["--pix-fmt", "rainbow"], "rainbow"),
         ("out.xyz", [], "names no video container"),
         ("out", [], "names no video container"),

@@ -191,6 +191,17 @@ def test_without_a_face_the_output_shows_the_input_and_that_is_said(desk, empty_
 def test_fail_if_unedited_exits_7_and_leaves_no_file(desk, empty_clip: Path) -> None:
     error = desk.refused(
         *(7, "edit", empty_clip, "--attr", "smile", "-o", desk.folder / "out.mp4"),
-        *("--report", desk.folder / "r.json", "--fail-if-unedited"),
+        "--fail-if-unedited",
     )
     assert "no face found" in error
+
+
+def test_fail_if_unedited_still_writes_the_report_that_says_why(desk, empty_clip: Path) -> None:
+    out, report = desk.folder / "out.mp4", desk.folder / "r.json"
+    options = ["--attr", "smile", "-o", str(out), "--report", str(report), "--fail-if-unedited"]
+    assert main(["edit", str(empty_clip), *options]) == 7
+    assert not out.exists()
+    told = json.loads(report.read_text())
+    assert told["output"] == ""
+    assert told["counts"] == {"frames": 6, "edited": 0, "skipped": {}}
+    assert "edit" in told["seconds"]

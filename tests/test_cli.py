@@ -93,7 +93,7 @@ def test_only_the_output_path_goes_to_stdout_and_progress_is_plain_lines(
     lines = shown.err.splitlines()
     assert "edit progress: 50%" in lines
     assert "edit done: 10 frames" in lines
-    assert "edited 10 of 10 frames, 1 face track(s)" in lines
+    assert "edited 10 of 10 frames, 1 face track" in lines
     assert "\r" not in shown.err
 
 
@@ -138,10 +138,20 @@ def test_analyze_stores_what_edit_reads(
     shown = capsys.readouterr()
     stored = tmp_path / "shot.mp4.faces.json"
     assert shown.out == f"{stored}\n"
-    assert "10 frames, 1 shot(s), 1 face(s)" in shown.err
+    assert "10 frames, 1 shot, 1 face" in shown.err
     assert stored.read_bytes() == face_clip.analysis.read_bytes()
     assert main(["analyze", str(clip)]) == 4
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_analyze_takes_a_preset_and_a_flag_wins_over_it(face_clip, tmp_path: Path) -> None:
+    preset = tmp_path / "preset.toml"
+    preset.write_text("max_gap_s = 0.3\ndetect_every_s = 1.5\ncrf = 20\n")
+    stored = tmp_path / "faces.json"
+    options = ["--config", str(preset), "--detect-every", "2", "-o", str(stored), "--quiet"]
+    assert main(["analyze", str(face_clip.path), *options]) == 0
+    made = json.loads(stored.read_text())["options"]
+    assert (made["max_gap_s"], made["detect_every_s"]) == (0.3, 2)
 
 
 @pytest.mark.parametrize("command", ["attrs", "models", "doctor"])

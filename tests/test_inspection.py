@@ -97,6 +97,19 @@ def test_a_frame_without_a_face_is_shown_as_it_is(
     np.testing.assert_array_equal(picture(target / "frame.png"), picture(target / "composite.png"))
 
 
+@pytest.mark.parametrize("frame", ["10", "-1"])
+def test_a_frame_that_does_not_exist_is_refused_before_the_analysis(
+    desk, frame: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("pipeline.run.analyze")
+    target = desk.folder / "pictures"
+    error = desk.refused(
+        *(2, "inspect", desk.clip, "--attr", "smile", "--frame", frame, "-o", target)
+    )
+    assert f"frame {frame} does not exist; " in error
+    assert frame == "-1" or "has frames 0 to 9" in error
+
+
 def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
     face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,10 +56,32 @@ def test_every_frame_and_face_has_an_entry(told: dict[str, Any]) -> None:
     assert [frame["frame"] for frame in told["frames"]] == list(range(10))
     assert [f["pts"] for f in told["frames"]] == sorted({f["pts"] for f in told["frames"]})
     for frame in told["frames"]:
-        assert frame["faces"] == [{"track": 0, "edited": True}]
+        assert frame["faces"] == [{"track": 0, "weight": 1.0, "edited": True}]
     assert told["counts"] == {"frames": 10, "edited": 10, "skipped": {}}
     (track,) = told["tracks"]
     assert (track["first_frame"], track["frames"]) == (0, 10)
+
+
+def test_the_weight_of_a_face_falls_as_it_goes(face_clip, tmp_path: Path) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    del stored["tracks"][0]["frames"][7:]
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    request = EditRequest(face_clip.path, ("smile",), analysis_path=changed)
+    weights = [f["faces"][0]["weight"] for f in edit(request, tmp_path / "out.mp4").frames[:7]]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] == 1.0
+    assert 0 < weights[-1] < 0.5
+
+
+def test_one_is_not_told_in_the_plural(
+    astronaut, clip_of, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = clip_of(tmp_path / "one.mp4", astronaut[:1])
+    assert main(["edit", str(clip), "--attr", "smile"]) == 0
+    said = capsys.readouterr().err
+    assert "edit done: 1 frame\n" in said
+    assert "edited 1 of 1 frame, 1 face track\n" in said
 
 
 def test_weights_are_named_by_their_hash(told: dict[str, Any]) -> None:

@@ -77,6 +77,12 @@ _FAMILIES = {
 _CPU_AVX_512F = 13
 """OpenCV's number of the processor feature (cv::CpuFeatures)."""
 
+_X26_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium"),
+    *("slow", "slower", "veryslow", "placebo"),
+)
+"""Of x264 and x265 (their command line help); FFmpeg passes them on as text and cannot list them."""
+
 _NO_FAMILY = {"gif", "apng", "webp"}
 """Encoders that would not keep colours or times."""
 
@@ -133,9 +139,7 @@ def encoder_options(
         found["crf"] = _checked_crf(encoder, crf, "crf" in private)
     preset = options.preset if options.preset is not None else known.preset
     if preset is not None:
-        if "preset" not in private:
-            raise OutputError(f"encoder {encoder} has no presets (asked for: {preset!r})")
-        found["preset"] = preset
+        found["preset"] = _checked_preset(encoder, preset)
     for name, value in _particulars(source, encoder, crf).items():
         found[name] = f"{found[name]}:{value}" if name in found else value
     return tuple(found.items())
@@ -151,6 +155,27 @@ def _checked_crf(encoder: str, crf: float, has_crf: bool) -> str:
     if not 0 <= crf <= highest:
         raise OutputError(f"crf {crf:g} is out of range for {encoder}; accepted: 0–{highest}")
     return f"{crf:g}"
+
+
+def _checked_preset(encoder: str, preset: str) -> str:
+    known = {o.name: o for o in CodecContext.create(encoder, "w").supported_options.private}
+    option = known.get("preset")
+    if option is None:
+        raise OutputError(f"encoder {encoder} has no presets (asked for: {preset!r})")
+    is_text = Codec(encoder, "w").name in ("libx264", "libx264rgb", "libx265")
+    names = _X26_PRESETS if is_text else tuple(c.name for c in option.choices or ())
+    low, high = (0, 9) if is_text else (int(option.min), int(option.max))
+    try:
+        usable = preset in names or low <= int(preset) <= high
+    except ValueError:
+        usable = False
+    if not usable:
+        number = f"a number from {low} to {high}"
+        listed = f"{', '.join(names)}, or {number}" if names else number
+        raise OutputError(
+            f"encoder {encoder} has no preset {preset!r}; accepted: {listed}. Or leave --preset out"
+        )
+    return preset
 
 
 def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, str]:

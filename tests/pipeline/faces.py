@@ -40,6 +40,13 @@ def found(index: int, points: Floats, score: float = 0.9) -> Face:
     return Face(index, landmark_box(points), points.astype(np.float32), score)
 
 
+def look(person: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A descriptor of somebody's looks: people differ by about 1."""
+    vector = np.zeros(8, np.float32)
+    vector[person] = 0.75
+    return vector + 0.02 * rng.normal(size=8).astype(np.float32)
+
+
 def natural(size: int, count: int = 1, *, seed: int = 0, slope: float = 2.0) -> Tensor:
     """(count, 3, size, size) pictures with the spectrum of photographs, about [-1, 1]."""
     generator = torch.Generator().manual_seed(seed)

@@ -15,27 +15,13 @@ from pipeline.errors import InputError
 from pipeline.imaging.appearance import distance
 from pipeline.imaging.color import frame_to_rgb_small
 from pipeline.progress import Silent
-from pipeline.reference import describe_person, picture_of
-from pipeline.stages.track import select
+from pipeline.reference import describe_person
+from pipeline.stages.select import FaceChoice, select
 from pipeline.video.decode import VideoReader
 from pipeline.video.probe import probe
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "astronaut.mp4"
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("text", "picture"),
-    [
-        ("reference:anna.png", Path("anna.png")),
-        ("reference:120:0", None),
-        ("reference:120", None),
-        ("all", None),
-        ("reference", None),
-    ],
-)
-def test_a_selection_names_a_picture_or_a_frame(text: str, picture: Path | None) -> None:
-    assert picture_of(text) == picture
 
 
 def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
@@ -49,7 +35,31 @@ def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
     analysis = analyze(source, AnalyzeOptions(), device=CPU, progress=Silent())
     (track,) = analysis.tracks
     assert distance(track.appearance, person) < 0.5
-    assert select(analysis.tracks, "reference", reference=person) == [track]
+    choice = FaceChoice.parse(f"reference:{picture}")
+    assert select(analysis.tracks, choice, person=person) == [track]
+
+
+def _pasted(tmp_path: Path, second_px: int) -> Path:
+    """A picture of the sample's person, and again beside it, `second_px` wide."""
+    with VideoReader(probe(SAMPLE)) as reader:
+        rgb = frame_to_rgb_small(next(iter(reader)), 480)
+    board = np.full((620, 1240, 3), 90, np.uint8)
+    board[:600, :600] = cv2.resize(rgb, (600, 600), interpolation=cv2.INTER_CUBIC)
+    second = cv2.resize(rgb, (second_px, second_px), interpolation=cv2.INTER_AREA)
+    board[:second_px, 620 : 620 + second_px] = second
+    path = tmp_path / f"two{second_px}.png"
+    cv2.imwrite(str(path), board[:, :, ::-1])
+    return path
+
+
+def test_a_picture_of_two_people_does_not_say_whom_it_means(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="shows 2 faces of about one size; cut out the one"):
+        describe_person(_pasted(tmp_path, 560), CPU)
+
+
+def test_somebody_far_behind_does_not_matter(tmp_path: Path) -> None:
+    alone = describe_person(_pasted(tmp_path, 8), CPU)
+    assert distance(describe_person(_pasted(tmp_path, 240), CPU), alone) < 0.05
 
 
 def test_a_picture_without_a_face_and_a_file_without_a_picture_are_errors(tmp_path: Path) -> None:

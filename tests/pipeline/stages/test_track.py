@@ -1,25 +1,16 @@
-"""Tracks: who is who over time, what happens at gaps, cuts and turns, whom a user means."""
+"""Tracks: who is who over time, what happens at gaps, cuts and turns."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from pipeline.errors import UsageError
 from pipeline.imaging.geometry import similarity, transform
-from pipeline.stages.track import RawTrack, TrackOptions, check_selection, link, refine, select
+from pipeline.stages.track import RawTrack, TrackOptions, link, refine
 from pipeline.types import Face, FaceState
-from tests.pipeline.faces import drawn_face, found
+from tests.pipeline.faces import drawn_face, found, look
 
 TIMES = np.arange(100) / 25.0
 RNG = np.random.default_rng(7)
-
-
-def look(person: int) -> np.ndarray:
-    """A descriptor: people differ by about 1."""
-    vector = np.zeros(8, np.float32)
-    vector[person] = 0.75
-    return vector + 0.02 * RNG.normal(size=8).astype(np.float32)
 
 
 def one(positions: list[tuple[float, float] | None], score: float = 0.9) -> list[list[Face]]:
@@ -47,7 +38,7 @@ def test_two_people_who_cross_keep_their_numbers() -> None:
         hidden = 44 <= i <= 56
         pair = [found(i, a), found(i, b)]
         faces.append([pair[k] for k in order if not (hidden and k == 1)])
-        looks.append([look(k) for k in order if not (hidden and k == 1)])
+        looks.append([look(k, RNG) for k in order if not (hidden and k == 1)])
         who.append(order)
     tracks = link(faces, times=TIMES, appearances=looks)
     assert len(tracks) == 2
@@ -62,20 +53,20 @@ def test_a_lost_track_is_not_handed_to_a_neighbour_who_takes_its_place() -> None
     faces = [[found(i, drawn_face((200, 200)))] for i in range(40)]
     faces += [[found(i, drawn_face((210, 205)))] for i in range(45, 100)]
     faces[40:40] = [[] for _ in range(5)]
-    looks = [[look(0 if i < 40 else 1)] if f else [] for i, f in enumerate(faces)]
+    looks = [[look(0 if i < 40 else 1, RNG)] if f else [] for i, f in enumerate(faces)]
     tracks = link(faces, times=TIMES, appearances=looks)
     assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 40), (45, 100)]
 
 
 def test_without_a_gap_a_place_taken_by_someone_quite_different_is_a_new_track() -> None:
-    looks = [[look(0 if i < 50 else 1)] for i in range(100)]
+    looks = [[look(0 if i < 50 else 1, RNG)] for i in range(100)]
     tracks = link(still(100), times=TIMES, appearances=looks)
     assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 50), (50, 100)]
 
 
 def test_a_person_who_comes_back_is_known_again() -> None:
     faces = one([(200, 200)] * 40 + [None] * 30 + [(260, 210)] * 30)
-    looks = [[look(3)] if f else [] for f in faces]
+    looks = [[look(3, RNG)] if f else [] for f in faces]
     (track,) = link(faces, times=TIMES, appearances=looks)
     assert (track.states[40:70] == FaceState.ABSENT).all()
     assert len(track) == 100
@@ -112,7 +103,7 @@ def test_tracks_are_the_same_at_half_the_frame_rate() -> None:
 
 
 def raw_of(faces: list[list[Face]], cuts: tuple[int, ...] = ()) -> RawTrack:
-    looks = [[look(0) for _ in f] for f in faces]
+    looks = [[look(0, RNG) for _ in f] for f in faces]
     (track,) = link(faces, times=TIMES, cuts=cuts, appearances=looks)
     return track
 
@@ -221,84 +212,3 @@ def test_refining_is_the_same_whatever_stands_left_or_right_in_the_picture() -> 
     b = [[found(i, transform(move, drawn_face((200, 200)) + noise[i]))] for i in range(100)]
     left, right = refine(raw_of(a), times=TIMES), refine(raw_of(b), times=TIMES)
     np.testing.assert_allclose(left.landmarks + np.array([300, 40]), right.landmarks, atol=1e-3)
-
-
-@pytest.fixture
-def crowd() -> list[RawTrack]:
-    """Two shots: three people (left to right, the middle one largest), then two of them."""
-    places = {0: (100, 300, 60), 1: (400, 200, 120), 2: (700, 280, 80)}
-    faces, looks = [], []
-    for i in range(100):
-        people = (0, 1, 2) if i < 60 else (2, 0)
-        shift = 0 if i < 60 else 50
-        faces.append(
-            [
-                found(i, drawn_face((places[p][0] + shift, places[p][1]), places[p][2]))
-                for p in people
-            ]
-        )
-        looks.append([look(p) for p in people])
-    return link(faces, times=TIMES, cuts=(60,), appearances=looks)
-
-
-@pytest.mark.parametrize(
-    ("how", "expected"),
-    [
-        ("all", [0, 1, 2, 3, 4]),
-        ("largest", [1, 4]),
-        ("left-right:0", [0, 3]),
-        ("right-left:0", [2, 4]),
-        ("top-bottom:0", [1, 4]),
-        ("small-large:0", [0, 3]),
-        ("2", [2]),
-        ("1", [1, 4]),
-        ("reference:10:0", [0, 3]),
-        ("reference:10:1", [1]),
-        ("reference:80:1", [2, 4]),
-    ],
-)
-def test_faces_are_chosen_in_users_words(
-    crowd: list[RawTrack], how: str, expected: list[int]
-) -> None:
-    assert sorted(t.track_id for t in select(crowd, how)) == expected
-
-
-def test_a_reference_picture_chooses_by_looks(crowd: list[RawTrack]) -> None:
-    assert [t.track_id for t in select(crowd, "reference", reference=look(2))] == [2, 4]
-
-
-def test_an_order_without_a_number_sorts(crowd: list[RawTrack]) -> None:
-    assert [t.track_id for t in select(crowd, "right-left")] == [2, 1, 0, 4, 3]
-
-
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ("biggest", "accepted: all, largest"),
-        ("left-right:x", "accepted: all, largest"),
-        ("7", "no shot has that many faces"),
-        ("reference:10:5", "frame 10 has 3"),
-        ("reference:x", "use reference:FRAME:N"),
-        ("reference", "needs a picture"),
-    ],
-)
-def test_a_choice_that_means_nothing_is_refused(
-    crowd: list[RawTrack], how: str, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        select(crowd, how)
-
-
-@pytest.mark.parametrize("how", ["foo", "left-right:x", "reference", "reference:x", "all:1"])
-def test_a_choice_that_cannot_be_read_is_refused_before_there_are_tracks(how: str) -> None:
-    with pytest.raises(UsageError, match="cannot choose faces by"):
-        check_selection(how)
-
-
-@pytest.mark.parametrize("how", ["all", "1", "Largest", "top-bottom:2", "reference:10:0"])
-def test_a_choice_that_can_be_read_passes(how: str) -> None:
-    check_selection(how)
-
-
-def test_of_no_tracks_every_order_chooses_none() -> None:
-    assert select([], "largest") == []
