@@ -169,7 +169,7 @@ class FaceState(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class FaceTrack:
+class Track:
     """One person over the frames of one shot; T consecutive frames from `first_frame`."""
 
     track_id: int
@@ -182,14 +182,11 @@ class FaceTrack:
     """(T,) uint8 FaceState."""
     scores: NDArray[np.float32]
     """(T,) float32 0–1."""
-    weights: NDArray[np.float32]
-    """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
 
     def __post_init__(self) -> None:
-        t = len(self.states)
-        _check_rank("FaceTrack", "landmarks", self.landmarks, (t, 68, 2))
-        for name in ("scores", "weights"):
-            _check_rank("FaceTrack", name, getattr(self, name), (t,))
+        t, kind = len(self.states), type(self).__name__
+        _check_rank(kind, "landmarks", self.landmarks, (t, 68, 2))
+        _check_rank(kind, "scores", self.scores, (t,))
 
     def __len__(self) -> int:
         return len(self.states)
@@ -201,7 +198,19 @@ class FaceTrack:
 
     def __repr__(self) -> str:
         frames = f"{self.first_frame}–{self.end_frame - 1}"
-        return f"FaceTrack({self.track_id}, shot {self.shot}, frames {frames})"
+        return f"{type(self).__name__}({self.track_id}, shot {self.shot}, frames {frames})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FaceTrack(Track):
+    """A track as the render pass uses it: gaps filled, points smoothed."""
+
+    weights: NDArray[np.float32]
+    """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
+
+    def __post_init__(self) -> None:
+        Track.__post_init__(self)  # a class with slots is made anew: super() would miss it
+        _check_rank("FaceTrack", "weights", self.weights, (len(self.states),))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -103,20 +103,6 @@ def frame_to_rgb_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
     return np.clip(np.rint(rgb, out=rgb), 0, 255, out=rgb).astype(np.uint8)
 
 
-def frame_to_luma_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
-    """Return the luma of the frame shrunk by area averaging, (h, w) uint8, full range."""
-    if frame.encoding.matrix == "rgb":
-        return np.asarray(
-            cv2.cvtColor(frame_to_rgb_small(frame, long_side), cv2.COLOR_RGB2GRAY), dtype=np.uint8
-        )
-    offset, scale = _luma_offset_scale(frame.encoding)
-    small = _shrunk(frame.planes[0], _small_size(frame, long_side))
-    luma: NDArray[np.uint8] = np.clip(np.rint((small - offset) * (255.0 / scale)), 0, 255).astype(
-        np.uint8
-    )
-    return luma
-
-
 def add_rgb_difference(
     frame: Frame, region: Region, difference: Floats, mask: Floats | NDArray[np.bool_]
 ) -> Frame:

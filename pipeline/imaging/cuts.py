@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -118,11 +117,3 @@ class CutDetector:
 
 def _is_cut(colour: float, picture: float) -> bool:
     return colour > MIN_COLOUR and picture > MIN_PICTURE and colour + picture > MIN_TOTAL
-
-
-def find_cuts(images: Iterable[Small]) -> tuple[int, ...]:
-    """Indices of the frames that begin a new shot, from all small frames of a clip in order."""
-    detector = CutDetector()
-    for image in images:
-        detector.update(image)
-    return detector.finish()

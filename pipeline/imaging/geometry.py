@@ -45,13 +45,6 @@ def similarity(scale: float, angle_deg: float, x: float, y: float) -> Affine:
     return np.array([[c, -s, x], [s, c, y], [0, 0, 1]], np.float64)
 
 
-def decompose(matrix: Affine) -> tuple[float, float, float, float]:
-    """scale, angle_deg, x, y of a similarity: the inverse of `similarity`."""
-    a, b = float(matrix[0, 0]), float(matrix[1, 0])
-    x, y = float(matrix[0, 2]), float(matrix[1, 2])
-    return float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a))), x, y
-
-
 def invert(matrix: Affine) -> Affine:
     """(..., 3, 3) inverse; exact for pure integer translations."""
     linear = np.linalg.inv(matrix[..., :2, :2])
@@ -92,20 +85,6 @@ def fit_similarity(source: Points, target: Points, weights: Points | None = None
     out[..., :2, 2] = target_mean - np.einsum("...ij,...j->...i", out[..., :2, :2], source_mean)
     out[..., 2, 2] = 1.0
     return out
-
-
-def fit_similarity_robust(source: Points, target: Points, *, rounds: int = 8) -> Affine:
-    """(3, 3) source_to_target that a minority of wrong points cannot pull away.
-
-    Iteratively re-weighted least squares with Cauchy weights 1 / (1 + (r/s)²), s = 2 × median |r|
-    (Huber & Ronchetti, Robust Statistics, ch. 7).
-    """
-    matrix = fit_similarity(source, target)
-    for _ in range(rounds):
-        residual = np.linalg.norm(transform(matrix, source) - target, axis=-1)
-        scale = 2.0 * np.median(residual) + 1e-9
-        matrix = fit_similarity(source, target, 1.0 / (1.0 + (residual / scale) ** 2))
-    return matrix
 
 
 def landmark_box(landmarks: Points, *, margin: float = 0.0) -> NDArray[np.float32]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ..types import Face, FaceState
+from ..types import Face, FaceState, Track
 from .appearance import Descriptor, distance
-from .geometry import NON_MOUTH, face_size, landmark_box
+from .geometry import NON_MOUTH, face_size
 
 Times = NDArray[np.float64]
 
@@ -50,45 +50,20 @@ class TrackOptions:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RawTrack:
-    """One person in one shot as found, nothing smoothed: T frames from `first_frame` on."""
+class RawTrack(Track):
+    """A track as it was found, nothing smoothed; landmarks and scores are 0 where ABSENT."""
 
-    track_id: int
-    shot: int
-    first_frame: int
-    landmarks: NDArray[np.float32]
-    """(T, 68, 2) float32 [upright frame px]; 0 where the state is ABSENT."""
-    states: NDArray[np.uint8]
-    """(T,) uint8 FaceState: ABSENT, DETECTED or MANUAL."""
-    scores: NDArray[np.float32]
-    """(T,) float32 0–1; 0 where ABSENT."""
     region_scores: NDArray[np.float32]
     """(T, 2) float32 0–1: mouth, eyes."""
     appearance: Descriptor = field(default_factory=lambda: np.zeros(0, np.float32))
     """(D,) float32 mean descriptor of the well-seen frames; empty if none was given."""
 
     def __post_init__(self) -> None:
-        t = len(self.states)
-        shapes = (self.landmarks.shape, self.scores.shape, self.region_scores.shape)
-        if shapes != ((t, 68, 2), (t,), (t, 2)):
-            raise ValueError(f"RawTrack of {t} frames cannot hold arrays of shapes {shapes}")
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    @property
-    def end_frame(self) -> int:
-        """Index after the last frame."""
-        return self.first_frame + len(self)
-
-    @property
-    def boxes(self) -> NDArray[np.float32]:
-        """(T, 4) float32 x0 y0 x1 y1 [px] round the landmarks."""
-        return landmark_box(self.landmarks)
-
-    def __repr__(self) -> str:
-        last = self.end_frame - 1
-        return f"RawTrack({self.track_id}, shot {self.shot}, frames {self.first_frame}–{last})"
+        Track.__post_init__(self)  # a class with slots is made anew: super() would miss it
+        if self.region_scores.shape != (len(self.states), 2):
+            raise ValueError(
+                f"RawTrack of {len(self)} frames, region scores {self.region_scores.shape}"
+            )
 
 
 def shot_bounds(cuts: Sequence[int], frame_count: int) -> list[tuple[int, int]]:

@@ -81,7 +81,7 @@ _X26_PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium"),
     *("slow", "slower", "veryslow", "placebo"),
 )
-"""Of x264 and x265 (their command line help); FFmpeg passes them on as text and cannot list them."""
+"""Of x264 and x265 (their command line help); FFmpeg passes them on unread."""
 
 _NO_FAMILY = {"gif", "apng", "webp"}
 """Encoders that would not keep colours or times."""

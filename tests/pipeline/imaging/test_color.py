@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.color import (
     add_rgb_difference,
-    frame_to_luma_small,
     frame_to_rgb,
     frame_to_rgb_reference,
     frame_to_rgb_small,
@@ -244,9 +243,6 @@ def test_the_small_picture_averages_areas() -> None:
     assert small.shape == (12, 16, 3)
     assert small.dtype == np.uint8
     assert np.abs(small - blocks).max() <= 2.0
-    luma = frame_to_luma_small(frame, 16)
-    studio = frame.planes[0].reshape(12, 4, 16, 4).mean(axis=(1, 3))
-    assert np.abs(luma - (studio - 16) * 255 / 219).max() <= 1.2
 
 
 def test_a_small_frame_is_not_enlarged() -> None:

@@ -13,12 +13,6 @@ from tests.pipeline.faces import drawn_face
 RNG = np.random.default_rng(5)
 
 
-def test_decompose_is_the_inverse_of_similarity() -> None:
-    assert g.decompose(g.similarity(1.7, -33.0, 4.5, -6.0)) == pytest.approx(
-        (1.7, -33.0, 4.5, -6.0)
-    )
-
-
 def test_a_positive_angle_turns_clockwise_on_the_screen() -> None:
     right, down = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
     np.testing.assert_allclose(g.transform(g.similarity(1, 90, 0, 0), right), down, atol=1e-12)
@@ -55,15 +49,6 @@ def test_fit_similarity_reaches_the_least_squares_optimum() -> None:
     best = optimize.least_squares(residual, [1, 0, 0, 0], xtol=1e-12, ftol=1e-12).x
     matrix = g.fit_similarity(source, target, weights)
     np.testing.assert_allclose([matrix[0, 0], matrix[1, 0], *matrix[:2, 2]], best, atol=1e-6)
-
-
-def test_the_robust_fit_ignores_a_third_of_wrong_points() -> None:
-    face, truth = drawn_face(), g.similarity(1.3, 12, 50, 60)
-    target = g.transform(truth, face)
-    target[48:68] += (40, -25)
-    robust = g.fit_similarity_robust(face, target)
-    assert np.abs(g.transform(robust, face[:48]) - target[:48]).max() < 0.5
-    assert np.abs(g.transform(g.fit_similarity(face, target), face[:48]) - target[:48]).max() > 5
 
 
 def test_the_ffhq_quad_is_a_square_round_the_face_in_pil_order() -> None:

@@ -97,7 +97,7 @@ def test_a_face_that_is_not_there_is_named_with_what_is(
     ["biggest", "left-right:x", "all:1", "1:2", "reference", "reference:", "reference:1:x", ""],
 )
 def test_a_choice_that_cannot_be_read_is_refused_with_the_accepted_ones(how: str) -> None:
-    with pytest.raises(UsageError, match="cannot choose faces by .*; accepted: all, largest"):
+    with pytest.raises(UsageError, match=r"cannot choose faces by .*; accepted: all, largest"):
         FaceChoice.parse(how)
 
 
