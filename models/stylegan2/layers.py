@@ -31,7 +31,8 @@ class ConstantInput(nn.Module):
 
     def forward(self, n: int) -> Tensor:
         """Return the picture for `n` samples: (n, C, 4, 4)."""
-        return self.input.expand(n, -1, -1, -1)
+        # Channels last from the start: depthwise filters and bfloat16 run up to 4x quicker so.
+        return self.input.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 class ModulatedConv(nn.Module):

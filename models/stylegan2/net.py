@@ -32,6 +32,21 @@ def default_channels(size: int) -> dict[int, int]:
     return {side: min(CHANNEL_LIMIT, CHANNEL_BASE // side) for side in sides}
 
 
+def resolved_channels(size: int, channels: Mapping[int, int] | None) -> dict[int, int]:
+    """Return the channels of each resolution, config F if None.
+
+    Raises:
+        ModelInputError: `size` is not a power of two of at least 8, or a resolution is missing.
+    """
+    if size < 8 or size & (size - 1):
+        raise ModelInputError(f"size {size} is not a power of two of at least 8")
+    usual = default_channels(size)
+    width = usual if channels is None else channels
+    if missing := [side for side in usual if side not in width]:
+        raise ModelInputError(f"channels lack the resolutions {missing}; give all of {[*usual]}")
+    return {side: width[side] for side in usual}
+
+
 class Generator(nn.Module):
     """W+ codes to pictures; `mapping` takes Z to W.
 
@@ -57,14 +72,10 @@ class Generator(nn.Module):
                 its channels.
         """
         super().__init__()
-        if size < 8 or size & (size - 1):
-            raise ModelInputError(f"size {size} is not a power of two of at least 8")
-        width = dict(channels) if channels is not None else default_channels(size)
-        sides = list(default_channels(size))
-        if missing := [side for side in sides if side not in width]:
-            raise ModelInputError(f"channels lack the resolutions {missing}; give all of {sides}")
+        width = resolved_channels(size, channels)
+        sides = list(width)
         self.size, self.style_dim, self.layers = size, style_dim, 2 * len(sides)
-        self.channels = {side: width[side] for side in sides}
+        self.channels = width
         steps = [
             EqualLinear(style_dim, style_dim, lr_mul=lr_mlp, activate=True)
             for _ in range(mapping_layers)
