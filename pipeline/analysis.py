@@ -17,7 +17,7 @@ line by line. Version 1:
         {"frame": 0, "state": "detected", "score": 0.98, "mouth": 1, "eyes": 1,
          "box": [x0, y0, x1, y1], "landmarks": [[x, y], … 68]},
         …]}],
-     "codes": {"track id": {"pack hash": {"w": …, "frames": […], "state": …}}}}
+     "codes": {"track id": {"pack hash": {"w": …, "frames": […], "state": …, "moving": …}}}}
 
 Coordinates are pixels of the upright frame (see `imaging/geometry.py`), rounded to 1/100. To
 correct a frame, move its landmarks and write `"state": "manual"`: such a frame is used as it is,
@@ -169,6 +169,8 @@ def _codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str,
                 "frames": [int(f) for f in c.frames],
                 "state": _encode(c.state, "<f4"),
                 "state_shape": list(c.state.shape),
+                "moving": _encode(c.moving, "<f2"),
+                "moving_shape": list(c.moving.shape),
             }
             for pack, c in by_pack.items()
         }
@@ -320,14 +322,18 @@ def _line_of(text: str, track_id: int, frame: int) -> str:
 
 
 def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, SampledCodes]]:
-    def floats(data: Mapping[str, Any], name: str) -> NDArray[np.float32]:
-        raw = np.frombuffer(base64.b64decode(data[name], validate=True), "<f4")
+    def floats(data: Mapping[str, Any], name: str, dtype: str = "<f4") -> NDArray[np.float32]:
+        raw = np.frombuffer(base64.b64decode(data[name], validate=True), dtype)
         return raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
 
     return {
         int(track_id): {
             pack: SampledCodes(
-                floats(data, "w"), np.array(data["frames"], np.int64), floats(data, "state")
+                floats(data, "w"),
+                np.array(data["frames"], np.int64),
+                floats(data, "state"),
+                # Files made before codes could follow a face have no such layers.
+                *([floats(data, "moving", "<f2")] if "moving" in data else []),
             )
             for pack, data in by_pack.items()
         }

@@ -77,6 +77,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name, text in LISTINGS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="print JSON")
+        if name == "attrs":
+            command.add_argument(
+                "--pack", default=_RENDER.pack, metavar="NAME", help="of this pack"
+            )
     return parser.parse_args(arguments)
 
 
@@ -112,6 +116,15 @@ def analysis_of(options: argparse.Namespace) -> AnalyzeOptions:
         UsageError: a value out of range, or an unusable preset.
     """
     return AnalyzeOptions(**given(options, AnalyzeOptions, _preset(options)))
+
+
+def render_of(options: argparse.Namespace) -> RenderOptions:
+    """Return the render options of a command: flags over preset over defaults.
+
+    Raises:
+        UsageError: a value out of range, or an unusable preset.
+    """
+    return RenderOptions(**given(options, RenderOptions, _preset(options)))
 
 
 def _preset(options: argparse.Namespace) -> dict[str, Any]:
@@ -258,7 +271,9 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         "bottom-top[:N] | large-small[:N] | small-large[:N] | reference:FRAME:N | "
         "reference:PICTURE (default all; N counts from 0)",
     )
-    group.add_argument("--editor", metavar="NAME", help="latent-transformer (default) | direction")
+    group.add_argument(
+        "--editor", metavar="NAME", help="latent-transformer (default) | direction | pca"
+    )
     group.add_argument("--blend", metavar="HOW", help="poisson (default) | alpha | none")
     group.add_argument(
         "--smoothing",
@@ -274,12 +289,6 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
         default=None,
         help="edit over hands and hair too",
     )
-    group.add_argument(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="crops per call of the model (default: 1 on a CPU, 8 on a GPU)",
-    )
     _add_analyze_options(command).add_argument(
         "--analysis",
         type=Path,
@@ -288,7 +297,28 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_pack_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model")
+    group.add_argument(
+        "--pack",
+        metavar="NAME",
+        help=f"{_RENDER.pack} (default) or another one (see `visagist models`)",
+    )
+    group.add_argument(
+        "--transfer",
+        metavar="HOW",
+        help="replace (paste the generated face) | delta (carry only its change onto the clip's "
+        "own pixels); default: what the pack is made for",
+    )
+    group.add_argument(
+        "--precision",
+        metavar="HOW",
+        help="auto (default: bf16 where the processor multiplies in it) | fp32 | bf16",
+    )
+
+
 def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    _add_pack_options(command)
     group = command.add_argument_group("analysis")
     group.add_argument(
         "--landmarks",
@@ -312,6 +342,13 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
     )
     group.add_argument(
         "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
+    )
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="crops per call of the model (default: 1 on a CPU, 8 on a GPU); halved when memory "
+        "runs out",
     )
     group.add_argument(
         "--threads",

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .arguments import analysis_of, factors_of, parse, request_of
-from .errors import UsageError, VisagistError
+from .arguments import analysis_of, factors_of, parse, render_of, request_of
+from .errors import UsageError, VisagistError, is_out_of_memory
 from .progress import Progress, Silent, counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("error", f"{e}; `visagist doctor` says what is missing and how to get it")
         return EXIT_FAILED
     except Exception as e:
-        if _is_memory(e):
+        if is_out_of_memory(e):
             _say("error", f"out of memory ({e}); try --batch-size 1, or a smaller video")
             return EXIT_FAILED
         traceback.print_exc()
@@ -83,14 +83,6 @@ def _choose_threads(asked: int | None) -> None:
 def _say(kind: str, message: str) -> None:
     """Write one line to stderr, whatever line breaks a library's words bring along."""
     print(f"visagist: {kind}: {' '.join(message.split())}", file=sys.stderr, flush=True)
-
-
-def _is_memory(error: Exception) -> bool:
-    """Return whether memory ran out; torch says so in words only, different ones per device."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in words or "allocate memory" in words)
-    )
 
 
 @contextmanager
@@ -140,6 +132,7 @@ def _run_analyze(options: argparse.Namespace) -> int:
             options.input,
             options.output,
             analysis_of(options),
+            render_of(options),
             device=options.device,
             overwrite=options.overwrite,
             progress=progress,
@@ -211,7 +204,7 @@ def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list
 def _run_attrs(options: argparse.Namespace) -> int:
     from .listings import attributes
 
-    _show(options, attributes)
+    _show(options, lambda: attributes(options.pack))
     return 0
 
 

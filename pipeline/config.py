@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args, get_type_hints
 from .errors import UsageError
 
 BlendMethod = Literal["poisson", "alpha", "none"]
-EditorName = Literal["latent-transformer", "direction"]
+Transfer = Literal["replace", "delta"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 MAX_STRENGTH = 3.0
 """Standard deviations of the rated attribute; beyond this a face leaves what the model has seen."""
@@ -61,7 +62,15 @@ class RenderOptions:
 
     faces: str = "all"
     """`all`, `largest`, a position from the left (`0`, `1`, …), or a reference (see `--help`)."""
-    editor: EditorName = "latent-transformer"
+    pack: str = "portrait"
+    """Name of the pack: generator, encoder and what moves their codes."""
+    editor: str = "latent-transformer"
+    """Name of a latent editor (see `editors/`)."""
+    transfer: Transfer | None = None
+    """`replace` pastes the generated face, `delta` carries only what the edit changes onto the
+    clip's own pixels; None: what the pack is made for."""
+    precision: Precision = "auto"
+    """Of large generators and encoders; `auto`: bf16 where the processor multiplies in it."""
     blend: BlendMethod = "poisson"
     smoothing_s: float = 0.1
     """Strength of the zero-phase landmark smoothing [s]; 0 switches it off."""
@@ -72,7 +81,9 @@ class RenderOptions:
     makes a frame come out the same, bit for bit, in whatever part of a clip it is rendered."""
 
     def __post_init__(self) -> None:
-        _check_choice("editor", self.editor, ("latent-transformer", "direction"))
+        if self.transfer is not None:
+            _check_choice("transfer", self.transfer, get_args(Transfer))
+        _check_choice("precision", self.precision, get_args(Precision))
         _check_choice("blend", self.blend, ("poisson", "alpha", "none"))
         _check_range("smoothing_s", self.smoothing_s, 0.0, 5.0)
         if self.batch_size is not None:

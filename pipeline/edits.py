@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from .config import AttributeEdit
-from .editors import Attribute, Pack, discover, image_editor_of
+from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
+from .editors._base import FACE
 from .errors import UsageError
 from .stages.edit import EditChain, ImageStep, LatentStep, ShotCodes, Step
 
@@ -48,6 +49,20 @@ def _resolve(text: str, default_strength: float, by_name: Mapping[str, str]) -> 
     return AttributeEdit(by_name[name], strength)
 
 
+def latent_editor(name: str) -> EditorModule:
+    """Return the latent editor of that name.
+
+    Raises:
+        UsageError: there is none; the nearest is suggested.
+    """
+    known = {n: e for n, e in discover().items() if e.spec.kind == "latent"}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"editor {name!r} is unknown; {hint}accepted: {', '.join(known)}")
+    return known[name]
+
+
 def chain_of(
     edits: Sequence[AttributeEdit],
     pack: Pack,
@@ -60,13 +75,14 @@ def chain_of(
 
     Latent edits in a row become one step, so that they are rendered once.
     """
-    latent = {attribute.name for attribute in pack.attributes}
+    regions = {attribute.name: attribute.regions for attribute in pack.attributes}
     steps: list[Step] = []
     active = (edit for edit in edits if edit.strength != 0)
-    for is_latent, group in groupby(active, key=lambda edit: edit.attribute in latent):
+    for is_latent, group in groupby(active, key=lambda edit: edit.attribute in regions):
         if is_latent:
             moves = tuple((edit.attribute, edit.strength) for edit in group)
-            steps.append(LatentStep(discover()[editor].build_latent(pack), moves))
+            together = FACE.union(*(regions[name] for name, _ in moves))
+            steps.append(LatentStep(latent_editor(editor).build_latent(pack), moves, together))
             continue
         for edit in group:
             module = image_editor_of(edit.attribute)

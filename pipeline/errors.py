@@ -68,3 +68,11 @@ class DeviceError(VisagistError):
     """The device asked for is not there; the program never falls back silently."""
 
     exit_code = 6
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out; torch says so in words only, different ones per device."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in words or "allocate memory" in words)
+    )

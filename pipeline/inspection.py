@@ -216,9 +216,10 @@ def _corners(batch: EditedBatch, n: int) -> Any:
 
 
 def _reconstructions(plan: Plan, edited: EditedBatch) -> dict[str, Picture]:
-    """What the model knows of each face: its code over the shot, decoded without its shape."""
+    """What the model knows of each face: its code in this frame, decoded."""
     tracks = [int(track) for track in edited.source.track_id]
-    w = torch.stack([plan.codes[track].w for track in tracks]).to(plan.crops.device)
+    rows = zip(tracks, edited.source.frame_index, strict=True)
+    w = torch.stack([plan.codes[t].of(int(frame)) for t, frame in rows]).to(plan.crops.device)
     with torch.inference_mode():
         faces = plan.pack.model.reconstruct(Codes(w, state=w.new_zeros(len(w), 0)))
     return {

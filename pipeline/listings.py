@@ -25,14 +25,19 @@ _LIBRARIES = (
 _OPTIONAL = (("face_alignment", "face-alignment", "--landmarks face-alignment"),)
 
 
-def attributes() -> list[Row]:
-    """Return one row per attribute of the default pack and the image editors."""
+def attributes(pack_name: str) -> list[Row]:
+    """Return one row per attribute of a pack and the image editors.
+
+    Raises:
+        UsageError: there is no such pack.
+        WeightsError: its weights cannot be used.
+    """
     import torch
 
     from .edits import all_attributes
     from .loading import load_pack
 
-    pack = load_pack("portrait", torch.device("cpu"))
+    pack = load_pack(pack_name, torch.device("cpu"))
     return [
         {
             "attribute": a.name,

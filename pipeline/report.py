@@ -149,7 +149,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             **dict(output.codec_options),
         },
         "device": str(plan.crops.device),
-        "pack": plan.pack.name,
+        "pack": {"name": plan.pack.name, **plan.pack.settings},
     }
     info = plan.source.info
     return Report(

@@ -7,28 +7,28 @@ of every face; render needs one frame at a time, so a clip may be cut into chunk
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from . import analysis as analysis_file
 from .analysis import Analysis
 from .analyze import analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
+from .crops import Crops, encode_tracks
 from .editors import Pack
-from .edits import chain_of, resolve_edits
+from .edits import chain_of, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .reference import describe_person
 from .report import Report, open_report
-from .stages.align import Chunk, NativeCrop, align
+from .stages.align import rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
-from .stages.encode import SampledCodes, encode, hold, sample_key, sampled
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
 from .targets import check_target
@@ -61,27 +61,6 @@ class EditRequest:
     analysis_path: Path | None = None
     """Analysis file to reuse, or to write if it does not exist."""
     device: str = "cpu"
-
-
-@dataclass(frozen=True, slots=True)
-class Crops:
-    """How faces are cut out of the frames of one clip, and on which device they are edited."""
-
-    pixel_aspect: float
-    rule: NativeCrop
-    batch_size: int
-    device: torch.device
-
-    def of(self, tracks: tuple[FaceTrack, ...], frames: Iterable[Frame]) -> Iterator[Chunk]:
-        """Yield every frame once, in order, with the crops of its faces on the device."""
-        for chunk, batches, skipped in align(
-            frames,
-            tracks,
-            self.rule,
-            pixel_aspect=self.pixel_aspect,
-            batch_size=self.batch_size,
-        ):
-            yield chunk, [batch.to(self.device) for batch in batches], skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +122,7 @@ def edit(
     progress, clock = progress or Silent(), Stopwatch()
     source = probe(request.input)
     device = resolve_device(request.device)
-    pack = load_pack("portrait", device)
+    pack = pack_of(request.render, device)
     edits = resolve_edits(request.attributes, request.strength, pack)
     target = output or default_output(request.input, edits)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
@@ -198,6 +177,11 @@ def _write_video(
             )
     progress.finish()
     report.warnings += video.warnings
+    if (limit := plan.crops.halving.limit) is not None:
+        report.warnings.append(
+            f"memory ran out: went on with {limit} crop(s) per call of the model, not "
+            f"{plan.crops.batch_size}; --batch-size {limit} avoids the attempt"
+        )
     if unedited:
         report.warnings.append("no face could be edited: the output shows what the input shows")
 
@@ -206,6 +190,7 @@ def analyze_to_file(
     video: Path,
     output: Path | None = None,
     options: AnalyzeOptions | None = None,
+    render_options: RenderOptions | None = None,
     *,
     device: str = "cpu",
     overwrite: bool = False,
@@ -213,8 +198,8 @@ def analyze_to_file(
 ) -> tuple[Path, Analysis]:
     """Analyze a clip, store the result, and return where, with the result itself.
 
-    What is stored holds the codes of the faces too, so that an edit of the analysed clip need not
-    encode them again.
+    What is stored holds the codes of the faces too, so that an edit of the analysed clip with the
+    same pack (of `render_options`) need not encode them again.
 
     Raises:
         OutputError: the file exists already or cannot be written.
@@ -223,7 +208,13 @@ def analyze_to_file(
     path = output or video.with_name(f"{video.name}.faces.json")
     probe(video)
     check_target(path, "the analysis file", others=[video], overwrite=overwrite)
-    request = EditRequest(video, (), analyze=options or AnalyzeOptions(), device=device)
+    request = EditRequest(
+        video,
+        (),
+        analyze=options or AnalyzeOptions(),
+        render=render_options or RenderOptions(),
+        device=device,
+    )
     found = make_plan(request, Stopwatch(), progress or Silent()).analysis
     analysis_file.save(found, path)
     return path, found
@@ -243,6 +234,17 @@ def _check_side_files(
         check_target(report_path, "the report", others=used, overwrite=overwrite)
 
 
+def pack_of(options: RenderOptions, device: torch.device) -> Pack:
+    """Return the pack that is asked for, on the device.
+
+    Raises:
+        UsageError: there is no such pack or editor, or it cannot transfer as asked.
+        WeightsError: its weights cannot be used.
+    """
+    latent_editor(options.editor)
+    return load_pack(options.pack, device, transfer=options.transfer, precision=options.precision)
+
+
 def make_plan(
     request: EditRequest,
     clock: Stopwatch,
@@ -258,7 +260,7 @@ def make_plan(
     """
     source = source or probe(request.input)
     device = resolve_device(request.device)
-    pack = pack or load_pack("portrait", device)
+    pack = pack or pack_of(request.render, device)
     edits = resolve_edits(request.attributes, request.strength, pack)
     choice = FaceChoice.parse(request.render.faces)
     person = describe_person(choice.picture, device) if choice.picture is not None else None
@@ -276,12 +278,13 @@ def make_plan(
         raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
     tracks = _refined(chosen, request, analysis, source)
     batch_size = request.render.batch_size or (1 if device.type == "cpu" else 8)
-    crops = Crops(float(source.info.pixel_aspect), NativeCrop.of(pack.model), batch_size, device)
+    aspect = float(source.info.pixel_aspect)
+    crops = Crops(aspect, rule_of(pack.model), batch_size, device, analysis.times)
     with clock.time("encode faces"):
-        codes, analysis = encode_tracks(source, analysis, tracks, pack, crops, progress)
-    if path is not None and not stored:
-        analysis_file.save(analysis, path)
-    return Plan(source, edits, analysis, tracks, codes, pack, request.render, crops)
+        codes, complete = encode_tracks(source, analysis, tracks, pack, crops, progress)
+    if path is not None and (not stored or (complete is not analysis and os.access(path, os.W_OK))):
+        analysis_file.save(complete, path)
+    return Plan(source, edits, complete, tracks, codes, pack, request.render, crops)
 
 
 def _refined(
@@ -303,56 +306,13 @@ def _refined(
     )
 
 
-def encode_tracks(
-    source: Source,
-    analysis: Analysis,
-    tracks: tuple[FaceTrack, ...],
-    pack: Pack,
-    crops: Crops,
-    progress: Progress,
-) -> tuple[dict[int, ShotCodes], Analysis]:
-    """Return one code per track, and the analysis with what was encoded for it.
-
-    Codes the analysis holds already are used; for the others one more pass looks at a few frames.
-    """
-    times = analysis.times
-    chosen = {t.track_id: sampled(t, times) for t in tracks if t.weights.any()}
-    keys = {t: sample_key(track, pack.hashes) for t, track in chosen.items()}
-    known = {t: analysis.codes[t][k] for t, k in keys.items() if k in analysis.codes.get(t, {})}
-    missing = tuple(track for t, track in chosen.items() if t not in known)
-    if missing:
-        found = _encode_missing(source, missing, pack, crops, progress, len(times))
-        known |= found
-        stored = {**analysis.codes, **{t: {keys[t]: codes} for t, codes in found.items()}}
-        analysis = dataclasses.replace(analysis, codes=stored)
-    return {t: hold(chosen[t], codes, times, pack.model) for t, codes in known.items()}, analysis
-
-
-def _encode_missing(
-    source: Source,
-    tracks: tuple[FaceTrack, ...],
-    pack: Pack,
-    crops: Crops,
-    progress: Progress,
-    frame_count: int,
-) -> dict[int, SampledCodes]:
-    wanted = {int(t.first_frame + row) for t in tracks for row in np.flatnonzero(t.weights)}
-    progress.start("encode faces", frame_count)
-    with VideoReader(source) as reader, prefetch(reader) as frames:
-        picked = (f for f in _watched(frames, progress) if f.index in wanted)
-        chunks = crops.of(tracks, picked)
-        found = encode((batch for _, batches, _ in chunks for batch in batches), pack.model)
-    progress.finish()
-    return found
-
-
 def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:
     """Yield every frame once, in order, edited or as it came."""
     chain = plan.chain
     aligned = plan.crops.of(plan.tracks, frames)
     for chunk, batches, skipped in clock.timed("decode + align", aligned):
         with clock.time("edit"), torch.inference_mode():
-            edited = [chain(batch) for batch in batches]
+            edited = [e for batch in batches for _, e in plan.crops.halving(chain, batch)]
         with clock.time("blend"):
             results = blend(chunk, edited, skipped=skipped, method=plan.options.blend)
         yield from results
@@ -369,9 +329,3 @@ def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:
     names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
     suffix = ".mp4" if video.suffix.lower() in _NO_VIDEO_TARGETS else video.suffix
     return video.with_name(f"{video.stem}-{names}{suffix}")
-
-
-def _watched(frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
-    for frame in frames:
-        progress.advance(1)
-        yield frame

@@ -229,6 +229,9 @@ class AlignedBatch:
     """(N,) int64."""
     weights: Tensor
     """(N,) float32 0–1, from FaceTrack.weights."""
+    quads: NDArray[np.float64] | None = None
+    """(N, 4, 2) corners NW, SW, SE, NE of the square that FFHQ would cut out [crop px], steadied
+    over time; None where the crop rule did not ask for them."""
 
     def __post_init__(self) -> None:
         n = self.images.shape[0]
@@ -238,9 +241,24 @@ class AlignedBatch:
         _check_rank("AlignedBatch", "landmarks", self.landmarks, (n, 68, 2))
         for name in ("frame_index", "track_id", "weights"):
             _check_rank("AlignedBatch", name, getattr(self, name), (n,))
+        if self.quads is not None:
+            _check_rank("AlignedBatch", "quads", self.quads, (n, 4, 2))
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
+
+    def rows(self, start: int, stop: int) -> AlignedBatch:
+        """Return some of the crops, as a batch."""
+        part = slice(start, stop)
+        return AlignedBatch(
+            images=self.images[part],
+            crop_to_frame=self.crop_to_frame[part],
+            landmarks=self.landmarks[part],
+            frame_index=self.frame_index[part],
+            track_id=self.track_id[part],
+            weights=self.weights[part],
+            quads=None if self.quads is None else self.quads[part],
+        )
 
     def to(self, device: torch.device) -> AlignedBatch:
         """Return the same batch with its tensors on a device."""

@@ -17,7 +17,7 @@ import pytest
         (["--attr", "smile", "--strength", "much"], "invalid float value"),
         (["--attr", ""], "unknown attribute ''"),
         (["--attr", "smile", "--blend", "posson"], "accepted: poisson, alpha, none"),
-        (["--attr", "smile", "--editor", "gan"], "accepted: latent-transformer, direction"),
+        (["--attr", "smile", "--editor", "gan"], "accepted: direction, latent-transformer"),
         (["--attr", "smile", "--faces", "leftmost"], "accepted: all, largest, left-right"),
         (["--attr", "smile", "--faces", "left-right:3"], "N must be below 1"),
         (["--attr", "smile", "--faces", "reference:99:0"], "frame 99 does not exist; "),

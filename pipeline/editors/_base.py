@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+Region = Literal["face", "hair", "hat", "ears", "neck"]
+"""Part of a picture that an edit may change; all but the face need a network that tells them."""
+FACE: frozenset[Region] = frozenset({"face"})
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One thing that can be changed in a face."""
@@ -31,6 +36,8 @@ class Attribute:
     """Highest strength that still looks like a photograph."""
     experimental: bool = False
     """True if it works on some faces only."""
+    regions: frozenset[Region] = FACE
+    """What of the picture it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,28 @@ class Mover(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """How the codes of a shot are made from codes of single frames."""
+
+    samples_hz: float = 10.0
+    """Frames encoded per second of a track (mouths open and close in a fifth of a second);
+    infinity: every frame."""
+    moving_layers: int = 0
+    """First layers of the code that follow the face through the shot; the others are held at their
+    median over the shot: what they draw (texture, colour) would flicker."""
+    smoothing_s: float = 0.0
+    """Sigma of the zero-phase smoothing of the layers that move [s]."""
+
+
 class LatentModel(Protocol):
     """A generator with its encoder."""
 
-    crop_side: float
-    """Side of a native crop, in distances between the outer eye corners."""
+    crop_side: float | None
+    """Side of a native crop, in distances between the outer eye corners; None: an upright square
+    round the square that FFHQ cuts out."""
+    codes: CodeRule
+    """How its codes change over a shot."""
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
@@ -70,8 +94,10 @@ class LatentModel(Protocol):
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
         ...
 
-    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
-        """Carry the difference between two codes into the crops."""
+    def render(
+        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
+    ) -> EditedBatch:
+        """Carry what lies between two codes into the crops; where they are equal, nothing."""
         ...
 
 
@@ -98,8 +124,13 @@ class Pack(Protocol):
         """SHA-256 of every weight file, by file name."""
         ...
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """How it was resolved, for the report: transfer, precision and the like."""
+        ...
+
     def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute: `latent-transformer` or `direction`."""
+        """Return what moves codes along an attribute, by the name of a latent editor."""
         ...
 
 

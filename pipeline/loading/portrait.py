@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..editors import Attribute
-from ..editors._base import Mover
+from ..editors._base import FACE, CodeRule, Mover, Region
 from ..types import AlignedBatch, Codes, EditedBatch
 from .seam import card, models, weights_errors
 
@@ -41,7 +41,8 @@ class PortraitLatentModel:
     """The embedded appearance model, seen as a latent model of one layer (L = 1)."""
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
-        self.crop_side = crop_side
+        self.crop_side: float | None = crop_side
+        self.codes = CodeRule()
         self._network = network
 
     def encode(self, batch: AlignedBatch) -> Codes:
@@ -58,8 +59,11 @@ class PortraitLatentModel:
         settled: Tensor = models("portrait").settled_states(state, rate)
         return settled
 
-    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
-        """Carry the difference between two codes into the crops."""
+    def render(
+        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
+    ) -> EditedBatch:
+        """Carry the difference between two codes into the crops; its own mask is the face's."""
+        del regions
         images, masks = self._network.render(
             batch.images, batch.landmarks, before.w[:, 0], after.w[:, 0], before.state
         )
@@ -75,6 +79,7 @@ class PortraitPack:
     _movers: MoverPack
     hashes: Mapping[str, str]
     _device: torch.device
+    settings: Mapping[str, str] = field(default_factory=lambda: {"transfer": "delta"})
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:

@@ -1,11 +1,14 @@
 """Align: frames and tracks in, batches of face crops out.
 
-Two kinds of crops, both with an exact way back into the frame:
+Three kinds of crops, all with an exact way back into the frame:
 
 * `NativeCrop` cuts an axis-parallel square out of the frame, moved by whole pixels, so its pixels
 are
   the frame's own; what lies outside the frame is repeated from its edge. A model that warps the
   crop then resamples the frame's pixels exactly once.
+* `FfhqSquare` cuts likewise, round the square that FFHQ would cut out: a generator made for such
+  squares gets its picture through `AlignedBatch.quads`, and what it changes goes onto the frame's
+  own pixels without a detour.
 * `FfhqCrop` levels and scales the face to a fixed size, as the StyleGAN2 family wants it.
 
 Frames with oblong pixels are resampled to square ones on the way (models know faces in square
@@ -53,7 +56,7 @@ class CropRule(Protocol):
 
 
 class _SidedModel(Protocol):
-    crop_side: float
+    crop_side: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,6 @@ class NativeCrop:
     multiple: int = 16
     """The side is rounded up to a multiple of this [px]."""
     min_side: int = 64
-
-    @classmethod
-    def of(cls, model: _SidedModel) -> NativeCrop:
-        """The crops a native-resolution model asks for."""
-        return cls(side_eyes=model.crop_side)
 
     def place(
         self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
@@ -94,6 +92,42 @@ class NativeCrop:
 
 
 @dataclass(frozen=True, slots=True)
+class FfhqSquare:
+    """Squares of the frame's own pixels round the square that FFHQ cuts out, one side per track."""
+
+    smoothing_s: float = 0.12
+    """Sigma of the smoothing of the FFHQ square's place, size and turn [s]."""
+    multiple: int = 16
+    min_side: int = 64
+
+    def place(
+        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
+    ) -> tuple[int, Affine]:
+        """Upright squares centred on the FFHQ squares, to the whole pixel."""
+        quads = self.quads(track, pixel_aspect, times)
+        square = _square_pixels(pixel_aspect)
+        corners = transform(square, quads)
+        extents = np.ptp(corners, axis=1).max(1)
+        present = track.states != FaceState.ABSENT
+        largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
+        side = int(np.ceil(max(largest, self.min_side) / self.multiple)) * self.multiple
+        crop_to_square = np.tile(np.eye(3), (len(track), 1, 1))
+        crop_to_square[:, :2, 2] = np.rint(corners.mean(1) - 0.5 * (side - 1))
+        return side, invert(square) @ crop_to_square
+
+    def quads(
+        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(T, 4, 2) FFHQ squares [frame px], steadied within each run of frames with the face."""
+        return _steady_quads(track, pixel_aspect, times, self.smoothing_s)
+
+
+def rule_of(model: _SidedModel) -> CropRule:
+    """The crops a model asks for."""
+    return FfhqSquare() if model.crop_side is None else NativeCrop(side_eyes=model.crop_side)
+
+
+@dataclass(frozen=True, slots=True)
 class FfhqCrop:
     """Levelled squares of a fixed size, the face where FFHQ has it."""
 
@@ -105,14 +139,19 @@ class FfhqCrop:
         self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
     ) -> tuple[int, Affine]:
         """FFHQ squares, smoothed in time within each run of frames that has the face."""
-        square = _square_pixels(pixel_aspect)
-        quads = ffhq_quad(transform(square, track.landmarks))
-        present = track.states != FaceState.ABSENT
-        for rows in temporal.runs(present):
-            quads[rows] = temporal.smooth_quads(
-                quads[rows], times[rows], strength_s=self.smoothing_s
-            )
-        return self.side, invert(square) @ quad_to_matrix(quads, self.side)
+        quads = _steady_quads(track, pixel_aspect, times, self.smoothing_s)
+        return self.side, quad_to_matrix(quads, self.side)
+
+
+def _steady_quads(
+    track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64], smoothing_s: float
+) -> NDArray[np.float64]:
+    """(T, 4, 2) FFHQ squares [frame px], smoothed in time within each run that has the face."""
+    square = _square_pixels(pixel_aspect)
+    quads = ffhq_quad(transform(square, track.landmarks))
+    for rows in temporal.runs(track.states != FaceState.ABSENT):
+        quads[rows] = temporal.smooth_quads(quads[rows], times[rows], strength_s=smoothing_s)
+    return transform(invert(square), quads)
 
 
 def _square_pixels(pixel_aspect: float) -> Affine:
@@ -129,6 +168,8 @@ class _Placed:
     track: FaceTrack
     side: int
     crop_to_frame: Affine
+    quads: NDArray[np.float64] | None
+    """(T, 4, 2) [frame px], if the rule knows them."""
 
 
 def align(
@@ -166,7 +207,8 @@ def _place(
     if times is not None:
         own = times[track.first_frame : track.end_frame]
     side, crop_to_frame = rule.place(track, pixel_aspect, own)
-    return _Placed(track, side, crop_to_frame)
+    quads = rule.quads(track, pixel_aspect, own) if isinstance(rule, FfhqSquare) else None
+    return _Placed(track, side, crop_to_frame, quads)
 
 
 def _align_chunk(frames: list[Frame], placed: Sequence[_Placed]) -> Chunk:
@@ -205,7 +247,8 @@ def _batch(placed: _Placed, rows: Sequence[tuple[Frame, int]]) -> AlignedBatch:
         cut(frame, matrix, placed.side) for (frame, _), matrix in zip(rows, matrices, strict=True)
     ]
     images = torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2) * 2.0 - 1.0).contiguous()
-    landmarks = transform(invert(matrices), placed.track.landmarks[index])
+    to_crop = invert(matrices)
+    landmarks = transform(to_crop, placed.track.landmarks[index])
     return AlignedBatch(
         images=images,
         crop_to_frame=matrices,
@@ -213,6 +256,7 @@ def _batch(placed: _Placed, rows: Sequence[tuple[Frame, int]]) -> AlignedBatch:
         frame_index=np.array([frame.index for frame, _ in rows], np.int64),
         track_id=np.full(len(rows), placed.track.track_id, np.int64),
         weights=torch.from_numpy(placed.track.weights[index].copy()),
+        quads=None if placed.quads is None else transform(to_crop, placed.quads[index]),
     )
 
 

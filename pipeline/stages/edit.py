@@ -1,21 +1,23 @@
 """Edit: aligned crops in, edited crops out.
 
-Latent edits in a row share one encode and one render; an image edit ends the row. The code of a
-face is constant over a shot (`ShotCodes`), so texture cannot flicker; what changes from frame to
-frame is the state the generator needs (mouth, yaw) and how much of the edit a frame takes
-(`weights`).
+Latent edits in a row share one encode and one render; an image edit ends the row. What the code of
+a face holds of texture is constant over a shot (`ShotCodes`), so it cannot flicker; what changes
+from frame to frame is the layers that hold the expression, the state the generator needs (mouth,
+yaw) and how much of the edit a frame takes (`weights`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..editors._base import ImageEditor, LatentEditor, LatentModel
+from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel, Region
 from ..imaging.occlusion import visible_face
 from ..types import AlignedBatch, Codes, EditedBatch
 
@@ -29,9 +31,26 @@ class ShotCodes:
     state: Tensor
     """(T, G) float32, one row per frame of the track."""
     first_frame: int
+    moving: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))
+    """(M, K, D) float32, the first K layers in M sampled frames, smoothed; empty: `w` is all."""
+    places: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(T,) float64, place of every frame of the track among the samples, 0 … M - 1."""
+
+    def of(self, frame: int) -> Tensor:
+        """Return the code (L, D) of a frame: layers that move are interpolated between samples."""
+        if not self.moving.numel():
+            return self.w
+        place = float(self.places[frame - self.first_frame])
+        low = min(int(place), len(self.moving) - 1)
+        high = min(low + 1, len(self.moving) - 1)
+        layers = torch.lerp(self.moving[low], self.moving[high], place - low)
+        return torch.cat([layers, self.w[len(layers) :]])
 
     def __repr__(self) -> str:
-        return f"ShotCodes(w={tuple(self.w.shape)}, state={tuple(self.state.shape)})"
+        return (
+            f"ShotCodes(w={tuple(self.w.shape)}, state={tuple(self.state.shape)}, "
+            f"moving={tuple(self.moving.shape)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,8 @@ class LatentStep:
     editor: LatentEditor
     edits: tuple[tuple[str, float], ...]
     """(attribute, strength) in order."""
+    regions: frozenset[Region] = FACE
+    """What of the picture the edits change together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +108,39 @@ class EditChain:
             edited = EditedBatch(
                 batch, step_result.images, torch.maximum(edited.masks, step_result.masks)
             )
-        if self._occlusion and edited.masks.any():
+        if self._occlusion and not self._touches_hair and edited.masks.any():
             seen = visible_face(batch.images, batch.landmarks)
             edited = dataclasses.replace(edited, masks=edited.masks * seen)
         return edited
 
-    def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
-        assert self._model is not None, "a latent step needs a latent model"
+    @property
+    def _touches_hair(self) -> bool:
+        """Hair in front of a face is to be edited, not to be spared, if one step is about hair."""
+        return any(isinstance(s, LatentStep) and "hair" in s.regions for s in self._steps)
+
+    def codes(self, batch: AlignedBatch) -> list[tuple[Codes, Codes]]:
+        """Return the codes of the crops before and after each latent step."""
+        steps = (step for step in self._steps if isinstance(step, LatentStep))
+        return [self._moved(batch, step) for step in steps]
+
+    def _moved(self, batch: AlignedBatch, step: LatentStep) -> tuple[Codes, Codes]:
         before = self._codes_of(batch)
         after = before
         for attribute, strength in step.edits:
             after = step.editor.move(after, attribute, strength * batch.weights)
-        return self._model.render(batch, before, after)
+        return before, after
+
+    def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
+        assert self._model is not None, "a latent step needs a latent model"
+        before, after = self._moved(batch, step)
+        return self._model.render(batch, before, after, step.regions)
 
     def _codes_of(self, batch: AlignedBatch) -> Codes:
         rows = [
             (self._codes[int(track)], int(frame))
             for track, frame in zip(batch.track_id, batch.frame_index, strict=True)
         ]
-        w = torch.stack([codes.w for codes, _ in rows])
+        w = torch.stack([codes.of(frame) for codes, frame in rows])
         state = torch.stack([codes.state[frame - codes.first_frame] for codes, frame in rows])
         device = batch.images.device
         return Codes(w=w.to(device), state=state.to(device))

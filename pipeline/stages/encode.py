@@ -1,9 +1,10 @@
-"""Encode: the code of every face over its shot, from a few of its frames.
+"""Encode: the code of every face over its shot, from some or all of its frames.
 
-A face keeps one code for the whole shot: the median over sampled frames. Per-frame codes follow
-every flicker of light and landmarks, and an edit of a flickering code flickers more than the code
-itself (w + α·T(w) amplifies). The state (mouth, teeth, yaw) does change over a shot: it is sampled
-densely and interpolated in time.
+What a code holds of texture and colour is one for the whole shot: the median over the encoded
+frames. Per-frame codes follow every flicker of light and landmarks, and an edit of a flickering
+code flickers more than the code itself (w + α·T(w) amplifies). Where a model's first layers hold
+the expression, these follow the face (`CodeRule`), smoothed without delay. The state (mouth, teeth,
+yaw) changes over a shot too: it is sampled densely and interpolated in time.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,16 +21,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..editors._base import LatentModel
-from ..types import AlignedBatch, FaceTrack
+from ..imaging import temporal
+from ..types import AlignedBatch, Codes, FaceTrack
 from .edit import ShotCodes
 
-SAMPLE_RATE_HZ = 10.0
-"""Samples per second of a track: mouths open and close in about a fifth of a second."""
+_COLUMNS = 1024
+"""Numbers of a code smoothed at once: what the smoother needs beside them grows with that."""
+
+
+def _no_layers() -> NDArray[np.float32]:
+    return np.zeros((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SampledCodes:
-    """What was encoded of one track: its code, and its state in the sampled frames."""
+    """What was encoded of one track: its code, and what changes of it in the sampled frames."""
 
     w: NDArray[np.float32]
     """(L, D) float32, element-wise median over the samples."""
@@ -37,17 +43,18 @@ class SampledCodes:
     """(M,) int64 frame indices, rising."""
     state: NDArray[np.float32]
     """(M, G) float32."""
+    moving: NDArray[np.float32] = field(default_factory=_no_layers)
+    """(M, K, D) float32, the first K layers in every sample, rounded to float16 (they are stored
+    so, and a run must give the same stored or not); empty for a model whose codes are held."""
 
 
-def sampled(
-    track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float = SAMPLE_RATE_HZ
-) -> FaceTrack:
+def sampled(track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float) -> FaceTrack:
     """Return the track with weight 0 in all frames but those to encode, about `rate_hz` a second.
 
     Args:
         track: one face over a shot.
         times: (frames of the clip,) [s].
-        rate_hz: samples per second.
+        rate_hz: samples per second; infinity keeps every frame.
     """
     weights = np.zeros_like(track.weights)
     last = -np.inf
@@ -72,37 +79,63 @@ def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def encode(batches: Iterable[AlignedBatch], model: LatentModel) -> dict[int, SampledCodes]:
-    """Return the codes of all crops by track."""
-    found: dict[int, list[tuple[int, Tensor, Tensor]]] = {}
+EncodeCall = Callable[[AlignedBatch], Iterable[tuple[AlignedBatch, Codes]]]
+"""Encodes a batch, perhaps in several parts."""
+
+
+def encode(
+    batches: Iterable[AlignedBatch], model: LatentModel, call: EncodeCall | None = None
+) -> dict[int, SampledCodes]:
+    """Return the codes of all crops by track.
+
+    Args:
+        batches: of any tracks, in any order.
+        model: what encodes them.
+        call: encodes one batch; default: the model, all of the batch at once.
+    """
+    call = call or (lambda batch: [(batch, model.encode(batch))])
+    found: dict[int, list[_Sample]] = {}
     for batch in batches:
         with torch.inference_mode():
-            codes = model.encode(batch)
-        rows = zip(batch.frame_index, batch.track_id, codes.w.cpu(), codes.state.cpu(), strict=True)
-        for frame, track, w, state in rows:
-            found.setdefault(int(track), []).append((int(frame), w, state))
-    return {track: _gathered(samples) for track, samples in found.items()}
+            parts = list(call(batch))
+        for part, codes in parts:
+            w, state = codes.w.float().cpu().numpy(), codes.state.float().cpu().numpy()
+            for n, track in enumerate(part.track_id):
+                sample = _Sample(int(part.frame_index[n]), w[n], state[n])
+                found.setdefault(int(track), []).append(sample)
+    layers = model.codes.moving_layers
+    return {track: _gathered(samples, layers) for track, samples in found.items()}
 
 
-def _gathered(samples: list[tuple[int, Tensor, Tensor]]) -> SampledCodes:
-    samples = sorted(samples, key=lambda sample: sample[0])
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    frame: int
+    w: NDArray[np.float32]
+    state: NDArray[np.float32]
+
+
+def _gathered(samples: list[_Sample], moving_layers: int) -> SampledCodes:
+    samples = sorted(samples, key=lambda sample: sample.frame)
+    w = torch.from_numpy(np.stack([sample.w for sample in samples]))
+    moving = w[:, :moving_layers].half().float().numpy() if moving_layers else _no_layers()
     return SampledCodes(
-        w=torch.stack([w for _, w, _ in samples]).median(dim=0).values.numpy(),
-        frames=np.array([frame for frame, _, _ in samples], np.int64),
-        state=torch.stack([state for _, _, state in samples]).numpy(),
+        w=w.median(dim=0).values.numpy(),
+        frames=np.array([sample.frame for sample in samples], np.int64),
+        state=np.stack([sample.state for sample in samples]),
+        moving=moving,
     )
 
 
 def hold(
     track: FaceTrack, codes: SampledCodes, times: NDArray[np.float64], model: LatentModel
 ) -> ShotCodes:
-    """Return one code for the shot and the settled state of every frame.
+    """Return the code of every frame of the shot, and its settled state.
 
     Args:
         track: the face the codes are of.
         codes: from `encode`.
         times: (frames of the clip,) [s].
-        model: what the codes are of; it knows how its state settles over time.
+        model: what the codes are of; it knows how they settle over time.
     """
     at = times[codes.frames]
     wanted = times[track.first_frame : track.end_frame]
@@ -111,4 +144,20 @@ def hold(
     duration = float(wanted[-1] - wanted[0])
     rate = (len(wanted) - 1) / duration if duration > 0 else 25.0
     settled = model.settle(torch.from_numpy(state.astype(np.float32)), rate)
-    return ShotCodes(torch.from_numpy(codes.w), state=settled, first_frame=track.first_frame)
+    return ShotCodes(
+        torch.from_numpy(codes.w),
+        state=settled,
+        first_frame=track.first_frame,
+        moving=_smoothed(codes.moving, at, model.codes.smoothing_s),
+        places=np.interp(wanted, at, np.arange(len(at))),
+    )
+
+
+def _smoothed(moving: NDArray[np.float32], at: NDArray[np.float64], strength_s: float) -> Tensor:
+    """(M, K, D) the layers that move, smoothed over the moments `at` (M,) [s]."""
+    flat = moving.reshape(len(moving), moving[:1].size)
+    out = np.empty_like(flat)
+    for first in range(0, flat.shape[1], _COLUMNS):
+        part = slice(first, first + _COLUMNS)
+        out[:, part] = temporal.smooth(flat[:, part], at, strength_s=strength_s)
+    return torch.from_numpy(out.reshape(moving.shape))

@@ -8,7 +8,15 @@ import torch
 
 from pipeline.imaging import geometry as g
 from pipeline.imaging.color import frame_to_rgb
-from pipeline.stages.align import FfhqCrop, NativeCrop, align, cut
+from pipeline.stages.align import (
+    CropRule,
+    FfhqCrop,
+    FfhqSquare,
+    NativeCrop,
+    align,
+    cut,
+    rule_of,
+)
 from pipeline.types import AlignedBatch, FaceState, FaceTrack, Frame
 from tests.pipeline.faces import drawn_face, natural, rgb_frame
 
@@ -33,7 +41,7 @@ def moving(count: int = 5, eyes: float = 40) -> np.ndarray:
     return np.stack([drawn_face((110 + 2.3 * i, 105 + 1.7 * i), eyes) for i in range(count)])
 
 
-def only_batch(track: FaceTrack, rule: NativeCrop | FfhqCrop, **more: float) -> AlignedBatch:
+def only_batch(track: FaceTrack, rule: CropRule, **more: float) -> AlignedBatch:
     (chunk,) = align(frames(), [track], rule, **more)  # type: ignore[arg-type]
     (batch,) = chunk[1]
     return batch
@@ -156,8 +164,46 @@ def test_skipped_faces_are_named_with_the_reason() -> None:
     assert (skipped[1][0].track_id, skipped[1][0].edited) == (4, False)
 
 
-def test_of_uses_the_side_the_model_asks_for() -> None:
+def test_a_model_says_which_crops_it_wants() -> None:
     class Model:
-        crop_side = 5.0
+        crop_side: float | None = 5.0
 
-    assert NativeCrop.of(Model()).side_eyes == 5.0
+    assert rule_of(Model()) == NativeCrop(side_eyes=5.0)
+    Model.crop_side = None
+    assert rule_of(Model()) == FfhqSquare()
+
+
+def test_ffhq_squares_hold_the_frames_own_pixels_and_know_where_ffhq_would_cut() -> None:
+    turned = g.transform(g.similarity(1.0, 12.0, 20.0, -20.0), moving())
+    track = track_of(turned)
+    batch = only_batch(track, FfhqSquare(smoothing_s=0.0))
+    assert (batch.crop_to_frame[:, :2, :2] == np.eye(2)).all()
+    assert batch.quads is not None
+    back = g.transform(batch.crop_to_frame, batch.quads)
+    np.testing.assert_allclose(back, g.ffhq_quad(track.landmarks), atol=1e-6)
+    side = batch.images.shape[-1]
+    assert batch.quads.min() > -1.5  # the square holds the quad, turned as it is
+    assert batch.quads.max() < side + 0.5
+
+
+def test_the_ffhq_square_of_a_face_is_steadied_over_time() -> None:
+    shaky = moving(5) + np.random.default_rng(1).normal(0, 1.0, (5, 1, 2))
+    track = track_of(shaky)
+    quads = [
+        g.transform(b.crop_to_frame, b.quads)
+        for b in (only_batch(track, FfhqSquare(smoothing_s=s)) for s in (0.0, 0.12))
+        if b.quads is not None
+    ]
+    raw, steady = (np.abs(np.diff(q.mean(1), n=2, axis=0)).mean() for q in quads)
+    assert steady < 0.5 * raw
+
+
+def test_some_rows_of_a_batch_are_a_batch() -> None:
+    batch = only_batch(track_of(moving()), FfhqSquare())
+    part = batch.rows(1, 3)
+    assert len(part) == 2
+    assert part.frame_index.tolist() == [1, 2]
+    assert torch.equal(part.images, batch.images[1:3])
+    assert part.quads is not None
+    assert batch.quads is not None
+    np.testing.assert_array_equal(part.quads, batch.quads[1:3])

@@ -8,15 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.editors._base import FACE, CodeRule, Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import encode, hold, sample_key, sampled
+from pipeline.stages.encode import SampledCodes, encode, hold, sample_key, sampled
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
 
 
 class BrightnessModel:
     """Code = mean of the crop; rendering adds the change of the code to every pixel."""
 
-    crop_side = 3.0
+    crop_side: float | None = 3.0
+
+    def __init__(self, codes: CodeRule | None = None) -> None:
+        self.codes = codes or CodeRule()
 
     def encode(self, batch: AlignedBatch) -> Codes:
         w = batch.images.mean((1, 2, 3))[:, None, None]
@@ -28,7 +32,9 @@ class BrightnessModel:
     def settle(self, state: Tensor, rate: float) -> Tensor:
         return state
 
-    def render(self, batch: AlignedBatch, before: Codes, after: Codes) -> EditedBatch:
+    def render(
+        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
+    ) -> EditedBatch:
         change = (after.w - before.w)[:, 0, 0][:, None, None, None]
         return EditedBatch(batch, batch.images + change, torch.ones_like(batch.images[:, :1]))
 
@@ -117,6 +123,44 @@ def test_the_code_of_a_shot_is_the_median_and_the_state_is_interpolated_in_time(
     shot = hold(track, samples, times, BrightnessModel())
     assert torch.equal(shot.w, torch.full((1, 1), 2.0))
     assert torch.allclose(shot.state[:, 0], torch.tensor([0.0, 0.1, 0.2, 0.6, 1.0]))
+
+
+def test_layers_that_move_follow_the_face_and_the_others_are_held() -> None:
+    class TwoLayers(BrightnessModel):
+        def encode(self, batch: AlignedBatch) -> Codes:
+            value = batch.images.mean((1, 2, 3))[:, None, None]
+            return Codes(w=value.expand(-1, 2, 3), state=batch.weights[:, None][:, :0])
+
+    model = TwoLayers(CodeRule(moving_layers=1))
+    track = make_track([1.0] * 5)
+    times = np.array([0, 0, 0, 0.0, 0.1, 0.2, 0.6, 1.0])
+    batch = make_batch([3, 5, 7], [1.0, 1.0, 1.0])
+    values = torch.tensor([1.0, 2.0, 4.0])[:, None, None, None]
+    batch = dataclasses.replace(batch, images=values.expand_as(batch.images))
+    shot = hold(track, encode([batch], model)[7], times, model)
+    codes = torch.stack([shot.of(frame) for frame in range(3, 8)])
+    assert torch.equal(codes[:, 1], torch.full((5, 3), 2.0)), "the second layer is held"
+    expected = torch.tensor([1.0, 1.5, 2.0, 3.0, 4.0])[:, None].expand(5, 3)
+    assert torch.allclose(codes[:, 0], expected)
+
+
+def test_layers_that_move_are_smoothed_in_seconds_without_delay() -> None:
+    count, rate = 60, 30.0
+    times = np.arange(count) / rate
+    noise = np.random.default_rng(2).normal(0, 0.3, (count, 1, 4))
+    level = np.sin(2 * np.pi * 0.5 * times)[:, None, None]
+    track = dataclasses.replace(make_track([1.0] * count), first_frame=0)
+    codes = SampledCodes(
+        np.zeros((2, 4), np.float32),
+        np.arange(count),
+        np.zeros((count, 0), np.float32),
+        (level + noise).astype(np.float32),
+    )
+    shots = {
+        s: hold(track, codes, times, BrightnessModel(CodeRule(smoothing_s=s))) for s in (0.0, 0.15)
+    }
+    errors = {s: (shot.moving.numpy() - level).std() for s, shot in shots.items()}
+    assert errors[0.15] < 0.5 * errors[0.0]
 
 
 def test_codes_are_gathered_by_track_in_frame_order() -> None:
