@@ -1,0 +1,141 @@
+"""Which encoder a checkpoint holds, said by its options, and how to build it.
+
+pSp and e4e files have the same keys and shapes, and so have the two ReStyle variants: a file of one
+loads into the other without an error and gives garbage. So the kind is read from
+`opts.encoder_type`, never guessed from the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from ..base import WeightsError
+from ..ops.irse import TrunkShape
+from ..state_dicts import Shapes, expected_shapes, fill
+from .blocks import Encoder, EncoderShape
+from .e4e import Encoder4Editing
+from .last_layer import WEncoder, WPlusEncoder
+from .psp import GradualStyleEncoder
+from .restyle import BackboneEncoder, ProgressiveBackboneEncoder
+
+Kind = Literal["psp", "e4e", "restyle-psp", "restyle-e4e", "w", "w+"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+BY_ENCODER_TYPE: dict[str, Kind] = {
+    "GradualStyleEncoder": "psp",
+    "Encoder4Editing": "e4e",
+    "BackboneEncoder": "restyle-psp",
+    "ProgressiveBackboneEncoder": "restyle-e4e",
+    "BackboneEncoderUsingLastLayerIntoW": "w",
+    "SingleStyleCodeEncoder": "w",
+    "WEncoder": "w",
+    "BackboneEncoderUsingLastLayerIntoWPlus": "w+",
+}
+"""`opts.encoder_type` in published files -> kind."""
+
+_CLASSES: dict[Kind, Callable[[EncoderShape], Encoder]] = {
+    "psp": GradualStyleEncoder,
+    "e4e": Encoder4Editing,
+    "restyle-psp": BackboneEncoder,
+    "restyle-e4e": ProgressiveBackboneEncoder,
+    "w": WEncoder,
+    "w+": WPlusEncoder,
+}
+
+_INPUT_KEY = "input_layer.0.weight"
+
+
+def kind_of(opts: Mapping[str, object]) -> Kind:
+    """Return the kind that the options of a checkpoint name.
+
+    Args:
+        opts: the `opts` of the file.
+
+    Raises:
+        WeightsError: `encoder_type` is missing or not one of the published ones.
+    """
+    known = ", ".join(sorted(BY_ENCODER_TYPE))
+    named = opts.get("encoder_type")
+    if named is None:
+        raise WeightsError(
+            "the checkpoint's opts name no encoder_type, and pSp and e4e files have the same keys; "
+            f"add it ({known}) or say which kind it is ({', '.join(KINDS)})"
+        )
+    if not isinstance(named, str) or named not in BY_ENCODER_TYPE:
+        raise WeightsError(f"encoder_type {named!r} is not supported; known are {known}")
+    return BY_ENCODER_TYPE[named]
+
+
+def layers_of(opts: Mapping[str, object]) -> int:
+    """Return the W+ rows of the generator that the options name; 18 (1024 px) where they name none.
+
+    pSp says `output_size`, e4e `stylegan_size`; older pSp files say neither.
+
+    Raises:
+        WeightsError: the side is not a power of two from 8 to 1024.
+    """
+    side = opts.get("output_size", opts.get("stylegan_size"))
+    side = 1024 if side is None else side
+    if not isinstance(side, int) or side not in {1 << k for k in range(3, 11)}:
+        raise WeightsError(
+            f"the checkpoint's opts name a generator of {side!r} px; accepted are 8, 16, … 1024"
+        )
+    return 2 * side.bit_length() - 4
+
+
+def build(kind: Kind, *, layers: int = 18, channels: int = 3) -> Encoder:
+    """Return an untrained encoder of the published widths.
+
+    Args:
+        kind: which encoder.
+        layers: W+ rows.
+        channels: input channels of the picture (1 for sketches, 19 for label maps); the ReStyle
+            kinds always take 6.
+    """
+    return untrained(kind, EncoderShape(layers=layers, trunk=TrunkShape(channels=channels)))
+
+
+def untrained(kind: Kind, measures: EncoderShape) -> Encoder:
+    """Return an untrained encoder of other measures, to be trained on another generator."""
+    return _CLASSES[kind](measures)
+
+
+def expected(kind: Kind = "psp", *, layers: int = 18, channels: int = 3) -> Shapes:
+    """Return key -> shape of a published encoder (without the prefix `encoder.`)."""
+    return expected_shapes(lambda: build(kind, layers=layers, channels=channels))
+
+
+def load(
+    state: Mapping[str, Tensor], *, kind: Kind, measures: EncoderShape | None = None
+) -> Encoder:
+    """Return the encoder of a state dict (keys without the prefix `encoder.`), ready to run.
+
+    Args:
+        state: key -> tensor.
+        kind: which encoder, from `kind_of(opts)`.
+        measures: its measures; None = the published ones with the layers and input channels that
+            the tensors show.
+
+    Raises:
+        WeightsError: keys or shapes are not those of that kind.
+    """
+    if measures is None:
+        rows = {key.split(".")[1] for key in state if key.startswith("styles.")}
+        first = state.get(_INPUT_KEY)
+        channels = 3 if first is None or first.dim() != 4 else first.shape[1]
+        measures = EncoderShape(
+            layers=len(rows) or _rows_of_head(state), trunk=TrunkShape(channels=channels)
+        )
+    shape = measures
+    return fill(lambda: _CLASSES[kind](shape), state, what=f"a {kind} encoder")
+
+
+def _rows_of_head(state: Mapping[str, Tensor]) -> int:
+    """Rows of a last-layer head: its linear layer holds all of them, or one (then 18 are meant)."""
+    linear = state.get("linear.weight")
+    if linear is None or linear.dim() != 2 or "output_layer_2.3.weight" not in state:
+        return 18
+    return max(1, linear.shape[0] // linear.shape[1])

@@ -1,0 +1,168 @@
+"""The StyleGAN2 encoders: published layouts, and what sets the kinds apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.base import ModelInputError, WeightsError
+from models.encoders import KINDS, Kind, expected, kind_of, layers_of, load, tiny
+from models.encoders.e4e import expected_discriminator
+from models.encoders.hyperstyle import expected_hypernetwork
+from models.encoders.last_layer import HairstyleEncoder, expected_hairstyle
+from models.encoders.tiny import TINY
+from models.state_dicts import Shapes, randomised
+
+from ..golden import manifest_keys, recipe_weights
+
+LAYOUTS: dict[str, Callable[[], Shapes]] = {
+    "psp_encoder_gradualstyle_irse50_18": lambda: expected("psp"),
+    "e4e_encoder_irse50_18": lambda: expected("e4e"),
+    "restyle_psp_encoder_irse50_18": lambda: expected("restyle-psp"),
+    "restyle_e4e_encoder_irse50_18": lambda: expected("restyle-e4e"),
+    "psp_encoder_backbone_W": lambda: expected("w"),
+    "hyperstyle_w_encoder_faces": lambda: expected("w"),
+    "hairstyle_transfer_encoder": expected_hairstyle,
+    "e4e_latent_discriminator": expected_discriminator,
+    "hyperstyle_hypernet_ffhq": expected_hypernetwork,
+}
+
+
+def pictures(kind: Kind, count: int = 2) -> Tensor:
+    channels = 6 if kind.startswith("restyle") else 3
+    return torch.rand(count, channels, TINY.size, TINY.size) * 2 - 1
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_keys_and_shapes_are_those_of_the_published_file(name: str, shared: Path) -> None:
+    assert LAYOUTS[name]() == manifest_keys(shared / f"golden/manifests/{name}.json")
+
+
+def test_an_encoder_agrees_with_the_reference_network(shared: Path) -> None:
+    # both cases have the same recipe, as both files have the same keys: drawn once
+    recipes = {k: shared / f"golden/{k}_encoder.recipe.json" for k in ("psp", "e4e")}
+    state = recipe_weights(recipes["psp"])
+    for kind in ("psp", "e4e"):
+        golden = np.load(shared / f"golden/{kind}_encoder.npz")
+        found = load(state, kind=kind)(torch.from_numpy(golden["x"])).numpy()
+        assert np.abs(found - golden["y"]).max() < 1e-4, kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_one_row_per_layer(kind: Kind) -> None:
+    rows = tiny(kind)(pictures(kind))
+    assert rows.shape == (2, TINY.layers, TINY.code)
+    assert rows.std() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_gets_the_same_code_alone_and_in_a_batch(kind: Kind) -> None:
+    encoder, x = tiny(kind), pictures(kind, 3)
+    alone = torch.cat([encoder(one[None]) for one in x])
+    torch.testing.assert_close(encoder(x), alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_picture_sizes_are_refused(kind: Kind) -> None:
+    with pytest.raises(ModelInputError, match=r"takes images \(N, \d, 32, 32\)"):
+        tiny(kind)(torch.zeros(1, 3, 64, 64))
+
+
+def test_psp_and_e4e_files_look_alike_so_only_the_options_tell() -> None:
+    assert expected("psp") == expected("e4e")
+    assert expected("restyle-psp") == expected("restyle-e4e")
+    state = tiny("psp").state_dict()
+    x = pictures("psp")
+    as_e4e = load(state, kind="e4e", measures=TINY)
+    assert not torch.allclose(as_e4e(x), tiny("psp")(x), atol=1e-3)
+    assert kind_of({"encoder_type": "GradualStyleEncoder"}) == "psp"
+    assert kind_of({"encoder_type": "Encoder4Editing"}) == "e4e"
+    assert kind_of({"encoder_type": "ProgressiveBackboneEncoder"}) == "restyle-e4e"
+
+
+def test_options_without_a_kind_are_refused_with_the_choices() -> None:
+    with pytest.raises(WeightsError, match=r"no encoder_type.*same keys.*psp, e4e"):
+        kind_of({"output_size": 1024})
+    with pytest.raises(WeightsError, match=r"'Magic' is not supported.*Encoder4Editing"):
+        kind_of({"encoder_type": "Magic"})
+
+
+@pytest.mark.parametrize(
+    ("opts", "layers"),
+    [
+        ({}, 18),
+        ({"output_size": 256}, 14),
+        ({"stylegan_size": 1024}, 18),
+        ({"output_size": 64}, 10),
+    ],
+    ids=["old psp file", "psp", "e4e", "small"],
+)
+def test_the_generator_size_in_the_options_gives_the_layers(
+    opts: dict[str, object], layers: int
+) -> None:
+    assert layers_of(opts) == layers
+
+
+def test_a_generator_size_that_cannot_be_is_refused() -> None:
+    with pytest.raises(WeightsError, match="1000 px; accepted are 8, 16"):
+        layers_of({"output_size": 1000})
+
+
+def test_layers_and_input_channels_are_read_from_the_tensors() -> None:
+    shapes = expected("psp", layers=14, channels=1)
+    with torch.device("meta"):
+        state = {key: torch.empty(shape) for key, shape in shapes.items()}
+    encoder = load(state, kind="psp")
+    assert (encoder.layers, encoder.channels) == (14, 1)
+
+
+def test_a_restyle_file_is_no_psp_encoder() -> None:
+    with torch.device("meta"):
+        state = {key: torch.empty(shape) for key, shape in expected("restyle-psp").items()}
+    with pytest.raises(WeightsError, match=r"not a psp encoder: .*missing.*styles"):
+        load(state, kind="psp")
+
+
+def test_e4e_without_deviations_gives_a_w_code() -> None:
+    encoder, x = tiny("e4e"), pictures("e4e")
+    base = encoder(x, deviations=0)
+    assert torch.equal(base, base[:, :1].expand_as(base))
+    stepwise = encoder(x, deviations=3)
+    assert torch.equal(stepwise[:, 0], base[:, 0])
+    assert torch.equal(stepwise[:, 4:], base[:, 4:])
+    assert not torch.allclose(stepwise[:, 1:4], base[:, 1:4], atol=1e-3)
+    assert torch.equal(encoder(x, deviations=encoder.layers - 1), encoder(x))
+
+
+def test_the_w_head_gives_equal_rows() -> None:
+    rows = tiny("w")(pictures("w"))
+    assert torch.equal(rows, rows[:, :1].expand_as(rows))
+
+
+def test_coarse_rows_of_psp_do_not_see_the_finer_maps() -> None:
+    encoder, x = tiny("psp"), pictures("psp")
+    before = encoder(x)
+    encoder.latlayer2.weight.zero_()
+    after = encoder(x)
+    assert torch.equal(after[:, :7], before[:, :7])
+    assert not torch.allclose(after[:, 7:], before[:, 7:], atol=1e-3)
+    encoder.latlayer1.weight.zero_()
+    assert torch.equal(encoder(x)[:, :3], before[:, :3])
+    assert not torch.allclose(encoder(x)[:, 3:7], before[:, 3:7], atol=1e-3)
+
+
+def test_the_hairstyle_code_depends_on_both_parts_and_is_not_symmetric() -> None:
+    encoder = randomised(lambda: HairstyleEncoder(TINY), seed=1)
+    a, b = pictures("w+"), pictures("w+")
+    codes = encoder(face=a, hair=b)
+    assert codes.shape == (2, TINY.layers, TINY.code)
+    assert not torch.allclose(encoder(face=b, hair=a), codes, atol=1e-4)
+    state = encoder.state_dict()
+    half = TINY.layers * TINY.code
+    state["map.0.weight"][:, half:] = 0  # the second half of the mixing layer belongs to the hair
+    assert torch.equal(encoder(face=a, hair=a), encoder(face=a, hair=b))
