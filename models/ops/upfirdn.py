@@ -26,6 +26,21 @@ def binomial_kernel(gain: float = 1.0, taps: Sequence[float] = BINOMIAL) -> Tens
     return kernel * (gain / kernel.sum())
 
 
+NOT_BINOMIAL = (
+    "is not the filter outer([1, 3, 3, 1]) scaled to sum {gain:g}; this network was made with "
+    "another resampling filter and cannot be used"
+)
+"""What to say about a stored filter that `is_binomial` refuses."""
+
+
+def is_binomial(kernel: Tensor, gain: float) -> bool:
+    """Tell whether a stored filter is the one this code uses; a meta tensor by its shape."""
+    expected = binomial_kernel(gain)
+    return kernel.shape == expected.shape and (
+        kernel.is_meta or torch.allclose(kernel.float().cpu(), expected, rtol=1e-3, atol=1e-5)
+    )
+
+
 def upfirdn(
     x: Tensor,
     kernel: Tensor,
@@ -85,12 +100,6 @@ class FixedKernel(nn.Module):
         found = state_dict.get(prefix + "kernel")
         if found is None:
             return
-        expected = binomial_kernel(self.gain)
-        if found.shape != expected.shape or (
-            not found.is_meta
-            and not torch.allclose(found.float().cpu(), expected, rtol=1e-3, atol=1e-5)
-        ):
-            errors.append(
-                f"{prefix}kernel is not the filter outer([1, 3, 3, 1]) scaled to {self.gain:g}; "
-                f"this network was made with another resampling filter and cannot be used"
-            )
+        if not is_binomial(found, self.gain):
+            errors.append(f"{prefix}kernel {NOT_BINOMIAL.format(gain=self.gain)}")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
