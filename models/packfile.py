@@ -12,22 +12,23 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     source = "..."                        where the weights come from
     notes = "..."
 
-    [generator]                         * rosinality keys: style.*, input.input, convs.*, ...
+    [generator]                         * rosinality keys: style.*, input.input, convs.*, ...;
+                                          widths and depths are read from the shapes
     file = "generator.safetensors"      *
     sha256 = "..."                        checked when given; always given by `models import`
     id = "..."                            of the latent space (`generator_id`); movers name it
     size = 128                          * px of the picture
-    style_dim = 512                       D
-    mapping_layers = 8
-    channels = { 4 = 256, 8 = 256 }       per resolution; without it config-f, multiplier 2
 
     [encoder]                             needed to edit; the encoder's keys and `latent_avg` (L, D)
     file = "encoder.safetensors"        *
     sha256 = "..."
-    kind = "psp"                        * psp | e4e | restyle-psp | restyle-e4e | w | small
+    kind = "psp"                        * psp | e4e | restyle-psp | restyle-e4e | w | w+
     size = 256                            side of its input, px
-    iterations = 5                        of ReStyle
-    options = { width = 32 }              numbers handed to the network of a `small` encoder
+    steps = 5                             iterations of ReStyle
+    start_from_latent_avg = true          whether the mean code is added to its output
+    widths = [32, 32, 64, 96, 128]        channels of stem and stages, if not the published ones
+    units = [2, 2, 2, 2]                  residual units per stage
+    reduction = 8                         of the squeeze
 
     [[movers]]                            one attribute of one editor
     editor = "latent-transformer"       * latent-transformer | direction | pca
@@ -42,8 +43,8 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     low = -2.0                            lowest and highest useful strength
     high = 2.0
     experimental = false
-    rows = [0, 11]                        W+ rows that move: the first, and one past the last
-    scale = 1.0                           times the strength; -1.0 turns "young" into "age"
+    layers = [0, 11]                      W+ rows that move: the first, and one past the last
+    unit = 1.0                            of one strength; -1.0 turns "young" into "age"
 
     [classifier]                          latent classifier: fcs.* keys
     file = "classifier.safetensors"     *
@@ -69,7 +70,7 @@ from .base import PackError
 
 FILE_NAME: Final = "pack.toml"
 FORMAT: Final = 1
-ENCODER_KINDS: Final = ("psp", "e4e", "restyle-psp", "restyle-e4e", "w", "small")
+ENCODER_KINDS: Final = ("psp", "e4e", "restyle-psp", "restyle-e4e", "w", "w+")
 EDITORS: Final = ("latent-transformer", "direction", "pca")
 
 
@@ -83,10 +84,6 @@ class GeneratorEntry:
     sha256: str = ""
     id: str = ""
     """Of the latent space, see `generator_id`."""
-    style_dim: int = 512
-    mapping_layers: int = 8
-    channels: Mapping[str, int] | None = None
-    """Per resolution; None means config-f, multiplier 2."""
 
     @property
     def layers(self) -> int:
@@ -103,10 +100,16 @@ class EncoderEntry:
     sha256: str = ""
     size: int = 256
     """Side of its input, px."""
-    iterations: int = 5
-    """Of ReStyle."""
-    options: Mapping[str, int] | None = None
-    """Of the network of a `small` encoder."""
+    steps: int = 5
+    """Iterations of ReStyle."""
+    start_from_latent_avg: bool = True
+    """Whether the mean code is added to its output."""
+    widths: tuple[int, ...] = (64, 64, 128, 256, 512)
+    """Channels of the stem and of the four stages."""
+    units: tuple[int, ...] = (3, 4, 14, 3)
+    """Residual units per stage."""
+    reduction: int = 16
+    """How much narrower the squeeze is than its stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,10 @@ class MoverEntry:
     low: float = -2.0
     high: float = 2.0
     experimental: bool = False
-    rows: tuple[int, int] | None = None
-    """First row that moves and one past the last; None means the published 0 to 11."""
-    scale: float = 1.0
-    """Times the strength."""
+    layers: tuple[int, int] | None = None
+    """First W+ row that moves and one past the last; None means the published 0 to 11."""
+    unit: float = 1.0
+    """What the strength is multiplied with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +238,8 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "bool": (bool,),
     "float": (int, float),
     "tuple[str, ...]": (list,),
+    "tuple[int, ...]": (list,),
     "tuple[int, int] | None": (list,),
-    "Mapping[str, int] | None": (dict,),
 }
 """What TOML must hold for a field of that annotation."""
 
@@ -253,12 +256,22 @@ def _entry(kind: type[Entry], table: object, where: str) -> Entry:
         raise PackError(f"{where}: {needed[0]!r} is missing")
     values: dict[str, Any] = {}
     for name, value in table.items():
-        wanted = _TYPES.get(str(known[name].type))
-        is_bool_for_number = isinstance(value, bool) and wanted is not None and bool not in wanted
-        if wanted is not None and (not isinstance(value, wanted) or is_bool_for_number):
+        if not _fits(value, str(known[name].type)):
             raise PackError(f"{where}: {name} = {value!r} is not a {known[name].type}")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
+
+
+def _fits(value: object, annotation: str) -> bool:
+    """Return whether TOML gave what a field takes; lists and tables hold one type."""
+    wanted = _TYPES.get(annotation)
+    if wanted is None:
+        return True  # a section, already made
+    inner = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(inner, list):
+        kind = str if "str, ..." in annotation else int
+        return isinstance(value, wanted) and all(type(item) is kind for item in inner)
+    return isinstance(value, wanted) and (bool in wanted or not isinstance(value, bool))
 
 
 def _checked(pack: PackFile, path: Path) -> PackFile:
@@ -275,11 +288,10 @@ def _checked(pack: PackFile, path: Path) -> PackFile:
             known = ", ".join(EDITORS)
             raise PackError(f"{path}: unknown editor {mover.editor!r}; known are {known}")
         layers = pack.generator.layers
-        if mover.rows is not None and not (
-            len(mover.rows) == 2 and 0 <= mover.rows[0] < mover.rows[1] <= layers
-        ):
+        if mover.layers is not None and not _is_range(mover.layers, layers):
             raise PackError(
-                f"{path}: rows {list(mover.rows)} of {mover.attribute} are not two of 0 to {layers}"
+                f"{path}: layers {list(mover.layers)} of {mover.attribute} are not "
+                f"two of 0 to {layers}"
             )
         if mover.generator and pack.generator.id and mover.generator != pack.generator.id:
             raise PackError(
@@ -287,6 +299,10 @@ def _checked(pack: PackFile, path: Path) -> PackFile:
                 f"{mover.generator}, the pack has {pack.generator.id}"
             )
     return pack
+
+
+def _is_range(pair: tuple[int, ...], layers: int) -> bool:
+    return len(pair) == 2 and 0 <= pair[0] < pair[1] <= layers
 
 
 def _table(entry: MoverEntry) -> dict[str, Any]:

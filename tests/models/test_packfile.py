@@ -41,13 +41,11 @@ def test_a_pack_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
         name="full",
         licence='a "quoted" licence',
         commercial=False,
-        generator=GeneratorEntry(
-            "g.safetensors", 128, "ab" * 32, "0123", 256, 4, {"4": 64, "8": 32}
-        ),
-        encoder=EncoderEntry("e.safetensors", "small", "", 128, 5, {"width": 32}),
+        generator=GeneratorEntry("g.safetensors", 128, "ab" * 32, "0123"),
+        encoder=EncoderEntry("e.safetensors", "psp", "", 128, widths=(8, 8, 16, 16, 32)),
         movers=(
             MoverEntry(
-                "direction", "smile", "m.safetensors", aliases=("grin",), rows=(0, 9), scale=-1.0
+                "direction", "smile", "m.safetensors", aliases=("grin",), layers=(0, 9), unit=-1.0
             ),
             MoverEntry("pca", "pca-0", "m.safetensors", prefix="pca.0."),
         ),
@@ -80,10 +78,14 @@ def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
         (MINIMAL + '[movers]\nfile = "m"\n', "not a list"),
         (
             MINIMAL + '[[movers]]\neditor = "direction"\nattribute = "smile"\nfile = "m"\n'
-            "rows = [0, 11]\n",
-            r"rows \[0, 11\] of smile are not two of 0 to 10",
+            "layers = [0, 11]\n",
+            r"layers \[0, 11\] of smile are not two of 0 to 10",
         ),
         (MINIMAL.replace("size = 64", "size = "), "cannot be read"),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nunits = ["a"]\n',
+            r"units = \['a'\] is not a tuple",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_pack_file_is_named(tmp_path: Path, text: str, words: str) -> None:

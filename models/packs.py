@@ -1,0 +1,264 @@
+"""StyleGAN2 packs: a generator with its encoder and what moves its codes, opened from a folder.
+
+The format of such a folder is described in `packfile`. This module stands beside the families
+because a pack is made of several.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .base import ModelError, PackError, WeightsError
+from .encoders import KINDS, EncoderShape, Inverter, load
+from .latent_transformer import WPlusMover, WPlusTransformer
+from .ops.irse import TrunkShape
+from .packfile import EncoderEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
+from .stylegan2 import layouts
+from .stylegan2.net import Generator
+from .weights import load_safetensors, sha256_of
+
+
+class Mover(Protocol):
+    """Moves codes along one attribute."""
+
+    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
+        """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StyleAttribute:
+    """One thing a pack can change."""
+
+    name: str
+    summary: str
+    """What strength +1 does, in one line."""
+    aliases: tuple[str, ...] = ()
+    low: float = -2.0
+    """Lowest strength that still looks like a photograph."""
+    high: float = 2.0
+    """Highest strength that still looks like a photograph."""
+    experimental: bool = False
+
+
+@dataclass(frozen=True)
+class StylePack:
+    """A generator, its encoder, and what moves its codes.
+
+    Movers and the parser are read when first asked for: forty published ones take 760 MB.
+    """
+
+    facts: PackFile
+    """What `pack.toml` says: name, licence, commercial use, source."""
+    folder: Path
+    device: torch.device
+    _generator: Generator
+    _inverter: Inverter
+    _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the pack."""
+        return self.facts.name
+
+    @property
+    def size(self) -> int:
+        """Side S of the generated picture, px."""
+        return self._generator.size
+
+    @property
+    def layers(self) -> int:
+        """W+ rows L."""
+        return self._generator.layers
+
+    @property
+    def encoder_size(self) -> int:
+        """Side E of the encoder's input, px."""
+        return self._inverter.size
+
+    @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of every file, as `pack/file`."""
+        return {
+            f"{self.name}/{Path(file).name}": sha or sha256_of(self.folder / file)
+            for file, sha in self.facts.files.items()
+        }
+
+    @property
+    def attributes(self) -> tuple[StyleAttribute, ...]:
+        """What the pack can change, in the order of `pack.toml`; each once."""
+        first: dict[str, StyleAttribute] = {}
+        for entry in self.facts.movers:
+            first.setdefault(entry.attribute, _attribute(entry))
+        return tuple(first.values())
+
+    def to(self, device: torch.device) -> StylePack:
+        """Return the pack with its networks on a device."""
+        return StylePack(
+            self.facts,
+            self.folder,
+            device,
+            self._generator.to(device),
+            self._inverter.to(device),
+        )
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes w (N, L, D) float32 of aligned faces (N, 3, E, E) in [-1, 1].
+
+        Raises:
+            ModelInputError: other shapes.
+        """
+        # The inverter gives inference tensors, which nothing trained later could take.
+        return self._inverter.encode(images).clone()
+
+    @torch.no_grad()
+    def generate(self, w: Tensor) -> Tensor:
+        """Return the pictures (N, 3, S, S) float32, about [-1, 1], of codes w; noise constant.
+
+        Raises:
+            ModelInputError: other shapes.
+        """
+        images: Tensor = self._generator(w)
+        return images
+
+    def mover(self, editor: str, attribute: str) -> Mover:
+        """Return what moves codes along an attribute.
+
+        Args:
+            editor: "latent-transformer", "direction" or "pca".
+            attribute: a name from `attributes`.
+
+        Raises:
+            ModelError: the pack has no such mover.
+            WeightsError: its file is missing, damaged, or not the one expected.
+        """
+        key = (editor, attribute)
+        if key not in self._movers:
+            entry = self._entry(editor, attribute)
+            self._movers[key] = _mover(_state(self.folder, entry), entry, self.facts, self.device)
+        return self._movers[key]
+
+    def _entry(self, editor: str, attribute: str) -> MoverEntry:
+        for entry in self.facts.movers:
+            if (entry.editor, entry.attribute) == (editor, attribute):
+                return entry
+        offered = [entry.attribute for entry in self.facts.movers if entry.editor == editor]
+        has = f"for {', '.join(offered)}" if offered else "for nothing"
+        raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; it has one {has}")
+
+    def parse(self, images: Tensor) -> Tensor | None:
+        """Return BiSeNet's labels (N, S, S) int64 of faces (N, 3, S, S) in [-1, 1]; None if the
+        pack has no parser.
+        """
+        return None
+
+
+def generator_id(state: Mapping[str, Tensor]) -> str:
+    """Return the name of a generator's latent space: 16 hexadecimal digits of a SHA-256.
+
+    It covers the weights (rosinality keys, as float32), not the noise, the fixed blur kernels or
+    the mean code; so one generator has one id, whichever file it came in.
+    """
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        if not key.startswith("noises.") and not key.endswith(".kernel") and key != "latent_avg":
+            digest.update(f"{key}{tuple(state[key].shape)}".encode())
+            digest.update(state[key].detach().float().contiguous().numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def open_pack(folder: Path) -> StylePack:
+    """Return the pack of a folder, on the CPU, in evaluation mode, in float32.
+
+    Raises:
+        PackError: there is no pack, it lacks an encoder, or its parts do not fit.
+        WeightsError: a file is missing, damaged, or not the one expected.
+    """
+    facts = read_pack_file(folder)
+    if facts.encoder is None:
+        raise PackError(
+            f"pack {facts.name!r} has a generator but no encoder, so it cannot read faces; "
+            f"import one: python -m pipeline models import FILE --as {facts.name}"
+        )
+    generator = _open_generator(_state(folder, facts.generator), facts.generator)
+    state = _state(folder, facts.encoder)
+    return StylePack(
+        facts, folder, torch.device("cpu"), generator, _inverter(state, facts.encoder, generator)
+    )
+
+
+def _state(folder: Path, entry: GeneratorEntry | EncoderEntry | MoverEntry) -> dict[str, Tensor]:
+    tensors, _ = load_safetensors(folder / entry.file, expected_sha256=entry.sha256 or None)
+    return tensors
+
+
+def _open_generator(state: dict[str, Tensor], entry: GeneratorEntry) -> Generator:
+    state.pop("latent_avg", None)
+    generator = layouts.build(layouts.completed(state))
+    if generator.size != entry.size:
+        raise PackError(
+            f"{entry.file} is a generator of {generator.size} px, the pack says {entry.size}"
+        )
+    return generator
+
+
+def _inverter(state: dict[str, Tensor], entry: EncoderEntry, generator: Generator) -> Inverter:
+    mean = state.pop("latent_avg", None)
+    if mean is None:
+        raise WeightsError(
+            f"{entry.file} holds no latent_avg, the mean code the encoder starts from; "
+            "import the encoder's own checkpoint, which has it"
+        )
+    widths, units = entry.widths, entry.units
+    if len(widths) != 5 or len(units) != 4:
+        raise PackError(f"the encoder's widths are 5 and its units 4, got {widths} and {units}")
+    trunk = TrunkShape(
+        channels=6 if entry.kind.startswith("restyle") else 3,
+        widths=(widths[0], widths[1], widths[2], widths[3], widths[4]),
+        units=(units[0], units[1], units[2], units[3]),
+        reduction=entry.reduction,
+    )
+    measures = EncoderShape(entry.size, generator.layers, generator.style_dim, trunk)
+    kind = next(k for k in KINDS if k == entry.kind)
+    return Inverter(
+        load(state, kind=kind, measures=measures),
+        mean,
+        kind,
+        start_from_latent_avg=entry.start_from_latent_avg,
+        generate=generator,
+        steps=entry.steps,
+    )
+
+
+def _mover(
+    state: Mapping[str, Tensor], entry: MoverEntry, facts: PackFile, device: torch.device
+) -> Mover:
+    own = {
+        key.removeprefix(entry.prefix): value.float()
+        for key, value in state.items()
+        if key.startswith(entry.prefix)
+    }
+    if entry.editor != "latent-transformer":
+        raise ModelError(f"{entry.editor} movers cannot be opened yet")
+    transformer = WPlusTransformer.from_state(own)
+    if transformer.layers != facts.generator.layers:
+        raise PackError(
+            f"{entry.file} moves codes of {transformer.layers} rows, the generator of pack "
+            f"{facts.name!r} has {facts.generator.layers}: it was made for another generator"
+        )
+    return WPlusMover(transformer, layers=entry.layers, unit=entry.unit).to(device)
+
+
+def _attribute(entry: MoverEntry) -> StyleAttribute:
+    return StyleAttribute(
+        entry.attribute, entry.summary, entry.aliases, entry.low, entry.high, entry.experimental
+    )
