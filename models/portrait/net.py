@@ -41,6 +41,9 @@ _LAYER_FADE_RADIANS = (0.75, 0.35)
 """Folds are gone at the first yaw and whole at the second (43 and 20 degrees)."""
 
 _PIXELS_AT_ONCE = 1 << 18
+_FACTORS_KEPT = 16
+"""Texture factors remembered: one for each face of a shot, and some for edits that fade."""
+
 _STIFFNESS = 2e-4
 
 
@@ -60,6 +63,7 @@ class PortraitModel(nn.Module):
         """Join the parts; the remaining buffers come from a pack."""
         super().__init__()
         self.shape, self.texture, self.layers, self.teeth = shape, texture, layers, teeth
+        self._factors: dict[bytes, Tensor] = {}
         vertices, coefficients = shape.mean.shape[0], shape.sigma.shape[0]
         self.register_buffer("canonical", torch.zeros(vertices, 2))
         self.register_buffer("ring", torch.zeros(20, 3))
@@ -140,8 +144,10 @@ class PortraitModel(nn.Module):
             )
             for rows in _slices(len(images), _rows_at_once(images))
         ]
-        output = torch.cat([images_part for images_part, _ in done])
-        masks = torch.cat([masks_part for _, masks_part in done])
+        output, masks = done[0]
+        if len(done) > 1:
+            output = torch.cat([images_part for images_part, _ in done])
+            masks = torch.cat([masks_part for _, masks_part in done])
         if bool(changed.all()):
             return output, masks
         keep = changed[:, None, None, None]
@@ -170,7 +176,7 @@ class PortraitModel(nn.Module):
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])
-        fields = self._fields(fit, vertices, moved, edit, window)
+        fields, window = self._fields(fit, vertices, moved, edit, window)
         source, canonical, mask = fields[:, :2], fields[:, 2:4], fields[:, 4:]
         warped = F.grid_sample(
             images,
@@ -182,10 +188,11 @@ class PortraitModel(nn.Module):
         shaded = _shaded(warped, canonical, factor, state[:, 2])
         edited = self._with_teeth(shaded, window, fit, moved, edit, before, state[:, 4])
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
-        output[:, :, window.rows, window.columns] = torch.where(
-            mask > 0, edited.clamp(-1, 1), images[:, :, window.rows, window.columns]
-        )
         masks[:, :, window.rows, window.columns] = mask
+        inside, edited = mask[:, 0] > 0, edited.clamp(-1, 1)
+        for channel in range(3):  # a mask spread over three channels takes four times as long
+            target = output[:, channel, window.rows, window.columns]
+            target.copy_(torch.where(inside, edited[:, channel], target))
         return output, masks
 
     def _edit(
@@ -206,9 +213,9 @@ class PortraitModel(nn.Module):
 
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
-    ) -> Tensor:
-        """Return, at every pixel of the window, source (x, y), canonical (x, y) and mask: (N, 5, h,
-        w).
+    ) -> tuple[Tensor, Window]:
+        """Return source (x, y), canonical (x, y) and mask (N, 5, h, w) at every pixel of the part
+        of the window where any mask is above 0, and that part.
 
         Both positions are in `grid_sample` units. One thin plate through the moved vertices and a
         still ring around the head carries both the canonical position and the way back to the
@@ -232,7 +239,8 @@ class PortraitModel(nn.Module):
         source = pixels_to_unit(cells + values[..., 2:] * support * unit[..., None], window.side)
         mask = smoothstep(support, 0.02, 0.12)
         fields = torch.cat([source, canonical_to_unit(values[..., :2]), mask], dim=-1)
-        return window.to_pixels(fields.permute(0, 3, 1, 2))
+        part, rows, columns = window.around_cells(mask[..., 0] > 0)
+        return part.to_pixels(fields[:, rows, columns].permute(0, 3, 1, 2).contiguous()), part
 
     def _closing(self, gap: Tensor) -> Tensor:
         """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5),
@@ -253,17 +261,31 @@ class PortraitModel(nn.Module):
         """Return log RGB factors (R, 3, LAYER_SIDE, LAYER_SIDE) of the distinct changes and the
         factor of each row.
 
-        A shot has one change of code for all its frames, so this is decoded once per batch.
+        A shot has one change of code for nearly all its frames: its factor is decoded once.
         """
         distinct, which = torch.unique(change.detach(), dim=0, return_inverse=True)
-        first = torch.stack([(which == r).nonzero()[0, 0] for r in range(len(distinct))])
-        change = change[first]
+        return torch.stack([self._factor_of(row) for row in distinct]), which
+
+    def _factor_of(self, change: Tensor) -> Tensor:
+        """Return the log RGB factor (3, LAYER_SIDE, LAYER_SIDE) of one change of code (D,),
+        remembered for the next frames."""
+        key = change.cpu().numpy().tobytes()
+        factor = self._factors.pop(key, None)
+        if factor is None or factor.device != change.device:
+            factor = self._decoded_factor(change[None])[0]
+        self._factors[key] = factor
+        if len(self._factors) > _FACTORS_KEPT:
+            del self._factors[next(iter(self._factors))]
+        return factor
+
+    def _decoded_factor(self, change: Tensor) -> Tensor:
+        """Return log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D)."""
         k = len(self.shape.sigma) + 1
         coarse = self.texture.decode_difference(change[:, k : k + self.texture.components])
         gains = torch.stack([self.residual_gain[0], self.residual_gain[1], self.residual_gain[1]])
         channels = enlarge(coarse * gains[:, None, None], LAYER_SIDE)
         luma = _bounded(channels[:, :1] + self.layers(change)[:, None])
-        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain), which
+        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain)
 
     def _with_teeth(
         self,
@@ -331,7 +353,7 @@ def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> T
     )
     fade = smoothstep(yaw.abs(), *_LAYER_FADE_RADIANS)[:, None, None, None]
     offset = 1 + 2 * LOG_OFFSET
-    return (images + offset) * (logs * fade).exp() - offset
+    return (images + offset).mul_(logs.mul_(fade).exp_()).sub_(offset)
 
 
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:

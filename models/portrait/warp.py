@@ -19,6 +19,7 @@ CANONICAL_LEFT, CANONICAL_TOP, CANONICAL_SIDE = -1.1, -0.85, 2.2
 
 _AFFINE_WEIGHT = 1e3
 _LEAST_STIFFNESS = 1e-10
+_POINTS_AT_ONCE = 512
 
 
 def canonical_grid(side: int) -> Tensor:
@@ -49,7 +50,7 @@ def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
     left = torch.cat([points, points.square().sum(-1, keepdim=True), ones], dim=-1)
     unit = torch.ones_like(centres[..., :1])
     right = torch.cat([-2 * centres, unit, centres.square().sum(-1, keepdim=True)], dim=-1)
-    squares = (left @ right.transpose(-1, -2)).clamp_min(1e-9)
+    squares = (left @ right.transpose(-1, -2)).clamp_min_(1e-9)
     return squares * squares.log()
 
 
@@ -77,12 +78,15 @@ def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Te
 
 def thin_plate_evaluate(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:
     """Return the values (..., P, C) at points (..., P, 2) of a solved thin plate."""
-    affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
     count = centres.shape[-2]
-    return (
-        thin_plate_kernel(points, centres) @ weights[..., :count, :]
-        + affine @ weights[..., count:, :]
-    )
+    parts = []
+    # A few points at a time: their kernel stays in a processor's cache.
+    for start in range(0, points.shape[-2], _POINTS_AT_ONCE):
+        some = points[..., start : start + _POINTS_AT_ONCE, :]
+        affine = torch.cat([torch.ones_like(some[..., :1]), some], dim=-1)
+        bent = thin_plate_kernel(some, centres) @ weights[..., :count, :]
+        parts.append(bent + affine @ weights[..., count:, :])
+    return torch.cat(parts, dim=-2)
 
 
 def thin_plate_operator(centres: Tensor, points: Tensor, *, stiffness: float) -> Tensor:

@@ -54,6 +54,21 @@ class Window:
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         return torch.stack([columns, rows], dim=-1)
 
+    def around_cells(self, wanted: Tensor) -> tuple[Window, slice, slice]:
+        """Return the window of the cells wanted (N, h, w) bool by any face, one cell more on every
+        side, and its rows and columns of cells in this window.
+
+        The cell more keeps what `to_pixels` interpolates at wanted cells as it is in this window.
+        """
+        rows = torch.nonzero(wanted.any(dim=0).any(dim=1))[:, 0].tolist() or [0]
+        columns = torch.nonzero(wanted.any(dim=0).any(dim=0))[:, 0].tolist() or [0]
+        height, width = self.bottom - self.top, self.right - self.left
+        y = slice(max(rows[0] - 1, 0), min(rows[-1] + 2, height))
+        x = slice(max(columns[0] - 1, 0), min(columns[-1] + 2, width))
+        left, top = self.left + x.start, self.top + y.start
+        part = Window(self.side, self.cell, left, top, self.left + x.stop, self.top + y.stop)
+        return part, y, x
+
     def to_pixels(self, field: Tensor) -> Tensor:
         """Return a field on cells (N, C, h, w) at the window's pixels, bilinear."""
         rows, columns = self.rows, self.columns

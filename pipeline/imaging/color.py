@@ -137,7 +137,9 @@ def add_rgb_difference(
     toward = _difference_matrix(frame.encoding)
     planes = list(frame.planes)
     sx, sy = subsampling(frame)
-    moved = cv2.split(cv2.transform(np.ascontiguousarray(difference, dtype=np.float32), toward))
+    # A difference that lies in planes in memory is not copied here.
+    flat = np.ascontiguousarray(np.moveaxis(difference, 2, 0), dtype=np.float32).reshape(3, -1)
+    moved = (toward @ flat).reshape(-1, *shape)
     at = (slice(y0, y1), slice(x0, x1))
     planes[0] = _moved(planes[0], at, moved[0], gate, frame.encoding, 0)
     chroma_at, may_change = at, gate

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -243,10 +244,10 @@ def _batch(placed: _Placed, rows: Sequence[tuple[Frame, int]]) -> AlignedBatch:
     """The crops of one track."""
     index = np.array([row for _, row in rows])
     matrices = placed.crop_to_frame[index]
-    crops = [
-        cut(frame, matrix, placed.side) for (frame, _), matrix in zip(rows, matrices, strict=True)
-    ]
-    images = torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2) * 2.0 - 1.0).contiguous()
+    images = torch.empty(len(rows), 3, placed.side, placed.side)
+    for image, (frame, _), matrix in zip(images.numpy(), rows, matrices, strict=True):
+        cv2.split(cut(frame, matrix, placed.side), list(image))
+    images.mul_(2.0).sub_(1.0)
     to_crop = invert(matrices)
     landmarks = transform(to_crop, placed.track.landmarks[index])
     return AlignedBatch(
@@ -297,8 +298,9 @@ def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]
     x0, y0 = min(x0, frame.width - 1), min(y0, frame.height - 1)
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     inside = frame_to_rgb(frame, (int(x0), int(y0), int(x1), int(y1)))
-    columns = np.clip(np.arange(x, x + side) - x0, 0, x1 - x0 - 1)
-    rows = np.clip(np.arange(y, y + side) - y0, 0, y1 - y0 - 1)
-    if len(columns) == x1 - x0 and len(rows) == y1 - y0:
+    left, top = int(np.clip(x0 - x, 0, side - (x1 - x0))), int(np.clip(y0 - y, 0, side - (y1 - y0)))
+    right, bottom = side - (x1 - x0) - left, side - (y1 - y0) - top
+    if not left | right | top | bottom:
         return inside
-    return np.ascontiguousarray(inside[rows[:, None], columns])
+    grown = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    return np.asarray(grown, np.float32)

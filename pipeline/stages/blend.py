@@ -82,37 +82,65 @@ def _patches(
 ) -> list[tuple[int, _Patch]]:
     """The change of every crop of a batch, with its frame's index."""
     source = batch.source
-    chosen = [frames[int(i)] for i in source.frame_index]
-    side = source.images.shape[-1]
-    exists = torch.cat(
-        [
-            inside_frame(matrix[None], side, frame.width, frame.height)
-            for frame, matrix in zip(chosen, source.crop_to_frame, strict=True)
-        ]
-    ).to(batch.images.device)
-    change = _difference(batch, exists, method)
-    # Crops are in [-1, 1], frames in [0, 1].
-    difference = (0.5 * change).permute(0, 2, 3, 1).cpu().numpy()
-    masks = (batch.masks * exists)[:, 0].cpu().numpy()
-    if method == "none":
-        masks = (masks > 0).astype(np.float32)
     frame_points = transform(source.crop_to_frame, source.landmarks.cpu().double().numpy())
     sizes = eye_distance(frame_points)
+    boxes = _boxes(batch)
     out = []
-    for n, frame in enumerate(chosen):
-        placed = _to_frame(difference[n], masks[n], source.crop_to_frame[n], frame)
+    for n, box in enumerate(boxes):
+        frame = frames[int(source.frame_index[n])]
+        placed = _NOTHING if box is None else _placed(batch, n, box, frame, method)
         out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(sizes[n]))))
     return out
 
 
-def _difference(batch: EditedBatch, exists: Tensor, method: BlendMethod) -> Tensor:
-    """(N, 3, S, S) change of the crops, [-1, 1] units, before the mask is applied."""
-    before = batch.source.images
-    if method != "poisson":
-        return batch.images - before
-    difference = batch.images - before
-    inside = without_holes(batch.masks > 0)
-    return difference - poisson.membrane(difference, inside, exists=exists)
+def _boxes(batch: EditedBatch) -> list[Region | None]:
+    """x0, y0, x1, y1 [crop px] of what a crop's change needs; None where the mask is empty.
+
+    For a crop on the frame's own pixels that is its mask with one pixel around, for another the
+    whole crop, because resampling looks beyond the mask.
+    """
+    side = batch.masks.shape[-1]
+    columns = (batch.masks > 0).any(dim=2)[:, 0].cpu().numpy()
+    rows = (batch.masks > 0).any(dim=3)[:, 0].cpu().numpy()
+    boxes: list[Region | None] = []
+    for n, matrix in enumerate(batch.source.crop_to_frame):
+        x, y = np.flatnonzero(columns[n]), np.flatnonzero(rows[n])
+        if not len(x):
+            boxes.append(None)
+        elif not _is_shift(matrix):
+            boxes.append((0, 0, side, side))
+        else:
+            low = max(int(x[0]) - 1, 0), max(int(y[0]) - 1, 0)
+            boxes.append((*low, min(int(x[-1]) + 2, side), min(int(y[-1]) + 2, side)))
+    return boxes
+
+
+def _is_shift(matrix: Affine) -> bool:
+    """Whether an affine matrix only moves, by whole pixels."""
+    shift = matrix[:2, 2]
+    return bool((matrix[:2, :2] == np.eye(2)).all() and (shift == np.rint(shift)).all())
+
+
+def _placed(
+    batch: EditedBatch, n: int, box: Region, frame: Frame, method: BlendMethod
+) -> tuple[Region, Floats, Floats]:
+    """Region, difference and mask of one crop of a batch on its frame's pixels."""
+    x0, y0, x1, y1 = box
+    at = (slice(n, n + 1), slice(None), slice(y0, y1), slice(x0, x1))
+    matrix = batch.source.crop_to_frame[n]
+    exists = inside_frame(matrix[None], batch.masks.shape[-1], frame.width, frame.height)[
+        :, :, y0:y1, x0:x1
+    ].to(batch.masks.device)
+    mask = batch.masks[at]
+    change = batch.images[at] - batch.source.images[at]
+    if method == "poisson" and bool((change * (mask <= 0)).any()):
+        change -= poisson.membrane(change, without_holes(mask > 0), exists=exists)
+    # Crops are in [-1, 1], frames in [0, 1].
+    difference = change[0].mul_(0.5).cpu().numpy().transpose(1, 2, 0)
+    seen = (mask * exists)[0, 0].cpu().numpy()
+    if method == "none":
+        seen = (seen > 0).astype(np.float32)
+    return _to_frame(difference, seen, matrix @ translation(x0, y0), frame)
 
 
 def without_holes(inside: Tensor) -> Tensor:
@@ -140,8 +168,7 @@ def _to_frame(
     corners = np.array([[x, y] for x in box[:, 0] for y in box[:, 1]])
     seen = transform(crop_to_frame, corners)
     size = np.array([frame.width, frame.height])
-    shift = crop_to_frame[:2, 2]
-    exact = bool((crop_to_frame[:2, :2] == np.eye(2)).all() and (shift == np.rint(shift)).all())
+    exact = _is_shift(crop_to_frame)
     grow = 0 if exact else 2
     low = np.clip(np.floor(seen.min(0)).astype(int) - grow, 0, size)
     high = np.clip(np.ceil(seen.max(0)).astype(int) + grow + 1, 0, size)
@@ -150,7 +177,7 @@ def _to_frame(
     region = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     width, height = region[2] - region[0], region[3] - region[1]
     if exact:
-        x, y = (low - shift).astype(int)
+        x, y = (low - crop_to_frame[:2, 2]).astype(int)
         part = (slice(y, y + height), slice(x, x + width))
         return region, difference[part], mask[part]
     to_crop = invert(crop_to_frame) @ translation(*low)
@@ -172,8 +199,9 @@ def _compose(frame: Frame, patches: Sequence[_Patch], skipped: Sequence[FaceOutc
             _make_room(free, patch.region, other)
         changed = frame
         if free.any():
-            weighted = patch.difference * free[..., None]
-            changed = add_rgb_difference(frame, patch.region, weighted, free)
+            # Planes are multiplied, not pixels: the difference lies in planes when it comes here.
+            weighted = np.moveaxis(patch.difference, 2, 0) * free
+            changed = add_rgb_difference(frame, patch.region, np.moveaxis(weighted, 0, 2), free)
         frame = changed
         done.append(patch)
         reason = ""
