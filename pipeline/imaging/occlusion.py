@@ -42,6 +42,8 @@ TOO_MUCH = 0.33
 """Share of the expected skin from which on what is hidden cannot be told from what is not."""
 LEAST_WARMTH = 0.02
 """Least log(red / green) of skin in any light that lets colours be told."""
+_FILTERS_REACH = 16
+"""How far the filters here look, at most [working px]: blurs, openings and growth of things."""
 LIPS_LOST = 0.6
 """Share of the lips that must have lost their colour before the mouth counts as covered."""
 
@@ -57,31 +59,43 @@ def visible_face(images: Tensor, landmarks: Tensor) -> Tensor:
     """
     side = images.shape[-1]
     points = landmarks.detach().cpu().double().numpy()
-    pictures = images.detach().cpu().permute(0, 2, 3, 1).float().numpy()
+    pictures = images.detach().cpu().float().numpy()
     masks = [_visible(p, q, side) for p, q in zip(pictures, points, strict=True)]
     return torch.from_numpy(np.stack(masks)[:, None]).to(images.device)
 
 
 def _visible(picture: Floats, points: NDArray[np.float64], side: int) -> Floats:
-    """(S, S) for one crop."""
+    """(S, S) for one crop (3, S, S)."""
     eyes = float(np.linalg.norm(points[45] - points[36]))
     scale = min(WORK_EYES_PX / max(eyes, 1.0), 1.0)
     size = max(round(side * scale), 8)
-    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     scaled = ((points + 0.5) * (size / side) - 0.5).astype(np.float64)
-    hidden = _hidden(0.5 * small + 0.5, scaled)
-    if not hidden.any():
+    rows, columns = _around_face(scaled, size)
+    planes = [cv2.resize(p, (size, size), interpolation=cv2.INTER_AREA) for p in picture]
+    small = cv2.merge([np.ascontiguousarray(p[rows, columns]) for p in planes])
+    part = _hidden(0.5 * small + 0.5, scaled - (columns.start, rows.start))
+    if not part.any():
         return np.ones((side, side), np.float32)
+    hidden = np.zeros((size, size), np.float32)
+    hidden[rows, columns] = part
     large = cv2.resize(hidden, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(1.0 - np.clip(large, 0.0, 1.0), np.float32)
 
 
+def _around_face(points: NDArray[np.float64], size: int) -> tuple[slice, slice]:
+    """Rows and columns of the small picture that decide: the outline and what the filters see."""
+    shape = outline(points)
+    low = np.clip(np.floor(shape.min(0)).astype(int) - _FILTERS_REACH, 0, size - 1)
+    high = np.clip(np.ceil(shape.max(0)).astype(int) + _FILTERS_REACH + 1, low + 1, size)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
 def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
-    """(s, s) 0–1 at the working size: 1 where something is before the face."""
-    size = rgb.shape[0]
+    """(h, w) 0–1 at the working size: 1 where something is before the face."""
+    size = (rgb.shape[0], rgb.shape[1])
     eyes = float(np.linalg.norm(points[45] - points[36]))
     regions = _regions(points, size, eyes)
-    none = np.zeros((size, size), np.float32)
+    none = np.zeros(size, np.float32)
     if int(regions.skin.sum()) < 40:
         return none
     colour, redness, darkness = _deviations(rgb, regions)
@@ -91,7 +105,8 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
     covered = bool(lips.any()) and float(lost[lips].mean()) > LIPS_LOST
     deviation = np.hypot(colour, darkness / _dark_spread(darkness, regions, covered))
     # Within 0.93 of white there is no colour left to judge: a highlight, or light from the side.
-    deviation[rgb.min(-1) > 0.93] = 0.0
+    red, green, blue = cv2.split(rgb)
+    deviation[np.minimum(np.minimum(red, green), blue) > 0.93] = 0.0
     exempt = regions.eyes if covered else regions.eyes | (regions.mouth & ~_cold(rgb))
     deviation[exempt] = 0.0
     things = _things(deviation, regions.face, eyes)
@@ -104,8 +119,8 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
 
 def _cold(rgb: Floats) -> Flags:
     """(s, s) bool: clearly more green or blue than red, and not dark: no beard, no lip is."""
-    smooth = cv2.GaussianBlur(rgb, (0, 0), 0.8) + 0.04
-    return np.asarray((smooth[..., 0] < 0.88 * smooth[..., 1]) & (smooth.mean(-1) > 0.16))
+    red, green, blue = cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.8) + np.float32(0.04))
+    return np.asarray((red < 0.88 * green) & (red + green + blue > 3 * 0.16))
 
 
 def _dark_spread(darkness: Floats, regions: _Regions, covered: bool) -> float:
@@ -136,9 +151,9 @@ class _Regions:
     """The red of the lips, without the opening between them."""
 
 
-def _regions(points: NDArray[np.float64], size: int, eyes: float) -> _Regions:
+def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) -> _Regions:
     def fill(*shapes: NDArray[np.float64]) -> NDArray[np.uint8]:
-        out = np.zeros((size, size), np.uint8)
+        out = np.zeros(size, np.uint8)
         for shape in shapes:
             cv2.fillPoly(out, [np.rint(shape * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
         return out
@@ -151,7 +166,7 @@ def _regions(points: NDArray[np.float64], size: int, eyes: float) -> _Regions:
     low = fill(np.concatenate([points[JAW], _brow_line(points)[::-1]]))
     face = np.asarray(cv2.erode(whole, _disc(0.04 * eyes)), np.uint8)
     brows = [points[17:22], points[22:27]]
-    seams = np.zeros((size, size), np.uint8)
+    seams = np.zeros(size, np.uint8)
     for brow in brows:
         cv2.polylines(seams, [np.rint(brow * 16).astype(np.int32)], False, 1, 1, cv2.LINE_8, 4)
     lids = fill(points[RIGHT_EYE], points[LEFT_EYE])
@@ -190,9 +205,9 @@ def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]
     Darkness is 0 for whatever is brighter than the median of the skin.
     """
     smooth = np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.8), 0.0, 1.0)
-    logs = np.log(smooth + 0.04)
-    luma = logs @ np.array([0.3, 0.5, 0.2], np.float32)
-    chroma = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
+    red, green, blue = cv2.split(np.asarray(cv2.log(smooth + np.float32(0.04))))
+    luma = np.float32(0.3) * red + np.float32(0.5) * green + np.float32(0.2) * blue
+    chroma = cv2.merge([red - green, blue - green])
     at = regions.skin
     line, spread = _fit_skin(luma[at].astype(np.float64), chroma[at].astype(np.float64))
     if line[0, 0] + line[1, 0] * float(np.median(luma[at])) < LEAST_WARMTH:
@@ -202,12 +217,14 @@ def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]
         return nothing, nothing, nothing.copy()
     low, high = np.quantile(luma[at], [0.02, 0.98])
     # The line holds where skin was seen; beyond, colour is judged by its ends.
-    off = chroma - (line[0] + line[1] * np.clip(luma, low, high)[..., None])
+    within = np.clip(luma, low, high)
+    off = [c - (a + b * within) for c, a, b in zip(cv2.split(chroma), *line, strict=True)]
     # An 8-bit step or a grain of noise weighs more in a dark pixel: d log(v + e) = dv / (v + e).
-    dark = 0.012 / (smooth.mean(-1) + 0.04)
-    colour = np.sqrt((off**2 / (spread**2 + (dark**2)[..., None])).sum(-1))
+    dark = np.square(0.012 / (cv2.transform(smooth, np.full((1, 3), 1 / 3)) + 0.04))
+    shares = [np.square(o) / (s * s + dark) for o, s in zip(off, spread, strict=True)]
+    colour = np.sqrt(shares[0] + shares[1])
     darkness = np.maximum(np.median(luma[at]) - luma, 0.0)
-    return colour.astype(np.float32), off[..., 0].astype(np.float32), darkness.astype(np.float32)
+    return colour.astype(np.float32), off[0].astype(np.float32), darkness.astype(np.float32)
 
 
 def _fit_skin(
@@ -221,17 +238,21 @@ def _fit_skin(
     """
     weights = np.ones(len(luma), bool)
     line = np.stack([np.median(chroma, axis=0), np.zeros(2)])
-    design = np.column_stack([np.ones_like(luma), luma])
     centre = np.median(luma)
+    # The largest of the best-fitting two thirds.
+    last = int(0.67 * (len(luma) - 1))
     for _ in range(8):
-        off = np.linalg.norm(chroma - design @ line, axis=1)
-        weights = off <= np.quantile(off, 0.67)
+        off = np.square(chroma - (line[0] + luma[:, None] * line[1])).sum(axis=1)
+        chosen = off <= np.partition(off, last)[last]
+        if np.array_equal(chosen, weights):
+            break  # the same pixels give the same line for ever
+        weights = chosen
         x, y = luma[weights] - centre, chroma[weights]
         # Ridge towards no slope: evenly lit skin says nothing about how shade would colour it.
         slope = (x @ (y - y.mean(0))) / (x @ x + 0.02 * len(x))
         slope = np.clip(slope, -0.35, 0.35)
         line = np.stack([y.mean(0) - slope * (x.mean() + centre), slope])
-    off = chroma[weights] - design[weights] @ line
+    off = chroma[weights] - (line[0] + luma[weights, None] * line[1])
     # The trimmed part understates the spread by about a half for a normal law.
     return line, np.maximum(1.8 * off.std(0), 0.035)
 
