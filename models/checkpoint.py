@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +57,8 @@ class Checkpoint:
     """In words: "torch.save", "safetensors", ..."""
     content: Content
     """Dicts, lists, tuples, texts, numbers, tensors and `Module`s."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Text metadata of a safetensors file."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -98,8 +101,8 @@ def _read(path: Path, head: bytes) -> Checkpoint:
         return Checkpoint(path, "pickle", read_plain(mapped(path)))
     if head[8:9] == b"{":
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            keys = list(file.keys())
-            return Checkpoint(path, "safetensors", {key: file.get_tensor(key) for key in keys})
+            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
+            return Checkpoint(path, "safetensors", tensors, dict(file.metadata() or {}))
     raise DamagedPickleError("it is no kind of weight file this program knows")
 
 

@@ -6,7 +6,6 @@ because a pack is made of several.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,12 +17,15 @@ from torch import Tensor
 
 from .base import ModelError, PackError, WeightsError
 from .encoders import KINDS, EncoderShape, Inverter, load
+from .generator_id import generator_id
 from .latent_transformer import WPlusMover, WPlusTransformer
 from .ops.irse import TrunkShape
 from .packfile import EncoderEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
 from .stylegan2 import layouts
 from .stylegan2.net import Generator
 from .weights import load_safetensors, sha256_of
+
+__all__ = ["Mover", "StyleAttribute", "StylePack", "generator_id", "open_pack"]
 
 
 class Mover(Protocol):
@@ -160,20 +162,6 @@ class StylePack:
         pack has no parser.
         """
         return None
-
-
-def generator_id(state: Mapping[str, Tensor]) -> str:
-    """Return the name of a generator's latent space: 16 hexadecimal digits of a SHA-256.
-
-    It covers the weights (rosinality keys, as float32), not the noise, the fixed blur kernels or
-    the mean code; so one generator has one id, whichever file it came in.
-    """
-    digest = hashlib.sha256()
-    for key in sorted(state):
-        if not key.startswith("noises.") and not key.endswith(".kernel") and key != "latent_avg":
-            digest.update(f"{key}{tuple(state[key].shape)}".encode())
-            digest.update(state[key].detach().float().contiguous().numpy().data)
-    return digest.hexdigest()[:16]
 
 
 def open_pack(folder: Path) -> StylePack:

@@ -1,0 +1,145 @@
+"""Recognise generators and the encoders, alone or merged in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from torch import Tensor
+
+from . import encoders
+from .base import WeightsError
+from .encoders import KINDS, Kind
+from .encoders.hyperstyle import without_aliases
+from .encoders.last_layer import HairstyleEncoder
+from .found import KEYS_SHOWN, Found, State, below, is_training, tensors_of
+from .generator_id import generator_id
+from .parts import HAIRSTYLE, NVIDIA, RESEARCH, UNKNOWN, Facts, Part
+from .state_dicts import fill
+from .stylegan2 import layouts
+from .stylegan2.net import default_channels
+
+_ENCODER_NAMES: Final[Mapping[Kind, str]] = {
+    "psp": "pSp encoder",
+    "e4e": "e4e encoder",
+    "restyle-psp": "ReStyle encoder over pSp",
+    "restyle-e4e": "ReStyle encoder over e4e",
+    "w": "W encoder",
+    "w+": "W+ encoder",
+}
+
+
+def merged(found: Found) -> tuple[Part, ...]:
+    """pSp and its relatives: an encoder and the generator it was trained for, in one file."""
+    inside = found.content.get("state_dict", found.content)
+    if not isinstance(inside, Mapping):
+        return ()
+    state = tensors_of(inside)
+    parts = {prefix: below(state, prefix) for prefix in ("encoder.", "hypernet.", "decoder.")}
+    encoder_state, hypernet, decoder = parts.values()
+    if not encoder_state and not hypernet:
+        return ()
+    strange = [key for key in state if not key.startswith(tuple(parts))]
+    if strange:
+        raise WeightsError(
+            f"{len(strange)} tensors are left over beside `encoder.` and `decoder.`: "
+            f"{', '.join(strange[:KEYS_SHOWN])}"
+        )
+    result: list[Part] = []
+    opts = found.content.get("opts", {})
+    opts = opts if isinstance(opts, Mapping) else {}
+    average = found.content.get("latent_avg")
+    if any(key.startswith("encoder_hair.") for key in encoder_state):
+        result.append(_hairstyle(encoder_state))
+    elif encoder_state:
+        kind = found.hints.kind or encoders.kind_of(opts)
+        result.append(encoder_part(encoder_state, kind, average, opts))
+    if hypernet:
+        result.append(_hypernetwork(hypernet))
+    if decoder:
+        result.append(_generator_part({"state_dict": state, "latent_avg": average}))
+        identity = result[-1].facts.generator
+        result = [replace(p, facts=replace(p.facts, generator=identity)) for p in result]
+    return tuple(result)
+
+
+def generator(found: Found) -> tuple[Part, ...]:
+    holders = [found.content, *(v for v in found.content.values() if isinstance(v, Mapping))]
+    decoder = any(key.startswith("decoder.") for h in holders for key in h)
+    if not decoder and not any(layouts.layout_of(holder) for holder in holders):
+        return ()
+    part = _generator_part(found.content)
+    aside = [
+        str(key) for key in found.content if is_training(str(key)) or key in ("g", "d", "G", "D")
+    ]
+    return (replace(part, left_aside=tuple(aside)),)
+
+
+def _generator_part(content: Mapping[str, Any]) -> Part:
+    weights = layouts.find_generator(content)
+    facts = layouts.facts_of(weights.tensors)
+    tensors = dict(weights.tensors)
+    if weights.w_avg is not None:
+        tensors["latent_avg"] = weights.w_avg
+    published = facts.channels == default_channels(facts.size)
+    return Part(
+        "generator",
+        f"StyleGAN2 generator, {facts.size} px ({weights.layout} layout)",
+        f"stylegan2-{facts.size}",
+        tensors,
+        NVIDIA if published else UNKNOWN,
+        Facts(
+            size=facts.size,
+            layers=2 * len(facts.channels),
+            code=facts.style_dim,
+            generator=generator_id(tensors),
+        ),
+    )
+
+
+def encoder_part(state: State, kind: str, average: Any, opts: Mapping[str, Any]) -> Part:
+    chosen: Kind | None = next((k for k in KINDS if k == kind), None)
+    if chosen is None:
+        raise WeightsError(f"unknown encoder kind {kind!r}; accepted: {', '.join(KINDS)}")
+    network = encoders.load(state, kind=chosen)
+    tensors = dict(state)
+    if isinstance(average, Tensor):
+        code = network.measures.code
+        if average.shape[-1] != code or average.numel() not in (code, code * network.layers):
+            raise WeightsError(
+                f"latent_avg has shape {tuple(average.shape)}, expected ({network.layers}, {code})"
+            )
+        tensors["latent_avg"] = average.float()
+    return Part(
+        "encoder",
+        f"{_ENCODER_NAMES[chosen]}, {network.size} px to {network.layers} rows",
+        f"{chosen.replace('+', 'plus')}-encoder",
+        tensors,
+        RESEARCH,
+        Facts(
+            size=network.size,
+            layers=network.layers,
+            code=network.measures.code,
+            kind=chosen,
+            channels=network.channels,
+            start_from_latent_avg=bool(opts.get("start_from_latent_avg", True)),
+        ),
+    )
+
+
+def hypernetwork(found: Found) -> tuple[Part, ...]:
+    state = tensors_of(found.content)
+    return (_hypernetwork(state),) if "shared_weight_hypernet.w1" in state else ()
+
+
+def _hypernetwork(state: State) -> Part:
+    encoders.load_hypernetwork(state)
+    once = without_aliases(state)
+    return Part("hypernetwork", "HyperStyle hypernetwork", "hyperstyle", once, RESEARCH)
+
+
+def _hairstyle(state: State) -> Part:
+    fill(HairstyleEncoder, state, what="a hairstyle encoder")
+    title = "hairstyle transfer encoder (face and hair)"
+    return Part("hairstyle-encoder", title, "hairstyle-encoder", state, HAIRSTYLE)
