@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .base import ModelError, PackError, WeightsError
+from .directions import DirectionMover
 from .encoders import KINDS, EncoderShape, Inverter, load
 from .generator_id import generator_id
 from .latent_transformer import WPlusMover, WPlusTransformer
@@ -236,7 +237,11 @@ def _mover(
         if key.startswith(entry.prefix)
     }
     if entry.editor != "latent-transformer":
-        raise ModelError(f"{entry.editor} movers cannot be opened yet")
+        if "vector" not in own:
+            raise PackError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
+        layers = facts.generator.layers
+        mover = DirectionMover(own["vector"], layers, rows=entry.layers, unit=entry.unit)
+        return mover.to(device)
     transformer = WPlusTransformer.from_state(own)
     if transformer.layers != facts.generator.layers:
         raise PackError(

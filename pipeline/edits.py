@@ -63,6 +63,19 @@ def latent_editor(name: str) -> EditorModule:
     return known[name]
 
 
+def check_offered(edits: Sequence[AttributeEdit], pack: Pack, editor: str) -> None:
+    """Refuse, before any frame is read, edits for which the pack has nothing under that editor.
+
+    Raises:
+        UsageError: what the pack has instead.
+        WeightsError: the file of a mover cannot be used.
+    """
+    by_codes = {attribute.name for attribute in pack.attributes}
+    for edit in edits:
+        if edit.attribute in by_codes:
+            pack.mover(editor, edit.attribute)
+
+
 def chain_of(
     edits: Sequence[AttributeEdit],
     pack: Pack,

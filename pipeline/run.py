@@ -20,7 +20,7 @@ from .analyze import analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .crops import Crops, encode_tracks
 from .editors import Pack
-from .edits import chain_of, latent_editor, resolve_edits
+from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
@@ -262,6 +262,7 @@ def make_plan(
     device = resolve_device(request.device)
     pack = pack or pack_of(request.render, device)
     edits = resolve_edits(request.attributes, request.strength, pack)
+    check_offered(edits, pack, request.render.editor)
     choice = FaceChoice.parse(request.render.faces)
     person = describe_person(choice.picture, device) if choice.picture is not None else None
     if choice.frame is not None:

@@ -18,6 +18,7 @@ import pytest
         (["--attr", ""], "unknown attribute ''"),
         (["--attr", "smile", "--blend", "posson"], "accepted: poisson, alpha, none"),
         (["--attr", "smile", "--editor", "gan"], "accepted: direction, latent-transformer"),
+        (["--attr", "smile", "--editor", "pca"], "has no movers for the editor 'pca'"),
         (["--attr", "smile", "--faces", "leftmost"], "accepted: all, largest, left-right"),
         (["--attr", "smile", "--faces", "left-right:3"], "N must be below 1"),
         (["--attr", "smile", "--faces", "reference:99:0"], "frame 99 does not exist; "),

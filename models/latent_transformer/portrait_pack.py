@@ -54,7 +54,10 @@ class MoverPack:
         }
         table = tables.get(editor)
         if table is None:
-            raise ModelError(f"no mover {editor!r}; there are {', '.join(tables)}")
+            raise ModelError(
+                f"the portrait pack has no movers for the editor {editor!r}; it has them for "
+                f"{', '.join(tables)}"
+            )
         if attribute not in table:
             raise ModelError(
                 f"no attribute {attribute!r} in this pack; there are {', '.join(table)}"

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base import ModelError
+from ..calibration import unit_of_one_sd
 from ..codes import LabelledCodes, read_labelled
 from ..training import Progress, write_metrics
 from .wplus import LayerRange, WPlusMover
-from .wplus_calibrate import measure_classifier, measure_mover, unit_of_one_sd
 from .wplus_classifier import PUBLISHED_WIDTHS
 from .wplus_files import MoverFacts, load_classifier, save_classifier, save_mover
 from .wplus_losses import VARIANTS, Weights, default_weights
+from .wplus_measure import measure_classifier, measure_mover
 from .wplus_train import (
     ClassifierOptions,
     Run,

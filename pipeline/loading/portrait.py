@@ -12,7 +12,7 @@ from torch import Tensor
 from ..editors import Attribute
 from ..editors._base import FACE, CodeRule, Mover, Region
 from ..types import AlignedBatch, Codes, EditedBatch
-from .seam import card, models, weights_errors
+from .seam import card, models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
     from models.latent_transformer import MoverPack
@@ -90,8 +90,13 @@ class PortraitPack:
         )
 
     def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute: `latent-transformer` or `direction`."""
-        network = self._movers.mover(editor, attribute).to(self._device)
+        """Return what moves codes along an attribute: `latent-transformer` or `direction`.
+
+        Raises:
+            UsageError: the pack has none for this editor.
+        """
+        with usage_errors():
+            network = self._movers.mover(editor, attribute).to(self._device)
 
         def move(w: Tensor, strength: Tensor) -> Tensor:
             moved: Tensor = network(w[:, 0], strength)

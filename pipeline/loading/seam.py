@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
+from ..errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from models.weights import WeightCard
@@ -26,6 +26,18 @@ def weights_errors() -> Iterator[None]:
         yield
     except models("base").WeightsError as e:
         raise WeightsError(str(e)) from e
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn what `models` raises about something it does not offer into the program's own error."""
+    with weights_errors():
+        try:
+            yield
+        except models("base").WeightsError:
+            raise
+        except models("base").ModelError as e:
+            raise UsageError(str(e)) from e
 
 
 def card(name: str) -> WeightCard:

@@ -70,7 +70,7 @@ def test_wrong_shapes_are_named() -> None:
 def test_unknown_editors_and_attributes_are_named() -> None:
     pack = random_movers(13, 0)
     with pytest.raises(
-        ModelError, match="no mover 'magic'; there are latent-transformer, direction"
+        ModelError, match="no movers for the editor 'magic'; it has them for latent-tra"
     ):
         pack.mover("magic", "smile")
     with pytest.raises(ModelError, match="no attribute 'hat' in this pack; there are smile"):

@@ -12,16 +12,10 @@ import pytest
 import torch
 
 from models.base import ModelError
+from models.calibration import fit_reader, regression_direction, unit_of_one_sd
 from models.codes import LabelledCodes, checked
 from models.latent_transformer import WPlusClassifier, WPlusMover, WPlusTransformer, load_mover
 from models.latent_transformer.__main__ import main
-from models.latent_transformer.wplus_calibrate import (
-    fit_reader,
-    measure_classifier,
-    measure_mover,
-    regression_direction,
-    unit_of_one_sd,
-)
 from models.latent_transformer.wplus_losses import (
     Variant,
     Weights,
@@ -30,6 +24,7 @@ from models.latent_transformer.wplus_losses import (
     losses_of,
     steps_and_targets,
 )
+from models.latent_transformer.wplus_measure import measure_classifier, measure_mover
 from models.latent_transformer.wplus_train import (
     ClassifierOptions,
     Run,
