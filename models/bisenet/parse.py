@@ -25,7 +25,7 @@ def normalised(images: Tensor, side: int = SIDE) -> Tensor:
     return ((images + 1) / 2 - mean) / std
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def parse(net: ParsingNet, images: Tensor, *, side: int = SIDE) -> Tensor:
     """Return the label of every pixel: (N, H, W) int64, values of `Label`.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..base import ModelError, ModelInputError
 from .blocks import Encoder
+from .fast import FastEncoder
 from .kinds import Kind
 
 Generate = Callable[[Tensor], Tensor]
@@ -30,7 +31,7 @@ class Inverter(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder | FastEncoder,
         latent_avg: Tensor,
         kind: Kind,
         *,
@@ -41,7 +42,7 @@ class Inverter(nn.Module):
         """Bind an encoder to the mean code of its generator.
 
         Args:
-            encoder: images -> offsets (N, L, code); has `size` and `layers`.
+            encoder: images -> offsets (N, L, code), plain or prepared for inference.
             latent_avg: (L, code), or (code,) or (1, code), which is repeated for every layer.
             kind: which encoder; the ReStyle kinds iterate.
             start_from_latent_avg: the option of that name in the checkpoint; False means that the
@@ -78,7 +79,7 @@ class Inverter(nn.Module):
         """Side of the input image [px]."""
         return self.encoder.size
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Return codes w (N, L, code) float32 of aligned faces.
 

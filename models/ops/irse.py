@@ -42,8 +42,24 @@ class Squeeze(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (N, C, H, W) times its channel gates in (0, 1)."""
+        return x * self.gates(x)
+
+    def gates(self, x: Tensor) -> Tensor:
+        """Return the channel gates (N, C, 1, 1) of x (N, C, H, W)."""
         pooled = x.mean(dim=(2, 3), keepdim=True)
-        return x * torch.sigmoid(self.fc2(torch.relu(self.fc1(pooled))))
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(pooled))))
+
+
+class Thinned(nn.Module):
+    """Keeps every n-th pixel of every n-th row."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H/step, W/step) from x (N, C, H, W), a view."""
+        return x[:, :, :: self.step, :: self.step]
 
 
 class Unit(nn.Module):
@@ -52,11 +68,9 @@ class Unit(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, stride: int, shape: TrunkShape) -> None:
         super().__init__()
-        self.stride = stride
         self.shortcut_layer: nn.Module
         if c_in == c_out:
-            # kernel 1: keeps every stride-th pixel, no parameters
-            self.shortcut_layer = nn.MaxPool2d(1, stride)
+            self.shortcut_layer = Thinned(stride)
         else:
             self.shortcut_layer = nn.Sequential(
                 nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
@@ -103,7 +117,7 @@ class Trunk(nn.Module):
         """Allocate the trunk; subclasses add their heads."""
         super().__init__()
         self.shape = shape
-        self.input_layer = stem(shape)
+        self.input_layer: nn.Module = stem(shape)
         self.body = body(shape)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
