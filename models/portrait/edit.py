@@ -60,8 +60,9 @@ def limited_displacement(
     wanted = torch.where(parting > 0, parting * share[:, None], parting)
     allowed = torch.maximum(wanted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
+    # Where one's own lips are still closed there is nothing of one's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    return Edit(movement, gap + allowed, shown * (1 - own))
+    return Edit(movement, gap + allowed, shown * (1 - own * apart_now))
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:

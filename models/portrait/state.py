@@ -15,9 +15,13 @@ STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
 outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a sigma in
 outer-eye distances."""
 
-_HOLD_BEFORE_SECONDS, _HOLD_AFTER_SECONDS = 0.1, 0.4
-_SMOOTH_SECONDS: Final = (0.2, 0.12, 0.25, 0.25, 0.25)
-"""Sigma of each column's smoothing: the lip gap moves with speech, the others must not shake."""
+_BRIDGED_SECONDS, _HELD_SECONDS, _RELEASE_SECONDS = 0.9, 0.2, 0.4
+"""Lips closed between two openings count as open up to the first; where they stay closed they are
+held open for the second and then given back to an edit within the third."""
+
+_SMOOTH_SECONDS: Final = (0.12, 0.25, 0.25, 0.25)
+"""Sigma of the smoothing of the columns after the first: the lip gap moves with speech, the others
+must not shake."""
 
 
 def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Tensor) -> Tensor:
@@ -30,20 +34,35 @@ def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Te
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth that opens counts as open from 0.1 s before to 0.4 s after: between the words of
-    somebody who talks no teeth are drawn, and drawn teeth stay until just before one's own appear.
-    Then everything is smoothed with a Gaussian, without delay.
+    A mouth counts as open from the very moment it opens, so that drawn teeth stay until one's own
+    appear; between the words of somebody who talks it stays open, and where it has closed for
+    longer it is let go gently. The other columns are smoothed with a Gaussian, without delay.
     """
-    before = round(_HOLD_BEFORE_SECONDS * frames_per_second)
-    after = round(_HOLD_AFTER_SECONDS * frames_per_second)
-    mouth = F.pad(states[:, 0].reshape(1, 1, -1), (after, before), value=0.0)
-    held = F.max_pool1d(mouth, before + after + 1, stride=1).reshape(-1, 1)
-    columns = torch.cat([held, states[:, 1:]], dim=1)
+    mouth = _held(states[:, 0], frames_per_second)
     smooth = [
-        _smooth(columns[:, k : k + 1], seconds * frames_per_second)
-        for k, seconds in enumerate(_SMOOTH_SECONDS)
+        _smooth(states[:, k : k + 1], seconds * frames_per_second)
+        for k, seconds in enumerate(_SMOOTH_SECONDS, start=1)
     ]
-    return torch.cat(smooth, dim=1)
+    return torch.cat([mouth[:, None], *smooth], dim=1)
+
+
+def _held(mouth: Tensor, frames_per_second: float) -> Tensor:
+    """Return mouth openings (T,) without short closings, and with a slow end but no early begin."""
+    half = round(_BRIDGED_SECONDS / 2 * frames_per_second)
+    wide = _highest(F.pad(mouth, (half, half), value=0.0), half)
+    # Beyond the ends of the shot nothing is known: nothing closes a mouth there.
+    wide[:half] = wide[len(wide) - half :] = 1.0
+    held = bridged = -_highest(-wide, half)[half : half + len(mouth)]
+    frames = round((_HELD_SECONDS + _RELEASE_SECONDS) * frames_per_second)
+    for k in range(1, min(frames, len(mouth))):
+        fallen = max(0.0, (k / frames_per_second - _HELD_SECONDS) / _RELEASE_SECONDS)
+        held = torch.maximum(held, F.pad(bridged[:-k] - fallen, (k, 0), value=0.0))
+    return held
+
+
+def _highest(values: Tensor, reach: int) -> Tensor:
+    """Return the highest of the values (T,) within `reach` frames of each."""
+    return F.max_pool1d(values[None], 2 * reach + 1, stride=1, padding=reach)[0]
 
 
 def _smooth(columns: Tensor, sigma: float) -> Tensor:

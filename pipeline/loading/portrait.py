@@ -42,7 +42,7 @@ class PortraitLatentModel:
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
         self.crop_side: float | None = crop_side
-        self.codes = CodeRule()
+        self.codes = CodeRule(samples_hz=32.0)  # lips part within a frame of 1/25 or 1/30 s
         self._network = network
 
     def encode(self, batch: AlignedBatch) -> Codes:

@@ -44,6 +44,12 @@ def test_closed_lips_part_as_far_as_wanted_and_show_teeth() -> None:
     assert result.teeth.item() == 1
 
 
+def test_lips_that_are_drawn_apart_show_no_stretched_lips_but_whole_teeth() -> None:
+    shown = [edit(parting=0.08, own=own).teeth.item() for own in (0.0, 0.3, 0.5)]
+    assert shown == [1, 1, 1]
+    assert edit(parting=0.08, own=1.0, gap=0.05).teeth.item() == 0
+
+
 def test_a_tiny_parting_is_none() -> None:
     result = edit(parting=0.006)
     assert parted(result) == 0

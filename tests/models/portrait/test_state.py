@@ -18,20 +18,41 @@ def test_a_constant_shot_stays_as_it_is() -> None:
     assert torch.allclose(settled_states(states, RATE), states, atol=1e-6)
 
 
-def test_a_mouth_that_opens_counts_as_open_a_little_before_and_longer_after() -> None:
-    states = constant(121)
-    states[50:61, 0] = 1
-    settled = settled_states(states, RATE)[:, 0]
-    assert (settled[54:65] > 0.85).all()
-    assert settled[45] < 0.35 < 0.65 < settled[66]
-    assert (settled[:33] < 0.01).all()
-    assert (settled[86:] < 0.01).all()
+def mouth_of(*opened: tuple[int, int], frames: int = 150) -> torch.Tensor:
+    """The settled first column where a mouth is open in some runs of frames."""
+    states = constant(frames)
+    for start, stop in opened:
+        states[start:stop, 0] = 1
+    return settled_states(states, RATE)[:, 0]
+
+
+def test_a_mouth_counts_as_open_from_the_moment_it_opens_and_is_let_go_gently() -> None:
+    mouth = mouth_of((50, 61))
+    assert (mouth[:50] == 0).all()
+    assert (mouth[50:66] == 1).all()
+    falling = mouth[65:76]
+    assert (falling.diff() < 0).all()
+    assert falling.diff().abs().max() < 0.15
+    assert (mouth[76:] == 0).all()
 
 
 def test_talking_never_switches_back_between_words() -> None:
-    states = constant(150)
-    states[30:120:9, 0] = 1
-    assert (settled_states(states, RATE)[36:115, 0] > 0.9).all()
+    words = [(start, start + 1) for start in range(30, 130, 20)]
+    assert (mouth_of(*words)[30:115] == 1).all()
+
+
+def test_a_mouth_closed_for_more_than_a_second_is_closed() -> None:
+    mouth = mouth_of((30, 40), (75, 85))
+    assert (mouth[56:75] == 0).all()
+    assert mouth[75] == 1
+
+
+def test_a_shot_that_begins_or_ends_closed_is_closed_there() -> None:
+    mouth = mouth_of((20, 110))
+    assert (mouth[:20] == 0).all()
+    assert (mouth[20:115] == 1).all()
+    assert mouth[-1] == 0
+    assert (mouth_of((8, 140)) == 1).all(), "too short for a smile to come and go"
 
 
 def test_smoothing_has_no_delay() -> None:
