@@ -16,11 +16,6 @@ SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
 third's share."""
 
 
-_PUCKERED = (0.44, 0.50)
-"""Mouth widths (outer-eye distances) below which lips are pursed and are not parted, and from which
-they are relaxed."""
-
-
 _OWN_SHARE = 0.25
 """Share of a wanted parting that a mouth with its own teeth or its own opening still makes."""
 
@@ -37,7 +32,7 @@ class Edit(NamedTuple):
 
 
 def limited_displacement(
-    movement: Tensor, smile_change: Tensor, gap: Tensor, width: Tensor, state: Tensor
+    movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
 ) -> Edit:
     """Return what remains of a wanted movement.
 
@@ -45,7 +40,6 @@ def limited_displacement(
         movement: (N, V, 3) wanted, head units.
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
-        width: (N,) mouth width now, seen from the front, head units.
         state: (N, 5), see `state.STATE_NAMES`.
     """
     own, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
@@ -54,9 +48,8 @@ def limited_displacement(
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
     meant = smoothstep(parting.mean(dim=1), 0.008, 0.02)
-    relaxed = smoothstep(width, *_PUCKERED)
     apart_now = smoothstep(gap[:, 1:4].mean(dim=1), 0.01, 0.04)
-    share = meant * ((1 - own) * relaxed + own * _OWN_SHARE * apart_now)
+    share = meant * (1 - own + own * _OWN_SHARE * apart_now)
     wanted = torch.where(parting > 0, parting * share[:, None], parting)
     allowed = torch.maximum(wanted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)

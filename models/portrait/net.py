@@ -19,7 +19,7 @@ from .edit import Edit, limited_displacement
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame, own_mouth
 from .shape import ShapeFit, ShapeModel
-from .state import frame_state
+from .state import mouth_is_busy
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
 from .warp import (
     canonical_to_unit,
@@ -101,7 +101,9 @@ class PortraitModel(nn.Module):
         teeth = own_mouth(images, vertices, skin[:, 0], gap)
         smile = fit.coefficients @ self.smile_axis[:-1] + self.smile_axis[-1]
         blur = self.texture.softness(images, vertices, images.shape[-1] / CROP_SIDE)
-        return w, frame_state(teeth, gap[:, 1:4].mean(dim=1), fit.angles[:, 0], smile, blur)
+        opening = gap[:, 1:4].mean(dim=1)
+        busy = mouth_is_busy(teeth, opening, self._mouth_width(fit))
+        return w, torch.stack([busy, opening, fit.angles[:, 0], smile, blur], dim=1)
 
     def render(
         self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -205,11 +207,14 @@ class PortraitModel(nn.Module):
         movement = movement * self.movability[:, None]
         smile_change = change @ self.smile_axis[:-1]
         gap = inner_gap(vertices, fit.camera)
-        face = self.shape.mean[[48, 54]] + torch.einsum(
+        return limited_displacement(movement, smile_change, gap, state)
+
+    def _mouth_width(self, fit: ShapeFit) -> Tensor:
+        """Return the width of the mouth (N,) seen from the front, head units."""
+        corners = self.shape.mean[[48, 54]] + torch.einsum(
             "nk,kvc->nvc", fit.coefficients, self.shape.basis[:, [48, 54]]
         )
-        width = (face[:, 1] - face[:, 0]).norm(dim=1)
-        return limited_displacement(movement, smile_change, gap, width, state)
+        return (corners[:, 1] - corners[:, 0]).norm(dim=1)
 
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window

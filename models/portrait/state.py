@@ -11,9 +11,9 @@ from torch import Tensor
 from .warp import smoothstep
 
 STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
-"""Columns of a state: 0-1 how surely the mouth is open or shows its own teeth, inner lip gap in
-outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a sigma in
-outer-eye distances."""
+"""Columns of a state: 0-1 how surely the mouth is open, shows its own teeth or is pursed, inner lip
+gap in outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a
+sigma in outer-eye distances."""
 
 _BRIDGED_SECONDS, _HELD_SECONDS, _RELEASE_SECONDS = 0.9, 0.2, 0.4
 """Lips closed between two openings count as open up to the first; where they stay closed they are
@@ -24,11 +24,24 @@ _SMOOTH_SECONDS: Final = (0.12, 0.25, 0.25, 0.25)
 must not shake."""
 
 
-def frame_state(teeth: Tensor, gap: Tensor, yaw: Tensor, smile: Tensor, blur: Tensor) -> Tensor:
-    """Return states (N, 5) from own teeth 0-1, lip gap, yaw, smile level and blur, each (N,)."""
-    return torch.stack(
-        [torch.maximum(teeth, smoothstep(gap, 0.03, 0.06)), gap, yaw, smile, blur], dim=1
-    )
+_OPEN = (0.03, 0.06)
+"""Lip gaps (outer-eye distances) up to which a mouth is closed and from which it is open."""
+
+_PURSED = (0.50, 0.44)
+"""Mouth widths (outer-eye distances) from which lips are relaxed and up to which they are pursed;
+at rest one face in twenty has a mouth narrower than the first."""
+
+
+def mouth_is_busy(teeth: Tensor, gap: Tensor, width: Tensor) -> Tensor:
+    """Return how surely a mouth does something of its own (N,), so that it must not be parted.
+
+    Args:
+        teeth: (N,) 0-1 own teeth seen.
+        gap: (N,) between the lips, outer-eye distances.
+        width: (N,) of the mouth, outer-eye distances.
+    """
+    shown = torch.maximum(teeth, smoothstep(gap, *_OPEN))
+    return torch.maximum(shown, smoothstep(width, *_PURSED))
 
 
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:

@@ -1,17 +1,14 @@
-"""Limits of an edit: damping, lip gap, pursed lips."""
+"""Limits of an edit: damping, lip gap, a mouth that does something of its own."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 
 from models.portrait.edit import Edit, limited_displacement
 from models.portrait.mouth import LOWER_LIP, UPPER_LIP
 from models.portrait.topology import MESH_VERTICES
-
-RELAXED = torch.tensor([0.65])
 
 
 def edit(
@@ -22,15 +19,12 @@ def edit(
     yaw: float = 0.0,
     level: float = 0.0,
     change: float = 1.0,
-    width: Tensor = RELAXED,
 ) -> Edit:
     movement = torch.zeros(1, len(MESH_VERTICES), 3)
     movement[:, 54, 0] = 0.05
     movement[:, list(LOWER_LIP), 1] = parting
     state = torch.tensor([[own, gap, yaw, level, 0.0]])
-    return limited_displacement(
-        movement, torch.tensor([change]), torch.full((1, 5), gap), width, state
-    )
+    return limited_displacement(movement, torch.tensor([change]), torch.full((1, 5), gap), state)
 
 
 def parted(result: Edit) -> float:
@@ -60,10 +54,6 @@ def test_lips_never_cross() -> None:
     result = edit(parting=-0.08, gap=0.03)
     assert abs(parted(result) + 0.03) < 1e-6
     assert (result.gap_after >= -1e-6).all()
-
-
-def test_pursed_lips_stay_closed() -> None:
-    assert parted(edit(parting=0.06, width=torch.tensor([0.42]))) == 0
 
 
 def test_an_open_mouth_opens_little_more() -> None:

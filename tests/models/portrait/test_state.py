@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from models.portrait.state import frame_state, settled_states
+from models.portrait.state import mouth_is_busy, settled_states
 
 RATE = 25.0
 
@@ -68,7 +68,7 @@ def test_a_single_frame_is_a_shot_too() -> None:
     assert torch.allclose(settled_states(states, RATE), states, atol=1e-6)
 
 
-def test_a_parted_mouth_is_its_own_even_without_teeth() -> None:
-    zero = torch.zeros(2)
-    state = frame_state(zero, torch.tensor([0.0, 0.1]), zero, zero, zero)
-    assert state[:, 0].tolist() == [0.0, 1.0]
+def test_a_mouth_is_busy_when_it_shows_teeth_when_it_is_open_and_when_it_is_pursed() -> None:
+    cases = [(0.0, 0.0, 0.6, 0.0), (1.0, 0.0, 0.6, 1.0), (0.0, 0.1, 0.6, 1.0), (0.0, 0.0, 0.4, 1.0)]
+    teeth, gap, width, busy = torch.tensor(cases).T
+    assert torch.equal(mouth_is_busy(teeth, gap, width), busy)
