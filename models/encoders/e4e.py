@@ -42,11 +42,11 @@ class Encoder4Editing(PyramidEncoder):
 class LatentDiscriminator(nn.Module):
     """Tells codes of the mapping network from predicted ones, row by row (e4e's second loss)."""
 
-    def __init__(self, code: int = 512, hidden: int = 4) -> None:
-        """Allocate `hidden` equalised layers, the last of them with one output."""
+    def __init__(self, code: int = 512, depth: int = 4) -> None:
+        """Allocate `depth` equalised layers, the last of them with one output."""
         super().__init__()
         layers: list[nn.Module] = []
-        for _ in range(hidden - 1):
+        for _ in range(depth - 1):
             layers += [EqualLinear(code, code), nn.LeakyReLU(0.2)]
         self.mlp = nn.Sequential(*layers, EqualLinear(code, 1))
 

@@ -79,6 +79,22 @@ class Inverter(nn.Module):
         """Side of the input image [px]."""
         return self.encoder.size
 
+    def prepared(self, dtype: torch.dtype = torch.float32) -> Inverter:
+        """Return an inverter of the same encoder prepared for inference in a precision.
+
+        Codes stay float32. See `FastEncoder` for which precision suits which processor.
+        """
+        if isinstance(self.encoder, FastEncoder):
+            raise ModelInputError("this inverter is prepared already; prepare the plain one again")
+        return Inverter(
+            FastEncoder(self.encoder, dtype),
+            self.latent_avg,
+            self.kind,
+            start_from_latent_avg=self.start_from_latent_avg,
+            generate=self._generate,
+            steps=self.steps,
+        )
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Return codes w (N, L, code) float32 of aligned faces.

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.base import ModelInputError
 from models.encoders import KINDS, FastEncoder, Inverter, Kind, tiny
 from models.encoders.tiny import TINY
 from models.ops.irse import Trunk, TrunkShape
@@ -48,10 +49,13 @@ def test_all_weights_are_in_the_precision_asked_for() -> None:
 
 
 def test_the_inverter_takes_it_in_place_of_the_plain_one() -> None:
-    plain, mean = tiny("psp"), torch.randn(TINY.layers, TINY.code)
-    fast = Inverter(FastEncoder(plain), mean, "psp")
-    x = pictures("psp")
-    torch.testing.assert_close(fast.encode(x), Inverter(plain, mean, "psp").encode(x))
+    mean, x = torch.randn(TINY.layers, TINY.code), pictures("psp")
+    plain = Inverter(tiny("psp"), mean, "psp", start_from_latent_avg=False)
+    fast = plain.prepared()
+    torch.testing.assert_close(fast.encode(x), plain.encode(x))
+    assert plain.prepared(torch.bfloat16).encode(x).dtype == torch.float32
+    with pytest.raises(ModelInputError, match="prepared already"):
+        fast.prepared()
 
 
 def test_a_folded_norm_computes_what_the_pair_did() -> None:
