@@ -45,6 +45,7 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     experimental = false
     layers = [0, 11]                      W+ rows that move: the first, and one past the last
     unit = 1.0                            of one strength; -1.0 turns "young" into "age"
+    component = 0                         which one, if the editor is pca
 
     [classifier]                          latent classifier: fcs.* keys
     file = "classifier.safetensors"     *
@@ -133,6 +134,8 @@ class MoverEntry:
     """First W+ row that moves and one past the last; None means the published 0 to 11."""
     unit: float = 1.0
     """What the strength is multiplied with."""
+    component: int = 0
+    """Which one, if the editor is pca."""
 
 
 @dataclass(frozen=True, slots=True)

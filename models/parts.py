@@ -84,6 +84,8 @@ class Facts:
     """What the strength is multiplied with."""
     rows: tuple[int, int] | None = None
     """W+ rows that move."""
+    inputs: int = 0
+    """Numbers L·D of the codes a classifier reads."""
     labels: tuple[str, ...] = ()
     """What a classifier's logits stand for."""
     generator: str = ""

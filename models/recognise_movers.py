@@ -93,7 +93,16 @@ def classifier(found: Found) -> tuple[Part, ...]:
     published = (network.inputs, network.attributes) == (9216, 40)
     title = f"latent classifier, {network.attributes} attributes of codes of {network.inputs}"
     licence = INTERDIGITAL if published and not found.texts else stated(found.texts)
-    return (Part("classifier", title, "latent-classifier", state, licence, Facts(labels=labels)),)
+    return (
+        Part(
+            "classifier",
+            title,
+            "latent-classifier",
+            state,
+            licence,
+            Facts(inputs=network.inputs, labels=labels),
+        ),
+    )
 
 
 def components(found: Found) -> tuple[Part, ...]:

@@ -1,0 +1,365 @@
+"""The store of brought weights: tensors only, one card each, and the packs made of them.
+
+    <home>/weights/psp-encoder-1a2b3c4d.safetensors
+    <home>/weights/psp-encoder-1a2b3c4d.toml          the card: what it is, hash, licence, origin
+    <home>/packs/ffhq/pack.toml                       names files in ../../weights
+
+A name ends with the first digits of the content's SHA-256, so the same weights come in once. A file
+is written beside its place, and its card last: what has no card is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from . import tensorfile, toml
+from .base import PackError, WeightsError
+from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
+from .parts import Facts, Licence, Part, Role
+from .weights import sha256_of
+
+HOME_VARIABLE: Final = "VISAGIST_HOME"
+_PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RESERVED: Final = ("portrait", "mini")
+"""Names of the packs that ship with the program."""
+
+
+def default_home() -> Path:
+    """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data."""
+    if chosen := os.environ.get(HOME_VARIABLE):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "visagist"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "visagist"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "visagist"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The facts of one stored weight file."""
+
+    name: str
+    role: Role
+    title: str
+    sha256: str
+    bytes: int
+    licence: Licence
+    source: str
+    """Name of the file it came in."""
+    source_sha256: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `verify` has to say of one thing in the store."""
+
+    name: str
+    state: str
+    """`ok`, `damaged`, `missing`, or `left over`."""
+    note: str
+
+
+class Store:
+    """Weights and packs in one folder."""
+
+    def __init__(self, home: Path) -> None:
+        """Look at a folder; it is made when something is written."""
+        self.home = home
+
+    @property
+    def weights(self) -> Path:
+        """Folder of the weight files and their cards."""
+        return self.home / "weights"
+
+    @property
+    def packs(self) -> Path:
+        """Folder of the packs."""
+        return self.home / "packs"
+
+    def path_of(self, name: str) -> Path:
+        """Return where the tensors of a name are."""
+        return self.weights / f"{name}.safetensors"
+
+    def cards(self) -> dict[str, Card]:
+        """Return every card by name.
+
+        Raises:
+            WeightsError: a card cannot be read.
+        """
+        found = sorted(self.weights.glob("*.toml")) if self.weights.is_dir() else []
+        return {path.stem: _read_card(path) for path in found}
+
+    def put(self, part: Part, card: Card) -> None:
+        """Write the tensors of a part, then its card.
+
+        Raises:
+            WeightsError: the store cannot be written; nothing that looks finished is left.
+        """
+        try:
+            self.weights.mkdir(parents=True, exist_ok=True)
+            tensorfile.write_tensors(self.path_of(card.name), part.tensors, texts_of(part))
+            self._write_card(card)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def rewrite(self, card: Card) -> None:
+        """Replace a card; its weights stay.
+
+        Raises:
+            WeightsError: it cannot be written.
+        """
+        try:
+            self._write_card(card)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def _write_card(self, card: Card) -> None:
+        path = self.weights / f"{card.name}.toml"
+        table: dict[str, Any] = {
+            f.name: getattr(card, f.name)
+            for f in fields(Card)
+            if f.name not in ("licence", "facts")
+        }
+        table |= {"licence": card.licence.name, "commercial": card.licence.commercial}
+        default = Facts()
+        known = {k: v for k, v in asdict(card.facts).items() if v != getattr(default, k)}
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text(toml.dumps({**table, "facts": known}), encoding="utf-8")
+        beside.replace(path)
+
+    def pack_names(self) -> list[str]:
+        """Return the names of the packs in the store."""
+        return sorted(p.parent.name for p in self.packs.glob(f"*/{FILE_NAME}"))
+
+    def pack_folder(self, name: str) -> Path:
+        """Return the folder of a pack.
+
+        Raises:
+            PackError: there is no such pack.
+        """
+        if name not in self.pack_names():
+            there = ", ".join(self.pack_names()) or "none"
+            raise PackError(
+                f"there is no pack {name!r} in {self.home}; imported packs: {there}; make one with "
+                f"python -m pipeline models import FILE --as {name}"
+            )
+        return self.packs / name
+
+    def read_packs(self) -> dict[str, PackFile]:
+        """Return every pack by name.
+
+        Raises:
+            PackError: one cannot be read.
+        """
+        return {name: read_pack_file(self.packs / name) for name in self.pack_names()}
+
+    def write_pack(self, pack: PackFile) -> None:
+        """Write or replace a pack.
+
+        Raises:
+            WeightsError: it cannot be written.
+        """
+        try:
+            folder = self.packs / pack.name
+            folder.mkdir(parents=True, exist_ok=True)
+            write_pack_file(pack, folder)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def check_space(self, needed: int) -> None:
+        """Refuse an import that cannot fit.
+
+        Raises:
+            WeightsError: the disk of the store has less than `needed` bytes left.
+        """
+        folder = next(p for p in (self.home, *self.home.absolute().parents) if p.exists())
+        if (free := shutil.disk_usage(folder).free) < needed:
+            raise WeightsError(
+                f"the store {self.home} needs {needed / 1e6:.0f} MB, its disk has "
+                f"{free / 1e6:.0f} MB left; free some space, or set {HOME_VARIABLE} to a folder on "
+                "another disk"
+            )
+
+    def users_of(self, name: str) -> list[str]:
+        """Return the packs that use a weight file."""
+        file = self.link_to(name)
+        return [pack for pack, facts in self.read_packs().items() if file in facts.files]
+
+    @staticmethod
+    def link_to(name: str) -> str:
+        """Return how a `pack.toml` of the store names a weight file."""
+        return f"../../weights/{name}.safetensors"
+
+    def remove(self, name: str) -> list[str]:
+        """Remove a pack with the weights no other pack uses, or one weight file; return what went.
+
+        Raises:
+            WeightsError: there is nothing of that name, or a pack still uses it.
+        """
+        if name in self.pack_names():
+            return self._remove_pack(name)
+        if name not in self.cards():
+            there = ", ".join([*self.pack_names(), *self.cards()]) or "nothing"
+            raise WeightsError(f"nothing called {name!r} was imported; there is {there}")
+        if users := self.users_of(name):
+            raise WeightsError(
+                f"{name} is used by the pack {', '.join(users)}; remove that first: "
+                f"python -m pipeline models remove {users[0]}"
+            )
+        self._remove_weights(name)
+        return [name]
+
+    def _remove_pack(self, name: str) -> list[str]:
+        folder = self.packs / name
+        own = {Path(file).stem for file in read_pack_file(folder).files}
+        try:
+            (folder / FILE_NAME).unlink()
+            for rest in folder.glob(".*.part"):
+                rest.unlink()
+            folder.rmdir()
+        except OSError as e:
+            raise WeightsError(f"cannot remove {folder}: {e.strerror}") from e
+        gone = sorted(w for w in own if w in self.cards() and not self.users_of(w))
+        for weights in gone:
+            self._remove_weights(weights)
+        return [name, *gone]
+
+    def _remove_weights(self, name: str) -> None:
+        try:  # the card first: what has no card is not there
+            (self.weights / f"{name}.toml").unlink()
+            self.path_of(name).unlink(missing_ok=True)
+        except OSError as e:
+            raise WeightsError(f"cannot remove {name}: {e.strerror}") from e
+
+    def verify(self) -> Iterator[Finding]:
+        """Yield what is so of every card, pack and stray file; each file is read in full."""
+        cards: dict[str, Card] = {}
+        for path in sorted(self.weights.glob("*.toml")):
+            try:
+                cards[path.stem] = _read_card(path)
+                yield self._verified(cards[path.stem])
+            except WeightsError as e:
+                yield Finding(path.stem, "damaged", str(e))
+        for path in sorted(self.packs.glob(f"*/{FILE_NAME}")):
+            yield self._verified_pack(path.parent, cards)
+        strays = [p for p in self.weights.glob("*.safetensors") if p.stem not in cards]
+        for path in [*strays, *self.weights.glob(".*.part"), *self.packs.glob("*/*.part")]:
+            note = f"from an import that was cut off; delete {path}"
+            yield Finding(path.name, "left over", note)
+
+    def _verified(self, card: Card) -> Finding:
+        path = self.path_of(card.name)
+        if not path.is_file():
+            return Finding(card.name, "missing", f"{path} is gone; import {card.source} again")
+        if (found := sha256_of(path)) != card.sha256:
+            note = f"SHA-256 is {found[:16]}…, the card says {card.sha256[:16]}…; "
+            return Finding(card.name, "damaged", f"{note}remove it and import {card.source} again")
+        return Finding(card.name, "ok", card.title)
+
+    def _verified_pack(self, folder: Path, cards: Mapping[str, Card]) -> Finding:
+        try:
+            pack = read_pack_file(folder)
+        except PackError as e:
+            return Finding(folder.name, "damaged", str(e))
+        lost = [Path(f).stem for f in pack.files if Path(f).stem not in cards]
+        if lost:
+            return Finding(folder.name, "missing", f"its {', '.join(lost)} is not in the store")
+        missing = missing_in(pack)
+        return Finding(folder.name, "ok", f"lacks {', '.join(missing)}" if missing else "complete")
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"cannot write to the store {self.home}: {error.strerror or error}; free some space, "
+            f"or set {HOME_VARIABLE} to a folder that can be written"
+        )
+
+
+def card_of(part: Part, source: Path, source_sha256: str) -> Card:
+    """Return the card a part will have; its name holds the hash of its content.
+
+    Raises:
+        WeightsError: a number is not finite.
+    """
+    texts = texts_of(part)
+    digest = tensorfile.hash_of(part.tensors, texts)
+    return Card(
+        name=f"{part.slug}-{digest[:8]}",
+        role=part.role,
+        title=part.title,
+        sha256=digest,
+        bytes=tensorfile.size_of(part.tensors, texts),
+        licence=part.licence,
+        source=source.name,
+        source_sha256=source_sha256,
+        facts=part.facts,
+    )
+
+
+def texts_of(part: Part) -> dict[str, str]:
+    """Return the text metadata of a part's file; nothing that depends on when or where."""
+    return {"role": part.role, "title": part.title}
+
+
+def missing_in(pack: PackFile) -> list[str]:
+    """Return what a pack lacks to be used with `--pack`."""
+    missing = [] if pack.encoder is not None else ["an encoder (pSp, e4e, ReStyle)"]
+    if not pack.movers:
+        missing.append("something that moves codes (latent transformers, directions)")
+    return missing
+
+
+def checked_pack_name(name: str) -> str:
+    """Return a name if a pack can be called so.
+
+    Raises:
+        PackError: it cannot.
+    """
+    if name in RESERVED:
+        raise PackError(f"{name!r} is the name of a pack of the program; choose another")
+    if not _PACK_NAME.fullmatch(name):
+        raise PackError(
+            f"a pack cannot be called {name!r}; use small letters, digits, `-`, `_` and `.`"
+        )
+    return name
+
+
+def _read_card(path: Path) -> Card:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        known = {f.name: f for f in fields(Facts)}
+        facts: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in table.pop("facts", {}).items()
+            if key in known
+        }
+        licence = Licence(table.pop("licence"), table.pop("commercial"))
+        if table["role"] not in get_args(Role):
+            raise ValueError(f"role {table['role']!r}")
+        return Card(**table, licence=licence, facts=Facts(**facts))
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise WeightsError(f"the card {path} cannot be read ({e}); import the weights again") from e
+
+
+def bound(card: Card, generator: str) -> Card:
+    """Return a card bound to the latent space of a generator.
+
+    Raises:
+        WeightsError: it is bound to another.
+    """
+    if card.facts.generator not in ("", generator):
+        raise WeightsError(
+            f"{card.name} ({card.source}) moves codes of generator {card.facts.generator}; the "
+            f"pack's generator is {generator}, whose codes mean other things. Use it with the pack "
+            "it was imported for, or bring one made for this generator"
+        )
+    return replace(card, facts=replace(card.facts, generator=generator))
