@@ -153,7 +153,7 @@ def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
             component=index,
             experimental=True,
         )
-        for index in range(COMPONENTS_OFFERED)
+        for index in range(min(facts.components, COMPONENTS_OFFERED))
     )
 
 

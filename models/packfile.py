@@ -36,7 +36,8 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     file = "movers.safetensors"         *
     sha256 = "..."
     prefix = "smile."                     of its keys in the file: <prefix>dense.0.weight, ...;
-                                          a direction is <prefix>vector (L, D)
+                                          a direction is <prefix>vector (1, D) or (L, D), pca
+                                          has <prefix>comp (K, R, D), mean (R, D), std (K,)
     generator = "..."                     id of the generator whose codes it moves
     summary = "..."                       what strength +1 does
     aliases = ["smiling"]

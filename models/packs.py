@@ -15,18 +15,29 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from . import bisenet
 from .base import ModelError, PackError, WeightsError
-from .directions import DirectionMover
+from .directions import Components, DirectionMover
 from .encoders import KINDS, EncoderShape, Inverter, load
 from .generator_id import generator_id
 from .latent_transformer import WPlusMover, WPlusTransformer
 from .ops.irse import TrunkShape
-from .packfile import EncoderEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
+from .packfile import (
+    EncoderEntry,
+    FileEntry,
+    GeneratorEntry,
+    MoverEntry,
+    PackFile,
+    read_pack_file,
+)
 from .stylegan2 import layouts
 from .stylegan2.net import Generator
 from .weights import load_safetensors, sha256_of
 
 __all__ = ["Mover", "StyleAttribute", "StylePack", "generator_id", "open_pack"]
+
+
+_Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
 
 
 class Mover(Protocol):
@@ -66,6 +77,8 @@ class StylePack:
     _generator: Generator
     _inverter: Inverter
     _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
+    _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
+    """None or one: read when first asked for."""
 
     @property
     def name(self) -> str:
@@ -159,10 +172,18 @@ class StylePack:
         raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; it has one {has}")
 
     def parse(self, images: Tensor) -> Tensor | None:
-        """Return BiSeNet's labels (N, S, S) int64 of faces (N, 3, S, S) in [-1, 1]; None if the
+        """Return BiSeNet's labels (N, H, W) int64 of faces (N, 3, H, W) in [-1, 1]; None if the
         pack has no parser.
+
+        Raises:
+            WeightsError: its file is missing, damaged, or not the one expected.
         """
-        return None
+        if self.facts.parsing is None:
+            return None
+        if not self._parsers:
+            net = bisenet.load(_state(self.folder, self.facts.parsing))
+            self._parsers.append(net.to(self.device))
+        return bisenet.parse(self._parsers[0], images)
 
 
 def open_pack(folder: Path) -> StylePack:
@@ -178,20 +199,19 @@ def open_pack(folder: Path) -> StylePack:
             f"pack {facts.name!r} has a generator but no encoder, so it cannot read faces; "
             f"import one: python -m pipeline models import FILE --as {facts.name}"
         )
-    generator = _open_generator(_state(folder, facts.generator), facts.generator)
-    state = _state(folder, facts.encoder)
-    return StylePack(
-        facts, folder, torch.device("cpu"), generator, _inverter(state, facts.encoder, generator)
-    )
+    own = _state(folder, facts.generator)
+    mean = own.pop("latent_avg", None)
+    generator = _open_generator(own, facts.generator)
+    inverter = _inverter(_state(folder, facts.encoder), mean, facts.encoder, generator)
+    return StylePack(facts, folder, torch.device("cpu"), generator, inverter)
 
 
-def _state(folder: Path, entry: GeneratorEntry | EncoderEntry | MoverEntry) -> dict[str, Tensor]:
+def _state(folder: Path, entry: _Entry) -> dict[str, Tensor]:
     tensors, _ = load_safetensors(folder / entry.file, expected_sha256=entry.sha256 or None)
     return tensors
 
 
 def _open_generator(state: dict[str, Tensor], entry: GeneratorEntry) -> Generator:
-    state.pop("latent_avg", None)
     generator = layouts.build(layouts.completed(state))
     if generator.size != entry.size:
         raise PackError(
@@ -200,12 +220,17 @@ def _open_generator(state: dict[str, Tensor], entry: GeneratorEntry) -> Generato
     return generator
 
 
-def _inverter(state: dict[str, Tensor], entry: EncoderEntry, generator: Generator) -> Inverter:
-    mean = state.pop("latent_avg", None)
+def _inverter(
+    state: dict[str, Tensor],
+    generators_mean: Tensor | None,
+    entry: EncoderEntry,
+    generator: Generator,
+) -> Inverter:
+    mean = state.pop("latent_avg", generators_mean)
     if mean is None:
         raise WeightsError(
-            f"{entry.file} holds no latent_avg, the mean code the encoder starts from; "
-            "import the encoder's own checkpoint, which has it"
+            f"neither {entry.file} nor the generator's file holds latent_avg, the mean code the "
+            "encoder starts from; import the encoder's own checkpoint, which has it"
         )
     widths, units = entry.widths, entry.units
     if len(widths) != 5 or len(units) != 4:
@@ -236,19 +261,26 @@ def _mover(
         for key, value in state.items()
         if key.startswith(entry.prefix)
     }
+    layers = facts.generator.layers
     if entry.editor != "latent-transformer":
-        if "vector" not in own:
-            raise PackError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
-        layers = facts.generator.layers
-        mover = DirectionMover(own["vector"], layers, rows=entry.layers, unit=entry.unit)
-        return mover.to(device)
+        vector = _vector(own, entry)
+        return DirectionMover(vector, layers, rows=entry.layers, unit=entry.unit).to(device)
     transformer = WPlusTransformer.from_state(own)
-    if transformer.layers != facts.generator.layers:
+    if transformer.layers != layers:
         raise PackError(
             f"{entry.file} moves codes of {transformer.layers} rows, the generator of pack "
-            f"{facts.name!r} has {facts.generator.layers}: it was made for another generator"
+            f"{facts.name!r} has {layers}: it was made for another generator"
         )
     return WPlusMover(transformer, layers=entry.layers, unit=entry.unit).to(device)
+
+
+def _vector(state: Mapping[str, Tensor], entry: MoverEntry) -> Tensor:
+    """Return the step (1, D) or (L, D) of a direction or of a principal component."""
+    if entry.editor == "pca" and "comp" in state:
+        return Components.from_state(state).vector(entry.component)
+    if "vector" not in state:
+        raise WeightsError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
+    return state["vector"]
 
 
 def _attribute(entry: MoverEntry) -> StyleAttribute:

@@ -86,6 +86,8 @@ class Facts:
     """W+ rows that move."""
     inputs: int = 0
     """Numbers L·D of the codes a classifier reads."""
+    components: int = 0
+    """How many principal components it holds."""
     labels: tuple[str, ...] = ()
     """What a classifier's logits stand for."""
     generator: str = ""

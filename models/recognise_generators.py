@@ -104,28 +104,33 @@ def encoder_part(state: State, kind: str, average: Any, opts: Mapping[str, Any])
         raise WeightsError(f"unknown encoder kind {kind!r}; accepted: {', '.join(KINDS)}")
     network = encoders.load(state, kind=chosen)
     tensors = dict(state)
+    rows = 0 if chosen == "w" else network.layers  # one row, repeated for any generator
     if isinstance(average, Tensor):
-        code = network.measures.code
-        if average.shape[-1] != code or average.numel() not in (code, code * network.layers):
-            raise WeightsError(
-                f"latent_avg has shape {tuple(average.shape)}, expected ({network.layers}, {code})"
-            )
+        _check_average(average, rows, network.measures.code)
         tensors["latent_avg"] = average.float()
     return Part(
         "encoder",
-        f"{_ENCODER_NAMES[chosen]}, {network.size} px to {network.layers} rows",
+        f"{_ENCODER_NAMES[chosen]}, {network.size} px to {rows or 'one'} row{'s' * (rows > 1)}",
         f"{chosen.replace('+', 'plus')}-encoder",
         tensors,
         RESEARCH,
         Facts(
             size=network.size,
-            layers=network.layers,
+            layers=rows,
             code=network.measures.code,
             kind=chosen,
             channels=network.channels,
             start_from_latent_avg=bool(opts.get("start_from_latent_avg", True)),
         ),
     )
+
+
+def _check_average(average: Tensor, rows: int, code: int) -> None:
+    found = tuple(average.shape)
+    if found not in ((code,), (1, code), (rows or len(average), code)):
+        raise WeightsError(
+            f"latent_avg has shape {found}, expected ({code},) or ({rows or 'rows'}, {code})"
+        )
 
 
 def hypernetwork(found: Found) -> tuple[Part, ...]:

@@ -118,7 +118,16 @@ def components(found: Found) -> tuple[Part, ...]:
     count, rows, code = components_.shape
     layers = rows if rows > 1 else 0
     title = f"GANSpace components of W, {count} of them" if not layers else "components of W+"
-    return (Part("pca", title, "ganspace", state, UNKNOWN, Facts(layers=layers, code=code)),)
+    return (
+        Part(
+            "pca",
+            title,
+            "ganspace",
+            state,
+            UNKNOWN,
+            Facts(layers=layers, code=code, components=count),
+        ),
+    )
 
 
 def stated_direction(found: Found) -> tuple[Part, ...]:

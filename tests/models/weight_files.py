@@ -1,0 +1,76 @@
+"""Files as their authors publish them, in small, and a desk to bring them from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models import encoders
+from models.bring import Import, bring
+from models.found import Hints
+from models.latent_transformer import WPlusTransformer
+from models.state_dicts import expected_shapes
+from models.store import Store
+from models.stylegan2.net import Generator
+
+SIDE, LAYERS, CODE = 16, 6, 512
+
+
+def generator_state(seed: int = 0) -> dict[str, Tensor]:
+    """A narrow 16-px generator with codes of the published width."""
+    torch.manual_seed(seed)
+    network = Generator(SIDE, mapping_layers=1, channels={4: 4, 8: 4, 16: 4})
+    return dict(network.state_dict())
+
+
+def encoder_state() -> dict[str, Tensor]:
+    """The smallest published encoder: one row of 512 numbers for all layers."""
+    shapes = expected_shapes(lambda: encoders.build("w"))
+    return {
+        key: torch.zeros(shape, dtype=torch.long)
+        if key.endswith("tracked")
+        else torch.full(shape, 0.01)
+        for key, shape in shapes.items()
+    }
+
+
+def merged(encoder: dict[str, Tensor], generator: dict[str, Tensor]) -> dict[str, Any]:
+    """A file as pSp's training writes it."""
+    state = {f"encoder.{k}": v for k, v in encoder.items()}
+    state |= {f"decoder.{k}": v for k, v in generator.items()}
+    return {
+        "state_dict": state,
+        "opts": {"encoder_type": "WEncoder", "start_from_latent_avg": True},
+        "latent_avg": torch.full((LAYERS, CODE), 0.5),
+    }
+
+
+class Desk:
+    """A folder with files to bring."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder, self.store = folder, store
+
+    def save(self, name: str, content: object) -> str:
+        path = self.folder / name
+        torch.save(content, path)
+        return str(path)
+
+    def generator(self, name: str = "g.pt", seed: int = 0) -> str:
+        return self.save(name, {"g_ema": generator_state(seed), "latent_avg": torch.ones(CODE)})
+
+    def transformer(self, name: str = "tnet_31.pth.tar", layers: int = LAYERS) -> str:
+        torch.manual_seed(5)
+        return self.save(name, WPlusTransformer(layers, CODE).state_dict())
+
+    def direction(self, name: str = "smile.npy", rows: int = LAYERS) -> str:
+        path = self.folder / name
+        np.save(path, np.random.default_rng(1).standard_normal((rows, CODE)))
+        return str(path)
+
+    def bring(self, *files: str, pack: str = "", **hints: str) -> Import:
+        return bring(files, self.store, pack=pack, hints=Hints(**hints))
