@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError, WeightsError
 from ..weights import load_safetensors, save_safetensors
 from . import crops
+from .fast import FastNet
 from .net import PARTS, LandmarkNet, PartName
 from .topology import LEFT_EYE_AS_RIGHT, MOUTH, NOSE, RIGHT_EYE
 
@@ -76,7 +77,16 @@ class LandmarkCascade(nn.Module):
         pictures too takes that out of the networks; it is put back, because everything else that is
         trained on the same labels (the portrait pack) has it.
         """
+        self._fast: dict[PartName, FastNet] = {}
         self.eval()
+
+    def frozen(self, dtype: torch.dtype = torch.float32) -> LandmarkCascade:
+        """Return this cascade, from now on run by the networks' fast twins on their device.
+
+        What becomes of the weights later is not seen any more. `dtype` is that of their features.
+        """
+        self._fast = {name: FastNet(getattr(self, name), dtype) for name in PARTS}
+        return self
 
     @classmethod
     def tiny(cls, seed: int = 0) -> LandmarkCascade:
@@ -196,10 +206,11 @@ class LandmarkCascade(nn.Module):
 
     def _look(self, part: PartName, images: Sequence[Image], places: list[crops.Matrix]) -> _Found:
         """Run one network on crops of the images at `places` (crop_to_image)."""
-        net: LandmarkNet = getattr(self, part)
+        reference: LandmarkNet = getattr(self, part)
+        net = self._fast.get(part, reference)
         size = PARTS[part].size
         taken = [crops.sample_crop(i, m, size) for i, m in zip(images, places, strict=True)]
-        batch = torch.from_numpy(np.stack(taken)).to(net.scale_bias.device)
+        batch = torch.from_numpy(np.stack(taken)).to(reference.scale_bias.device)
         with torch.inference_mode():
             output = net(batch.permute(0, 3, 1, 2).float() / 255)
         points, scale = _numpy(output.points), np.exp(_numpy(output.log_scale))

@@ -114,13 +114,7 @@ class LandmarkNet(nn.Module):
 
     def forward(self, images: Tensor) -> LandmarkOutput:
         """Return the points of crops (N, 3, h, w) float RGB in [0, 1] of the part's size."""
-        width, height = self.part.size
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, height, width):
-            raise ModelInputError(
-                f"the network takes (N, 3, {height}, {width}) RGB in [0, 1], "
-                f"got {tuple(images.shape)}"
-            )
-        x = self.stem(images * 4.0 - 2.0)
+        x = self.stem(checked(images, self.part) * 4.0 - 2.0)
         levels = []
         for stage in self.stages:
             x = stage(x)
@@ -129,12 +123,30 @@ class LandmarkNet(nn.Module):
         y = self.laterals[-1](levels[-1])
         for lateral, level in zip(reversed(self.laterals[:-1]), reversed(levels[:-1]), strict=True):
             y = lateral(level) + F.interpolate(y, scale_factor=2.0, mode="nearest")
-        y = self.smooth(y)
-        heat = self.heat(y).flatten(2).float().softmax(dim=-1)
-        points = heat @ self.grid
-        # features where each point is believed to be; detached, so that being unsure cannot bend
-        # the map
-        local = heat.detach().to(y.dtype) @ y.flatten(2).transpose(1, 2)
-        context = self.context(pooled)[:, None].expand_as(local)
-        raw = self.scale(torch.cat([local, context], dim=-1))[..., 0].float() + self.scale_bias
-        return LandmarkOutput(points, raw.clamp(*_LOG_SCALE_RANGE), self.face(pooled)[:, 0].float())
+        return read_heat(self, self.smooth(y), pooled)
+
+
+def checked(images: Tensor, part: Part) -> Tensor:
+    """Return the images.
+
+    Raises:
+        ModelInputError: they are not (N, 3, h, w) of the part's size.
+    """
+    width, height = part.size
+    if images.ndim != 4 or tuple(images.shape[1:]) != (3, height, width):
+        raise ModelInputError(
+            f"the network takes (N, 3, {height}, {width}) RGB in [0, 1], got {tuple(images.shape)}"
+        )
+    return images
+
+
+def read_heat(net: LandmarkNet, y: Tensor, pooled: Tensor) -> LandmarkOutput:
+    """Return what features y (N, 64, h / 4, w / 4) and their summary pooled (N, C) say."""
+    heat = net.heat(y).flatten(2).float().softmax(dim=-1)
+    points = heat @ net.grid
+    # features where each point is believed to be; detached, so that being unsure cannot bend the
+    # map
+    local = heat.detach().to(y.dtype) @ y.flatten(2).transpose(1, 2)
+    context = net.context(pooled)[:, None].expand_as(local)
+    raw = net.scale(torch.cat([local, context], dim=-1))[..., 0].float() + net.scale_bias
+    return LandmarkOutput(points, raw.clamp(*_LOG_SCALE_RANGE), net.face(pooled)[:, 0].float())

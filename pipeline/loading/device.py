@@ -24,3 +24,12 @@ def resolve_device(name: str) -> torch.device:
             "--device cpu, or see `visagist doctor`"
         )
     return device
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Return whether the hardware itself multiplies in bfloat16."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Not public in torch, and not there in each of its versions.
+    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, test, bool)()) for test in tests)

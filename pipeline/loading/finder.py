@@ -15,6 +15,7 @@ from ..stages.detect import (
     FaceFinder,
     FileFinder,
 )
+from .device import multiplies_bf16
 from .seam import card, models, weights_errors
 
 
@@ -38,7 +39,9 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
                 facts.path, expected_sha256=facts.sha256
             )
         every = max(1, round(options.detect_every_s * rate))
-        return EmbeddedFinder(cascade.to(device), DetectOptions(every=every))
+        dtype = torch.bfloat16 if multiplies_bf16(device) else torch.float32
+        cascade = cascade.to(device).frozen(dtype)
+        return EmbeddedFinder(cascade, DetectOptions(every=every))
     if options.landmarks == "face-alignment":
         return FaceAlignmentFinder.load(str(device))
     path = Path(options.landmarks)
