@@ -57,23 +57,35 @@ class PictureFolder:
         return self.kept.side
 
 
+def pictures_in(folder: Path, side: int) -> Pictures:
+    """Return all pictures of a folder (and the folders in it), in order of their names.
+
+    Raises:
+        ModelError: there are none, or one cannot be read or is not square.
+    """
+    paths = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES))
+    if not paths:
+        raise ModelError(f"{folder} holds 0 pictures ({', '.join(_SUFFIXES)})")
+    for path in paths[:: max(1, len(paths) // _CHECKED)]:
+        read_square(path, side)
+    return Pictures(paths, side)
+
+
 def open_pictures(folder: Path, side: int) -> PictureFolder:
     """Return the pictures of a folder (and the folders in it), in order of their names.
 
     Raises:
         ModelError: too few pictures, or one cannot be read or is not square.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    paths = pictures_in(folder, side).paths
     if len(paths) < _HELD_OUT:
         raise ModelError(
             f"{folder} holds {len(paths)} pictures; at least {_HELD_OUT} aligned faces are needed "
             f"({', '.join(_SUFFIXES)})"
         )
-    for path in paths[:: max(1, len(paths) // _CHECKED)]:
-        read_square(path, side)
     facts = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in paths)
     kept = tuple(p for n, p in enumerate(paths) if n % _HELD_OUT != _HELD_OUT - 1)
-    held = tuple(paths[_HELD_OUT - 1 :: _HELD_OUT])
+    held = paths[_HELD_OUT - 1 :: _HELD_OUT]
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
     return PictureFolder(Pictures(kept, side), Pictures(held, side), digest)
 

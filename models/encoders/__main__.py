@@ -1,13 +1,15 @@
-"""Train an encoder: `python -m models.encoders train --generator FILE --data DIR --out FILE`."""
+"""Train, use and time encoders: `python -m models.encoders COMMAND --help`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
 from ..base import ModelError
 from ..encoder_command import add_options, run_training
+from ..encoder_tools import add_encode_options, add_time_options, run_encode, run_time
 from ..training import Progress
 
 
@@ -18,9 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add_options(commands.add_parser("train", help="train an encoder of a frozen generator"))
+    add_encode_options(commands.add_parser("encode", help="write the codes of a folder of faces"))
+    add_time_options(commands.add_parser("time", help="time the prepared encoder and its twin"))
     options = parser.parse_args(arguments)
+    run: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
+        "train": lambda o: run_training(o, _show),
+        "encode": run_encode,
+        "time": run_time,
+    }
     try:
-        measures = run_training(options, _show)
+        measures = run[options.command](options)
     except ModelError as e:
         print(f"error: {e}", file=sys.stderr)
         return 1
