@@ -214,7 +214,8 @@ class PortraitModel(nn.Module):
         corners = self.shape.mean[[48, 54]] + torch.einsum(
             "nk,kvc->nvc", fit.coefficients, self.shape.basis[:, [48, 54]]
         )
-        return (corners[:, 1] - corners[:, 0]).norm(dim=1)
+        width: Tensor = (corners[:, 1] - corners[:, 0]).norm(dim=1)
+        return width
 
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
