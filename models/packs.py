@@ -7,7 +7,7 @@ because a pack is made of several.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -115,6 +115,14 @@ class StylePack:
         for entry in self.facts.movers:
             first.setdefault(entry.attribute, _attribute(entry))
         return tuple(first.values())
+
+    def prepared(self, dtype: torch.dtype) -> StylePack:
+        """Return the pack for inference in a precision; codes and pictures stay float32.
+
+        Args:
+            dtype: float32, or bfloat16 where the processor computes in it.
+        """
+        return replace(self, _inverter=self._inverter.prepared(dtype))
 
     def to(self, device: torch.device) -> StylePack:
         """Return the pack with its networks on a device."""

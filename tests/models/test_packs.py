@@ -80,6 +80,19 @@ def _write(folder: Path, **changes: object) -> None:
     write_pack_file(PackFile(name="tiny", licence="CC0", commercial=True, **parts), folder)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)], ids=str
+)
+def test_a_prepared_pack_gives_the_same_codes(
+    folder: Path, dtype: torch.dtype, apart: float
+) -> None:
+    pack = open_pack(folder)
+    faces = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    w, found = pack.encode(faces), pack.prepared(dtype).encode(faces)
+    assert found.dtype == torch.float32
+    assert float((found - w).norm() / w.norm()) < apart
+
+
 def test_a_pack_encodes_moves_and_generates(folder: Path) -> None:
     pack = open_pack(folder)
     faces = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
