@@ -20,7 +20,7 @@ from .packfile import (
     MoverEntry,
     PackFile,
 )
-from .parts import IN_PACKS, MOVERS
+from .parts import MOVERS
 from .store import Card, Store, bound
 
 COMPONENTS_OFFERED: Final = 10
@@ -42,7 +42,7 @@ def assembled(
         PackError: there is no generator, or a part does not fit it.
         WeightsError: a part is bound to another generator.
     """
-    useful = [card for card in new if card.role in IN_PACKS]
+    useful = [card for card in new if card.has_place]
     generators = [card for card in useful if card.role == "generator"]
     pack = existing or _begun(name, generators)
     generator = _generator_of(pack, generators, known)
@@ -61,7 +61,7 @@ def _begun(name: str, generators: Sequence[Card]) -> PackFile:
         raise PackError(
             f"there is no pack {name!r} yet, and a pack begins with its generator: import that "
             f"first (a pSp or e4e checkpoint holds it too): "
-            f"python -m pipeline models import psp_ffhq_encode.pt --as {name}"
+            f"visagist models import psp_ffhq_encode.pt --as {name}"
         )
     card = generators[0]
     entry = GeneratorEntry(

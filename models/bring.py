@@ -72,7 +72,7 @@ def bring(
     cards = [b.card for b in brought]
     name = checked_pack_name(pack) if pack else _chosen_pack(brought, store)
     result, bound_cards = None, dict[str, Card]()
-    if name and any(card.role in IN_PACKS for card in cards):
+    if name and any(card.has_place for card in cards):
         existing = store.read_packs().get(name)
         result, bound_cards = assembled(name, existing, cards, known)
     brought = [replace(b, card=bound_cards.get(b.card.name, b.card)) for b in brought]
@@ -92,21 +92,24 @@ def _looked_at(
 ) -> list[Brought]:
     path = Path(file)
     if file in known and not path.exists():
-        return [Brought(file, known[file], is_new=False)]
+        return [Brought(file, _licensed(known[file], licence), is_new=False)]
     source = ""
     found = []
     for part in recognise(read_checkpoint(path), hints):
         source = source or sha256_of(path)
-        if licence is not None:
-            part = replace(part, licence=licence)
         try:
             card = _known_generator(part, known) or card_of(part, path, source)
         except WeightsError as e:
             raise WeightsError(f"{path}: {e}") from e
         stored = known.get(card.name)
-        item = Brought(path.name, stored or card, stored is None, part.left_aside, part)
+        card = _licensed(stored or card, licence)
+        item = Brought(path.name, card, stored is None, part.left_aside, part)
         found.append(item)
     return found
+
+
+def _licensed(card: Card, licence: Licence | None) -> Card:
+    return card if licence is None else replace(card, licence=licence)
 
 
 def _known_generator(part: Part, known: Mapping[str, Card]) -> Card | None:

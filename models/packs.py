@@ -205,7 +205,7 @@ def open_pack(folder: Path) -> StylePack:
     if facts.encoder is None:
         raise PackError(
             f"pack {facts.name!r} has a generator but no encoder, so it cannot read faces; "
-            f"import one: python -m pipeline models import FILE --as {facts.name}"
+            f"import one: visagist models import FILE --as {facts.name}"
         )
     own = _state(folder, facts.generator)
     mean = own.pop("latent_avg", None)

@@ -43,17 +43,13 @@ class Licence:
 
 
 UNKNOWN: Final = Licence("unknown, treat as non-commercial")
-NVIDIA: Final = Licence("as published: NVIDIA Source Code License, non-commercial")
-RESEARCH: Final = Licence(
-    "as published: MIT code, weights trained on FFHQ with NVIDIA's StyleGAN2, non-commercial"
-)
-INTERDIGITAL: Final = Licence(
-    "as published: InterDigital limited evaluation licence, non-commercial, no redistribution"
-)
-HAIRSTYLE: Final = Licence("as published: CC BY-NC 4.0, non-commercial")
-PARSING: Final = Licence("as published: MIT code, weights trained on non-commercial faces")
-PERCEPTION: Final = Licence("as published: BSD", commercial=True)
-"""Files say nothing of their licence; these are the terms of the published ones of that shape."""
+NVIDIA: Final = Licence("NVIDIA Source Code License, non-commercial")
+RESEARCH: Final = Licence("research, non-commercial (trained with NVIDIA's StyleGAN2 and FFHQ)")
+INTERDIGITAL: Final = Licence("InterDigital evaluation licence, non-commercial, no redistribution")
+HAIRSTYLE: Final = Licence("CC BY-NC 4.0")
+PARSING: Final = Licence("MIT code, trained on non-commercial faces")
+PERCEPTION: Final = Licence("BSD", commercial=True)
+"""Files say nothing of their licence: these are the terms of what was published in that shape."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import Any, Final, get_args
 from . import tensorfile, toml
 from .base import PackError, WeightsError
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
-from .parts import Facts, Licence, Part, Role
+from .parts import IN_PACKS, Facts, Licence, Part, Role
 from .weights import sha256_of
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
@@ -57,6 +57,11 @@ class Card:
     """Name of the file it came in."""
     source_sha256: str
     facts: Facts
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a pack has a place for it."""
+        return self.role in IN_PACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class Store:
             there = ", ".join(self.pack_names()) or "none"
             raise PackError(
                 f"there is no pack {name!r} in {self.home}; imported packs: {there}; make one with "
-                f"python -m pipeline models import FILE --as {name}"
+                f"visagist models import FILE --as {name}"
             )
         return self.packs / name
 
@@ -214,7 +219,7 @@ class Store:
         if users := self.users_of(name):
             raise WeightsError(
                 f"{name} is used by the pack {', '.join(users)}; remove that first: "
-                f"python -m pipeline models remove {users[0]}"
+                f"visagist models remove {users[0]}"
             )
         self._remove_weights(name)
         return [name]

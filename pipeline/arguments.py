@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from .errors import UsageError
+from .models_arguments import add_models_actions
 
 if TYPE_CHECKING:
     from .run import EditRequest
@@ -31,7 +32,7 @@ examples:
 
 LISTINGS = {
     "attrs": "list what can be changed",
-    "models": "list the weights: source, licence, size, SHA-256",
+    "models": "list the weights: source, licence, size, SHA-256; import others",
     "doctor": "say what is installed, what is missing, how to get it",
 }
 """Commands that only show something, with their help."""
@@ -77,6 +78,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name, text in LISTINGS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="print JSON")
+        if name == "models":
+            add_models_actions(command)
         if name == "attrs":
             command.add_argument(
                 "--pack", default=_RENDER.pack, metavar="NAME", help="of this pack"

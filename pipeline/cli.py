@@ -16,11 +16,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .arguments import analysis_of, factors_of, parse, render_of, request_of
-from .errors import UsageError, VisagistError, is_out_of_memory
+from .errors import UsageError, VisagistError, WeightsError, is_out_of_memory
 from .progress import Progress, Silent, counted
 
 if TYPE_CHECKING:
@@ -209,10 +210,54 @@ def _run_attrs(options: argparse.Namespace) -> int:
 
 
 def _run_models(options: argparse.Namespace) -> int:
+    return _MODELS_ACTIONS[options.action or "list"](options)
+
+
+def _list_models(options: argparse.Namespace) -> int:
     from .listings import models
 
     _show(options, models)
     return 0
+
+
+def _import_models(options: argparse.Namespace) -> int:
+    from .listings import imported_text
+    from .loading import ImportRequest, import_weights
+
+    names = [field.name for field in fields(ImportRequest) if field.name != "files"]
+    given_options = {name: getattr(options, name) for name in names}
+    report = import_weights(ImportRequest(tuple(options.files), **given_options))
+    if options.json:
+        print(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+    else:
+        print(imported_text(report))
+    return 0
+
+
+def _verify_models(options: argparse.Namespace) -> int:
+    from .listings import verified_models
+
+    rows = _show(options, verified_models)
+    if bad := [row["name"] for row in rows if row["state"] != "ok"]:
+        raise WeightsError(f"{len(bad)} of {len(rows)} are not as they should be: {', '.join(bad)}")
+    return 0
+
+
+def _remove_models(options: argparse.Namespace) -> int:
+    from .loading import remove_stored
+
+    for name in options.names:
+        for gone in remove_stored(name):
+            print(f"removed {gone}")
+    return 0
+
+
+_MODELS_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list_models,
+    "import": _import_models,
+    "verify": _verify_models,
+    "remove": _remove_models,
+}
 
 
 def _run_doctor(options: argparse.Namespace) -> int:

@@ -7,8 +7,12 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .errors import VisagistError
+
+if TYPE_CHECKING:
+    from .loading import ImportReport
 
 Row = dict[str, str]
 
@@ -51,10 +55,57 @@ def attributes(pack_name: str) -> list[Row]:
 
 
 def models() -> list[Row]:
-    """Return one row per embedded weight file: source, licence, commercial use, size, hash."""
-    from .loading import embedded_weights
+    """Return one row per weight file and imported pack: use, licence, commercial use, size, hash.
 
-    return embedded_weights()
+    Raises:
+        WeightsError: a file is missing, damaged, or not the one expected.
+    """
+    from .loading import embedded_weights, stored_weights
+
+    return [*embedded_weights(), *stored_weights()]
+
+
+def verified_models() -> list[Row]:
+    """Return one row per weight file and pack, embedded ones first: name, state, note.
+
+    Raises:
+        WeightsError: an embedded file is missing, damaged, or not the one expected.
+    """
+    from .loading import embedded_weights, verify_stored
+
+    embedded = [{"name": r["name"], "state": "ok", "note": r["use"]} for r in embedded_weights()]
+    return [*embedded, *verify_stored()]
+
+
+def imported_text(report: ImportReport) -> str:
+    """Return what an import did, in lines for people."""
+    lines: list[str] = []
+    for row in report.rows:
+        lines += [f"{row['file']}: {row['what']}"]
+        lines += [f"  {row['state']}: {row['name']}, {row['size']}"]
+        lines += [f"  licence: {row['licence']}; commercial use: {row['commercial use']}"]
+        if row["left aside"]:
+            lines += [f"  left aside: {row['left aside']}"]
+    lines += [f"store: {report.store}", *_next_step(report)]
+    return "\n".join(lines)
+
+
+def _next_step(report: ImportReport) -> list[str]:
+    if not report.pack and not report.loose:
+        return ["for training and evaluation; packs do without it"]
+    if not report.pack:
+        names = " ".join(report.loose)
+        return ["in no pack yet", f"next: visagist models import {names} --as NAME"]
+    lines = [f"pack {report.pack}: {report.contents}"]
+    if report.lacks:
+        needs = " and ".join(report.lacks)
+        return [
+            *lines,
+            f"it lacks {needs}",
+            f"next: visagist models import FILE --as {report.pack}",
+        ]
+    attribute = report.attributes[0]
+    return [*lines, f"next: visagist edit VIDEO --pack {report.pack} --attr {attribute}"]
 
 
 def doctor() -> list[Row]:
@@ -142,10 +193,12 @@ def _encoders() -> Iterator[Row]:
 
 def _weights() -> Iterator[Row]:
     try:
-        from .loading import embedded_weights
+        from .loading import embedded_weights, store_folder, stored_packs
 
         for weight in embedded_weights():
             yield _row(f"weights {weight['name']}", True, weight["size"], weight["licence"])
+        packs = ", ".join(stored_packs()) or "none"
+        yield _row("imported packs", True, packs, f"in {store_folder()}")
     except VisagistError as e:
         yield _row("weights", False, "–", str(e))
     except (ImportError, OSError) as e:

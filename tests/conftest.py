@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,18 @@ def shared() -> Path:
 
 
 Pictures = list[NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Weights that the user of this machine imported play no part."""
+    before = os.environ.get("VISAGIST_HOME")
+    os.environ["VISAGIST_HOME"] = str(tmp_path_factory.mktemp("home") / "visagist")
+    yield
+    if before is None:
+        del os.environ["VISAGIST_HOME"]
+    else:
+        os.environ["VISAGIST_HOME"] = before
 
 
 @pytest.fixture(scope="session", autouse=True)

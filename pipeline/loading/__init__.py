@@ -10,5 +10,29 @@ from .device import resolve_device
 from .finder import finder_hash, load_finder
 from .listing import embedded_weights
 from .packs import load_pack
+from .store import (
+    ImportReport,
+    ImportRequest,
+    import_weights,
+    remove_stored,
+    store_folder,
+    stored_packs,
+    stored_weights,
+    verify_stored,
+)
 
-__all__ = ["embedded_weights", "finder_hash", "load_finder", "load_pack", "resolve_device"]
+__all__ = [
+    "ImportReport",
+    "ImportRequest",
+    "embedded_weights",
+    "finder_hash",
+    "import_weights",
+    "load_finder",
+    "load_pack",
+    "remove_stored",
+    "resolve_device",
+    "store_folder",
+    "stored_packs",
+    "stored_weights",
+    "verify_stored",
+]

@@ -1,0 +1,59 @@
+"""What can be typed after `models`: import, list, verify, remove."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_models_actions(command: argparse.ArgumentParser) -> None:
+    """Add `import`, `list`, `verify` and `remove`; without one, `models` lists."""
+    actions = command.add_subparsers(metavar="ACTION", dest="action")
+    bring = actions.add_parser(
+        "import",
+        help="bring weight files of others",
+        description="Recognise weight files by their content, check them, and store their tensors. "
+        "Nothing in a file is executed and nothing is downloaded.",
+    )
+    bring.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="pSp, e4e and ReStyle checkpoints, StyleGAN2 generators, tnet_K.pth.tar, directions, "
+        "...; or the name of weights in the store",
+    )
+    bring.add_argument(
+        "--as",
+        dest="pack",
+        default="",
+        metavar="PACK",
+        help="put them into this pack (default: the pack of their generator, or the only one)",
+    )
+    bring.add_argument(
+        "--attribute",
+        default="",
+        metavar="NAME",
+        help="what a latent transformer or direction moves (default: as its file name says)",
+    )
+    bring.add_argument(
+        "--kind",
+        default="",
+        metavar="NAME",
+        help="which encoder, if the file does not say: psp | e4e | restyle-psp | restyle-e4e | w",
+    )
+    bring.add_argument(
+        "--licence",
+        default="",
+        metavar="TEXT",
+        help="of these weights (default: that of the published ones, or unknown)",
+    )
+    bring.add_argument(
+        "--commercial", action="store_true", help="that licence allows commercial use"
+    )
+    listing = actions.add_parser("list", help="list the weights (the default)")
+    verify = actions.add_parser("verify", help="read every file and compare it with its SHA-256")
+    remove = actions.add_parser("remove", help="remove imported packs or weights")
+    remove.add_argument("names", nargs="+", metavar="NAME", help="as `visagist models` lists them")
+    for action in (bring, listing, verify):
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
+        )
