@@ -31,7 +31,7 @@ class Halving:
         start = 0
         while start < len(batch):
             size = min(len(batch) - start, self.limit or len(batch))
-            part = batch if size == len(batch) else batch.rows(start, start + size)
+            part = batch if size == len(batch) else batch.rows(slice(start, start + size))
             try:
                 made = call(part)
             except (RuntimeError, MemoryError) as e:

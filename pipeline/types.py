@@ -247,9 +247,8 @@ class AlignedBatch:
     def __len__(self) -> int:
         return int(self.images.shape[0])
 
-    def rows(self, start: int, stop: int) -> AlignedBatch:
+    def rows(self, part: slice | list[int]) -> AlignedBatch:
         """Return some of the crops, as a batch."""
-        part = slice(start, stop)
         return AlignedBatch(
             images=self.images[part],
             crop_to_frame=self.crop_to_frame[part],

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ..imaging.parsing import Region
 from ..types import AlignedBatch, Codes, EditedBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-Region = Literal["face", "hair", "hat", "ears", "neck"]
-"""Part of a picture that an edit may change; all but the face need a network that tells them."""
 FACE: frozenset[Region] = frozenset({"face"})
 
 
@@ -122,6 +121,11 @@ class Pack(Protocol):
     @property
     def hashes(self) -> Mapping[str, str]:
         """SHA-256 of every weight file, by file name."""
+        ...
+
+    @property
+    def regions(self) -> frozenset[Region]:
+        """Parts of a picture it can tell, so that an edit of them reaches all of them."""
         ...
 
     @property

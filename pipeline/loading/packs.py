@@ -1,6 +1,9 @@
-"""Packs by name."""
+"""Packs by name: the portrait, the embedded StyleGAN2 pack, and those that were imported."""
 
 from __future__ import annotations
+
+import difflib
+from pathlib import Path
 
 import torch
 
@@ -8,6 +11,11 @@ from ..config import Precision, Transfer
 from ..editors import Pack
 from ..errors import UsageError
 from .portrait import load_portrait
+from .seam import models
+from .style import load_style
+
+_EMBEDDED = "mini"
+"""Folder in `models` of the StyleGAN2 pack that ships with the program."""
 
 
 def load_pack(
@@ -20,20 +28,41 @@ def load_pack(
     """Return a pack: a latent model and what moves its codes.
 
     Args:
-        name: `portrait`.
+        name: one of `pack_names`.
         device: where the networks run.
         transfer: how an edit reaches the pixels; None: what the pack is made for.
-        precision: of the networks.
+        precision: of large networks.
 
     Raises:
         UsageError: there is no such pack, or it cannot transfer as asked.
         WeightsError: a weight file is missing, damaged, or not the one expected.
     """
-    if name != "portrait":
-        raise UsageError(f"unknown pack {name!r}; accepted: portrait")
-    if transfer == "replace":
+    if name == "portrait":
+        if transfer == "replace":
+            raise UsageError(
+                "the portrait pack generates no whole face to replace one; use --transfer delta, "
+                "or another --pack"
+            )
+        return load_portrait(device)
+    folders = _folders()
+    if name not in folders:
+        known = pack_names()
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            "the portrait pack generates no whole face to replace one; use --transfer delta, or "
-            "another --pack"
+            f"unknown pack {name!r}; {hint}accepted: {', '.join(known)}, or one you bring with "
+            "`visagist models import FILE --as NAME`"
         )
-    return load_portrait(device)
+    usual: Transfer = "delta" if name == _EMBEDDED else "replace"
+    return load_style(folders[name], device, transfer=transfer or usual, precision=precision)
+
+
+def pack_names() -> list[str]:
+    """Return the names of all packs that are there."""
+    return ["portrait", *_folders()]
+
+
+def _folders() -> dict[str, Path]:
+    """Return the folders of the StyleGAN2 packs by name."""
+    embedded = Path(models("base").__file__).parent / _EMBEDDED
+    return {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..editors import Attribute
-from ..editors._base import FACE, CodeRule, Mover, Region
+from ..editors._base import FACE, CodeRule, Mover
+from ..imaging.parsing import Region
 from ..types import AlignedBatch, Codes, EditedBatch
 from .seam import card, models, usage_errors, weights_errors
 
@@ -80,6 +81,7 @@ class PortraitPack:
     hashes: Mapping[str, str]
     _device: torch.device
     settings: Mapping[str, str] = field(default_factory=lambda: {"transfer": "delta"})
+    regions: frozenset[Region] = FACE
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel, Region
+from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel
 from ..imaging.occlusion import visible_face
+from ..imaging.parsing import Region
 from ..types import AlignedBatch, Codes, EditedBatch
 
 

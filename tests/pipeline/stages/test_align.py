@@ -200,7 +200,7 @@ def test_the_ffhq_square_of_a_face_is_steadied_over_time() -> None:
 
 def test_some_rows_of_a_batch_are_a_batch() -> None:
     batch = only_batch(track_of(moving()), FfhqSquare())
-    part = batch.rows(1, 3)
+    part = batch.rows(slice(1, 3))
     assert len(part) == 2
     assert part.frame_index.tolist() == [1, 2]
     assert torch.equal(part.images, batch.images[1:3])

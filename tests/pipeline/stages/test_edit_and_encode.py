@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.editors._base import FACE, CodeRule, Region
+from pipeline.editors._base import FACE, CodeRule
+from pipeline.imaging.parsing import Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
 from pipeline.stages.encode import SampledCodes, encode, hold, sample_key, sampled
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack

@@ -1,0 +1,98 @@
+"""Dense flow between two pictures of one face: where every pixel of the second comes from.
+
+Horn & Schunck, "Determining optical flow" (Artificial Intelligence, 1981), coarse to fine with
+warping (Brox et al., "High accuracy optical flow estimation based on a theory for warping", ECCV
+2004): the field u minimises Σ ψ(|after(x) - before(x + u)|²) + α²·|∇u|². It is smooth by
+construction and fills in where a picture is flat; a redescending weight (Cauchy's) keeps what has
+no counterpart (teeth behind opening lips) from dragging its surroundings along.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .sampling import blurred, resized, sample
+
+SIDE = 128
+"""Flow is found on pictures of this side [px]: faces deform smoothly."""
+_COARSEST = 16
+_WARPS = 3
+"""Linearisations per resolution."""
+_SWEEPS = 20
+"""Relaxations per linearisation."""
+_STIFFNESS = 0.03
+"""α², in squared picture units ([-1, 1]) per squared pixel."""
+_ROBUST = 0.05
+"""Difference ([-1, 1] units) at which a pixel counts half; beyond, it soon counts for nothing."""
+
+
+def flow_between(before: Tensor, after: Tensor) -> Tensor:
+    """(N, SIDE, SIDE, 2) float32 (x, y) in sides of the picture: after(p) ≈ before(p + flow(p)).
+
+    Args:
+        before, after: (N, 3, S, S) float32 in [-1, 1], of any side.
+    """
+    first, second = resized(before.float(), SIDE), resized(after.float(), SIDE)
+    side = _COARSEST
+    flow = first.new_zeros(len(first), 2, side, side)
+    while True:
+        flow = _refined(resized(first, side), resized(second, side), flow)
+        if side == SIDE:
+            return (flow / side).permute(0, 2, 3, 1)
+        side *= 2
+        flow = 2 * F.interpolate(flow, (side, side), mode="bilinear", align_corners=False)
+
+
+def _refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
+    """(N, 2, s, s) flow [px], better than the one given, at one resolution."""
+    side = before.shape[-1]
+    line = torch.arange(side, dtype=flow.dtype, device=flow.device)
+    here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
+    before, after = blurred(before, 0.6), blurred(after, 0.6)
+    after_x, after_y = _gradients(after)
+    for _ in range(_WARPS):
+        warped = sample(before, here + flow.permute(0, 2, 3, 1))
+        warped_x, warped_y = _gradients(warped)
+        x, y = 0.5 * (warped_x + after_x), 0.5 * (warped_y + after_y)
+        rest = warped - after
+        weight = 1 / (1 + rest.square().sum(1, keepdim=True) / _ROBUST**2)
+        flow = _relaxed(flow, x, y, rest, weight)
+    return flow
+
+
+def _gradients(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences along x and y, (N, C, s, s) each."""
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    x = 0.5 * (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2])
+    y = 0.5 * (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1])
+    return x, y
+
+
+def _relaxed(flow: Tensor, x: Tensor, y: Tensor, rest: Tensor, weight: Tensor) -> Tensor:
+    """(N, 2, s, s) minimiser of the linearised energy round a flow, by Jacobi sweeps.
+
+    Per pixel (A + α²·1)·u = α²·mean + A·u₀ - b with A = Σ w·g gᵀ, b = Σ w·g·rest over channels.
+    """
+    xx, yy = (weight * x * x).sum(1), (weight * y * y).sum(1)
+    xy = (weight * x * y).sum(1)
+    u0, v0 = flow.unbind(1)
+    right_u = xx * u0 + xy * v0 - (weight * x * rest).sum(1)
+    right_v = xy * u0 + yy * v0 - (weight * y * rest).sum(1)
+    a, d = xx + _STIFFNESS, yy + _STIFFNESS
+    scale = 1.0 / (a * d - xy * xy)
+    for _ in range(_SWEEPS):
+        mean = _neighbours(flow)
+        p, q = right_u + _STIFFNESS * mean[:, 0], right_v + _STIFFNESS * mean[:, 1]
+        flow = torch.stack([(d * p - xy * q) * scale, (a * q - xy * p) * scale], 1)
+    return flow
+
+
+def _neighbours(flow: Tensor) -> Tensor:
+    """Weighted mean of the eight neighbours (Horn & Schunck's 1/6 and 1/12)."""
+    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
+    up, down, mid = padded[..., :-2, :], padded[..., 2:, :], padded[..., 1:-1, :]
+    beside = up[..., 1:-1] + down[..., 1:-1] + mid[..., :-2] + mid[..., 2:]
+    corners = up[..., :-2] + up[..., 2:] + down[..., :-2] + down[..., 2:]
+    return beside / 6 + corners / 12

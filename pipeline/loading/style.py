@@ -1,0 +1,214 @@
+"""A StyleGAN2 pack, seen as the pipeline sees any pack.
+
+Faces come in upright crops of the clip's own pixels; the encoder sees the square that FFHQ would
+cut out of them, the generator draws such a square. *Replace* puts the drawn face into the crop, as
+published (Yao et al., ICCV 2021). *Delta* draws the face before and after the edit and carries only
+the change onto the crop (`imaging/transfer.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import Precision, Transfer
+from ..editors import Attribute
+from ..editors._base import FACE, CodeRule, Mover
+from ..imaging.geometry import Affine, ffhq_quad, quad_to_matrix
+from ..imaging.masks import face_mask
+from ..imaging.parsing import REGIONS, Region, region_mask
+from ..imaging.sampling import resized
+from ..imaging.transfer import deform, from_crop, onto_crop
+from ..types import AlignedBatch, Codes, EditedBatch
+from .precision import is_bf16
+from .seam import models, usage_errors, weights_errors
+
+if TYPE_CHECKING:
+    from models.packs import StylePack as Networks
+
+_MOVING_SHARE = 11 / 18
+"""First part of a W+ code that follows the face: the layers that an edit moves too (0–10 of 18,
+pictures up to 128 px). The finer ones draw texture, which would flicker."""
+_SMOOTHING_S = 0.1
+"""Sigma of the smoothing of codes over time [s]: mouths open and close in a fifth of a second."""
+_DELTA_HZ = 12.5
+"""Frames encoded per second for delta transfer; for replace every frame is."""
+_PARSING_PX = 512
+"""Side of the pictures that the parsing network was made for."""
+_GROW, _FEATHER = {"replace": 0.05, "delta": 0.45}, {"replace": 0.2, "delta": 0.6}
+"""Of the face's outline, outwards, and the width of its soft edge [outer eye distances]. What is
+pasted ends at the face; a deformation needs room to fade out in."""
+_DELTA_EDGE = 0.1
+"""Share of a deformation from which on its pixels are wholly those of the edit."""
+
+
+class StyleLatentModel:
+    """Encoder and generator of a StyleGAN2 pack."""
+
+    def __init__(
+        self, networks: Networks, transfer: Transfer, device: torch.device, *, bf16: bool
+    ) -> None:
+        self.crop_side: float | None = None
+        every = transfer == "replace"
+        self.codes = CodeRule(
+            samples_hz=np.inf if every else _DELTA_HZ,
+            moving_layers=round(_MOVING_SHARE * networks.layers),
+            smoothing_s=_SMOOTHING_S,
+        )
+        self._networks = networks
+        self._transfer: Transfer = transfer
+        self._device = device
+        self._bf16 = bf16
+
+    def encode(self, batch: AlignedBatch) -> Codes:
+        """Return the W+ codes of N crops."""
+        squares = from_crop(batch.images, _squares(batch), self._networks.encoder_size)
+        with self._precision():
+            w = self._networks.encode(squares.clamp(-1, 1)).float()
+        return Codes(w=w, state=w.new_zeros(len(w), 0))
+
+    def reconstruct(self, codes: Codes) -> Tensor:
+        """Return what the generator draws, (N, 3, S, S) in [-1, 1]."""
+        return self._drawn(codes.w).clamp(-1, 1)
+
+    def settle(self, state: Tensor, rate: float) -> Tensor:
+        """Return the state (T, 0): these codes have none."""
+        del rate
+        return state
+
+    def render(
+        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
+    ) -> EditedBatch:
+        """Carry what lies between two codes into the crops; where they are equal, nothing."""
+        moved = (before.w != after.w).flatten(1).any(1)
+        images, masks = batch.images.clone(), torch.zeros_like(batch.images[:, :1])
+        if moved.any():
+            part = batch.rows(torch.nonzero(moved)[:, 0].tolist())
+            images[moved], masks[moved] = self._changed(
+                part, before.w[moved], after.w[moved], regions
+            )
+        return EditedBatch(batch, images, masks)
+
+    def _changed(
+        self, batch: AlignedBatch, before: Tensor, after: Tensor, regions: frozenset[Region]
+    ) -> tuple[Tensor, Tensor]:
+        """Images and masks of crops whose codes were moved."""
+        squares, side = _squares(batch), batch.images.shape[-1]
+        drawn = self._drawn(after)
+        mask = self._mask(batch, squares, drawn, regions)
+        if self._transfer == "delta":
+            images = deform(batch.images, self._drawn(before), drawn, squares, mask)
+            # The change itself fades with the mask: mixing once more would leave double lines.
+            return images, (mask / _DELTA_EDGE).clamp(max=1)
+        # Where a face comes or goes, all that was drawn of it fades, not its edit alone.
+        share = batch.weights[:, None, None, None]
+        return onto_crop(drawn, squares, side).clamp(-1, 1), mask * share
+
+    def _mask(
+        self, batch: AlignedBatch, squares: Affine, drawn: Tensor, regions: frozenset[Region]
+    ) -> Tensor:
+        """(N, 1, S, S) how much of a change the crops may take, 0–1."""
+        side = batch.images.shape[-1]
+        grow, feather = _GROW[self._transfer], _FEATHER[self._transfer]
+        face = face_mask(batch.landmarks, side, grow=grow, feather=feather)
+        if regions == FACE:
+            return face
+        pictures = [from_crop(batch.images, squares, _PARSING_PX), resized(drawn, _PARSING_PX)]
+        found = [self._parsed(picture, regions) for picture in pictures]
+        parts = [onto_crop(part, squares, side).clamp(0, 1) for part in found if part is not None]
+        for part in parts:
+            face = torch.maximum(face, part)
+        return face
+
+    def _parsed(self, pictures: Tensor, regions: frozenset[Region]) -> Tensor | None:
+        """(N, 1, S, S) soft mask of some regions of the square, if the pack tells them."""
+        with self._precision():
+            labels = self._networks.parse(pictures.clamp(-1, 1))
+        return None if labels is None else region_mask(labels, regions)
+
+    def _drawn(self, w: Tensor) -> Tensor:
+        """(N, 3, g, g) float32 the generator's pictures."""
+        with self._precision():
+            return self._networks.generate(w).float()
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            yield
+
+
+def _squares(batch: AlignedBatch) -> Affine:
+    """(N, 3, 3) unit square → crop px, of the square that FFHQ would cut out."""
+    quads = batch.quads
+    if quads is None:
+        quads = ffhq_quad(batch.landmarks.double().cpu().numpy())
+    out = quad_to_matrix(quads, 1)
+    # `quad_to_matrix` speaks of pixel centres, the unit square of edges: half a unit apart.
+    out[:, :2, 2] -= 0.5 * (out[:, :2, 0] + out[:, :2, 1])
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStylePack:
+    """A StyleGAN2 pack: generator, encoder, movers, perhaps face parsing."""
+
+    name: str
+    model: StyleLatentModel
+    hashes: Mapping[str, str]
+    attributes: tuple[Attribute, ...]
+    settings: Mapping[str, str]
+    regions: frozenset[Region]
+    _networks: Networks
+
+    def mover(self, editor: str, attribute: str) -> Mover:
+        """Return what moves codes along an attribute, by the name of a latent editor.
+
+        Raises:
+            UsageError: the pack has no such mover.
+            WeightsError: its file cannot be used.
+        """
+        with usage_errors():
+            return self._networks.mover(editor, attribute)
+
+
+def load_style(
+    folder: Path, device: torch.device, *, transfer: Transfer, precision: Precision
+) -> LoadedStylePack:
+    """Return the pack of a folder, on a device.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
+    """
+    with weights_errors():
+        networks: Networks = models("packs").open_pack(folder).to(device)
+        hashes = dict(networks.hashes)
+    bf16 = is_bf16(precision, device, networks.size)
+    return LoadedStylePack(
+        name=networks.name,
+        model=StyleLatentModel(networks, transfer, device, bf16=bf16),
+        hashes=hashes,
+        attributes=_attributes(networks),
+        settings={"transfer": transfer, "precision": "bf16" if bf16 else "fp32"},
+        regions=FACE if networks.facts.parsing is None else frozenset(REGIONS),
+        _networks=networks,
+    )
+
+
+def _attributes(networks: Networks) -> tuple[Attribute, ...]:
+    """What the pack can change, with the parts of a head that the published edits touch."""
+    published = models("latent_transformer").CELEBA_ATTRIBUTES
+    regions = {name: a.regions for a in published for name in (a.name, *a.aliases)}
+    return tuple(
+        Attribute(
+            *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
+            regions=frozenset(regions.get(a.name, FACE)),
+        )
+        for a in networks.attributes
+    )
