@@ -8,6 +8,7 @@ weight-producing layer, which the published file lists ten times over: here it e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..base import ModelInputError, WeightsError
+from ..base import ModelInputError
 from ..ops.linear import EqualLinear
 from ..state_dicts import Shapes, expected_shapes, fill
 from .blocks import MAP_SLOPE
 
 _SHARED = "shared_weight_hypernet."
+_ALIAS = re.compile(r"refinement_blocks\.(?P<slot>\d+)\.hypernet\.(?P<name>\w+)")
+"""A name under which the published file repeats a shared tensor."""
 _KERNEL = 3
 
 
@@ -214,16 +217,13 @@ def expected_hypernetwork() -> Shapes:
 def without_aliases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a hypernetwork's state dict with the shared tensors once: 1.3 GB instead of 6.3.
 
-    Raises:
-        WeightsError: a name that should repeat the shared tensor holds another one.
+    Should the names hold different numbers, which no published file has, those of the last block
+    count: that is what loading one after another into one tensor leaves there.
     """
-    kept = {}
-    for key, value in state.items():
-        shared = _original(key)
-        if shared is None:
-            kept[key] = value
-        elif shared in state and not _same(value, state[shared]):
-            raise WeightsError(f"{key} differs from {shared}, which it should repeat")
+    kept = {key: value for key, value in state.items() if not _ALIAS.fullmatch(key)}
+    aliases = [match for key in state if (match := _ALIAS.fullmatch(key))]
+    for match in sorted(aliases, key=lambda match: int(match["slot"])):
+        kept[_SHARED + match["name"]] = state[match.string]
     return kept
 
 
@@ -243,17 +243,6 @@ def load_hypernetwork(state: Mapping[str, Tensor], shape: HyperShape | None = No
         for key, value in producer.items():
             full[f"refinement_blocks.{slot}.hypernet.{key.removeprefix(_SHARED)}"] = value
     return fill(lambda: HyperNetwork(shape), full, what="a HyperStyle hypernetwork")
-
-
-def _original(key: str) -> str | None:
-    """Return the first name of a tensor that a key repeats, or None."""
-    if not key.startswith("refinement_blocks.") or ".hypernet." not in key:
-        return None
-    return _SHARED + key.split(".hypernet.")[1]
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and (a.data_ptr() == b.data_ptr() or bool(torch.equal(a, b)))
 
 
 def _convolutions(widths: list[int], *, first_stride: int) -> nn.Sequential:
