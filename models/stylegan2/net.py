@@ -47,6 +47,20 @@ def resolved_channels(size: int, channels: Mapping[int, int] | None) -> dict[int
     return {side: width[side] for side in usual}
 
 
+def expanded(w: Tensor, layers: int, style_dim: int) -> Tensor:
+    """Return codes (N, L, D) for w (N, L, D) or (N, D).
+
+    Raises:
+        ModelInputError: w has another shape.
+    """
+    codes = w[:, None].expand(-1, layers, -1) if w.dim() == 2 else w
+    if codes.dim() != 3 or codes.shape[1:] != (layers, style_dim):
+        raise ModelInputError(
+            f"expected codes (N, {layers}, {style_dim}) or (N, {style_dim}), got {tuple(w.shape)}"
+        )
+    return codes
+
+
 class Generator(nn.Module):
     """W+ codes to pictures; `mapping` takes Z to W.
 
@@ -116,18 +130,12 @@ class Generator(nn.Module):
         Raises:
             ModelInputError: w has another shape.
         """
-        if w.dim() == 2:
-            w = w[:, None].expand(-1, self.layers, -1)
-        if w.dim() != 3 or w.shape[1:] != (self.layers, self.style_dim):
-            raise ModelInputError(
-                f"expected codes (N, {self.layers}, {self.style_dim}) or (N, {self.style_dim}), "
-                f"got {tuple(w.shape)}"
-            )
+        codes = expanded(w, self.layers, self.style_dim)
         with torch.autocast(w.device.type, enabled=False):
-            rows = w.float().unbind(1)
+            rows = codes.float().unbind(1)
             return [
                 layer.conv.modulation(rows[row])
-                for layer, row in zip(self._styled_layers(), self.style_rows(), strict=True)
+                for layer, row in zip(self.styled_layers(), self.style_rows(), strict=True)
             ]
 
     def style_rows(self) -> list[int]:
@@ -163,9 +171,10 @@ class Generator(nn.Module):
 
     def style_sizes(self) -> list[int]:
         """Return the dimensions of each S code, in the order of `styles`."""
-        return [layer.conv.weight.shape[2] for layer in self._styled_layers()]
+        return [layer.conv.weight.shape[2] for layer in self.styled_layers()]
 
-    def _styled_layers(self) -> list[StyledConv | ToRGB]:
+    def styled_layers(self) -> list[StyledConv | ToRGB]:
+        """Return the layers that a style reaches, in the order of `styles`."""
         layers: list[nn.Module] = [self.conv1, self.to_rgb1]
         for block, to_rgb in enumerate(self.to_rgbs):
             layers += [self.convs[2 * block], self.convs[2 * block + 1], to_rgb]
