@@ -79,6 +79,8 @@ class StylePack:
     _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
     """None or one: read when first asked for."""
+    dtype: torch.dtype | None = None
+    """Precision the pack was prepared for; None: as it was opened."""
 
     @property
     def name(self) -> str:
@@ -122,7 +124,7 @@ class StylePack:
         Args:
             dtype: float32, or bfloat16 where the processor computes in it.
         """
-        return replace(self, _inverter=self._inverter.prepared(dtype))
+        return replace(self, _inverter=self._inverter.prepared(dtype), _parsers=[], dtype=dtype)
 
     def to(self, device: torch.device) -> StylePack:
         """Return the pack with its networks on a device."""
@@ -132,6 +134,7 @@ class StylePack:
             device,
             self._generator.to(device),
             self._inverter.to(device),
+            dtype=self.dtype,
         )
 
     @torch.no_grad()
@@ -190,6 +193,7 @@ class StylePack:
             return None
         if not self._parsers:
             net = bisenet.load(_state(self.folder, self.facts.parsing))
+            net = net if self.dtype is None else net.prepared(self.dtype)
             self._parsers.append(net.to(self.device))
         return bisenet.parse(self._parsers[0], images)
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import ModelInputError
+from ..ops.convert import channels_last, in_precision
 from ..state_dicts import Shapes, expected_shapes, fill, randomised
 from .labels import Label
 
@@ -176,7 +177,7 @@ class ParsingNet(nn.Module):
         self.conv_out32 = _Head(shape.context, shape.head, shape.labels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, labels, H, W) float32.
+        """Return logits (N, labels, H, W) float32, computed in the precision of the weights.
 
         Args:
             images: (N, 3, H, W) float32 RGB, ImageNet-normalised; H and W multiples of 32,
@@ -185,13 +186,13 @@ class ParsingNet(nn.Module):
         Raises:
             ModelInputError: other shapes.
         """
-        eighth, context, _ = self.cp(_checked(images))
+        eighth, context, _ = self.cp(self._checked(images))
         return _to_pixels(self.conv_out(self.ffm(eighth, context)), images)
 
     def with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the logits and those of the two heads that only training uses, each
         (N, labels, H, W); see `forward`."""
-        eighth, context, context16 = self.cp(_checked(images))
+        eighth, context, context16 = self.cp(self._checked(images))
         maps = (
             self.conv_out(self.ffm(eighth, context)),
             self.conv_out16(context),
@@ -200,18 +201,28 @@ class ParsingNet(nn.Module):
         main, second, third = (_to_pixels(x, images) for x in maps)
         return main, second, third
 
+    def prepared(self, dtype: torch.dtype = torch.float32) -> ParsingNet:
+        """Return the network for inference in a precision; logits stay float32, pictures too.
 
-def _checked(images: Tensor) -> Tensor:
-    if images.dim() != 4 or images.shape[1] != 3 or images.shape[2] % 32 or images.shape[3] % 32:
-        raise ModelInputError(
-            "the parsing network takes normalised RGB (N, 3, H, W) with sides that are multiples "
-            f"of 32, got {tuple(images.shape)}; parse() prepares ordinary pictures"
-        )
-    return images
+        bfloat16 where the processor computes in it, float16 on a GPU.
+        """
+        return in_precision(self, dtype)
+
+    def _checked(self, images: Tensor) -> Tensor:
+        shape = images.shape
+        if images.dim() != 4 or shape[1] != 3 or shape[2] % 32 or shape[3] % 32:
+            raise ModelInputError(
+                "the parsing network takes normalised RGB (N, 3, H, W) with sides that are "
+                f"multiples of 32, got {tuple(shape)}; parse() prepares ordinary pictures"
+            )
+        kernel = self.cp.resnet.conv1.weight
+        if kernel.is_contiguous(memory_format=torch.channels_last):
+            return channels_last(images, kernel.dtype)
+        return images.to(kernel.dtype)
 
 
 def _to_pixels(logits: Tensor, images: Tensor) -> Tensor:
-    return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=True)
+    return F.interpolate(logits.float(), size=images.shape[2:], mode="bilinear", align_corners=True)
 
 
 def expected() -> Shapes:

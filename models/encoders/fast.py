@@ -10,6 +10,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from ..ops.convert import channels_last, in_precision
 from ..ops.irse_fused import fused
 from .blocks import Encoder
 
@@ -31,40 +32,10 @@ class FastEncoder(nn.Module):
         inner = copy.copy(plain)
         inner._modules = dict(plain._modules)
         inner.input_layer, inner.body = fused(plain)
-        self.inner = _converted(inner, dtype)
+        self.inner = in_precision(inner, dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return offsets (N, layers, code) float32 from images (N, channels, size, size) float32
         in [-1, 1]; see the plain encoder."""
-        x = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        offsets: Tensor = self.inner(x)
+        offsets: Tensor = self.inner(channels_last(images, self.dtype))
         return offsets.float()
-
-
-def _converted(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Return a copy of a module in another precision, kernels channels-last.
-
-    Leaf by leaf, on the module's own tables: a deep copy in float32 first would need another
-    gigabyte, and building the class again would not know of the fused layers.
-    """
-    twin = copy.copy(module)
-    twin._modules = {
-        name: None if child is None else _converted(child, dtype)
-        for name, child in module._modules.items()
-    }
-    twin._parameters = {
-        name: value if value is None else nn.Parameter(_stored(value, dtype), requires_grad=False)
-        for name, value in module._parameters.items()
-    }
-    twin._buffers = {
-        name: value if value is None else _stored(value, dtype)
-        for name, value in module._buffers.items()
-    }
-    return twin
-
-
-def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
-    if not value.is_floating_point():
-        return value
-    layout = torch.channels_last if value.dim() == 4 else torch.preserve_format
-    return value.detach().to(dtype, memory_format=layout)

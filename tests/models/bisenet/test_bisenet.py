@@ -43,6 +43,20 @@ def test_a_picture_is_parsed_the_same_alone_and_in_a_batch() -> None:
     torch.testing.assert_close(net(x), alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "alike"), [(torch.float32, 1.0), (torch.bfloat16, 0.97)], ids=str
+)
+def test_the_prepared_network_gives_the_labels_of_its_twin(
+    dtype: torch.dtype, alike: float
+) -> None:
+    net, x = tiny(), torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    prepared = net.prepared(dtype)
+    assert prepared(x).dtype == torch.float32
+    same = parse(prepared, x, side=64) == parse(net, x, side=64)
+    assert float(same.float().mean()) >= alike
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+
+
 def test_labels_come_back_at_the_size_of_the_picture() -> None:
     labels = parse(tiny(), torch.rand(2, 3, 100, 80) * 2 - 1, side=64)
     assert labels.shape == (2, 100, 80)
