@@ -24,7 +24,7 @@ from . import tensorfile, toml
 from .base import PackError, WeightsError
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
 from .parts import IN_PACKS, Facts, Licence, Part, Role
-from .weights import sha256_of
+from .weights import load_safetensors, sha256_of
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
 _PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -103,6 +103,19 @@ class Store:
         """
         found = sorted(self.weights.glob("*.toml")) if self.weights.is_dir() else []
         return {path.stem: _read_card(path) for path in found}
+
+    def load(self, name: str) -> Part:
+        """Return a stored part with its tensors, checked against its hash.
+
+        Raises:
+            WeightsError: there is none of that name, or its file is missing or damaged.
+        """
+        card = self.cards().get(name)
+        if card is None:
+            raise WeightsError(f"nothing called {name!r} was imported; see `visagist models`")
+        tensors, _ = load_safetensors(self.path_of(name), expected_sha256=card.sha256)
+        slug = name.rpartition("-")[0]
+        return Part(card.role, card.title, slug, tensors, card.licence, card.facts)
 
     def put(self, part: Part, card: Card) -> None:
         """Write the tensors of a part, then its card.
