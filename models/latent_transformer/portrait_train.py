@@ -218,14 +218,25 @@ def _calibrate(
     attribute: PortraitAttribute,
     reader: Tensor,
 ) -> None:
-    """Make one unit of strength move the code as far along the regression direction as one SD of
-    the rating does."""
+    """Make one unit of strength change what is read from a code as much as one SD of the rating
+    does among faces.
+
+    The regression direction alone would fall short by what its covariates keep from moving: a smile
+    with closed lips reads as three quarters of one.
+    """
     target = codes.names.index(attribute.rated)
     net.level.copy_(reader[:, target])
+    one_sd = _slope(codes.w @ reader[:-1, target], codes.column(attribute.rated))
     with torch.no_grad():
         mean = net.direction(codes.w).mean(dim=0)
-    reach = reader[:-1, target] @ baseline.vector
-    net.unit.copy_(reach / (reader[:-1, target] @ mean))
+    net.unit.copy_(one_sd / (reader[:-1, target] @ mean))
+    baseline.vector.mul_(one_sd / (reader[:-1, target] @ baseline.vector))
+
+
+def _slope(y: Tensor, x: Tensor) -> Tensor:
+    """Return by how much y (N,) changes per unit of x (N,) on average."""
+    x = x - x.mean()
+    return (x * y).mean() / x.square().mean()
 
 
 def _measures(

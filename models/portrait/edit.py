@@ -11,9 +11,22 @@ from torch import Tensor
 from .mouth import LOWER_LIP, UPPER_LIP
 from .warp import smoothstep
 
-SMILE_FULL, SMILE_FLAT, SMILE_LEAST = 1.0, 2.6, 0.4
-"""A smile grows unhindered up to the first level (SD of ratings), and from the second on by the
-third's share."""
+
+class Slowing(NamedTuple):
+    """How a change slows down towards what faces do not do."""
+
+    full: float
+    """Level (SD of ratings) up to which it goes on unhindered …"""
+    flat: float
+    """… and from which on only the least share of it counts."""
+    least: float
+
+
+_GROWING = Slowing(1.0, 2.6, 0.4)
+"""Of a smile, so that a broad one does not overshoot."""
+
+_FALLING = Slowing(0.8, 2.4, 0.3)
+"""Of its opposite, downwards: the sternest of 1,004 faces lies at -2, beyond it mouths shrink."""
 
 
 _OWN_SHARE = 0.25
@@ -29,6 +42,8 @@ class Edit(NamedTuple):
     """(N, 5) inner lip gap after the edit, head units."""
     teeth: Tensor
     """(N,) 0-1: how much drawn teeth show between the lips."""
+    share: Tensor
+    """(N,) 0-1: what remains of the change beside the mouth, its shading included."""
 
 
 def limited_displacement(
@@ -55,24 +70,30 @@ def limited_displacement(
     movement = _with_parting(movement, (allowed - parting) / 2)
     # Where one's own lips are still closed there is nothing of one's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    return Edit(movement, gap + allowed, shown * (1 - own * apart_now))
+    return Edit(movement, gap + allowed, shown * (1 - own * apart_now), damp)
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:
-    """Return the share (N,) of a change that keeps an already broad smile from overshooting."""
-    growing = change > 0.05
-    after = _soft_level(level + change) - _soft_level(level)
-    share = after / torch.where(growing, change, torch.ones_like(change))
-    return torch.where(growing, share.clamp(SMILE_LEAST, 1.0), torch.ones_like(change))
+    """Return the share (N,) of a change that keeps a face within what faces do."""
+    size = change.abs().clamp_min(0.05)
+    share = torch.where(change > 0, _share(level, size, _GROWING), _share(-level, size, _FALLING))
+    # Other edits move the mouth a little too: what is no smile is not slowed as one.
+    return 1 - (1 - share) * smoothstep(size, 0.1, 0.3)
 
 
-def _soft_level(level: Tensor) -> Tensor:
-    """Integral of a slope that is 1 below SMILE_FULL and falls linearly to SMILE_LEAST at
-    SMILE_FLAT."""
-    span = SMILE_FLAT - SMILE_FULL
-    t = ((level - SMILE_FULL) / span).clamp(0, 1)
-    ramp = span * (t - (1 - SMILE_LEAST) * t * t / 2)
-    return level.clamp_max(SMILE_FULL) + ramp + SMILE_LEAST * (level - SMILE_FLAT).clamp_min(0)
+def _share(level: Tensor, change: Tensor, slowing: Slowing) -> Tensor:
+    """Return the share (N,) of an upward change from `level` that is left."""
+    after = _slowed(level + change, slowing) - _slowed(level, slowing)
+    return (after / change).clamp(slowing.least, 1.0)
+
+
+def _slowed(level: Tensor, slowing: Slowing) -> Tensor:
+    """Integral of a slope that is 1 below `full` and falls linearly to `least` at `flat`."""
+    full, flat, least = slowing
+    span = flat - full
+    t = ((level - full) / span).clamp(0, 1)
+    ramp = span * (t - (1 - least) * t * t / 2)
+    return level.clamp_max(full) + ramp + least * (level - flat).clamp_min(0)
 
 
 def _with_parting(movement: Tensor, half: Tensor) -> Tensor:

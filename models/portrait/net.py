@@ -187,7 +187,7 @@ class PortraitModel(nn.Module):
             padding_mode="border",
             align_corners=False,
         )
-        shaded = _shaded(warped, canonical, factor, state[:, 2])
+        shaded = _shaded(warped, canonical, factor, state[:, 2], edit.share)
         edited = self._with_teeth(shaded, window, fit, moved, edit, before, state[:, 4])
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
         masks[:, :, window.rows, window.columns] = mask
@@ -347,9 +347,11 @@ def _bounded(luma: Tensor) -> Tensor:
     )
 
 
-def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> Tensor:
-    """Return images times the texture factor at their canonical positions; the factor fades as the
-    head turns."""
+def _shaded(
+    images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor, share: Tensor
+) -> Tensor:
+    """Return images times a share (N,) of the texture factor at their canonical positions; it fades
+    as the head turns."""
     logs = F.grid_sample(
         factor,
         canonical.permute(0, 2, 3, 1),
@@ -357,7 +359,7 @@ def _shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor) -> T
         padding_mode="zeros",
         align_corners=False,
     )
-    fade = smoothstep(yaw.abs(), *_LAYER_FADE_RADIANS)[:, None, None, None]
+    fade = (share * smoothstep(yaw.abs(), *_LAYER_FADE_RADIANS))[:, None, None, None]
     offset = 1 + 2 * LOG_OFFSET
     return (images + offset).mul_(logs.mul_(fade).exp_()).sub_(offset)
 

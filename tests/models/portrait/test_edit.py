@@ -71,6 +71,18 @@ def test_taking_a_smile_away_is_not_damped() -> None:
     assert torch.isclose(edit(parting=0, level=3, change=-1).movement[0, 54, 0], torch.tensor(0.05))
 
 
+def test_a_stern_face_becomes_sterner_only_by_little() -> None:
+    shares = [edit(parting=0, level=level, change=-1).share.item() for level in (1, -1, -2, -4)]
+    assert shares[0] == 1
+    assert all(a > b for a, b in pairwise(shares))
+    assert shares[-1] >= 0.3 - 1e-6
+
+
+def test_what_is_no_smile_is_not_slowed_by_the_level_of_one() -> None:
+    for level in (-4.0, 4.0):
+        assert edit(parting=0, level=level, change=0.0).share.item() == 1
+
+
 def test_an_edit_fades_towards_the_profile() -> None:
     shares = [edit(parting=0, yaw=yaw).movement[0, 54, 0].item() for yaw in (0.3, 0.85, 1.1)]
     assert shares[0] > shares[1] > shares[2] == 0
