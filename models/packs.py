@@ -178,9 +178,12 @@ class StylePack:
         for entry in self.facts.movers:
             if (entry.editor, entry.attribute) == (editor, attribute):
                 return entry
-        offered = [entry.attribute for entry in self.facts.movers if entry.editor == editor]
-        has = f"for {', '.join(offered)}" if offered else "for nothing"
-        raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; it has one {has}")
+        others = [m.editor for m in self.facts.movers if m.attribute == attribute]
+        offered = [m.attribute for m in self.facts.movers if m.editor == editor]
+        has = f"it has one for {', '.join(offered) or 'nothing'}"
+        if others:
+            has = f"it moves that with --editor {others[0]}"
+        raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; {has}")
 
     def parse(self, images: Tensor) -> Tensor | None:
         """Return BiSeNet's labels (N, H, W) int64 of faces (N, 3, H, W) in [-1, 1]; None if the

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models.store import Store
 from pipeline.cli import main
@@ -59,6 +62,36 @@ def test_an_import_says_what_it_found_and_what_to_do_next(
     assert "latent transformer for smile, 6 rows" in out
     assert "pack faces: 16-px generator, w encoder, 1 attribute (smile)" in out
     assert "next: visagist edit VIDEO --pack faces --attr smile" in out
+
+
+def test_an_imported_pack_edits_a_clip(
+    desk: Desk,
+    capsys: pytest.CaptureFixture[str],
+    clip_of: Callable[..., Path],
+    astronaut: list[NDArray[np.uint8]],
+) -> None:
+    psp = desk.save("psp_faces.pt", merged(encoder_state(), generator_state()))
+    run(capsys, "import", psp, desk.transformer(), "--as", "faces")
+    assert main(["attrs", "--pack", "faces", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["attribute"] == "smile"
+
+    clip = clip_of(desk.folder / "clip.mp4", astronaut[:2])
+    report = desk.folder / "report.json"
+    command = ["edit", str(clip), "--pack", "faces", "--attr", "smile", "--report", str(report)]
+    assert main(command) == 0
+    written = json.loads(report.read_text(encoding="utf-8"))
+    hashes = {card.sha256 for card in desk.store.cards().values()}
+    assert len(hashes) == 3
+    assert hashes <= set(_texts(written))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def test_what_was_imported_is_listed_with_what_ships_with_the_program(

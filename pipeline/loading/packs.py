@@ -12,6 +12,7 @@ from ..editors import Pack
 from ..errors import UsageError
 from .portrait import load_portrait
 from .seam import models
+from .store import stored_packs
 from .style import load_style
 
 _EMBEDDED = "mini"
@@ -65,4 +66,5 @@ def pack_names() -> list[str]:
 def _folders() -> dict[str, Path]:
     """Return the folders of the StyleGAN2 packs by name."""
     embedded = Path(models("base").__file__).parent / _EMBEDDED
-    return {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}
+    own = {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}
+    return own | stored_packs()

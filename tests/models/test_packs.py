@@ -173,7 +173,9 @@ def test_an_unknown_mover_is_refused_with_what_there_is(folder: Path) -> None:
     pack = open_pack(folder)
     with pytest.raises(ModelError, match="no latent-transformer for 'age'; it has one for smile"):
         pack.mover("latent-transformer", "age")
-    with pytest.raises(ModelError, match="no pca for 'smile'; it has one for nothing"):
+    with pytest.raises(ModelError, match="no pca for 'age'; it has one for nothing"):
+        pack.mover("pca", "age")
+    with pytest.raises(ModelError, match="it moves that with --editor latent-transformer"):
         pack.mover("pca", "smile")
 
 

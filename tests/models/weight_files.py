@@ -30,12 +30,16 @@ def generator_state(seed: int = 0) -> dict[str, Tensor]:
 def encoder_state() -> dict[str, Tensor]:
     """The smallest published encoder: one row of 512 numbers for all layers."""
     shapes = expected_shapes(lambda: encoders.build("w"))
-    return {
-        key: torch.zeros(shape, dtype=torch.long)
-        if key.endswith("tracked")
-        else torch.full(shape, 0.01)
-        for key, shape in shapes.items()
-    }
+    return {key: _plain(key, shape) for key, shape in shapes.items()}
+
+
+def _plain(key: str, shape: tuple[int, ...]) -> Tensor:
+    """Constants that keep the activations small."""
+    if key.endswith("tracked"):
+        return torch.zeros(shape, dtype=torch.long)
+    if key.endswith(("running_mean", "bias")):
+        return torch.zeros(shape)
+    return torch.ones(shape) if len(shape) == 1 else torch.full(shape, 1e-3)
 
 
 def merged(encoder: dict[str, Tensor], generator: dict[str, Tensor]) -> dict[str, Any]:
