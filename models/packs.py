@@ -31,6 +31,7 @@ from .packfile import (
     read_pack_file,
 )
 from .stylegan2 import layouts
+from .stylegan2.fast import FastGenerator
 from .stylegan2.net import Generator
 from .weights import load_safetensors, sha256_of
 
@@ -74,7 +75,7 @@ class StylePack:
     """What `pack.toml` says: name, licence, commercial use, source."""
     folder: Path
     device: torch.device
-    _generator: Generator
+    _generator: Generator | FastGenerator
     _inverter: Inverter
     _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
@@ -123,8 +124,20 @@ class StylePack:
 
         Args:
             dtype: float32, or bfloat16 where the processor computes in it.
+
+        Raises:
+            ModelInputError: the pack is prepared already.
         """
-        return replace(self, _inverter=self._inverter.prepared(dtype), _parsers=[], dtype=dtype)
+        inverter, plain = self._inverter.prepared(dtype), self._generator
+        assert isinstance(plain, Generator), "inverter and generator are prepared together"
+        generator = FastGenerator(plain, dtype)
+        return replace(
+            self,
+            _inverter=inverter.using(generator),
+            _generator=generator,
+            _parsers=[],
+            dtype=dtype,
+        )
 
     def to(self, device: torch.device) -> StylePack:
         """Return the pack with its networks on a device."""

@@ -95,6 +95,17 @@ class Inverter(nn.Module):
             steps=self.steps,
         )
 
+    def using(self, generate: Generate) -> Inverter:
+        """Return an inverter of the same encoder that draws with another generator function."""
+        return Inverter(
+            self.encoder,
+            self.latent_avg,
+            self.kind,
+            start_from_latent_avg=self.start_from_latent_avg,
+            generate=generate,
+            steps=self.steps,
+        )
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Return codes w (N, L, code) float32 of aligned faces.

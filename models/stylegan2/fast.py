@@ -42,7 +42,7 @@ class FastGenerator(nn.Module):
         Args:
             plain: the generator.
             dtype: precision of weights and maps: float32, or bfloat16 where the processor computes
-                in it (see `ops.precision`). Styles, norms and the sum of colours stay float32.
+                in it. Styles, norms and the sum of colours stay float32; autocast is ignored.
 
         Raises:
             ModelInputError: another dtype (float16 overflows in these maps).
@@ -86,13 +86,15 @@ class FastGenerator(nn.Module):
             ModelInputError: w has another shape.
         """
         rows = expanded(w, self.layers, self.style_dim).float().unbind(1)
-        return [affine(rows[row]) for affine, row in zip(self.affines, self.rows, strict=True)]
+        with torch.autocast(self.start.device.type, enabled=False):
+            return [affine(rows[row]) for affine, row in zip(self.affines, self.rows, strict=True)]
 
     @torch.no_grad()
     def synthesize_from_styles(self, styles: Sequence[Tensor], *, noise: Noise = "const") -> Tensor:
         """Return pictures (N, 3, size, size) float32 for S codes as `styles` gives them."""
         together = self._together(len(styles[0]))
-        return torch.cat([self._synthesize([s[t] for s in styles], noise) for t in together])
+        with torch.autocast(self.start.device.type, enabled=False):
+            return torch.cat([self._synthesize([s[t] for s in styles], noise) for t in together])
 
     def _together(self, n: int) -> list[slice]:
         """Return which of n samples are computed together."""

@@ -190,6 +190,7 @@ def load_style(
         networks: Networks = models("packs").open_pack(folder).to(device)
         hashes = dict(networks.hashes)
     bf16 = is_bf16(precision, device, networks.size)
+    networks = networks.prepared(torch.bfloat16 if bf16 else torch.float32)
     return LoadedStylePack(
         name=networks.name,
         model=StyleLatentModel(networks, transfer, device, bf16=bf16),

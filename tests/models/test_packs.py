@@ -83,7 +83,7 @@ def _write(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)], ids=str
 )
-def test_a_prepared_pack_gives_the_same_codes(
+def test_a_prepared_pack_gives_the_same_codes_and_pictures(
     folder: Path, dtype: torch.dtype, apart: float
 ) -> None:
     pack = open_pack(folder)
@@ -91,6 +91,10 @@ def test_a_prepared_pack_gives_the_same_codes(
     w, found = pack.encode(faces), pack.prepared(dtype).encode(faces)
     assert found.dtype == torch.float32
     assert float((found - w).norm() / w.norm()) < apart
+    image, found = pack.generate(w), pack.prepared(dtype).generate(w)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, image), "the prepared generator is meant to draw"
+    assert float((found - image).norm() / image.norm()) < apart
 
 
 def test_a_pack_encodes_moves_and_generates(folder: Path) -> None:

@@ -88,6 +88,13 @@ def test_style_codes_are_those_of_the_plain_generator(mixed: Generator, codes: T
     assert relative(from_styles, quick(codes)) < 1e-6
 
 
+def test_the_chosen_precision_is_kept_under_autocast(mixed: Generator, codes: Tensor) -> None:
+    quick = FastGenerator(mixed)
+    expected = quick(codes[:1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(quick(codes[:1]), expected)
+
+
 def test_the_prepared_generator_does_not_follow_later_training() -> None:
     model = tiny()
     quick = FastGenerator(model)
