@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from models.checkpoint import read_checkpoint
+from models.parts import Part
+from models.recognise import recognise
 
 SALT = 0x5EED
 
@@ -26,10 +31,27 @@ def name_seeded(key: str, shape: list[int], mean: float, std: float) -> Tensor:
 def recipe_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a `<case>.recipe.json`; fixed buffers (null) are left out."""
     recipe = json.loads(path.read_text(encoding="utf-8"))["recipe"]
-    return {key: name_seeded(key, *facts) for key, facts in recipe.items() if facts is not None}
+    drawn = {key: facts for key, facts in recipe.items() if facts is not None}
+    with ThreadPoolExecutor() as pool:  # numpy draws without holding the interpreter
+        return dict(
+            zip(drawn, pool.map(lambda key: name_seeded(key, *drawn[key]), drawn), strict=True)
+        )
 
 
 def manifest_keys(path: Path) -> dict[str, tuple[int, ...]]:
     """Return key -> shape of a published layout."""
     keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
     return {key: tuple(facts["shape"]) for key, facts in keys.items()}
+
+
+def brought(folder: Path, content: object) -> tuple[Part, ...]:
+    """Return what the program finds in a file that holds `content` as its authors saved it.
+
+    The file is removed again: its tensors look into the mapped pages, which stay.
+    """
+    path = folder / "published.pt"
+    torch.save(content, path)
+    try:
+        return recognise(read_checkpoint(path))
+    finally:
+        path.unlink()
