@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .five_points import five_point_crop, five_points
 from .identity import Identity, face_crop
 from .net import ARCFACE, CURRICULARFACE, RecognitionNet, RecognitionShape, expected, load, tiny
 
@@ -13,6 +14,8 @@ __all__ = [
     "RecognitionShape",
     "expected",
     "face_crop",
+    "five_point_crop",
+    "five_points",
     "load",
     "tiny",
 ]
