@@ -12,6 +12,7 @@ from .blocks import Encoder, EncoderShape, StyleBlock
 from .e4e import Encoder4Editing, LatentDiscriminator
 from .fast import FastEncoder
 from .hyperstyle import HyperNetwork, HyperShape, load_hypernetwork, tuned_weights
+from .hyperstyle_refine import generate_tuned, refine
 from .inverter import Inverter
 from .kinds import BY_ENCODER_TYPE, KINDS, Kind, build, expected, kind_of, layers_of, load
 from .last_layer import HairstyleEncoder, WEncoder, WPlusEncoder
@@ -40,10 +41,12 @@ __all__ = [
     "WPlusEncoder",
     "build",
     "expected",
+    "generate_tuned",
     "kind_of",
     "layers_of",
     "load",
     "load_hypernetwork",
+    "refine",
     "tiny",
     "tuned_weights",
 ]
