@@ -76,6 +76,18 @@ def check_offered(edits: Sequence[AttributeEdit], pack: Pack, editor: str) -> No
             pack.mover(editor, edit.attribute)
 
 
+def cautions(edits: Sequence[AttributeEdit], pack: Pack) -> list[str]:
+    """Return sentences on edits that cannot reach all they are about."""
+    wanted = {a.name: a.regions for a in pack.attributes}
+    return [
+        f"{name} also changes {' and '.join(sorted(missing))}, but the pack {pack.name} holds no "
+        "face parsing that tells where they are: only the face and what is next to it is edited; "
+        f"`models import 79999_iter.pth --as {pack.name}` (BiSeNet) adds it"
+        for name in dict.fromkeys(edit.attribute for edit in edits if edit.strength)
+        if (missing := wanted.get(name, FACE) - pack.regions)
+    ]
+
+
 def chain_of(
     edits: Sequence[AttributeEdit],
     pack: Pack,

@@ -1,7 +1,8 @@
 """One frame, stage by stage, as pictures and JSON; and contact sheets of a clip.
 
-The picture `reconstruction` shows what the code of a face holds of its skin, in the model's own
-shape-free frame; an edit carries only the difference between two codes into the crop (`residual`).
+The pictures `reconstruction` and `reconstruction-edited` show what the code of a face holds before
+and after the edit, in the model's own frame: for the portrait the skin without its shape, for
+StyleGAN2 packs what the generator draws.
 """
 
 from __future__ import annotations
@@ -216,16 +217,23 @@ def _corners(batch: EditedBatch, n: int) -> Any:
 
 
 def _reconstructions(plan: Plan, edited: EditedBatch) -> dict[str, Picture]:
-    """What the model knows of each face: its code in this frame, decoded."""
-    tracks = [int(track) for track in edited.source.track_id]
-    rows = zip(tracks, edited.source.frame_index, strict=True)
+    """What the model knows of each face: its code in this frame decoded, as found and as moved."""
+    batch = edited.source
+    tracks = [int(track) for track in batch.track_id]
+    rows = zip(tracks, batch.frame_index, strict=True)
     w = torch.stack([plan.codes[t].of(int(frame)) for t, frame in rows]).to(plan.crops.device)
+    shown = {"reconstruction": Codes(w, state=w.new_zeros(len(w), 0))}
+    pictures: dict[str, Picture] = {}
     with torch.inference_mode():
-        faces = plan.pack.model.reconstruct(Codes(w, state=w.new_zeros(len(w), 0)))
-    return {
-        f"face{track}-reconstruction": tensor_rgb(face)
-        for track, face in zip(tracks, faces, strict=True)
-    }
+        for _, after in plan.chain.codes(batch)[-1:]:
+            shown["reconstruction-edited"] = after
+        for name, codes in shown.items():
+            faces = plan.pack.model.reconstruct(codes)
+            pictures |= {
+                f"face{track}-{name}": tensor_rgb(face)
+                for track, face in zip(tracks, faces, strict=True)
+            }
+    return pictures
 
 
 def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
+from .edits import cautions
 from .errors import OutputError
 from .progress import counted
 from .types import EditResult, FaceOutcome, FaceTrack
@@ -169,7 +170,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             }
             for t in plan.tracks
         ],
-        warnings=_ignored(request, plan),
+        warnings=[*_ignored(request, plan), *cautions(plan.edits, plan.pack)],
         followed={track.track_id: track for track in plan.tracks},
     )
 

@@ -187,10 +187,10 @@ def load_style(
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
     """
     with weights_errors():
-        networks: Networks = models("packs").open_pack(folder).to(device)
-        hashes = dict(networks.hashes)
-    bf16 = is_bf16(precision, device, networks.size)
-    networks = networks.prepared(torch.bfloat16 if bf16 else torch.float32)
+        opened: Networks = models("packs").open_pack(folder).to(device)
+        hashes = dict(opened.hashes)
+    bf16 = is_bf16(precision, device, opened.size)
+    networks = opened.prepared(torch.bfloat16 if bf16 else torch.float32)
     return LoadedStylePack(
         name=networks.name,
         model=StyleLatentModel(networks, transfer, device, bf16=bf16),
