@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from pipeline.cli import main
 
-PER_FACE = ("crop", "edited", "blended", "mask", "residual", "change", "overview", "reconstruction")
+PER_FACE = (
+    "crop",
+    "edited",
+    "blended",
+    "mask",
+    "residual",
+    "change",
+    "overview",
+    "reconstruction",
+    "reconstruction-edited",
+)
 
 
 def picture(path: Path) -> NDArray[np.uint8]:
