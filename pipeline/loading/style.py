@@ -8,8 +8,7 @@ the change onto the crop (`imaging/transfer.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +51,7 @@ _DELTA_EDGE = 0.1
 class StyleLatentModel:
     """Encoder and generator of a StyleGAN2 pack."""
 
-    def __init__(
-        self, networks: Networks, transfer: Transfer, device: torch.device, *, bf16: bool
-    ) -> None:
+    def __init__(self, networks: Networks, transfer: Transfer) -> None:
         self.crop_side: float | None = None
         every = transfer == "replace"
         self.codes = CodeRule(
@@ -64,14 +61,11 @@ class StyleLatentModel:
         )
         self._networks = networks
         self._transfer: Transfer = transfer
-        self._device = device
-        self._bf16 = bf16
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the W+ codes of N crops."""
         squares = from_crop(batch.images, _squares(batch), self._networks.encoder_size)
-        with self._precision():
-            w = self._networks.encode(squares.clamp(-1, 1)).float()
+        w = self._networks.encode(squares.clamp(-1, 1))
         return Codes(w=w, state=w.new_zeros(len(w), 0))
 
     def reconstruct(self, codes: Codes) -> Tensor:
@@ -129,19 +123,12 @@ class StyleLatentModel:
 
     def _parsed(self, pictures: Tensor, regions: frozenset[Region]) -> Tensor | None:
         """(N, 1, S, S) soft mask of some regions of the square, if the pack tells them."""
-        with self._precision():
-            labels = self._networks.parse(pictures.clamp(-1, 1))
+        labels = self._networks.parse(pictures.clamp(-1, 1))
         return None if labels is None else region_mask(labels, regions)
 
     def _drawn(self, w: Tensor) -> Tensor:
         """(N, 3, g, g) float32 the generator's pictures."""
-        with self._precision():
-            return self._networks.generate(w).float()
-
-    @contextmanager
-    def _precision(self) -> Iterator[None]:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            yield
+        return self._networks.generate(w)
 
 
 def _squares(batch: AlignedBatch) -> Affine:
@@ -193,7 +180,7 @@ def load_style(
     networks = opened.prepared(torch.bfloat16 if bf16 else torch.float32)
     return LoadedStylePack(
         name=networks.name,
-        model=StyleLatentModel(networks, transfer, device, bf16=bf16),
+        model=StyleLatentModel(networks, transfer),
         hashes=hashes,
         attributes=_attributes(networks),
         settings={"transfer": transfer, "precision": "bf16" if bf16 else "fp32"},
