@@ -139,3 +139,20 @@ def test_clone_agrees_with_opencv_seamless_clone() -> None:
     assert float((a - b).abs().mean()) > 5
     assert error.mean() <= 1.0
     assert error.max() <= 4.0
+
+
+def test_pictures_of_eight_bits_are_cloned_as_floats_are_and_rounded() -> None:
+    eight = [((natural(120, seed=s)[0] * 0.3 + 0.5) * 255).clamp(0, 255).byte() for s in (19, 20)]
+    source, target = (picture[None] for picture in eight)
+    inside = ellipse(120)
+    out = clone(source, target, inside)
+    assert out.dtype == torch.uint8
+    exact = clone(source.float(), target.float(), inside).round().clamp(0, 255)
+    assert torch.equal(out, exact.byte())
+
+
+def test_a_crop_that_is_larger_around_the_mask_gives_the_same_membrane() -> None:
+    difference, inside = natural(150, seed=21), torch.zeros(1, 1, 150, 150, dtype=torch.bool)
+    inside[..., 40:100, 50:130] = True
+    part = (slice(None), slice(None), slice(30, 110), slice(45, 140))
+    assert torch.equal(membrane(difference, inside)[part], membrane(difference[part], inside[part]))
