@@ -11,10 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.checkpoint import read_checkpoint
-from models.parts import Part
-from models.recognise import recognise
-
 SALT = 0x5EED
 
 
@@ -42,16 +38,3 @@ def manifest_keys(path: Path) -> dict[str, tuple[int, ...]]:
     """Return key -> shape of a published layout."""
     keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
     return {key: tuple(facts["shape"]) for key, facts in keys.items()}
-
-
-def brought(folder: Path, content: object) -> tuple[Part, ...]:
-    """Return what the program finds in a file that holds `content` as its authors saved it.
-
-    The file is removed again: its tensors look into the mapped pages, which stay.
-    """
-    path = folder / "published.pt"
-    torch.save(content, path)
-    try:
-        return recognise(read_checkpoint(path))
-    finally:
-        path.unlink()

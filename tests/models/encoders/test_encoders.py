@@ -18,7 +18,7 @@ from models.encoders.last_layer import HairstyleEncoder, expected_hairstyle
 from models.encoders.tiny import TINY
 from models.state_dicts import Shapes, randomised
 
-from ..golden import brought, manifest_keys, recipe_weights
+from ..golden import manifest_keys, recipe_weights
 
 LAYOUTS: dict[str, Callable[[], Shapes]] = {
     "psp_encoder_gradualstyle_irse50_18": lambda: expected("psp"),
@@ -43,27 +43,16 @@ def test_keys_and_shapes_are_those_of_the_published_file(name: str, shared: Path
     assert LAYOUTS[name]() == manifest_keys(shared / f"golden/manifests/{name}.json")
 
 
-def test_a_file_s_encoder_agrees_with_the_reference_network(shared: Path, tmp_path: Path) -> None:
+def test_encoders_and_their_fast_twin_agree_with_the_reference_networks(shared: Path) -> None:
+    # both cases have one recipe, as both files have the same keys: drawn once
     state = recipe_weights(shared / "golden/psp_encoder.recipe.json")
-    file = {
-        "state_dict": {f"encoder.{key}": value for key, value in state.items()},
-        "opts": {"encoder_type": "GradualStyleEncoder"},
-        "latent_avg": torch.zeros(18, 512),
-    }
-    (part,) = brought(tmp_path, file)
-    tensors = {key: value for key, value in part.tensors.items() if key != "latent_avg"}
-    psp = np.load(shared / "golden/psp_encoder.npz")
-    x = torch.from_numpy(psp["x"])
-    encoder = load(tensors, kind="psp")
-    assert part.facts.kind == "psp"
-    assert np.abs(encoder(x).numpy() - psp["y"]).max() < 1e-4
-    halves = FastEncoder(encoder, torch.bfloat16)(x).numpy()
-    assert np.linalg.norm(halves - psp["y"]) < 0.02 * np.linalg.norm(psp["y"])
-
-    # both files have the same keys, and the two cases the same recipe: drawn and read once
-    e4e = np.load(shared / "golden/e4e_encoder.npz")
-    found = load(tensors, kind="e4e")(torch.from_numpy(e4e["x"])).numpy()
-    assert np.abs(found - e4e["y"]).max() < 1e-4
+    for kind in ("e4e", "psp"):
+        golden = np.load(shared / f"golden/{kind}_encoder.npz")
+        x = torch.from_numpy(golden["x"])
+        plain = load(state, kind=kind)
+        assert np.abs(plain(x).numpy() - golden["y"]).max() < 1e-4, kind
+    halves = FastEncoder(plain, torch.bfloat16)(x).numpy()
+    assert np.linalg.norm(halves - golden["y"]) < 0.02 * np.linalg.norm(golden["y"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
