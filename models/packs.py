@@ -157,8 +157,7 @@ class StylePack:
         Raises:
             ModelInputError: other shapes.
         """
-        # The inverter gives inference tensors, which nothing trained later could take.
-        return self._inverter.encode(images).clone()
+        return self._inverter.encode(images)
 
     @torch.no_grad()
     def generate(self, w: Tensor) -> Tensor:

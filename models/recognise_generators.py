@@ -102,7 +102,7 @@ def encoder_part(state: State, kind: str, average: Any, opts: Mapping[str, Any])
     chosen: Kind | None = next((k for k in KINDS if k == kind), None)
     if chosen is None:
         raise WeightsError(f"unknown encoder kind {kind!r}; accepted: {', '.join(KINDS)}")
-    network = encoders.load(state, kind=chosen)
+    network = encoders.load(state, kind=chosen, layers=encoders.layers_of(opts))
     tensors = dict(state)
     rows = 0 if chosen == "w" else network.layers  # one row, repeated for any generator
     if isinstance(average, Tensor):

@@ -109,7 +109,11 @@ def expected(kind: Kind = "psp", *, layers: int = 18, channels: int = 3) -> Shap
 
 
 def load(
-    state: Mapping[str, Tensor], *, kind: Kind, measures: EncoderShape | None = None
+    state: Mapping[str, Tensor],
+    *,
+    kind: Kind,
+    measures: EncoderShape | None = None,
+    layers: int = 18,
 ) -> Encoder:
     """Return the encoder of a state dict (keys without the prefix `encoder.`), ready to run.
 
@@ -118,6 +122,7 @@ def load(
         kind: which encoder, from `kind_of(opts)`.
         measures: its measures; None = the published ones with the layers and input channels that
             the tensors show.
+        layers: W+ rows of a W head, whose tensors do not show them; see `layers_of`.
 
     Raises:
         WeightsError: keys or shapes are not those of that kind.
@@ -127,15 +132,15 @@ def load(
         first = state.get(_INPUT_KEY)
         channels = 3 if first is None or first.dim() != 4 else first.shape[1]
         measures = EncoderShape(
-            layers=len(rows) or _rows_of_head(state), trunk=TrunkShape(channels=channels)
+            layers=len(rows) or _rows_of_head(state, layers), trunk=TrunkShape(channels=channels)
         )
     shape = measures
     return fill(lambda: _CLASSES[kind](shape), state, what=f"a {kind} encoder")
 
 
-def _rows_of_head(state: Mapping[str, Tensor]) -> int:
-    """Rows of a last-layer head: its linear layer holds all of them, or one (then 18 are meant)."""
+def _rows_of_head(state: Mapping[str, Tensor], layers: int) -> int:
+    """Rows of a last-layer head: its linear layer makes all of them, or one for `layers`."""
     linear = state.get("linear.weight")
     if linear is None or linear.dim() != 2 or "output_layer_2.3.weight" not in state:
-        return 18
+        return layers
     return max(1, linear.shape[0] // linear.shape[1])

@@ -123,6 +123,12 @@ def test_layers_and_input_channels_are_read_from_the_tensors() -> None:
     assert (encoder.layers, encoder.channels) == (14, 1)
 
 
+def test_a_w_head_has_as_many_rows_as_its_generator_s_options_say() -> None:
+    with torch.device("meta"):
+        state = {key: torch.empty(shape) for key, shape in expected("w").items()}
+    assert load(state, kind="w", layers=layers_of({"output_size": 256})).layers == 14
+
+
 def test_a_restyle_file_is_no_psp_encoder() -> None:
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in expected("restyle-psp").items()}
