@@ -96,9 +96,14 @@ class FastGenerator(nn.Module):
         with torch.autocast(self.start.device.type, enabled=False):
             return torch.cat([self._synthesize([s[t] for s in styles], noise) for t in together])
 
+    @property
+    def alone(self) -> bool:
+        """Whether each sample is computed on its own, in strips: on a CPU."""
+        return self.start.device.type == "cpu"
+
     def _together(self, n: int) -> list[slice]:
         """Return which of n samples are computed together."""
-        step = 1 if self.start.device.type == "cpu" else max(n, 1)
+        step = 1 if self.alone else max(n, 1)
         return [slice(first, first + step) for first in range(0, n, step)]
 
     def _synthesize(self, styles: list[Tensor], noise: Noise) -> Tensor:
@@ -107,7 +112,7 @@ class FastGenerator(nn.Module):
         x = self.start.expand(len(styles[0]), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         conv = self._conv(0)
-        x = conv.convolved(x, conv.kernel(styles[0]), 0, conv.side, grain)
+        x = conv.convolved(x, conv.kernel(styles[0], self.alone), 0, conv.side, grain)
         image: Tensor = self.colours[0](x, styles[1])
         for block in range(1, len(self.colours)):
             image = upfirdn(image, self.kernel, up=2, pad=(2, 1))
@@ -119,10 +124,10 @@ class FastGenerator(nn.Module):
     ) -> Tensor:
         """Add a resolution's colours to `image` and return its map (nothing for the last one)."""
         double, conv, colour = self._conv(2 * block - 1), self._conv(2 * block), self.colours[block]
-        kernels = double.kernel(styles[0]), conv.kernel(styles[1])
+        kernels = double.kernel(styles[0], self.alone), conv.kernel(styles[1], self.alone)
         last = block + 1 == len(self.colours)
         pieces = []
-        for first, end in _strips(conv.side, x.device):
+        for first, end in self._strips(conv.side):
             above, below = max(first - 1, 0), min(end + 1, conv.side)
             y = double.doubled(x, kernels[0], above, below, noise)
             y = conv.convolved(y, kernels[1], first, end, noise)
@@ -135,9 +140,8 @@ class FastGenerator(nn.Module):
         assert isinstance(conv, FastConv)
         return conv
 
-
-def _strips(side: int, device: torch.device) -> Iterator[tuple[int, int]]:
-    """Yield the first and one past the last row of each strip."""
-    rows = max(1, STRIP_PIXELS // side) if device.type == "cpu" else side
-    for first in range(0, side, rows):
-        yield first, min(first + rows, side)
+    def _strips(self, side: int) -> Iterator[tuple[int, int]]:
+        """Yield the first and one past the last row of each strip of a square map."""
+        rows = max(1, STRIP_PIXELS // side) if self.alone else side
+        for first in range(0, side, rows):
+            yield first, min(first + rows, side)

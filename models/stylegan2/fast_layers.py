@@ -88,11 +88,11 @@ class FastConv(nn.Module):
         if self.noise is not None and not self.small:
             self.noise = self.noise.to(dtype)
 
-    def kernel(self, style: Tensor) -> Kernel:
-        """Return the weights for styles (N, I)."""
+    def kernel(self, style: Tensor, alone: bool) -> Kernel:
+        """Return the weights for styles (N, I); `alone` promises that N is 1."""
         norm = GAIN * torch.rsqrt(style.square() @ self.energy.t() + EPSILON)
         kernels = [self.get_buffer(f"kernel{index}") for index in range(self.kernels)]
-        if self.small or style.device.type != "cpu":
+        if self.small or not alone:
             weights = [kernel.to(self.dtype) for kernel in kernels]
             return Kernel(weights, style[:, :, None, None], norm[:, :, None, None])
         factors = norm[0, :, None] * style[0]

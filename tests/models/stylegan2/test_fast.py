@@ -73,6 +73,19 @@ def test_how_a_picture_is_cut_into_strips_does_not_show(
     assert relative(quick(codes[:1]), expected) < 1e-6
 
 
+@pytest.mark.parametrize(("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 0.01)])
+def test_a_batch_through_shared_weights_gives_the_same_pictures(
+    mixed: Generator,
+    codes: Tensor,
+    dtype: torch.dtype,
+    apart: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What devices other than a CPU do.
+    monkeypatch.setattr(FastGenerator, "alone", False)
+    assert relative(FastGenerator(mixed, dtype)(codes), mixed(codes, impl="ref")) < apart
+
+
 @pytest.mark.parametrize("size", [8, 16, 64])
 def test_small_generators_and_single_codes_work_too(size: int) -> None:
     model = tiny(size=size)
