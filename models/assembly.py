@@ -114,6 +114,8 @@ def _with(pack: PackFile, card: Card) -> PackFile:
             card.facts.size,
             start_from_latent_avg=card.facts.start_from_latent_avg,
         )
+        if card.facts.widths:
+            entry = replace(entry, widths=card.facts.widths, units=card.facts.units)
         return replace(pack, encoder=entry)
     if card.role == "classifier":
         return replace(pack, classifier=ClassifierEntry(file, card.sha256, card.facts.labels))
@@ -143,7 +145,7 @@ def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
         layers=facts.rows,
         unit=facts.unit,
     )
-    if card.role != "pca":
+    if not facts.components:
         return (entry,)
     return tuple(
         replace(

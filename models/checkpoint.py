@@ -75,9 +75,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path} is a folder; give the weight files in it") from e
     except OSError as e:
         raise WeightsError(f"cannot read {path}: {e.strerror}") from e
-    _refuse_other_kinds(path, head)
+    # First of all: a safetensors file begins with a length, whose bytes may look like anything.
+    is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
+    if not is_safetensors:
+        _refuse_other_kinds(path, head)
     try:
-        return _read(path, head)
+        return _read_safetensors(path) if is_safetensors else _read(path, head)
     except RefusedNameError as e:
         raise WeightsError(_refusal(path, e.name)) from e
     except _DAMAGE as e:
@@ -100,10 +103,14 @@ def _read(path: Path, head: bytes) -> Checkpoint:
     if head[:1] == b"\x80":
         return Checkpoint(path, "pickle", read_plain(mapped(path)))
     if head[8:9] == b"{":
-        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
-            return Checkpoint(path, "safetensors", tensors, dict(file.metadata() or {}))
+        raise DamagedPickleError("the header of this safetensors file is cut off")
     raise DamagedPickleError("it is no kind of weight file this program knows")
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+        tensors = {key: file.get_tensor(key) for key in list(file.keys())}
+        return Checkpoint(path, "safetensors", tensors, dict(file.metadata() or {}))
 
 
 def _refuse_other_kinds(path: Path, head: bytes) -> None:

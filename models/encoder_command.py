@@ -91,7 +91,13 @@ def run_training(options: argparse.Namespace, report: Report) -> dict[str, objec
         "generator": generator_id(generator.cpu().state_dict()),
         "licence": options.licence,
     }
-    save_safetensors(options.out, {**encoder.state_dict(), "latent_avg": average}, facts)
+    trunk = chosen.shape.trunk
+    texts = {
+        **facts,
+        "widths": ",".join(str(width) for width in trunk.widths),
+        "units": ",".join(str(count) for count in trunk.units),
+    }
+    save_safetensors(options.out, {**encoder.state_dict(), "latent_avg": average}, texts)
     metrics: dict[str, object] = {
         **facts,
         "pictures": len(run.pictures.kept),

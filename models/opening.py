@@ -47,8 +47,14 @@ def network_of(part: Part) -> nn.Module:
 
 
 def _encoder(state: Mapping[str, Tensor], part: Part) -> nn.Module:
-    kind = next(k for k in KINDS if k == part.facts.kind)
-    return encoders.load(state, kind=kind)
+    facts = part.facts
+    kind = next(k for k in KINDS if k == facts.kind)
+    if not facts.widths:
+        return encoders.load(state, kind=kind)
+    measures = encoders.measures_of(
+        kind, (facts.layers, facts.code), size=facts.size, widths=facts.widths, units=facts.units
+    )
+    return encoders.load(state, kind=kind, measures=measures)
 
 
 def _identity(state: Mapping[str, Tensor], _: Part) -> nn.Module:

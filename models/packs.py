@@ -18,10 +18,9 @@ from torch import Tensor
 from . import bisenet
 from .base import ModelError, PackError, WeightsError
 from .directions import Components, DirectionMover
-from .encoders import KINDS, EncoderShape, Inverter, load
+from .encoders import KINDS, Inverter, load, measures_of
 from .generator_id import generator_id
 from .latent_transformer import WPlusMover, WPlusTransformer
-from .ops.irse import TrunkShape
 from .packfile import (
     EncoderEntry,
     FileEntry,
@@ -259,17 +258,15 @@ def _inverter(
             f"neither {entry.file} nor the generator's file holds latent_avg, the mean code the "
             "encoder starts from; import the encoder's own checkpoint, which has it"
         )
-    widths, units = entry.widths, entry.units
-    if len(widths) != 5 or len(units) != 4:
-        raise PackError(f"the encoder's widths are 5 and its units 4, got {widths} and {units}")
-    trunk = TrunkShape(
-        channels=6 if entry.kind.startswith("restyle") else 3,
-        widths=(widths[0], widths[1], widths[2], widths[3], widths[4]),
-        units=(units[0], units[1], units[2], units[3]),
+    kind = next(k for k in KINDS if k == entry.kind)
+    measures = measures_of(
+        kind,
+        (generator.layers, generator.style_dim),
+        size=entry.size,
+        widths=entry.widths,
+        units=entry.units,
         reduction=entry.reduction,
     )
-    measures = EncoderShape(entry.size, generator.layers, generator.style_dim, trunk)
-    kind = next(k for k in KINDS if k == entry.kind)
     return Inverter(
         load(state, kind=kind, measures=measures),
         mean,

@@ -66,6 +66,10 @@ class Facts:
     """Which encoder, which trunk."""
     channels: int = 3
     """Of the pictures an encoder takes."""
+    widths: tuple[int, ...] = ()
+    """Of an encoder's trunk, if not the published ones."""
+    units: tuple[int, ...] = ()
+    """Of an encoder's trunk, if not the published ones."""
     start_from_latent_avg: bool = True
     """Whether the mean code is added to an encoder's output."""
     attribute: str = ""

@@ -17,7 +17,7 @@ from .checkpoint import Checkpoint
 from .found import KEYS_SHOWN, Found, Hints
 from .parts import Part
 from .plain import Module
-from .recognise_generators import generator, hypernetwork, merged
+from .recognise_generators import generator, hypernetwork, merged, own_encoder
 from .recognise_judges import bare_trunk, discriminator, parsing, perception
 from .recognise_movers import classifier, components, direction, stated_direction, transformer
 
@@ -32,6 +32,7 @@ _KNOWN: Final = (
 _RULES: Final[tuple[Callable[[Found], tuple[Part, ...]], ...]] = (
     merged,
     generator,
+    own_encoder,
     bare_trunk,
     hypernetwork,
     transformer,
@@ -71,6 +72,8 @@ def recognise(checkpoint: Checkpoint, hints: Hints | None = None) -> tuple[Part,
 
 def _opened(content: Any) -> Any:
     """Return the content with ADA's networks as state dicts and DataParallel's prefix removed."""
+    if isinstance(content, Module):
+        return content.tensors()
     if not isinstance(content, Mapping):
         return content
     opened = {

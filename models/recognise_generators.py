@@ -10,10 +10,10 @@ from torch import Tensor
 
 from . import encoders
 from .base import WeightsError
-from .encoders import KINDS, Kind
+from .encoders import KINDS, EncoderShape, Kind
 from .encoders.hyperstyle import without_aliases
 from .encoders.last_layer import HairstyleEncoder
-from .found import KEYS_SHOWN, Found, State, below, is_training, tensors_of
+from .found import KEYS_SHOWN, Found, State, below, stated, tensors_of
 from .generator_id import generator_id
 from .parts import HAIRSTYLE, NVIDIA, RESEARCH, UNKNOWN, Facts, Part
 from .state_dicts import fill
@@ -61,7 +61,11 @@ def merged(found: Found) -> tuple[Part, ...]:
         result.append(_generator_part({"state_dict": state, "latent_avg": average}))
         identity = result[-1].facts.generator
         result = [replace(p, facts=replace(p.facts, generator=identity)) for p in result]
-    return tuple(result)
+    used = ("state_dict", "opts", "latent_avg")
+    aside = tuple(
+        str(key) for key in found.content if key not in used and inside is not found.content
+    )
+    return tuple(replace(part, left_aside=aside) for part in result)
 
 
 def generator(found: Found) -> tuple[Part, ...]:
@@ -70,9 +74,9 @@ def generator(found: Found) -> tuple[Part, ...]:
     if not decoder and not any(layouts.layout_of(holder) for holder in holders):
         return ()
     part = _generator_part(found.content)
-    aside = [
-        str(key) for key in found.content if is_training(str(key)) or key in ("g", "d", "G", "D")
-    ]
+    used = ("g_ema", "G_ema", "state_dict", "latent_avg")
+    beside = {} if layouts.layout_of(found.content) else found.content
+    aside = [str(key) for key in beside if key not in used and not str(key).startswith("decoder.")]
     return (replace(part, left_aside=tuple(aside)),)
 
 
@@ -98,11 +102,30 @@ def _generator_part(content: Mapping[str, Any]) -> Part:
     )
 
 
-def encoder_part(state: State, kind: str, average: Any, opts: Mapping[str, Any]) -> Part:
+def encoder_part(
+    state: State,
+    kind: str,
+    average: Any,
+    opts: Mapping[str, Any],
+    measures: EncoderShape | None = None,
+) -> Part:
+    """Return the part of an encoder's state dict, checked by filling the network.
+
+    Args:
+        state: keys without a prefix.
+        kind: which encoder.
+        average: the mean code, if the file has it.
+        opts: options of the training.
+        measures: of an encoder that is not of the published size.
+
+    Raises:
+        WeightsError: the keys or shapes are not those of that kind.
+    """
     chosen: Kind | None = next((k for k in KINDS if k == kind), None)
     if chosen is None:
         raise WeightsError(f"unknown encoder kind {kind!r}; accepted: {', '.join(KINDS)}")
-    network = encoders.load(state, kind=chosen, layers=encoders.layers_of(opts))
+    rows = encoders.layers_of(opts)
+    network = encoders.load(state, kind=chosen, measures=measures, layers=rows)
     tensors = dict(state)
     rows = 0 if chosen == "w" else network.layers  # one row, repeated for any generator
     if isinstance(average, Tensor):
@@ -120,6 +143,8 @@ def encoder_part(state: State, kind: str, average: Any, opts: Mapping[str, Any])
             code=network.measures.code,
             kind=chosen,
             channels=network.channels,
+            widths=measures.trunk.widths if measures is not None else (),
+            units=measures.trunk.units if measures is not None else (),
             start_from_latent_avg=bool(opts.get("start_from_latent_avg", True)),
         ),
     )
@@ -131,6 +156,27 @@ def _check_average(average: Tensor, rows: int, code: int) -> None:
         raise WeightsError(
             f"latent_avg has shape {found}, expected ({code},) or ({rows or 'rows'}, {code})"
         )
+
+
+def own_encoder(found: Found) -> tuple[Part, ...]:
+    """An encoder trained by this program: its measures stand in the file's metadata."""
+    texts, state = found.texts, tensors_of(found.content)
+    average = state.pop("latent_avg", None)
+    if not {"kind", "size", "widths", "units"} <= set(texts) or average is None:
+        return ()
+    kind = next((k for k in KINDS if k == texts["kind"]), None)
+    if kind is None:
+        raise WeightsError(f"unknown encoder kind {texts['kind']!r}; known: {', '.join(KINDS)}")
+    measures = encoders.measures_of(
+        kind,
+        (average.shape[0], average.shape[1]),
+        size=int(texts["size"]),
+        widths=[int(text) for text in texts["widths"].split(",")],
+        units=[int(text) for text in texts["units"].split(",")],
+    )
+    part = encoder_part(state, kind, average, {}, measures)
+    facts = replace(part.facts, generator=texts.get("generator", ""))
+    return (replace(part, facts=facts, licence=stated(texts)),)
 
 
 def hypernetwork(found: Found) -> tuple[Part, ...]:

@@ -3,6 +3,7 @@ components."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +20,7 @@ from .latent_transformer import (
     WPlusTransformer,
     celeba_attribute,
 )
-from .parts import INTERDIGITAL, UNKNOWN, Facts, Part
+from .parts import INTERDIGITAL, UNKNOWN, Facts, Part, Role
 
 _TNET: Final = re.compile(r"tnet_(\d+)\b")
 
@@ -57,9 +58,11 @@ def _mover_facts(found: Found, shared: Facts) -> Facts:
         )
     if "attribute" in texts:
         first, _, stop = texts.get("layers", "").partition(":")
+        known = next((a for a in CELEBA_ATTRIBUTES if a.name == said), None)
+        facts = shared if known is None else _celeba_facts(known, shared)
         return replace(
-            shared,
-            attribute=said,
+            facts,
+            attribute=plain_name(said),
             unit=float(texts.get("unit", "1")),
             rows=(int(first), int(stop)) if stop else None,
             generator=texts.get("generator", ""),
@@ -87,8 +90,8 @@ def classifier(found: Found) -> tuple[Part, ...]:
     if "fcs.0.weight" not in state:
         return ()
     network = WPlusClassifier.from_state(state)
-    labels: tuple[str, ...] = ()
-    if network.attributes == len(CELEBA_ATTRIBUTES):
+    labels = tuple(str(name) for name in json.loads(found.texts.get("labels", "[]")))
+    if not labels and network.attributes == len(CELEBA_ATTRIBUTES):
         labels = tuple(a.name for a in CELEBA_ATTRIBUTES)
     published = (network.inputs, network.attributes) == (9216, 40)
     title = f"latent classifier, {network.attributes} attributes of codes of {network.inputs}"
@@ -124,8 +127,13 @@ def components(found: Found) -> tuple[Part, ...]:
             title,
             "ganspace",
             state,
-            UNKNOWN,
-            Facts(layers=layers, code=code, components=count),
+            stated(found.texts),
+            Facts(
+                layers=layers,
+                code=code,
+                components=count,
+                generator=found.texts.get("generator", ""),
+            ),
         ),
     )
 
@@ -144,7 +152,8 @@ def stated_direction(found: Found) -> tuple[Part, ...]:
         rows=(int(first), int(stop)) if first and stop else None,
         generator=texts.get("generator", ""),
     )
-    return (replace(part, facts=facts, licence=stated(texts)),)
+    role: Role = "pca" if texts.get("editor") == "pca" else "direction"
+    return (replace(part, role=role, facts=facts, licence=stated(texts)),)
 
 
 def direction(tensor: Tensor, name: str, hints: Hints) -> Part:
@@ -153,6 +162,11 @@ def direction(tensor: Tensor, name: str, hints: Hints) -> Part:
     while vector.dim() > 2 and len(vector) == 1:
         vector = vector[0]
     vector = vector[None] if vector.dim() == 1 else vector
+    if vector.dim() == 3:
+        raise WeightsError(
+            f"codes of {len(vector)} faces, shape {tuple(vector.shape)}: data to train movers on "
+            "(python -m models.latent_transformer --help), not weights"
+        )
     if vector.dim() != 2 or vector.shape[1] < 2 or not vector.isfinite().all() or not vector.any():
         raise WeightsError(
             f"one array of shape {tuple(tensor.shape)}, which is no direction: that is (D,), "

@@ -14,7 +14,17 @@ from .fast import FastEncoder
 from .hyperstyle import HyperNetwork, HyperShape, load_hypernetwork, tuned_weights
 from .hyperstyle_refine import generate_tuned, refine
 from .inverter import Inverter
-from .kinds import BY_ENCODER_TYPE, KINDS, Kind, build, expected, kind_of, layers_of, load
+from .kinds import (
+    BY_ENCODER_TYPE,
+    KINDS,
+    Kind,
+    build,
+    expected,
+    kind_of,
+    layers_of,
+    load,
+    measures_of,
+)
 from .last_layer import HairstyleEncoder, WEncoder, WPlusEncoder
 from .psp import GradualStyleEncoder
 from .restyle import BackboneEncoder, ProgressiveBackboneEncoder
@@ -46,6 +56,7 @@ __all__ = [
     "layers_of",
     "load",
     "load_hypernetwork",
+    "measures_of",
     "refine",
     "tiny",
     "tuned_weights",

@@ -7,7 +7,7 @@ loads into the other without an error and gives garbage. So the kind is read fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -84,6 +84,41 @@ def layers_of(opts: Mapping[str, object]) -> int:
             f"the checkpoint's opts name a generator of {side!r} px; accepted are 8, 16, … 1024"
         )
     return 2 * side.bit_length() - 4
+
+
+def measures_of(
+    kind: Kind,
+    codes: tuple[int, int],
+    *,
+    size: int = 256,
+    widths: Sequence[int] = TrunkShape().widths,
+    units: Sequence[int] = TrunkShape().units,
+    reduction: int = 16,
+) -> EncoderShape:
+    """Return the measures of an encoder from plain numbers, as files state them.
+
+    Args:
+        kind: which encoder; the ReStyle kinds take 6 channels.
+        codes: rows and width of a code.
+        size: side of its input, px.
+        widths: channels of the stem and of the four stages.
+        units: residual units per stage.
+        reduction: how much narrower the squeeze is than its stage.
+
+    Raises:
+        WeightsError: not 5 widths and 4 units.
+    """
+    if len(widths) != 5 or len(units) != 4:
+        raise WeightsError(
+            f"an encoder has 5 widths and 4 units, got {list(widths)} and {list(units)}"
+        )
+    trunk = TrunkShape(
+        channels=6 if kind.startswith("restyle") else 3,
+        widths=(widths[0], widths[1], widths[2], widths[3], widths[4]),
+        units=(units[0], units[1], units[2], units[3]),
+        reduction=reduction,
+    )
+    return EncoderShape(size, *codes, trunk)
 
 
 def build(kind: Kind, *, layers: int = 18, channels: int = 3) -> Encoder:

@@ -11,14 +11,24 @@ from torch import Tensor
 from models import encoders
 from models.base import PackError, WeightsError
 from models.bring import bring
+from models.directions import BoundDirection, save_direction
 from models.generator_id import generator_id
+from models.latent_transformer import (
+    MoverFacts,
+    WPlusClassifier,
+    WPlusTransformer,
+    save_classifier,
+    save_mover,
+)
+from models.opening import network_of
 from models.packs import open_pack
 from models.parts import Licence
 from models.store import Store, default_home
 from models.stylegan2 import layouts
+from models.weights import save_safetensors
 
 from . import weight_files
-from .weight_files import CODE, LAYERS, Desk, generator_state, merged
+from .weight_files import CODE, LAYERS, SIDE, Desk, generator_state, merged
 
 
 @pytest.fixture(scope="session")
@@ -193,3 +203,56 @@ def test_the_home_is_what_the_user_chose(tmp_path: Path, monkeypatch: pytest.Mon
     assert default_home() == tmp_path / "here"
     monkeypatch.delenv("VISAGIST_HOME")
     assert default_home().name == "visagist"
+
+
+def own_files(desk: Desk, generator: str) -> list[str]:
+    """What this program's training commands write for the codes of a generator."""
+    mover = MoverFacts("smile", unit=0.4, layers=(0, 4), generator=generator)
+    save_mover(desk.folder / "m.safetensors", WPlusTransformer(LAYERS, CODE), mover)
+    direction = BoundDirection(torch.ones(1, CODE), generator, "age", unit=2.0, rows=(1, 3))
+    save_direction(desk.folder / "d.safetensors", direction)
+    classifier = WPlusClassifier(LAYERS * CODE, 2, (8,))
+    save_classifier(desk.folder / "c.safetensors", classifier, ("smile", "age"), {"licence": "CC0"})
+    measures = encoders.measures_of(
+        "psp", (LAYERS, CODE), size=32, widths=(16, 16, 16, 16, 16), units=(1, 1, 1, 1)
+    )
+    texts = {"kind": "psp", "size": "32", "widths": "16,16,16,16,16", "units": "1,1,1,1"}
+    state = encoders.tiny("psp", measures=measures).state_dict()
+    encoder = {**state, "latent_avg": torch.zeros(LAYERS, CODE)}
+    save_safetensors(
+        desk.folder / "e.safetensors", encoder, {**texts, "generator": generator, "licence": "CC0"}
+    )
+    return [str(desk.folder / f"{name}.safetensors") for name in "mdce"]
+
+
+def test_what_was_trained_here_makes_a_pack(desk: Desk) -> None:
+    files = own_files(desk, generator_id(generator_state()))
+    done = desk.bring(desk.generator(), *files, pack="own")
+    assert done.pack is not None
+    assert done.pack.classifier is not None
+    assert done.pack.classifier.labels == ("smile", "age")
+    smile, age = done.pack.movers
+    assert (smile.attribute, smile.unit, smile.layers) == ("smile", 0.4, (0, 4))
+    assert (age.editor, age.attribute, age.unit, age.layers) == ("direction", "age", 2.0, (1, 3))
+    pack = open_pack(desk.store.pack_folder("own"))
+    w = pack.encode(torch.zeros(1, 3, 32, 32))
+    assert pack.generate(w).shape == (1, 3, SIDE, SIDE)
+    encoder = next(b.card for b in done.brought if b.card.role == "encoder")
+    network = network_of(desk.store.load(encoder.name))
+    assert torch.allclose(network(torch.zeros(1, 3, 32, 32)), w, atol=1e-5)
+
+
+def test_what_was_trained_here_for_another_generator_is_refused(desk: Desk) -> None:
+    for file in own_files(desk, "0123456789abcdef")[:2]:
+        with pytest.raises(WeightsError, match="codes of generator 0123456789abcdef"):
+            desk.bring(desk.generator(), file, pack="own")
+
+
+def test_an_ada_pickle_gives_the_same_generator(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = layouts.to_ada(generator_state(), torch.ones(CODE))
+    path = weight_files.ada_pickle(desk.folder / "ffhq.pkl", flat, monkeypatch)
+    (brought,) = desk.bring(str(path)).brought
+    assert brought.card.facts.generator == generator_id(generator_state())
+    assert brought.left_aside == ("training_set_kwargs",)

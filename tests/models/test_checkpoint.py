@@ -9,8 +9,6 @@ import os
 import pickle
 import random
 import struct
-import sys
-import types
 import zipfile
 from collections import OrderedDict, defaultdict
 from pathlib import Path
@@ -19,12 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from models.base import WeightsError
 from models.checkpoint import read_checkpoint
 from models.plain import Module
 from models.weights import save_safetensors
+
+from . import weight_files
+from .weight_files import Call
 
 
 def _content() -> dict[str, Any]:
@@ -105,6 +105,17 @@ def test_safetensors_and_arrays_are_read(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "a.npz").content["x"].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("length", [128, 19280, 35615], ids=["pickle", "zip", "gzip"])
+def test_a_safetensors_file_is_known_whatever_its_length_looks_like(
+    tmp_path: Path, length: int
+) -> None:
+    """The first bytes are a number; 128 begins like a pickle, 19280 like a zip."""
+    header = b'{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'.ljust(length)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + header + b"\x07")
+    assert read_checkpoint(path).content["x"].tolist() == [7]
+
+
 class _Touches:
     """Pickles as a call that leaves a file behind when it is executed."""
 
@@ -173,25 +184,17 @@ def test_a_program_hidden_in_the_numbers_of_a_pickle_is_refused(tmp_path: Path) 
     canary = tmp_path / "canary"
     inner = io.BytesIO()
     torch.save(_Touches(canary), inner, _use_new_zipfile_serialization=False)
-    storage = _Call(torch.storage._load_from_bytes, inner.getvalue())
+    storage = Call(torch.storage._load_from_bytes, inner.getvalue())
     path = _save(tmp_path / "a.pkl", "pickle4", {"a": storage})
     with pytest.raises(WeightsError, match=r"\.system'"):
         read_checkpoint(path)
     assert not canary.exists()
 
 
-class _Call:
-    def __init__(self, function: object, *arguments: object) -> None:
-        self._call = (function, arguments)
-
-    def __reduce__(self) -> Any:
-        return self._call
-
-
 def test_a_view_beyond_its_numbers_is_refused(tmp_path: Path) -> None:
     storage = torch.ones(4).untyped_storage()
     typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
-    view = _Call(torch._utils._rebuild_tensor_v2, typed, 2, (3,), (1,), False, OrderedDict())
+    view = Call(torch._utils._rebuild_tensor_v2, typed, 2, (3,), (1,), False, OrderedDict())
     with pytest.raises(WeightsError, match="reaches beyond its 4 numbers"):
         read_checkpoint(_save(tmp_path / "a.pt", "zip", {"a": view}))
 
@@ -273,42 +276,12 @@ def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path: Path, how
 
 @pytest.fixture
 def ada_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A pickle as StyleGAN2-ADA writes it: objects together with the source of their class."""
-
-    class EasyDict(dict[str, Any]):
-        pass
-
-    def _reconstruct_persistent_obj(meta: object) -> None:
-        raise AssertionError("executed")
-
-    for name, members in {
-        "dnnlib": {},
-        "dnnlib.util": {"EasyDict": EasyDict},
-        "torch_utils": {},
-        "torch_utils.persistence": {"_reconstruct_persistent_obj": _reconstruct_persistent_obj},
-    }.items():
-        module = types.ModuleType(name)
-        for key, member in members.items():
-            member.__module__, member.__qualname__ = name, key
-            setattr(module, key, member)
-        monkeypatch.setitem(sys.modules, name, module)
-
-    def network(class_name: str, parameters: dict[str, Tensor], modules: dict[str, Any]) -> _Call:
-        meta = EasyDict(type="class", version=6, class_name=class_name)
-        meta["module_src"] = "import os; os.system('true')"
-        meta["state"] = {
-            "_parameters": OrderedDict(parameters),
-            "_buffers": OrderedDict(resample_filter=torch.ones(4, 4)),
-            "_modules": OrderedDict(modules),
-            "_backward_hooks": OrderedDict(),
-            "training": False,
-        }
-        return _Call(_reconstruct_persistent_obj, meta)
-
-    weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
-    mapping = network("MappingNetwork", {"weight": weight}, {})
-    content = {"G_ema": network("Generator", {}, {"mapping": mapping}), "training_set_kwargs": None}
-    return _save(tmp_path / "ffhq.pkl", "pickle4", content)
+    flat = {
+        "resample_filter": torch.ones(4, 4),
+        "mapping.weight": torch.arange(6.0).reshape(2, 3),
+        "mapping.w_avg": torch.ones(3),
+    }
+    return weight_files.ada_pickle(tmp_path / "ffhq.pkl", flat, monkeypatch)
 
 
 def test_the_tensors_of_an_ada_pickle_are_read_and_its_code_is_not(ada_pickle: Path) -> None:
@@ -316,7 +289,7 @@ def test_the_tensors_of_an_ada_pickle_are_read_and_its_code_is_not(ada_pickle: P
     assert isinstance(found, Module)
     assert found.class_name == "Generator"
     tensors = found.tensors()
-    assert sorted(tensors) == ["mapping.resample_filter", "mapping.weight", "resample_filter"]
+    assert sorted(tensors) == ["mapping.w_avg", "mapping.weight", "resample_filter"]
     assert tensors["mapping.weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 

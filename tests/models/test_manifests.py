@@ -236,5 +236,7 @@ def test_what_is_nothing_known_is_described(tmp_path: Path) -> None:
         _read({"a": torch.ones(1), "b": 3})
     with pytest.raises(WeightsError, match="not recognised: a list"):
         _read([1])
-    with pytest.raises(WeightsError, match=r"shape \(2, 3, 4\), which is no direction"):
-        _read(torch.ones(2, 3, 4))
+    with pytest.raises(WeightsError, match=r"shape \(3, 1\), which is no direction"):
+        _read(torch.ones(3, 1))
+    with pytest.raises(WeightsError, match=r"codes of 5 faces.*data to train movers on"):
+        _read(torch.ones(5, 18, 512))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
+import types
+from collections import OrderedDict
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -79,3 +84,60 @@ class Desk:
 
     def bring(self, *files: str, pack: str = "", **hints: str) -> Import:
         return bring(files, self.store, pack=pack, hints=Hints(**hints))
+
+
+class Call:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self._call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self._call
+
+
+def ada_pickle(path: Path, flat: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pickle as StyleGAN2-ADA writes it: networks in networks, with the source of their class."""
+
+    class EasyDict(dict[str, Any]):
+        pass
+
+    def _reconstruct_persistent_obj(meta: object) -> None:
+        raise AssertionError("executed")
+
+    for name, members in {
+        "dnnlib": {},
+        "dnnlib.util": {"EasyDict": EasyDict},
+        "torch_utils": {},
+        "torch_utils.persistence": {"_reconstruct_persistent_obj": _reconstruct_persistent_obj},
+    }.items():
+        module = types.ModuleType(name)
+        for key, member in members.items():
+            member.__module__, member.__qualname__ = name, key
+            setattr(module, key, member)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    def network(state: dict[str, Tensor], class_name: str = "Generator") -> Call:
+        inner: dict[str, dict[str, Tensor]] = {}
+        own = {key: value for key, value in state.items() if "." not in key}
+        for key, value in state.items():
+            head, _, rest = key.partition(".")
+            if rest:
+                inner.setdefault(head, {})[rest] = value
+        learnt = {k: torch.nn.Parameter(v) for k, v in own.items() if k in ("weight", "bias")}
+        meta = EasyDict(type="class", version=6, class_name=class_name)
+        meta["module_src"] = "import os; os.system('true')"
+        meta["state"] = {
+            "_parameters": OrderedDict(learnt),
+            "_buffers": OrderedDict({k: v for k, v in own.items() if k not in learnt}),
+            "_modules": OrderedDict({k: network(v, "Layer") for k, v in inner.items()}),
+            "_backward_hooks": OrderedDict(),
+            "_non_persistent_buffers_set": set(),
+            "_init_kwargs": EasyDict(z_dim=512),
+            "training": False,
+        }
+        return Call(_reconstruct_persistent_obj, meta)
+
+    content = {"G_ema": network(flat), "training_set_kwargs": EasyDict(resolution=16)}
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    return path
