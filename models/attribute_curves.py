@@ -34,7 +34,7 @@ from .image_judge import IdentityJudge, ImageClassifier
 from .training import write_metrics
 
 STRENGTHS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""In standard deviations of the rating."""
+"""In standard deviations of the rating; of the component for GANSpace."""
 
 _READABLE = 0.6
 """An attribute is judged if the image classifier's correlation with its rating is at least this."""
@@ -68,7 +68,7 @@ def curves_of(
         ModelError: a method cannot be fitted.
     """
     codes = LabelledCodes(
-        subject.encode(evaluation.rated_faces()).w, evaluation.ratings, evaluation.names
+        subject.codes(evaluation.rated_faces()), evaluation.ratings, evaluation.names
     )
     groups = [(subject.encode(group.faces()), group.identity) for group in evaluation.groups]
     curves: Curves = {}
@@ -124,7 +124,7 @@ def _group_sums(
         same = said == (read > 0)
         sums[:, 0] += (~same[:, target]).float()
         sums[:, 1] += (same.float() @ keep) / keep.sum()
-        sums[:, 2] += identity.similarity(before.expand_as(after), after)
+        sums[:, 2] += identity.similarity(before, after)
         sums[:, 3] += 1
     return sums
 

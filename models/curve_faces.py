@@ -29,6 +29,7 @@ from .image_judge import (
     verification,
 )
 from .portrait.data import FaceSet, read_faces, read_level_pairs
+from .training import random_of
 
 _NEUTRAL: Final = ("familiar", "memorable")
 """Level pictures of these attributes serve as faces to edit: they change the shown ones least."""
@@ -155,7 +156,7 @@ def _rows(faces: FaceSet, fold_of: dict[str, int], fold: int) -> tuple[int, ...]
 
 
 def _limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
-    """Return the groups with at most `limit` faces, evenly spread over groups and sets."""
+    """Return the groups with at most `limit` faces, as many of each, drawn at random (seeded)."""
     total = sum(len(group) for group in groups)
     if limit is None or limit >= total:
         return groups
@@ -165,7 +166,8 @@ def _limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
     for group in groups:
         share = limit // len(groups)
         every = [(n, row) for n, (_, rows) in enumerate(group.sets) for row in rows]
-        chosen = {every[i * len(every) // share] for i in range(min(share, len(every)))}
+        mixed = torch.randperm(len(every), generator=random_of(0))[:share]
+        chosen = {every[index] for index in mixed.tolist()}
         sets = tuple(
             (faces, tuple(row for row in rows if (n, row) in chosen))
             for n, (faces, rows) in enumerate(group.sets)

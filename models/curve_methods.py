@@ -6,7 +6,6 @@ from typing import Final
 
 import torch
 
-from .base import ModelError
 from .calibration import Move, unit_of_one_sd
 from .codes import LabelledCodes
 from .curve_subjects import RATED, Subject
@@ -25,8 +24,9 @@ def methods_for(
 ) -> tuple[dict[str, Move], dict[str, dict[str, float]]]:
     """Return what moves codes along an attribute, by method, and facts of each fit.
 
-    InterFaceGAN and GANSpace are fitted to the codes and ratings given; their strength 1 is one
-    standard deviation of the rating, as it is for the pack's own transformer.
+    InterFaceGAN and GANSpace are fitted to the codes and ratings given. Strength 1 is one standard
+    deviation of the rating, as it is for the pack's own transformer; for GANSpace, which knows no
+    rating, of its component.
 
     Raises:
         ModelError: a fit is not possible.
@@ -51,7 +51,7 @@ def methods_for(
 
 
 def _component(subject: Subject, codes: LabelledCodes, target: int) -> tuple[DirectionMover, float]:
-    """Return the component that correlates most with a rating, calibrated, and its correlation.
+    """Return the component that correlates most with a rating, and its correlation.
 
     Whitened codes are coordinates along the pack's own principal components: these are the
     components then, since the spread along any other direction is the same.
@@ -64,11 +64,5 @@ def _component(subject: Subject, codes: LabelledCodes, target: int) -> tuple[Dir
         most = min(len(codes.w) - 1, layers * dimensions)
         components = fit_components(codes.w, min(_COMPONENTS, most))
     index, correlation = component_of(components, codes.w, codes.labels[:, target])
-    bare = DirectionMover(components.vector(index), layers)
     sign = 1.0 if correlation >= 0 else -1.0
-    try:
-        signed = DirectionMover(components.vector(index), layers, unit=sign)
-        unit = sign * unit_of_one_sd(signed, codes, target)[0]
-    except ModelError:
-        unit = sign  # moves the rating hardly at all: left at one σ of the component
-    return DirectionMover(bare.vector, layers, unit=unit), correlation
+    return DirectionMover(components.vector(index), layers, unit=sign), correlation

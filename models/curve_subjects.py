@@ -55,8 +55,12 @@ class Subject(Protocol):
         """Return the attributes that have a rating."""
         ...
 
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, L, D) of faces; no picture is kept."""
+        ...
+
     def encode(self, faces: Iterator[Face]) -> Encoded:
-        """Return the codes of faces."""
+        """Return faces with their codes, to be shown with other codes."""
         ...
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
@@ -81,8 +85,12 @@ class PortraitSubject:
         """Return the attributes that have a rating."""
         return tuple(a.name for a in self._movers.attributes if a.name in RATED)
 
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, 1, D) of faces; no picture is kept."""
+        return torch.stack([self._model.encode(x[None], points[None])[0] for x, points in faces])
+
     def encode(self, faces: Iterator[Face]) -> Encoded:
-        """Return the codes of faces."""
+        """Return faces with their codes, to be shown with other codes."""
         kept = tuple(faces)
         coded = [self._model.encode(picture[None], points[None]) for picture, points in kept]
         w = torch.cat([w for w, _ in coded])
@@ -122,8 +130,8 @@ class StyleSubject:
         """Return the attributes that have a rating."""
         return tuple(a.name for a in self._pack.attributes if a.name in RATED)
 
-    def encode(self, faces: Iterator[Face]) -> Encoded:
-        """Return the codes of faces; the pictures themselves are not kept."""
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, L, D) of faces; no picture is kept."""
         codes: list[Tensor] = []
         waiting: list[Tensor] = []
         for picture, _ in faces:
@@ -134,7 +142,11 @@ class StyleSubject:
                 waiting = []
         if waiting:
             codes.append(self._pack.encode(torch.cat(waiting)))
-        w = torch.cat(codes)
+        return torch.cat(codes)
+
+    def encode(self, faces: Iterator[Face]) -> Encoded:
+        """Return faces as their codes: the generator needs nothing else to show them."""
+        w = self.codes(faces)
         return Encoded(w, (), torch.empty(len(w), 0))
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:

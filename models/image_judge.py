@@ -142,7 +142,7 @@ class IdentityJudge(Protocol):
     """Says how much two sets of aligned pictures show the same people."""
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return cosines (N,) of pictures a and b, both (N, 3, S, S) in [-1, 1]."""
+        """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
         ...
 
 
@@ -160,7 +160,7 @@ class LearntIdentity:
         return F.normalize((features(images, inner=True) - self.mean) @ self.projection, dim=1)
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return cosines (N,) of pictures a and b, both (N, 3, S, S) in [-1, 1]."""
+        """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
         return (self.embed(a) * self.embed(b)).sum(1)
 
 

@@ -42,8 +42,11 @@ class Numbers:
     def attributes(self) -> tuple[str, ...]:
         return ("smile",)
 
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        return torch.stack([picture for picture, _ in faces])
+
     def encode(self, faces: Iterator[Face]) -> Encoded:
-        w = torch.stack([picture for picture, _ in faces])
+        w = self.codes(faces)
         return Encoded(w, (), torch.empty(len(w), 0))
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
