@@ -24,6 +24,7 @@ from .image_judge import (
     FEATURE_SIDE,
     IdentityJudge,
     ImageClassifier,
+    features,
     fit_classifier,
     fit_identity,
     verification,
@@ -75,14 +76,17 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class _Levels:
-    """Level pictures, small, with whose they are."""
+    """What the identity metric sees of level pictures, and whose they are."""
 
-    images: Tensor
+    plain: Tensor
+    """(N, F) inner features."""
+    mirrored: Tensor
+    """(N, F), of the mirrored pictures."""
     faces: tuple[str, ...]
 
     def of(self, wanted: Sequence[bool]) -> _Levels:
         rows = [index for index, yes in enumerate(wanted) if yes]
-        return _Levels(self.images[rows], tuple(self.faces[row] for row in rows))
+        return _Levels(self.plain[rows], self.mirrored[rows], tuple(self.faces[r] for r in rows))
 
 
 def read_evaluation(
@@ -113,7 +117,7 @@ def read_evaluation(
         held_images=small[list(held_rows)],
         held_ratings=rated.ratings[list(held_rows)],
     )
-    levels = _levels(folder)
+    levels, background = _levels(folder), features(small[list(kept_rows)], inner=True)
     order = sorted(set(levels.faces), key=int)
     fold_of = {face: index % _FOLDS for index, face in enumerate(order)}
     folds = range(_FOLDS) if learnt_from_rated else range(1)
@@ -122,8 +126,9 @@ def read_evaluation(
     for fold in folds:
         own = levels.of([fold_of[face] == fold for face in levels.faces])
         others = levels.of([fold_of[face] != fold for face in levels.faces])
-        metric = fit_identity(others.images, others.faces, small[list(kept_rows)])
-        checks.append(verification(metric, own.images, own.faces))
+        both = torch.cat([others.plain, others.mirrored])
+        metric = fit_identity(both, others.faces * 2, background)
+        checks.append(verification(metric, own.plain, own.mirrored, own.faces))
         sets = [(faces, _rows(faces, fold_of, fold)) for faces in _starts(folder)]
         if not learnt_from_rated:
             sets.append((rated, held_rows))
@@ -133,7 +138,7 @@ def read_evaluation(
         facts |= {key: sum(c[key] for c in checks) / len(checks) for key in checks[0]}
     fitted = part_of(rated, kept_rows)
     return Evaluation(
-        _limited(tuple(groups), limit), classifier, facts, fitted.ratings, rated.attributes, fitted
+        limited(tuple(groups), limit), classifier, facts, fitted.ratings, rated.attributes, fitted
     )
 
 
@@ -155,7 +160,7 @@ def _rows(faces: FaceSet, fold_of: dict[str, int], fold: int) -> tuple[int, ...]
     return tuple(row for row, face in enumerate(owners) if fold_of[face] == fold)
 
 
-def _limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
+def limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
     """Return the groups with at most `limit` faces, as many of each, drawn at random (seeded)."""
     total = sum(len(group) for group in groups)
     if limit is None or limit >= total:
@@ -179,7 +184,8 @@ def _limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
 def _levels(folder: Path) -> _Levels:
     sets = [faces for attribute in _LEARNT_FROM for faces in read_level_pairs(folder, attribute)]
     owners = tuple(path.stem.split("_")[0] for faces in sets for path in faces.paths)
-    return _Levels(torch.cat([_small(faces) for faces in sets]), owners)
+    images = torch.cat([_small(faces) for faces in sets])
+    return _Levels(features(images, inner=True), features(images.flip(-1), inner=True), owners)
 
 
 def _small(faces: FaceSet) -> Tensor:

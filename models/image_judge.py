@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import ModelError, ModelInputError
+from .directions import fit_components
 
 FEATURE_SIDE: Final = 128
 """Pictures are judged at this side, px."""
@@ -155,39 +156,39 @@ class LearntIdentity:
     projection: Tensor
     """(F, K)"""
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Return embeddings (N, K) of length 1."""
-        return F.normalize((features(images, inner=True) - self.mean) @ self.projection, dim=1)
+    def placed(self, described: Tensor) -> Tensor:
+        """Return embeddings (N, K) of length 1 of inner features (N, F)."""
+        return F.normalize((described - self.mean) @ self.projection, dim=1)
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
-        return (self.embed(a) * self.embed(b)).sum(1)
+        first, second = (self.placed(features(images, inner=True)) for images in (a, b))
+        return (first * second).sum(1)
 
 
-def fit_identity(images: Tensor, faces: Sequence[str], background: Tensor) -> LearntIdentity:
+def fit_identity(own: Tensor, faces: Sequence[str], background: Tensor) -> LearntIdentity:
     """Return an identity metric: principal components, then within-face whitening.
 
     Args:
-        images: (N, 3, S, S), several per face: other levels of attributes. Mirror images are added
-            as the same face, so that pose, light and background do not give it away.
-        faces: whose picture each is.
-        background: (M, 3, S, S) of further faces, for the principal components.
+        own: inner features (N, F), several per face: other levels of attributes, and mirror images,
+            so that pose, light and background do not give a face away.
+        faces: whose each is.
+        background: inner features (M, F) of further faces, for the principal components.
 
     Raises:
         ModelError: no face has two pictures, or there are too few pictures.
     """
-    own = torch.cat([features(images, inner=True), features(images.flip(-1), inner=True)])
-    everything = torch.cat([own, features(background, inner=True)])
+    everything = torch.cat([own, background])
     known = {face: number for number, face in enumerate(dict.fromkeys(faces))}
-    label = torch.tensor([known[face] for face in faces]).repeat(2)
+    label = torch.tensor([known[face] for face in faces])
     dimensions = min(_METRIC_DIMENSIONS, len(everything) // 3)
     if len(known) == len(faces) or dimensions < 2:
         raise ModelError(
             f"{len(faces)} pictures of {len(known)} faces teach no identity; give several pictures "
             "of each of several faces"
         )
-    mean = everything.mean(0)
-    axes = torch.linalg.eigh((everything - mean).T @ (everything - mean))[1][:, -dimensions:]
+    components = fit_components(everything[:, None], dimensions)
+    mean, axes = components.mean[0], components.components[:, 0].T
     spots = (own - mean) @ axes
     centres = torch.zeros(len(known), dimensions).index_add_(0, label, spots)
     centres /= label.bincount()[:, None]
@@ -198,12 +199,20 @@ def fit_identity(images: Tensor, faces: Sequence[str], background: Tensor) -> Le
     return LearntIdentity(mean, axes @ vectors @ torch.diag(values.rsqrt()))
 
 
-def verification(judge: LearntIdentity, images: Tensor, faces: Sequence[str]) -> dict[str, float]:
+def verification(
+    judge: LearntIdentity, plain: Tensor, mirrored: Tensor, faces: Sequence[str]
+) -> dict[str, float]:
     """Return how well a metric tells faces (not learnt from) apart, one of each pair mirrored.
 
     `accuracy`: balanced, at the best threshold. `same` and `other`: mean cosines.
+
+    Args:
+        judge: the metric.
+        plain: inner features (N, F).
+        mirrored: those of the mirrored pictures.
+        faces: whose each is.
     """
-    a, b = judge.embed(images), judge.embed(images.flip(-1))
+    a, b = judge.placed(plain), judge.placed(mirrored)
     cosines = a @ b.T
     same = torch.tensor([[x == y for y in faces] for x in faces])
     alike, other = cosines[same], cosines[~same]
