@@ -3,6 +3,7 @@ pixels."""
 
 from __future__ import annotations
 
+from .departure import Departures
 from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
 from .state import STATE_NAMES, settled_states
@@ -11,6 +12,7 @@ __all__ = [
     "CROP_SIDE",
     "DEFAULT_FILE",
     "STATE_NAMES",
+    "Departures",
     "PortraitModel",
     "load_portrait",
     "save_portrait",

@@ -30,8 +30,8 @@ FACE_OVAL = (*range(17), *vertex_indices(_FOREHEAD))
 INNER_MOUTH = tuple(vertex_indices(_INNER_MOUTH))
 """Vertices of the inner lip line, clockwise from the image's left corner."""
 
-_EYES = (tuple(range(36, 42)), tuple(range(42, 48)))
-_BROWS = (tuple(range(17, 22)), tuple(range(22, 27)))
+EYES = (tuple(range(36, 42)), tuple(range(42, 48)))
+BROWS = (tuple(range(17, 22)), tuple(range(22, 27)))
 
 
 def polygon_mask(points: Tensor, side: int, *, grow: float, soften: float) -> Tensor:
@@ -66,7 +66,7 @@ def skin_mask(canonical: Tensor, side: int) -> Tensor:
 def holes(canonical: Tensor, side: int, *, grow: float, soften: float) -> Tensor:
     """Return eyes and inner mouth as (side, side) float in 0-1."""
     mouth = polygon_mask(canonical[list(INNER_MOUTH)], side, grow=max(grow, 0.01), soften=soften)
-    eyes = [polygon_mask(canonical[list(e)], side, grow=grow + 0.015, soften=soften) for e in _EYES]
+    eyes = [polygon_mask(canonical[list(e)], side, grow=grow + 0.015, soften=soften) for e in EYES]
     return torch.stack([mouth, *eyes]).amax(dim=0)
 
 
@@ -78,7 +78,7 @@ def layer_gain(canonical: Tensor, side: int) -> Tensor:
     """
     face = polygon_mask(canonical[list(FACE_OVAL)], side, grow=-0.07, soften=0.05)
     brows = torch.stack(
-        [polygon_mask(canonical[list(b)], side, grow=0.05, soften=0.02) for b in _BROWS]
+        [polygon_mask(canonical[list(b)], side, grow=0.05, soften=0.02) for b in BROWS]
     ).amax(dim=0)
     open_skin = 1 - holes(canonical, side, grow=0.01, soften=0.012)
     y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]

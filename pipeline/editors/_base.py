@@ -93,6 +93,11 @@ class LatentModel(Protocol):
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
         ...
 
+    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
+        """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots, or
+        None if the model cannot tell."""
+        ...
+
     def render(
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
     ) -> EditedBatch:

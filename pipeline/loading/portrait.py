@@ -17,7 +17,7 @@ from .seam import card, models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
     from models.latent_transformer import MoverPack
-    from models.portrait import PortraitModel
+    from models.portrait import Departures, PortraitModel
 
 
 def load_portrait(device: torch.device) -> PortraitPack:
@@ -39,21 +39,27 @@ def load_portrait(device: torch.device) -> PortraitPack:
 
 
 class PortraitLatentModel:
-    """The embedded appearance model, seen as a latent model of one layer (L = 1)."""
+    """The embedded appearance model, seen as a latent model of one layer (L = 1).
+
+    Behind the network's code stands how the face looks on the mean head: like the code it is held
+    at its median over the shot, and `hidden` compares every frame with it.
+    """
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
         self.crop_side: float | None = crop_side
         self.codes = CodeRule(samples_hz=32.0)  # lips part within a frame of 1/25 or 1/30 s
         self._network = network
+        self._departures: Departures = models("portrait").Departures(network)
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
         w, state = self._network.encode(batch.images, batch.landmarks)
-        return Codes(w=w[:, None], state=state)
+        look = self._departures.look(batch.images, batch.landmarks)
+        return Codes(w=torch.cat([w, look], dim=1)[:, None], state=state)
 
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return the shape-free faces of N codes, (N, 3, S, S) in [-1, 1]."""
-        return self._network.reconstruct(codes.w[:, 0])
+        return self._network.reconstruct(self.split(codes.w)[0])
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
@@ -65,10 +71,19 @@ class PortraitLatentModel:
     ) -> EditedBatch:
         """Carry the difference between two codes into the crops; its own mask is the face's."""
         del regions
-        images, masks = self._network.render(
-            batch.images, batch.landmarks, before.w[:, 0], after.w[:, 0], before.state
-        )
+        old, new = self.split(before.w)[0], self.split(after.w)[0]
+        images, masks = self._network.render(batch.images, batch.landmarks, old, new, before.state)
         return EditedBatch(batch, images, masks)
+
+    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor:
+        """Return what is in front of the faces, told by how they look for most of the shot."""
+        usual = self.split(codes.w)[1]
+        return self._departures.hidden(batch.images, batch.landmarks, usual)
+
+    def split(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the network's own code (N, D) and the usual look (N, K) of codes (N, 1, D + K)."""
+        length = self._network.dimensions
+        return w[:, 0, :length], w[:, 0, length:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ class PortraitPack:
             network = self._movers.mover(editor, attribute).to(self._device)
 
         def move(w: Tensor, strength: Tensor) -> Tensor:
-            moved: Tensor = network(w[:, 0], strength)
-            return moved[:, None]
+            code, look = self.model.split(w)
+            return torch.cat([network(code, strength), look], dim=1)[:, None]
 
         return move

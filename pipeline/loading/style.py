@@ -77,6 +77,10 @@ class StyleLatentModel:
         del rate
         return state
 
+    def hidden(self, batch: AlignedBatch, codes: Codes) -> None:
+        """Return nothing: an inverted picture holds what is in front of a face too."""
+        del batch, codes
+
     def render(
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
     ) -> EditedBatch:

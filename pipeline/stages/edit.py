@@ -110,9 +110,16 @@ class EditChain:
                 batch, step_result.images, torch.maximum(edited.masks, step_result.masks)
             )
         if self._occlusion and not self._touches_hair and edited.masks.any():
-            seen = visible_face(batch.images, batch.landmarks)
-            edited = dataclasses.replace(edited, masks=edited.masks * seen)
+            edited = dataclasses.replace(edited, masks=edited.masks * self._seen(batch))
         return edited
+
+    def _seen(self, batch: AlignedBatch) -> Tensor:
+        """Return how much of the faces can be seen (N, 1, S, S) 0–1."""
+        seen = visible_face(batch.images, batch.landmarks)
+        if self._model is None or not {int(t) for t in batch.track_id} <= self._codes.keys():
+            return seen
+        hidden = self._model.hidden(batch, self._codes_of(batch))
+        return seen if hidden is None else seen * (1 - hidden)
 
     @property
     def _touches_hair(self) -> bool:

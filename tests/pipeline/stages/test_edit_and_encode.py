@@ -33,6 +33,9 @@ class BrightnessModel:
     def settle(self, state: Tensor, rate: float) -> Tensor:
         return state
 
+    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
+        return None
+
     def render(
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
     ) -> EditedBatch:
