@@ -22,7 +22,8 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     [encoder]                             needed to edit; the encoder's keys and `latent_avg` (L, D)
     file = "encoder.safetensors"        *
     sha256 = "..."
-    kind = "psp"                        * psp | e4e | restyle-psp | restyle-e4e | w | w+
+    kind = "psp"                        * psp | e4e | restyle-psp | restyle-e4e | w | w+ |
+                                          small (of `mini`; measures are read from the shapes)
     size = 256                            side of its input, px
     steps = 5                             iterations of ReStyle
     start_from_latent_avg = true          whether the mean code is added to its output
@@ -72,7 +73,7 @@ from .base import PackError
 
 FILE_NAME: Final = "pack.toml"
 FORMAT: Final = 1
-ENCODER_KINDS: Final = ("psp", "e4e", "restyle-psp", "restyle-e4e", "w", "w+")
+ENCODER_KINDS: Final = ("psp", "e4e", "restyle-psp", "restyle-e4e", "w", "w+", "small")
 EDITORS: Final = ("latent-transformer", "direction", "pca")
 
 

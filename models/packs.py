@@ -21,6 +21,7 @@ from .directions import Components, DirectionMover
 from .encoders import KINDS, Inverter, load, measures_of
 from .generator_id import generator_id
 from .latent_transformer import WPlusMover, WPlusTransformer
+from .mini import SmallEncoder, SmallInverter
 from .packfile import (
     EncoderEntry,
     FileEntry,
@@ -75,7 +76,7 @@ class StylePack:
     folder: Path
     device: torch.device
     _generator: Generator | FastGenerator
-    _inverter: Inverter
+    _inverter: Inverter | SmallInverter
     _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
     """None or one: read when first asked for."""
@@ -251,13 +252,15 @@ def _inverter(
     generators_mean: Tensor | None,
     entry: EncoderEntry,
     generator: Generator,
-) -> Inverter:
+) -> Inverter | SmallInverter:
     mean = state.pop("latent_avg", generators_mean)
     if mean is None:
         raise WeightsError(
             f"neither {entry.file} nor the generator's file holds latent_avg, the mean code the "
             "encoder starts from; import the encoder's own checkpoint, which has it"
         )
+    if entry.kind == "small":
+        return SmallInverter(SmallEncoder.from_state(state, size=entry.size), mean.float())
     kind = next(k for k in KINDS if k == entry.kind)
     measures = measures_of(
         kind,

@@ -1,0 +1,73 @@
+"""Train and pack `mini`: `python -m models.mini train | export | pack`; see CARD.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ..base import ModelError
+from ..training import Progress, write_metrics
+from .data import read_mini_data
+from .networks import MiniOptions, load_networks
+from .packing import CODES_FILE, export, pack
+from .train import train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code; figures go to standard output as JSON."""
+    options = _parser().parse_args(arguments)
+    try:
+        figures = _run(options)
+    except ModelError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    print(json.dumps(figures, indent=1))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.mini", description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    first = commands.add_parser("train", help="train generator and encoder, or go on with it")
+    first.add_argument("--out", type=Path, required=True, help="folder of the run")
+    first.add_argument("--steps", type=int, default=MiniOptions().steps)
+    first.add_argument("--seed", type=int, default=0)
+    second = commands.add_parser("export", help="write the networks and the codes of all faces")
+    second.add_argument("--run", type=Path, required=True, help="folder of the run")
+    second.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    third = commands.add_parser("pack", help="write pack.toml and measure the pack")
+    third.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    third.add_argument("--metrics", type=Path, help="JSON to write as well")
+    for command in (first, second, third):
+        command.add_argument("--data", type=Path, required=True, help="folder of faces")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> dict[str, object]:
+    data = read_mini_data(options.data)
+    if options.command == "train":
+        chosen = MiniOptions(steps=options.steps, seed=options.seed)
+        _, _, history = train(data, chosen, options.out, _show)
+        write_metrics(options.out / "metrics.json", {"history": history})
+        return {"steps": options.steps, "last": history[-1]}
+    if options.command == "export":
+        generator, encoder = load_networks(options.run)
+        export(generator, encoder, data, options.out, options.run / CODES_FILE)
+        return {"networks": str(options.out), "codes": str(options.run / CODES_FILE)}
+    figures = pack(data, options.out)
+    if options.metrics is not None:
+        write_metrics(options.metrics, figures)
+    return figures
+
+
+def _show(progress: Progress) -> None:
+    losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
+    print(f"step {progress.step}/{progress.steps}  {losses}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

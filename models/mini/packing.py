@@ -1,0 +1,250 @@
+"""From trained `mini` networks to a pack: files, codes to train movers on, figures.
+
+The steps of the recipe, in order (`python -m models.mini`): `train` makes the networks, `export`
+writes them with the codes of all faces, `python -m models.latent_transformer` trains classifier and
+movers on these codes, `pack` writes `pack.toml` and `measures.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base import ModelError
+from ..generator_id import generator_id
+from ..latent_transformer.wplus_files import load_classifier, load_mover
+from ..packfile import (
+    ClassifierEntry,
+    EncoderEntry,
+    GeneratorEntry,
+    MoverEntry,
+    PackFile,
+    write_pack_file,
+)
+from ..packs import StylePack, open_pack
+from ..stylegan2.net import Generator
+from ..weights import load_safetensors, save_safetensors, sha256_of
+from .augment import resized, turned
+from .data import MiniData, Pictures
+from .encoder import SmallEncoder
+from .measure import PictureReader, fit_reader, psnr, ssim
+
+LICENCE: Final = "CC BY-NC-SA 4.0"
+SOURCE: Final = (
+    "trained for this project on One Million Impressions (Peterson et al., PNAS 2022); "
+    "see mini/CARD.md"
+)
+
+LABELS: Final = (
+    "happy",
+    "age",
+    "gender",
+    "weight",
+    "skin-color",
+    "hair-color",
+    "long-haired",
+    "asian",
+    "black",
+)
+"""Ratings the classifier reads; `turned` (sideways, measured from the points) is added."""
+
+JUDGED: Final = ("happy", "age", "gender", "weight")
+"""Ratings the picture reader judges edits by."""
+
+MOVERS: Final = {
+    "smile": ("happy", "lips drawn wide, corners and cheeks raised", ("smiling", "happy")),
+    "age": ("age", "older: folds, looser skin, greyer hair", ("old", "older")),
+    "gender": ("gender", "more masculine; negative: more feminine", ("masculine", "male")),
+}
+"""Name of a mover: the rating it moves, what strength +1 does, other names."""
+
+GENERATOR_FILE, ENCODER_FILE = "generator.safetensors", "encoder.safetensors"
+CLASSIFIER_FILE: Final = "classifier.safetensors"
+CODES_FILE: Final = "codes.npz"
+
+_BATCH = 50
+_STRENGTHS = (-2.0, -1.0, 1.0, 2.0)
+
+
+def export(
+    generator: Generator, encoder: SmallEncoder, data: MiniData, folder: Path, codes: Path
+) -> None:
+    """Write generator and encoder in float16 into `folder`, and the codes of all faces to `codes`.
+
+    The codes are those of the written (rounded) networks: faces to learn from, then these
+    mirrored, then the faces held out, then these mirrored.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images = resized(data.train.images, encoder.size)
+    mean = _in_batches(encoder, images).mean(dim=0)
+    state = {key: value.clone() for key, value in encoder.state_dict().items()}
+    # The encoder gives offsets from the mean code, as pSp does.
+    state["rows.bias"] -= mean.flatten()
+    note = {"licence": LICENCE, "source": SOURCE}
+    halved = _halved(generator.state_dict())
+    save_safetensors(folder / GENERATOR_FILE, halved, note)
+    save_safetensors(folder / ENCODER_FILE, _halved({**state, "latent_avg": mean}), note)
+    facts = PackFile(
+        name="mini",
+        licence=LICENCE,
+        commercial=False,
+        generator=_generator_entry(folder, generator.size),
+        encoder=_encoder_entry(folder, encoder.size),
+        source=SOURCE,
+    )
+    write_pack_file(facts, folder)
+    _write_codes(open_pack(folder), data, codes)
+
+
+def pack(data: MiniData, folder: Path) -> dict[str, object]:
+    """Write `pack.toml` of a folder with networks, classifier and movers; return the figures.
+
+    Raises:
+        ModelError: a mover or the classifier is missing, or is not of these networks.
+    """
+    plain = open_pack(folder)
+    for name in (CLASSIFIER_FILE, *(f"{mover}.safetensors" for mover in MOVERS)):
+        if not (folder / name).is_file():
+            raise ModelError(
+                f"{folder / name} is missing; train it with `python -m models.latent_transformer` "
+                "on the codes that `python -m models.mini export` wrote"
+            )
+    _, labels = load_classifier(folder / CLASSIFIER_FILE)
+    assert plain.facts.encoder is not None
+    facts = PackFile(
+        name="mini",
+        summary="small StyleGAN2 for faces, 128 px, made for delta transfer",
+        licence=LICENCE,
+        commercial=False,
+        generator=_generator_entry(folder, plain.size),
+        encoder=_encoder_entry(folder, plain.encoder_size),
+        movers=tuple(_mover_entry(folder, name) for name in MOVERS),
+        classifier=ClassifierEntry(
+            CLASSIFIER_FILE, sha256=sha256_of(folder / CLASSIFIER_FILE), labels=labels
+        ),
+        source=SOURCE,
+    )
+    write_pack_file(facts, folder)
+    return measure(open_pack(folder), data)
+
+
+def measure(pack: StylePack, data: MiniData) -> dict[str, object]:
+    """Return how well a pack gives pictures back and what its edits change, on faces held out.
+
+    `reconstruction`: mean absolute error, PSNR and SSIM, of the faces learnt from and held out.
+    `edits`: per mover and strength, the mean change of each rating [SD] that a reader of pictures
+    sees between the unedited and the edited reconstruction; the reader is fitted on the faces
+    learnt from, the faces it judges are those held out.
+    """
+    side = pack.encoder_size
+    sets = {"learnt": data.train, "held_out": data.held, "held_out_levels": data.levels_held}
+    pictures = {name: resized(some.images, side) for name, some in sets.items()}
+    columns = [data.attributes.index(name) for name in JUDGED]
+    reader = fit_reader(pictures["learnt"], data.ratings[:, columns], JUDGED)
+    held = pictures["held_out"]
+    read, rated = reader.read(held), data.ratings_held[:, columns]
+    codes = _in_batches(pack.encode, held)
+    return {
+        "reconstruction": {name: _closeness(pack, some) for name, some in pictures.items()},
+        "reader": {
+            name: {"correlation": float(torch.corrcoef(torch.stack([a, b]))[0, 1])}
+            for name, a, b in zip(JUDGED, read.T, rated.T, strict=True)
+        },
+        "edits": {name: _changes(pack, name, codes, reader) for name in MOVERS},
+    }
+
+
+def _changes(
+    pack: StylePack, name: str, codes: Tensor, reader: PictureReader
+) -> dict[str, dict[str, float]]:
+    mover = pack.mover("latent-transformer", name)
+    before = reader.read(_in_batches(pack.generate, codes))
+    out = {}
+    for strength in _STRENGTHS:
+        moved = mover(codes, torch.full((len(codes),), strength))
+        change = (reader.read(_in_batches(pack.generate, moved)) - before).mean(0)
+        out[f"{strength:+g}"] = dict(zip(reader.names, change.tolist(), strict=True))
+    return out
+
+
+def _closeness(pack: StylePack, images: Tensor) -> dict[str, float]:
+    found = _in_batches(lambda x: pack.generate(pack.encode(x)), images)
+    side = images.shape[-1]
+    # The face itself: FFHQ alignment puts it here.
+    face = (
+        slice(None),
+        slice(None),
+        slice(side // 4, side),
+        slice(3 * side // 16, 13 * side // 16),
+    )
+    return {
+        "mean_absolute_error": float((found.clamp(-1, 1) - images).abs().mean() / 2),
+        "face_mean_absolute_error": float((found.clamp(-1, 1) - images)[face].abs().mean() / 2),
+        "psnr_db": float(psnr(found, images).mean()),
+        "ssim": float(ssim(found, images).mean()),
+        "face_ssim": float(ssim(found[face], images[face]).mean()),
+    }
+
+
+def _write_codes(pack: StylePack, data: MiniData, path: Path) -> None:
+    rows, labels = [], []
+    columns = [data.attributes.index(name) for name in LABELS]
+    for some, ratings in ((data.train, data.ratings), (data.held, data.ratings_held)):
+        images = resized(some.images, pack.encoder_size)
+        rows += [_in_batches(pack.encode, images), _in_batches(pack.encode, images.flip(-1))]
+        labels += [_labels(some, ratings[:, columns], 1), _labels(some, ratings[:, columns], -1)]
+    np.savez(
+        path,
+        w=torch.cat(rows).numpy(),
+        labels=torch.cat(labels).numpy(),
+        names=np.array([*LABELS, "turned"]),
+    )
+
+
+def _labels(faces: Pictures, ratings: Tensor, sign: int) -> Tensor:
+    return torch.cat([ratings, sign * turned(faces.points)[:, None]], dim=1)
+
+
+@torch.no_grad()
+def _in_batches(what: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    return torch.cat([what(part) for part in torch.split(rows, _BATCH)])
+
+
+def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.half() for key, value in state.items()}
+
+
+def _generator_entry(folder: Path, size: int) -> GeneratorEntry:
+    state, _ = load_safetensors(folder / GENERATOR_FILE)
+    return GeneratorEntry(
+        GENERATOR_FILE,
+        size=size,
+        sha256=sha256_of(folder / GENERATOR_FILE),
+        id=generator_id(state),
+    )
+
+
+def _encoder_entry(folder: Path, size: int) -> EncoderEntry:
+    return EncoderEntry(
+        ENCODER_FILE, kind="small", sha256=sha256_of(folder / ENCODER_FILE), size=size
+    )
+
+
+def _mover_entry(folder: Path, name: str) -> MoverEntry:
+    mover, _ = load_mover(folder / f"{name}.safetensors")
+    _, summary, aliases = MOVERS[name]
+    return MoverEntry(
+        "latent-transformer",
+        name,
+        f"{name}.safetensors",
+        sha256=sha256_of(folder / f"{name}.safetensors"),
+        summary=summary,
+        aliases=aliases,
+        layers=mover.layers,
+        unit=mover.unit,
+    )
