@@ -24,28 +24,31 @@ _SWEEPS = 20
 """Relaxations per linearisation."""
 _STIFFNESS = 0.03
 """α², in squared picture units ([-1, 1]) per squared pixel."""
+_PLACING_STIFFNESS = 0.1
+"""The same for finding a drawn face in a real one, where less can be believed."""
 _ROBUST = 0.05
 """Difference ([-1, 1] units) at which a pixel counts half; beyond, it soon counts for nothing."""
 
 
-def flow_between(before: Tensor, after: Tensor) -> Tensor:
+def flow_between(before: Tensor, after: Tensor, *, stiffness: float = _STIFFNESS) -> Tensor:
     """(N, SIDE, SIDE, 2) float32 (x, y) in sides of the picture: after(p) ≈ before(p + flow(p)).
 
     Args:
         before, after: (N, 3, S, S) float32 in [-1, 1], of any side.
+        stiffness: α², in squared picture units per squared pixel; larger is smoother.
     """
     first, second = resized(before.float(), SIDE), resized(after.float(), SIDE)
     side = _COARSEST
     flow = first.new_zeros(len(first), 2, side, side)
     while True:
-        flow = _refined(resized(first, side), resized(second, side), flow)
+        flow = _refined(resized(first, side), resized(second, side), flow, stiffness)
         if side == SIDE:
             return (flow / side).permute(0, 2, 3, 1)
         side *= 2
         flow = 2 * F.interpolate(flow, (side, side), mode="bilinear", align_corners=False)
 
 
-def _refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
+def _refined(before: Tensor, after: Tensor, flow: Tensor, stiffness: float) -> Tensor:
     """(N, 2, s, s) flow [px], better than the one given, at one resolution."""
     side = before.shape[-1]
     line = torch.arange(side, dtype=flow.dtype, device=flow.device)
@@ -58,7 +61,7 @@ def _refined(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
         x, y = 0.5 * (warped_x + after_x), 0.5 * (warped_y + after_y)
         rest = warped - after
         weight = 1 / (1 + rest.square().sum(1, keepdim=True) / _ROBUST**2)
-        flow = _relaxed(flow, x, y, rest, weight)
+        flow = _relaxed(flow, x, y, rest, weight, stiffness)
     return flow
 
 
@@ -70,7 +73,9 @@ def _gradients(images: Tensor) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def _relaxed(flow: Tensor, x: Tensor, y: Tensor, rest: Tensor, weight: Tensor) -> Tensor:
+def _relaxed(
+    flow: Tensor, x: Tensor, y: Tensor, rest: Tensor, weight: Tensor, stiffness: float
+) -> Tensor:
     """(N, 2, s, s) minimiser of the linearised energy round a flow, by Jacobi sweeps.
 
     Per pixel (A + α²·1)·u = α²·mean + A·u₀ - b with A = Σ w·g gᵀ, b = Σ w·g·rest over channels.
@@ -80,11 +85,11 @@ def _relaxed(flow: Tensor, x: Tensor, y: Tensor, rest: Tensor, weight: Tensor) -
     u0, v0 = flow.unbind(1)
     right_u = xx * u0 + xy * v0 - (weight * x * rest).sum(1)
     right_v = xy * u0 + yy * v0 - (weight * y * rest).sum(1)
-    a, d = xx + _STIFFNESS, yy + _STIFFNESS
+    a, d = xx + stiffness, yy + stiffness
     scale = 1.0 / (a * d - xy * xy)
     for _ in range(_SWEEPS):
         mean = _neighbours(flow)
-        p, q = right_u + _STIFFNESS * mean[:, 0], right_v + _STIFFNESS * mean[:, 1]
+        p, q = right_u + stiffness * mean[:, 0], right_v + stiffness * mean[:, 1]
         flow = torch.stack([(d * p - xy * q) * scale, (a * q - xy * p) * scale], 1)
     return flow
 
@@ -96,3 +101,21 @@ def _neighbours(flow: Tensor) -> Tensor:
     beside = up[..., 1:-1] + down[..., 1:-1] + mid[..., :-2] + mid[..., 2:]
     corners = up[..., :-2] + up[..., 2:] + down[..., :-2] + down[..., 2:]
     return beside / 6 + corners / 12
+
+
+def place_within(own: Tensor, drawn: Tensor) -> Tensor:
+    """(N, SIDE, SIDE, 2) as `flow_between`, from a drawn face to the one it was drawn after.
+
+    own(p) ≈ drawn(p + place(p)) in structure: a generator draws a face a little beside where it is,
+    and blurred, in other light. So only what is darker or brighter than its surroundings counts,
+    and the field is much stiffer.
+    """
+    return flow_between(_structure(drawn), _structure(own), stiffness=_PLACING_STIFFNESS)
+
+
+def _structure(images: Tensor) -> Tensor:
+    """(N, 1, SIDE, SIDE) brightness against its surroundings, of the same spread in any light."""
+    luma = blurred(resized(images.float(), SIDE).mean(1, keepdim=True), 0.01 * SIDE)
+    local = luma - blurred(luma, 0.06 * SIDE)
+    spread = blurred(local.square(), 0.12 * SIDE).sqrt()
+    return 0.15 * local / (spread + 0.02)

@@ -1,10 +1,11 @@
 """Carrying an edit from a generator's pictures onto a clip's own pixels.
 
 A generator draws the face before and after an edit, G(w) and G(w'), in a square of its own and
-never quite as the clip shows it. *Delta* transfer takes only what changes between the two: how the
-face deforms (dense flow, by which the clip's own pixels are moved) and what the deformation does
-not explain (teeth, shade, colour), which is added. Adding the plain difference instead
-(`impl="ref"`) leaves the sharp mouth of the clip standing under the moved one.
+never quite as or where the clip shows it. *Delta* transfer takes only what changes between the two,
+and carries it to where the face is (`flow.place_within`): how the face deforms (dense flow, by
+which the clip's own pixels are moved) and what the deformation does not explain (teeth, shade,
+colour), which is added. Adding the plain difference instead (`impl="ref"`) leaves the sharp mouth
+of the clip standing under the moved one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .flow import SIDE, flow_between
+from .flow import SIDE, flow_between, place_within
 from .geometry import Affine, invert
 from .sampling import blurred, places, resized, sample, sample_affine
 
@@ -54,13 +55,15 @@ def deform(
         return torch.where(mask > 0, images + mask * difference, images).clamp(-1, 1)
     flow = flow_between(before, after)
     at = places(_to_grid(square_to_crop, SIDE), side, images.device)
+    beside = place_within(from_crop(images, square_to_crop, SIDE), before)
+    at = at + SIDE * sample(beside.permute(0, 3, 1, 2), at, kernel="linear").permute(0, 2, 3, 1)
     step = sample(flow.permute(0, 3, 1, 2), at, kernel="linear")
     linear = torch.from_numpy(np.asarray(square_to_crop)[:, :2, :2]).to(step)
     move = mask * torch.einsum("nij,njhw->nihw", linear, step)
     line = torch.arange(side, dtype=images.dtype, device=images.device)
     here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
     moved = sample(images, here + move.permute(0, 2, 3, 1))
-    rest = mask * onto_crop(_unexplained(before, after, flow), square_to_crop, side)
+    rest = mask * _seen(_unexplained(before, after, flow), square_to_crop, at)
     fine = moved - _softened(moved, square_to_crop)
     gone = _smoothstep(rest.abs().amax(1, keepdim=True), *_NEW)
     return torch.where(mask > 0, moved + rest - gone * fine, images).clamp(-1, 1)
@@ -104,3 +107,12 @@ def _unexplained(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
 def _smoothstep(x: Tensor, low: float, high: float) -> Tensor:
     t = ((x - low) / (high - low)).clamp(0, 1)
     return t * t * (3 - 2 * t)
+
+
+def _seen(pictures: Tensor, square_to_crop: Affine, at: Tensor) -> Tensor:
+    """(N, C, S, S) what crops see of pictures (N, C, g, g) at places `at` [px of SIDE]."""
+    g = pictures.shape[-1]
+    step = g / np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
+    sigmas = 0.5 * np.sqrt(np.maximum(step**2 - 1.0, 0.0))
+    soft = [blurred(pictures[n : n + 1], float(s)) for n, s in enumerate(sigmas)]
+    return sample(torch.cat(soft), (at + 0.5) * (g / SIDE) - 0.5)

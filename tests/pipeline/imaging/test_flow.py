@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.imaging.flow import SIDE, flow_between
-from pipeline.imaging.sampling import resized, sample
+from pipeline.imaging.flow import SIDE, flow_between, place_within
+from pipeline.imaging.sampling import blurred, resized, sample
 from tests.pipeline.faces import natural
 
 
@@ -83,3 +83,15 @@ def test_a_pair_has_the_same_flow_alone_and_among_others() -> None:
     for n in range(3):
         alone = flow_between(before[n : n + 1], after[n : n + 1])
         assert torch.allclose(alone[0], together[n], atol=1e-5)
+
+
+def test_a_face_drawn_beside_its_place_blurred_and_in_other_light_is_found() -> None:
+    own = natural(SIDE, 1, seed=7, slope=1.6)
+    shift = torch.tensor([2.0, -1.5])
+    drawn = sample(own, (places() - shift)[None])  # drawn(p + shift) shows what own(p) does
+    pale = 0.6 * blurred(drawn, 1.5) + 0.25
+    inner = slice(16, -16)
+    found = SIDE * place_within(own, pale)[0, inner, inner]
+    assert float((found - shift).norm(dim=-1).mean()) < 0.5
+    still = SIDE * place_within(own, 0.6 * blurred(own, 1.5) + 0.25)[0, inner, inner]
+    assert float(still.norm(dim=-1).mean()) < 0.15

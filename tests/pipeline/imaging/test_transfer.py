@@ -65,6 +65,18 @@ def test_a_moved_line_moves_and_stays_sharp_where_plain_adding_leaves_a_double()
     assert errors["fast"] < 0.6 * errors["ref"]
 
 
+def test_a_face_drawn_a_little_beside_its_place_is_carried_to_where_it_is() -> None:
+    crop = face()
+    truth = pushed(crop, 9.0)
+    beside = SQUARE @ g.similarity(1.02, 0.0, 0.012, -0.01)
+    pictures = [from_crop(p, beside, 64) for p in (crop, truth)]
+    mouth = (slice(None), slice(None), slice(140, 185), slice(60, 196))
+    made = deform(crop, *pictures, SQUARE, whole())
+    assert float((made - truth)[mouth].abs().mean()) < 0.6 * float(
+        (crop - truth)[mouth].abs().mean()
+    )
+
+
 def test_what_is_new_is_added_and_fine_detail_under_it_gives_way() -> None:
     crop = face()
     truth = crop.clone()
@@ -73,7 +85,7 @@ def test_what_is_new_is_added_and_fine_detail_under_it_gives_way() -> None:
     teeth = made[..., 155:168, 104:152]
     assert float(teeth.mean()) > 0.5
     line = made[..., 160:164, 104:152].mean() - made[..., 153:157, 104:152].mean()
-    assert float(line.abs()) < 0.25, "the line is 1.3 darker than what is round it in the crop"
+    assert float(line.abs()) < 0.33, "a quarter of how much darker the line is in the crop"
 
 
 def test_outside_the_mask_the_crop_stays_to_the_bit() -> None:
