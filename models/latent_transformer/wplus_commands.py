@@ -10,6 +10,7 @@ from ..base import ModelError
 from ..calibration import unit_of_one_sd
 from ..codes import LabelledCodes, read_labelled
 from ..training import Progress, write_metrics
+from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .wplus import LayerRange, WPlusMover
 from .wplus_classifier import PUBLISHED_WIDTHS
 from .wplus_files import MoverFacts, load_classifier, save_classifier, save_mover
@@ -106,7 +107,7 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
             f"the classifier reads {', '.join(names)}, the labels are {', '.join(codes.names)}; "
             "train it on the same labels"
         )
-    target = codes.column(options.attr)
+    target, name, sign = _target(codes, options.attr)
     chosen = _transformer_options(options, codes)
     run = Run(show, _checkpoint(options))
     net, history = train_transformer(trained_on, classifier, target, chosen, run)
@@ -123,8 +124,8 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
     if codes.rated:
         unit, figures["reader_correlation"] = unit_of_one_sd(mover, trained_on, target)
     facts = MoverFacts(
-        attribute=options.name or codes.names[target],
-        unit=-unit if options.invert else unit,
+        attribute=options.name or name,
+        unit=-sign * unit if options.invert else sign * unit,
         layers=mover.layers,
         generator=options.generator,
         notes=(
@@ -136,6 +137,23 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
     save_mover(options.out, net, facts)
     metrics = {**_facts(codes), "unit": facts.unit, "held_out": figures, "history": history}
     return _finish(options, metrics, run)
+
+
+def _target(codes: LabelledCodes, text: str) -> tuple[int, str, int]:
+    """Return which label is meant, what to call it, and −1 if that name is the label's opposite.
+
+    Of 40 labels without names, or with CelebA's, plain names are understood: `smile`, `age`.
+
+    Raises:
+        ModelError: there is no such label.
+    """
+    known = [a.label for a in CELEBA_ATTRIBUTES]
+    celeba = codes.names in (tuple(known), tuple(str(index) for index in range(len(known))))
+    if not celeba:
+        index = codes.column(text)
+        return index, codes.names[index], 1
+    attribute = celeba_attribute(text)
+    return attribute.index, attribute.name, attribute.sign
 
 
 def _transformer_options(options: argparse.Namespace, codes: LabelledCodes) -> TransformerOptions:

@@ -244,6 +244,31 @@ def test_the_commands_train_write_and_measure(
     assert [p.name for p in tmp_path.glob("*checkpoint*")] == []
 
 
+def test_celeba_labels_go_by_plain_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`age` is Young, turned round; strength +1 must make the classifier say less of it."""
+    random = np.random.default_rng(0)
+    w = random.standard_normal((200, 2, 4)).astype(np.float32)
+    labels = random.integers(0, 2, (200, 40))
+    labels[:, 39] = w[:, 0, 0] > 0
+    np.savez(tmp_path / "a.npz", w=3 * w, labels=labels)
+    base = ["--codes", str(tmp_path / "a.npz"), "--batch", "32", "--epochs", "8", "--lr", "0.01"]
+    classifier, out = tmp_path / "c.safetensors", tmp_path / "t.safetensors"
+    assert main(["train-classifier", *base, "--hidden", "16", "--out", str(classifier)]) == 0
+    more = ["--classifier", str(classifier), "--attr", "age", "--lambda-rec", "0.3"]
+    assert main(["train", *base, *more, "--out", str(out)]) == 0
+    mover, facts = load_mover(out)
+    assert (facts.attribute, facts.unit) == ("age", -1.0)
+    codes = torch.from_numpy(3 * w)
+    assert (mover(codes, torch.ones(200)) - codes)[:, 0, 0].mean() < -0.1
+    assert (
+        main(["train", *base, "--classifier", str(classifier), "--attr", "wings", "--out", "x"])
+        == 1
+    )
+    assert "no CelebA attribute 'wings'" in capsys.readouterr().err
+
+
 def test_commands_say_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     codes, _ = planted()
     np.savez(tmp_path / "a.npz", w=codes.w.numpy(), labels=codes.labels.numpy(), names=NAMES)
