@@ -7,6 +7,8 @@ of some size, hides the face. Lids, brows, nostrils and glasses (round the eyes)
 moustache and beard (round the mouth) deviate too and are always taken for face, unless hardly any
 lip shows its colour.
 
+One frame is all this looks at; `LatentModel.hidden` adds what only the shot can tell.
+
 Limits, on purpose on the side of calling things face: a hand or another face in front has the
 colour of skin and is not told; brown hair on brown skin neither; thin things (a cable, a strand
 of hair) are below the size that counts; of a black or a warm-coloured thing before the chin only
