@@ -168,7 +168,7 @@ def open_subject(name: str) -> Subject:
     """
     if name == "portrait":
         return PortraitSubject(load_portrait(), load_movers())
-    embedded = Path(__file__).with_name(name)
+    embedded = Path(__file__).parent / name
     folder = embedded if (embedded / "pack.toml").is_file() else Path(name)
     if not folder.is_dir():
         raise ModelError(f"no pack {name!r}; accepted: portrait, mini, or the folder of a pack")
