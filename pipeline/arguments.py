@@ -75,6 +75,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_analyze(commands)
     _add_inspect(commands)
     _add_preview(commands)
+    _add_bench(commands)
     for name, text in LISTINGS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -251,6 +252,21 @@ def _add_preview(commands: Commands) -> None:
     _add_edit_options(command)
     _add_encode_options(command)
     _add_output_options(command)
+
+
+def _add_bench(commands: Commands) -> None:
+    command = commands.add_parser(
+        "bench",
+        help="measure how long an edit takes",
+        description="Time an edit of a clip against decoding and encoding it; or `bench poisson`, "
+        "`bench generator`.",
+    )
+    command.add_argument("input", nargs="?", type=Path, metavar="CLIP|poisson|generator")
+    command.add_argument("--rounds", type=int, default=3, metavar="N", help="turns (default 3)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    _add_edit_options(command)
+    _add_encode_options(command)
+    command.add_argument("--quiet", action="store_true", help="no progress")
 
 
 def _add_edit_options(command: argparse.ArgumentParser) -> None:

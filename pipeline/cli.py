@@ -194,6 +194,27 @@ def _run_preview(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_bench(options: argparse.Namespace) -> int:
+    from . import bench
+    from .listings import table
+
+    kind = str(options.input)
+    if kind in ("poisson", "generator"):
+        measure = bench.bench_poisson if kind == "poisson" else bench.bench_generator
+        rows = measure(rounds=options.rounds)
+        tables, figures = [rows], {"rows": rows, "machine": bench.machine()}
+    else:
+        options.input = options.input or bench.default_clip()
+        options.attr = options.attr or ["smile"]
+        with _watching(options) as progress:
+            found = bench.bench_clip(request_of(options), progress, rounds=options.rounds)
+        tables, figures = [found.rows(), found.stage_rows()], found.as_json()
+    if options.json is not None:
+        bench.save(figures, options.json)
+    print("\n\n".join(map(table, tables)))
+    return 0
+
+
 def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list[Row]:
     from .listings import table
 
@@ -272,6 +293,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "analyze": _run_analyze,
     "inspect": _run_inspect,
     "preview": _run_preview,
+    "bench": _run_bench,
     "attrs": _run_attrs,
     "models": _run_models,
     "doctor": _run_doctor,

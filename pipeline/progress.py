@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -45,10 +46,13 @@ class Silent:
 
 
 class Stopwatch:
-    """Seconds spent per stage, by wall clock, as the main thread sees them."""
+    """Seconds spent per stage, by wall clock, as the thread that runs it sees them.
+
+    A stage named `WHOLE / PART` is a part of another one.
+    """
 
     def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
+        self._samples: dict[str, array[float]] = {}
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
@@ -57,7 +61,7 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - begin
+            self._samples.setdefault(stage, array("d")).append(time.perf_counter() - begin)
 
     def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Yield the items, adding the time spent waiting for each of them to a stage."""
@@ -72,4 +76,8 @@ class Stopwatch:
 
     def seconds(self) -> dict[str, float]:
         """Return seconds by stage, in the order of first use."""
-        return {stage: round(s, 4) for stage, s in self._seconds.items()}
+        return {stage: round(sum(times), 4) for stage, times in self._samples.items()}
+
+    def samples(self) -> Mapping[str, Sequence[float]]:
+        """Return the seconds of every single time, by stage, in the order of first use."""
+        return dict(self._samples)

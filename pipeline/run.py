@@ -105,6 +105,7 @@ def edit(
     report_path: Path | None = None,
     fail_if_unedited: bool = False,
     progress: Progress | None = None,
+    clock: Stopwatch | None = None,
 ) -> Report:
     """Write the clip again with its faces edited and all else kept; return the account of it.
 
@@ -115,11 +116,12 @@ def edit(
         report_path: where to write the report as JSON.
         fail_if_unedited: raise NoFaceError if not one face could be edited; the report is written.
         progress: what watches; default: nobody.
+        clock: what takes the times; default: one for the report alone.
 
     Raises:
         VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
     """
-    progress, clock = progress or Silent(), Stopwatch()
+    progress, clock = progress or Silent(), clock or Stopwatch()
     source = probe(request.input)
     device = resolve_device(request.device)
     pack = pack_of(request.render, device)
@@ -273,7 +275,9 @@ def make_plan(
         if path is not None and stored:
             analysis = analysis_file.load(path, fingerprint(source.path))
         else:
-            analysis = analyze(source, request.analyze, device=device, progress=progress)
+            analysis = analyze(
+                source, request.analyze, device=device, progress=progress, clock=clock
+            )
     chosen = select(analysis.tracks, choice, person=person)
     if person is not None and analysis.tracks and not chosen:
         raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
@@ -310,12 +314,13 @@ def _refined(
 def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:
     """Yield every frame once, in order, edited or as it came."""
     chain = plan.chain
+    chain.clock = clock
     aligned = plan.crops.of(plan.tracks, frames)
     for chunk, batches, skipped in clock.timed("decode + align", aligned):
         with clock.time("edit"), torch.inference_mode():
             edited = [e for batch in batches for _, e in plan.crops.halving(chain, batch)]
         with clock.time("blend"):
-            results = blend(chunk, edited, skipped=skipped, method=plan.options.blend)
+            results = blend(chunk, edited, skipped=skipped, method=plan.options.blend, clock=clock)
         yield from results
 
 

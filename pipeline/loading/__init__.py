@@ -6,6 +6,7 @@ once installed.
 
 from __future__ import annotations
 
+from .bench import time_generator
 from .device import resolve_device
 from .finder import finder_hash, load_finder
 from .listing import embedded_weights
@@ -34,5 +35,6 @@ __all__ = [
     "store_folder",
     "stored_packs",
     "stored_weights",
+    "time_generator",
     "verify_stored",
 ]

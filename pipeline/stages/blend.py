@@ -27,6 +27,7 @@ from ..imaging.color import add_rgb_difference
 from ..imaging.geometry import Affine, eye_distance, invert, transform, translation
 from ..imaging.masks import inside_frame
 from ..imaging.resample import warp
+from ..progress import Stopwatch
 from ..types import EditedBatch, EditResult, FaceOutcome, Frame, Region
 
 BlendMethod = Literal["poisson", "alpha", "none"]
@@ -57,6 +58,7 @@ def blend(
     *,
     skipped: Mapping[int, Sequence[FaceOutcome]] | None = None,
     method: BlendMethod = "poisson",
+    clock: Stopwatch | None = None,
 ) -> list[EditResult]:
     """One result per frame, in order.
 
@@ -65,14 +67,16 @@ def blend(
         edited: crops of any tracks and frames among `frames`.
         skipped: per frame index, faces that were not edited (`align` says why).
         method: see the module's text.
+        clock: takes the time of the colours' way back into the planes.
     """
+    clock = clock or Stopwatch()
     by_index = {frame.index: frame for frame in frames}
     patches: dict[int, list[_Patch]] = {}
     for batch in edited:
         for index, patch in _patches(batch, by_index, method):
             patches.setdefault(index, []).append(patch)
     return [
-        _compose(frame, patches.get(frame.index, []), (skipped or {}).get(frame.index, ()))
+        _compose(frame, patches.get(frame.index, []), (skipped or {}).get(frame.index, ()), clock)
         for frame in frames
     ]
 
@@ -189,7 +193,12 @@ def _to_frame(
     return region, back, np.where(cover > 1e-4, np.clip(cover, 0.0, 1.0), 0.0).astype(np.float32)
 
 
-def _compose(frame: Frame, patches: Sequence[_Patch], skipped: Sequence[FaceOutcome]) -> EditResult:
+def _compose(
+    frame: Frame,
+    patches: Sequence[_Patch],
+    skipped: Sequence[FaceOutcome],
+    clock: Stopwatch,
+) -> EditResult:
     """The frame with all its patches; where two faces overlap the larger, nearer one wins."""
     outcomes = list(skipped)
     done: list[_Patch] = []
@@ -201,7 +210,8 @@ def _compose(frame: Frame, patches: Sequence[_Patch], skipped: Sequence[FaceOutc
         if free.any():
             # Planes are multiplied, not pixels: the difference lies in planes when it comes here.
             weighted = np.moveaxis(patch.difference, 2, 0) * free
-            changed = add_rgb_difference(frame, patch.region, np.moveaxis(weighted, 0, 2), free)
+            with clock.time("blend / colour"):
+                changed = add_rgb_difference(frame, patch.region, np.moveaxis(weighted, 0, 2), free)
         frame = changed
         done.append(patch)
         reason = ""

@@ -5,8 +5,7 @@ landmark network handed in), the `face-alignment` package, and a file of landmar
 finder looks at one frame and at the faces of the frame before; who is who over time is decided in
 `track.py`.
 
-The only file that imports `dlib` or `face_alignment`. It never loads weights itself, except that
-the face-alignment package insists on loading its own.
+The only file that imports `dlib` or `face_alignment`, whose package loads its own weights.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AnalysisError, UsageError, WeightsError
+from ..progress import Stopwatch
 from ..types import Face
 
 Image = NDArray[np.uint8]
 Box = NDArray[np.float32]
 Points = NDArray[np.float32]
 
-# dlib's own threshold is 0; a little below it more true faces are found, and the network refuses
-# the rest.
+# dlib's own threshold is 0; below it more faces are found, and the network refuses the rest.
 _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
 _NO_BOXES = np.zeros((0, 4), np.float32)
@@ -77,8 +76,8 @@ class FaceFinder(Protocol):
     def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
         """Return the faces of a frame (H, W, 3) uint8 RGB.
 
-        `previous` holds the faces this finder returned for the frame before: their order is kept,
-        as far as they are found again. Pass none at the start and after a cut.
+        `previous`: those of the frame before, whose order is kept as far as they are found again;
+        none at the start and after a cut.
         """
 
 
@@ -102,6 +101,7 @@ class EmbeddedFinder:
 
     landmarker: Landmarker
     options: DetectOptions = field(default_factory=DetectOptions)
+    clock: Stopwatch = field(default_factory=Stopwatch)
 
     def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
         """Return the faces of a frame (H, W, 3) uint8 RGB; see `FaceFinder.find`."""
@@ -113,7 +113,8 @@ class EmbeddedFinder:
         # thoroughly at the start, now and then, and while there is no face at all
         rarely = frame_index % (4 * max(1, self.options.every)) == 0
         thorough = rarely or (due and not followed)
-        boxes = find_boxes(image, self.options.search_side, thorough=thorough)
+        with self.clock.time("analyze / detect"):
+            boxes = find_boxes(image, self.options.search_side, thorough=thorough)
         fresh = self._estimate(image, frame_index, boxes) if len(boxes) else []
         return followed + [
             f for f in fresh if not _overlaps_any(f, followed, self.options.same_face_iou)
@@ -123,25 +124,26 @@ class EmbeddedFinder:
         if not previous:
             return []
         points = np.stack([f.landmarks for f in previous])
-        estimate = self.landmarker.from_points([image] * len(previous), points)
+        with self.clock.time("analyze / landmarks"):
+            estimate = self.landmarker.from_points([image] * len(previous), points)
         faces = self._faces(estimate, frame_index)
         sane = [f for f, p in zip(faces, previous, strict=True) if f is not None and _near(f, p)]
         return self._distinct(sane)
 
     def _estimate(self, image: Image, frame_index: int, boxes: Box) -> list[Face]:
-        estimate = self.landmarker.from_boxes([image] * len(boxes), boxes)
+        with self.clock.time("analyze / landmarks"):
+            estimate = self.landmarker.from_boxes([image] * len(boxes), boxes)
         found = [f for f in self._faces(estimate, frame_index) if f is not None]
         return self._distinct(sorted(found, key=lambda f: -f.score))
 
     def _faces(self, estimate: LandmarkEstimate, frame_index: int) -> list[Face | None]:
-        scores = zip(
-            estimate.points, estimate.score, estimate.mouth_score, estimate.eyes_score, strict=True
-        )
+        e = estimate
+        scores = zip(e.points, e.score, e.mouth_score, e.eyes_score, strict=True)
         return [
-            make_face(frame_index, p, float(s), (float(m), float(e)))
+            make_face(frame_index, p, float(s), (float(m), float(y)))
             if s >= self.options.min_score
             else None
-            for p, s, m, e in scores
+            for p, s, m, y in scores
         ]
 
     def _distinct(self, faces: Sequence[Face]) -> list[Face]:
@@ -196,8 +198,7 @@ def _search(image: Image, shrink: float, angles_deg: Sequence[float]) -> Box:
             middle = turned_to_small @ np.array(
                 [(r.left() + r.right()) / 2, (r.top() + r.bottom()) / 2, 1.0]
             )
-            # a pixel of the shrunk frame covers `scale` pixels: centres map by (x + 0.5) * scale -
-            # 0.5
+            # a pixel of the shrunk frame covers `scale` pixels, centre on centre
             centre = (middle + 0.5) * scale - 0.5
             half = np.array([r.width(), r.height()]) / 2 * scale
             found.append((float(score), np.concatenate([centre - half, centre + half])))
@@ -294,9 +295,8 @@ class FaceAlignmentFinder:
         _check_image(image)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No faces were detected")  # an expected miss
-            points, peaks, _ = self.network.get_landmarks_from_image(
-                image, return_landmark_score=True
-            )
+            found = self.network.get_landmarks_from_image(image, return_landmark_score=True)
+        points, peaks, _ = found
         if points is None:
             return []
         # the height of a heat map's peak, 0-1, is what the network offers as its confidence

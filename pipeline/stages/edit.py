@@ -20,6 +20,7 @@ from torch import Tensor
 from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel
 from ..imaging.occlusion import visible_face
 from ..imaging.parsing import Region
+from ..progress import Stopwatch
 from ..types import AlignedBatch, Codes, EditedBatch
 
 
@@ -95,6 +96,7 @@ class EditChain:
         self._model = model
         self._codes = codes
         self._occlusion = occlusion
+        self.clock = Stopwatch()
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
         """Return the edited crops; strength 0 or weight 0 leaves a crop exactly as it was."""
@@ -110,7 +112,9 @@ class EditChain:
                 batch, step_result.images, torch.maximum(edited.masks, step_result.masks)
             )
         if self._occlusion and not self._touches_hair and edited.masks.any():
-            edited = dataclasses.replace(edited, masks=edited.masks * self._seen(batch))
+            with self.clock.time("edit / occlusion"):
+                seen = self._seen(batch)
+            edited = dataclasses.replace(edited, masks=edited.masks * seen)
         return edited
 
     def _seen(self, batch: AlignedBatch) -> Tensor:
@@ -140,8 +144,10 @@ class EditChain:
 
     def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
         assert self._model is not None, "a latent step needs a latent model"
-        before, after = self._moved(batch, step)
-        return self._model.render(batch, before, after, step.regions)
+        with self.clock.time("edit / move"):
+            before, after = self._moved(batch, step)
+        with self.clock.time("edit / render"):
+            return self._model.render(batch, before, after, step.regions)
 
     def _codes_of(self, batch: AlignedBatch) -> Codes:
         rows = [
