@@ -13,6 +13,7 @@ other faces. This module stands beside the families because it needs several of 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -213,18 +214,31 @@ def _chosen(subject: Subject, asked: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _summary(curves: Curves) -> dict[str, dict[str, str]]:
-    """Return, per attribute and method, what is left of the rest when half of the faces have
-    crossed."""
-    told: dict[str, dict[str, str]] = {}
-    for attribute, methods in curves.items():
-        told[attribute] = {}
-        for method, points in methods.items():
-            crossed = next((p for p in points if p.target_change >= 0.5), points[-1])
-            told[attribute][method] = (
-                f"{crossed.target_change:.0%} changed at {crossed.strength:g} SD: attributes kept "
-                f"{crossed.attributes_kept:.1%}, identity {crossed.identity:.3f}"
+    """Return, per attribute and method, what is kept when half of the faces have changed class."""
+    return {
+        attribute: {method: _at_half(points) for method, points in methods.items()}
+        for attribute, methods in curves.items()
+    }
+
+
+def _at_half(points: Sequence[Point]) -> str:
+    """Return what a curve keeps where it crosses ½, read between its points; else at its end."""
+    for before, after in itertools.pairwise(points):
+        if before.target_change < 0.5 <= after.target_change:
+            share = (0.5 - before.target_change) / (after.target_change - before.target_change)
+            kept, identity, strength = (
+                getattr(before, name) + share * (getattr(after, name) - getattr(before, name))
+                for name in ("attributes_kept", "identity", "strength")
             )
-    return told
+            return (
+                f"at 50% changed (strength {strength:.2g}): attributes kept {kept:.1%}, identity "
+                f"{identity:.3f}"
+            )
+    end = max(points, key=lambda point: point.target_change)
+    return (
+        f"reaches {end.target_change:.0%} (strength {end.strength:g}): attributes kept "
+        f"{end.attributes_kept:.1%}, identity {end.identity:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def draw_curves(
         0.5,
     )
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    if not cv2.imwrite(str(path), small):
+    if not cv2.imwrite(str(path), small, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise ModelError(f"cannot write the picture {path}; does its folder exist?")
 
 

@@ -144,6 +144,14 @@ def test_curves_become_a_picture_and_a_report(tmp_path: Path) -> None:
         draw_curves(curves, tmp_path / "none" / "c.png", title="")
 
 
+def test_what_is_kept_is_read_where_half_have_changed() -> None:
+    rising = [Point(0.0, 0.0, 1.0, 1.0), Point(1.0, 0.4, 0.9, 0.8), Point(2.0, 0.6, 0.7, 0.6)]
+    told = attribute_curves._at_half(rising)
+    assert told == "at 50% changed (strength 1.5): attributes kept 80.0%, identity 0.700"
+    told = attribute_curves._at_half(rising[:2])
+    assert told == "reaches 40% (strength 1): attributes kept 90.0%, identity 0.800"
+
+
 def test_unknown_packs_and_attributes_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
