@@ -30,7 +30,7 @@ _NAMES: Final[Mapping[torch.dtype, str]] = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-_CHUNK_BYTES = 1 << 24
+_CHUNK_NUMBERS = 1 << 22
 
 
 def size_of(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> int:
@@ -46,14 +46,13 @@ def hash_of(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
     """
     digest = hashlib.sha256(_header(tensors, texts))
     for key in _ordered(tensors):
-        value = tensors[key]
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise WeightsError(
-                f"{key} holds numbers that are not finite: the training went wrong, or the file "
-                "is damaged; bring another one"
-            )
-        for chunk in _chunks(value):
-            digest.update(chunk)
+        for chunk in _chunks(tensors[key]):
+            if not bool(chunk.isfinite().all()):
+                raise WeightsError(
+                    f"{key} holds numbers that are not finite: the training went wrong, or the "
+                    "file is damaged; bring another one"
+                )
+            digest.update(_bytes(chunk))
     return digest.hexdigest()
 
 
@@ -69,7 +68,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str,
             file.write(_header(tensors, texts))
             for key in _ordered(tensors):
                 for chunk in _chunks(tensors[key]):
-                    file.write(chunk)
+                    file.write(_bytes(chunk))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -100,8 +99,10 @@ def _header(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _chunks(value: Tensor) -> Iterator[memoryview]:
-    """Yield the bytes of a tensor, a few megabytes at a time."""
-    flat = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data
-    for start in range(0, len(flat), _CHUNK_BYTES):
-        yield flat[start : start + _CHUNK_BYTES]
+def _chunks(value: Tensor) -> Iterator[Tensor]:
+    """Yield the numbers of a tensor in order, (n,), a few million at a time."""
+    yield from value.detach().contiguous().reshape(-1).split(_CHUNK_NUMBERS)
+
+
+def _bytes(chunk: Tensor) -> memoryview:
+    return chunk.view(torch.uint8).numpy().data

@@ -137,7 +137,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
 def test_a_disk_that_fills_up_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = tensorfile._chunks
 
-    def failing(value: torch.Tensor) -> Iterator[memoryview]:
+    def failing(value: torch.Tensor) -> Iterator[torch.Tensor]:
         yield next(chunks(value))
         raise OSError(28, "No space left on device")
 
