@@ -101,7 +101,9 @@ def _header(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> bytes:
 
 def _chunks(value: Tensor) -> Iterator[Tensor]:
     """Yield the numbers of a tensor in order, (n,), a few million at a time."""
-    yield from value.detach().contiguous().reshape(-1).split(_CHUNK_NUMBERS)
+    flat = value.detach().contiguous().reshape(-1)
+    for start in range(0, len(flat), _CHUNK_NUMBERS):
+        yield flat[start : start + _CHUNK_NUMBERS]
 
 
 def _bytes(chunk: Tensor) -> memoryview:
