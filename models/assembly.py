@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from .base import PackError
+from .cards import Card, bound
 from .packfile import (
     ClassifierEntry,
     EncoderEntry,
@@ -21,7 +22,7 @@ from .packfile import (
     PackFile,
 )
 from .parts import MOVERS
-from .store import Card, Store, bound
+from .store import Store
 
 COMPONENTS_OFFERED: Final = 10
 """Of GANSpace components, as attributes pca-0, pca-1, ...; `pack.toml` takes more."""

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from .assembly import assembled
 from .base import PackError, WeightsError
+from .cards import Card, card_of
 from .checkpoint import read_checkpoint
 from .found import Hints, plain_name
 from .packfile import PackFile
 from .parts import IN_PACKS, Licence, Part
 from .recognise import recognise
-from .store import Card, Store, card_of, checked_pack_name
+from .store import Store, checked_pack_name
 from .weights import sha256_of
 
 
@@ -66,7 +67,7 @@ def bring(
         WeightsError: a file cannot be used, parts do not fit each other, or the store cannot be
             written.
     """
-    known = store.cards()
+    known = store.cards(damaged_too=False)
     brought = [b for f in files for b in _looked_at(f, known, hints or Hints(), licence)]
     brought = _once(brought)
     cards = [b.card for b in brought]

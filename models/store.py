@@ -10,20 +10,21 @@ is written beside its place, and its card last: what has no card is not there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final
 
-from . import tensorfile, toml
+from . import tensorfile
 from .base import PackError, WeightsError
+from .cards import Card, read_card, texts_of, write_card
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
-from .parts import IN_PACKS, Facts, Licence, Part, Role
+from .parts import Part
 from .weights import load_safetensors, sha256_of
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
@@ -41,27 +42,6 @@ def default_home() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "visagist"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "visagist"
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The facts of one stored weight file."""
-
-    name: str
-    role: Role
-    title: str
-    sha256: str
-    bytes: int
-    licence: Licence
-    source: str
-    """Name of the file it came in."""
-    source_sha256: str
-    facts: Facts
-
-    @property
-    def has_place(self) -> bool:
-        """Whether a pack has a place for it."""
-        return self.role in IN_PACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +75,28 @@ class Store:
         """Return where the tensors of a name are."""
         return self.weights / f"{name}.safetensors"
 
-    def cards(self) -> dict[str, Card]:
+    def cards(self, *, damaged_too: bool = True) -> dict[str, Card]:
         """Return every card by name.
+
+        Args:
+            damaged_too: stop at one that cannot be read; else pass it over, so that the weights
+                can be imported again.
 
         Raises:
             WeightsError: a card cannot be read.
         """
-        found = sorted(self.weights.glob("*.toml")) if self.weights.is_dir() else []
-        return {path.stem: _read_card(path) for path in found}
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = read_card(self.weights / f"{name}.toml")
+            except WeightsError:
+                if damaged_too:
+                    raise
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of the weights, readable or not."""
+        return sorted(path.stem for path in self.weights.glob("*.toml"))
 
     def load(self, name: str) -> Part:
         """Return a stored part with its tensors, checked against its hash.
@@ -126,7 +120,7 @@ class Store:
         try:
             self.weights.mkdir(parents=True, exist_ok=True)
             tensorfile.write_tensors(self.path_of(card.name), part.tensors, texts_of(part))
-            self._write_card(card)
+            write_card(card, self.weights)
         except OSError as e:
             raise WeightsError(self._unwritable(e)) from e
 
@@ -137,23 +131,9 @@ class Store:
             WeightsError: it cannot be written.
         """
         try:
-            self._write_card(card)
+            write_card(card, self.weights)
         except OSError as e:
             raise WeightsError(self._unwritable(e)) from e
-
-    def _write_card(self, card: Card) -> None:
-        path = self.weights / f"{card.name}.toml"
-        table: dict[str, Any] = {
-            f.name: getattr(card, f.name)
-            for f in fields(Card)
-            if f.name not in ("licence", "facts")
-        }
-        table |= {"licence": card.licence.name, "commercial": card.licence.commercial}
-        default = Facts()
-        known = {k: v for k, v in asdict(card.facts).items() if v != getattr(default, k)}
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(toml.dumps({**table, "facts": known}), encoding="utf-8")
-        beside.replace(path)
 
     def pack_names(self) -> list[str]:
         """Return the names of the packs in the store."""
@@ -210,8 +190,12 @@ class Store:
 
     def users_of(self, name: str) -> list[str]:
         """Return the packs that use a weight file."""
-        file = self.link_to(name)
-        return [pack for pack, facts in self.read_packs().items() if file in facts.files]
+        file, users = self.link_to(name), []
+        for pack in self.pack_names():
+            with contextlib.suppress(PackError):  # one that cannot be read uses nothing
+                if file in read_pack_file(self.packs / pack).files:
+                    users.append(pack)
+        return users
 
     @staticmethod
     def link_to(name: str) -> str:
@@ -226,8 +210,8 @@ class Store:
         """
         if name in self.pack_names():
             return self._remove_pack(name)
-        if name not in self.cards():
-            there = ", ".join([*self.pack_names(), *self.cards()]) or "nothing"
+        if name not in self.names():
+            there = ", ".join([*self.pack_names(), *self.names()]) or "nothing"
             raise WeightsError(f"nothing called {name!r} was imported; there is {there}")
         if users := self.users_of(name):
             raise WeightsError(
@@ -239,7 +223,9 @@ class Store:
 
     def _remove_pack(self, name: str) -> list[str]:
         folder = self.packs / name
-        own = {Path(file).stem for file in read_pack_file(folder).files}
+        own: set[str] = set()
+        with contextlib.suppress(PackError):  # a damaged pack goes alone
+            own = {Path(file).stem for file in read_pack_file(folder).files}
         try:
             (folder / FILE_NAME).unlink()
             for rest in folder.glob(".*.part"):
@@ -247,7 +233,7 @@ class Store:
             folder.rmdir()
         except OSError as e:
             raise WeightsError(f"cannot remove {folder}: {e.strerror}") from e
-        gone = sorted(w for w in own if w in self.cards() and not self.users_of(w))
+        gone = sorted(w for w in own if w in self.names() and not self.users_of(w))
         for weights in gone:
             self._remove_weights(weights)
         return [name, *gone]
@@ -264,7 +250,7 @@ class Store:
         cards: dict[str, Card] = {}
         for path in sorted(self.weights.glob("*.toml")):
             try:
-                cards[path.stem] = _read_card(path)
+                cards[path.stem] = read_card(path)
                 yield self._verified(cards[path.stem])
             except WeightsError as e:
                 yield Finding(path.stem, "damaged", str(e))
@@ -302,32 +288,6 @@ class Store:
         )
 
 
-def card_of(part: Part, source: Path, source_sha256: str) -> Card:
-    """Return the card a part will have; its name holds the hash of its content.
-
-    Raises:
-        WeightsError: a number is not finite.
-    """
-    texts = texts_of(part)
-    digest = tensorfile.hash_of(part.tensors, texts)
-    return Card(
-        name=f"{part.slug}-{digest[:8]}",
-        role=part.role,
-        title=part.title,
-        sha256=digest,
-        bytes=tensorfile.size_of(part.tensors, texts),
-        licence=part.licence,
-        source=source.name,
-        source_sha256=source_sha256,
-        facts=part.facts,
-    )
-
-
-def texts_of(part: Part) -> dict[str, str]:
-    """Return the text metadata of a part's file; nothing that depends on when or where."""
-    return {"role": part.role, "title": part.title}
-
-
 def missing_in(pack: PackFile) -> list[str]:
     """Return what a pack lacks to be used with `--pack`."""
     missing = [] if pack.encoder is not None else ["an encoder (pSp, e4e, ReStyle)"]
@@ -349,35 +309,3 @@ def checked_pack_name(name: str) -> str:
             f"a pack cannot be called {name!r}; use small letters, digits, `-`, `_` and `.`"
         )
     return name
-
-
-def _read_card(path: Path) -> Card:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        known = {f.name: f for f in fields(Facts)}
-        facts: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in table.pop("facts", {}).items()
-            if key in known
-        }
-        licence = Licence(table.pop("licence"), table.pop("commercial"))
-        if table["role"] not in get_args(Role):
-            raise ValueError(f"role {table['role']!r}")
-        return Card(**table, licence=licence, facts=Facts(**facts))
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise WeightsError(f"the card {path} cannot be read ({e}); import the weights again") from e
-
-
-def bound(card: Card, generator: str) -> Card:
-    """Return a card bound to the latent space of a generator.
-
-    Raises:
-        WeightsError: it is bound to another.
-    """
-    if card.facts.generator not in ("", generator):
-        raise WeightsError(
-            f"{card.name} ({card.source}) moves codes of generator {card.facts.generator}; the "
-            f"pack's generator is {generator}, whose codes mean other things. Use it with the pack "
-            "it was imported for, or bring one made for this generator"
-        )
-    return replace(card, facts=replace(card.facts, generator=generator))

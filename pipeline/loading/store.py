@@ -11,8 +11,9 @@ from .seam import models, weights_errors
 
 if TYPE_CHECKING:
     from models.bring import Import
+    from models.cards import Card
     from models.packfile import PackFile
-    from models.store import Card, Store
+    from models.store import Store
 
 Row = dict[str, str]
 

@@ -19,8 +19,9 @@ import torch
 from models import tensorfile
 from models.base import WeightsError
 from models.bring import bring
+from models.cards import Card, card_of
 from models.parts import Facts, Licence, Part
-from models.store import Card, Store, card_of
+from models.store import Store
 
 from .weight_files import Desk
 
@@ -95,6 +96,29 @@ def test_a_damaged_card_is_named(store: Store) -> None:
     with pytest.raises(WeightsError, match=rf"card .*{card.name}\.toml cannot be read"):
         store.cards()
     assert [f.state for f in store.verify()] == ["damaged", "left over"]
+    _put(store, _part(2.0))
+    assert store.remove(card.name) == [card.name]
+    assert [f.state for f in store.verify()] == ["ok"]
+
+
+def test_a_damaged_card_does_not_keep_its_weights_from_coming_in_again(
+    store: Store, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path, store)
+    (first,) = desk.bring(desk.generator()).brought
+    (store.weights / f"{first.card.name}.toml").write_text("role = 3")
+    (again,) = desk.bring(desk.generator()).brought
+    assert again.is_new
+    assert [f.state for f in store.verify()] == ["ok"]
+
+
+def test_a_damaged_pack_can_be_removed(store: Store, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, store)
+    (generator,) = desk.bring(desk.generator(), pack="one").brought
+    (store.packs / "one" / "pack.toml").write_text("format = 7")
+    assert {f.name: f.state for f in store.verify()}["one"] == "damaged"
+    assert store.remove("one") == ["one"]
+    assert store.remove(generator.card.name) == [generator.card.name]
 
 
 def test_weights_in_use_are_not_removed_and_a_pack_takes_its_own_along(
@@ -167,7 +191,8 @@ def test_an_import_that_is_killed_leaves_nothing_that_looks_finished(
         import torch
         from models import tensorfile
         from models.parts import Part
-        from models.store import Store, card_of
+        from models.cards import card_of
+        from models.store import Store
 
         chunks = tensorfile._chunks
         part = Part("direction", "d", "direction-x", {"vector": torch.ones(18, 512)})
