@@ -16,7 +16,7 @@ from models.stylegan2.layouts import build, completed
 from models.stylegan2.net import Generator, tiny
 from tests.models.golden import recipe_weights
 
-# Small and large maps, four-phase and transposed doubling, one strip and several.
+# Small and large maps, four-phase and folded doubling, one strip and several.
 MIXED = {4: 260, 8: 256, 16: 8, 32: 8, 64: 8, 128: 8, 256: 40, 512: 9}
 
 
@@ -50,6 +50,7 @@ def test_bfloat16_stays_within_one_percent(mixed: Generator, codes: Tensor) -> N
     quick = FastGenerator(mixed, torch.bfloat16)
     image = quick(codes)
     assert image.dtype == torch.float32
+    assert {conv.folded for conv in quick.convs if conv.doubles} == {False, True}
     assert 1e-5 < relative(image, mixed(codes, impl="ref")) < 0.01
 
 
