@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .warp import CANONICAL_LEFT, CANONICAL_SIDE, CANONICAL_TOP, enlarge, pixels_to_unit
+from .warp import CANONICAL_LEFT, CANONICAL_SIDE, CANONICAL_TOP, enlarge
 
 LUMA_SIDE, CHROMA_SIDE, FIELD_SIDE = 160, 80, 64
 """Texels per side of the canonical window: luma, chroma, and the coarse sampling field."""
@@ -45,14 +45,19 @@ def sample_texture(images: Tensor, field: Tensor, side: int, pixels_per_texel: f
     `field` (N, G, G, 2) holds crop pixels; pictures finer than the texture are averaged first.
     """
     shrink = max(1, min(int(pixels_per_texel), 8))
-    grid = pixels_to_unit(
-        enlarge(field.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1), images.shape[-1]
-    )
+    # Only the part that is looked at is averaged, in the blocks of the whole picture.
+    low = ((field.amin(dim=(0, 1, 2)) / shrink).floor().int() - 2).clamp(0, None) * shrink
+    high = (field.amax(dim=(0, 1, 2)).ceil().int() + 2 * shrink + 1).clamp(None, images.shape[-1])
+    low = low.clamp(None, (images.shape[-1] - 1) // shrink * shrink)
+    left, top = low.tolist()
+    right, bottom = high.tolist()
+    images = images[:, :, top : max(bottom, top + 1), left : max(right, left + 1)]
     if shrink > 1:
-        padding = -images.shape[-1] % shrink
-        images = F.pad(images, (0, padding, 0, padding), mode="replicate")
-        grid = (grid + 1) * ((images.shape[-1] - padding) / images.shape[-1]) - 1
-        images = F.avg_pool2d(images, shrink)
+        padding = (0, -images.shape[3] % shrink, 0, -images.shape[2] % shrink)
+        images = F.avg_pool2d(F.pad(images, padding, mode="replicate"), shrink)
+    points = enlarge(field.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1) - low
+    size = points.new_tensor([images.shape[3] * shrink, images.shape[2] * shrink])
+    grid = (2 * points + 1) / size - 1
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
