@@ -62,7 +62,8 @@ def encode_tracks(
     """
     times, rate = analysis.times, pack.model.codes.samples_hz
     chosen = {t.track_id: sampled(t, times, rate_hz=rate) for t in tracks if t.weights.any()}
-    owner = "/".join((pack.name, *(f"{k}={v}" for k, v in sorted(pack.settings.items()))))
+    settings = {**pack.settings, "version": str(pack.model.codes.version)}
+    owner = "/".join((pack.name, *(f"{k}={v}" for k, v in sorted(settings.items()))))
     keys = {t: f"{owner}:{sample_key(track, pack.hashes)}" for t, track in chosen.items()}
     known = {t: analysis.codes[t][k] for t, k in keys.items() if k in analysis.codes.get(t, {})}
     missing = tuple(track for t, track in chosen.items() if t not in known)

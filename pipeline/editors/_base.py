@@ -70,6 +70,9 @@ class CodeRule:
     median over the shot: what they draw (texture, colour) would flicker."""
     smoothing_s: float = 0.0
     """Sigma of the zero-phase smoothing of the layers that move [s]."""
+    version: int = 1
+    """Raised when the same weights give other codes or states than before: stored ones are of no
+    more use then."""
 
 
 class LatentModel(Protocol):

@@ -2,7 +2,7 @@
 
 A generator draws the face before and after an edit, G(w) and G(w'), in a square of its own and
 never quite as or where the clip shows it. *Delta* transfer takes only what changes between the two,
-and carries it to where the face is (`flow.place_within`): how the face deforms (dense flow, by
+and carries it to where the face is (`beside`): how the face deforms (dense flow, by
 which the clip's own pixels are moved) and what the deformation does not explain (teeth, shade,
 colour), which is added. Adding the plain difference instead (`impl="ref"`) leaves the sharp mouth
 of the clip standing under the moved one.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .flow import SIDE, flow_between, place_within
+from .flow import SIDE, flow_between
 from .geometry import Affine, invert
 from .sampling import blurred, places, resized, sample, sample_affine
 
@@ -37,6 +37,7 @@ def deform(
     square_to_crop: Affine,
     mask: Tensor,
     *,
+    beside: Tensor | None = None,
     impl: Literal["fast", "ref"] = "fast",
 ) -> Tensor:
     """(N, 3, S, S) crops changed as `after` differs from `before`.
@@ -47,6 +48,8 @@ def deform(
         square_to_crop: (N, 3, 3) unit square of these pictures → crop px; (0, 0) and (1, 1) are
             the outer corners of the square.
         mask: (N, 1, S, S) 0–1, share of the change; where it is 0 the crop stays to the bit.
+        beside: (N, K, K, 2) how far beside the clip's face the pictures show it, in sides of the
+            square (`flow.place_within`, reduced to any K); None: exactly where it is.
         impl: `ref` adds the plain difference.
     """
     side = images.shape[-1]
@@ -55,8 +58,10 @@ def deform(
         return torch.where(mask > 0, images + mask * difference, images).clamp(-1, 1)
     flow = flow_between(before, after)
     at = places(_to_grid(square_to_crop, SIDE), side, images.device)
-    beside = place_within(from_crop(images, square_to_crop, SIDE), before)
-    at = at + SIDE * sample(beside.permute(0, 3, 1, 2), at, kernel="linear").permute(0, 2, 3, 1)
+    if beside is not None:
+        field = beside.permute(0, 3, 1, 2)
+        coarse = (at + 0.5) * (field.shape[-1] / SIDE) - 0.5
+        at = at + SIDE * sample(field, coarse, kernel="linear").permute(0, 2, 3, 1)
     step = sample(flow.permute(0, 3, 1, 2), at, kernel="linear")
     linear = torch.from_numpy(np.asarray(square_to_crop)[:, :2, :2]).to(step)
     move = mask * torch.einsum("nij,njhw->nihw", linear, step)

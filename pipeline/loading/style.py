@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..config import Precision, Transfer
 from ..editors import Attribute
 from ..editors._base import FACE, CodeRule, Mover
+from ..imaging import temporal
+from ..imaging.flow import SIDE, place_within
 from ..imaging.geometry import Affine, ffhq_quad, quad_to_matrix
 from ..imaging.masks import face_mask
 from ..imaging.parsing import REGIONS, Region, region_mask
@@ -35,8 +38,11 @@ if TYPE_CHECKING:
 _MOVING_SHARE = 11 / 18
 """First part of a W+ code that follows the face: the layers that an edit moves too (0–10 of 18,
 pictures up to 128 px). The finer ones draw texture, which would flicker."""
-_SMOOTHING_S = 0.1
-"""Sigma of the smoothing of codes over time [s]: mouths open and close in a fifth of a second."""
+_SMOOTHING_S = {"replace": 0.1, "delta": 0.2}
+"""Sigma of the smoothing of codes over time [s]: mouths open and close in a fifth of a second. A
+deformation need not follow them as closely as a picture, and any shake of it is seen."""
+_PLACES = 16
+"""Side of the field that says how far beside the clip's face a face is drawn."""
 _DELTA_HZ = 12.5
 """Frames encoded per second for delta transfer; for replace every frame is."""
 _PARSING_PX = 512
@@ -57,25 +63,35 @@ class StyleLatentModel:
         self.codes = CodeRule(
             samples_hz=np.inf if every else _DELTA_HZ,
             moving_layers=round(_MOVING_SHARE * networks.layers),
-            smoothing_s=_SMOOTHING_S,
+            smoothing_s=_SMOOTHING_S[transfer],
         )
         self._networks = networks
         self._transfer: Transfer = transfer
 
     def encode(self, batch: AlignedBatch) -> Codes:
-        """Return the W+ codes of N crops."""
-        squares = from_crop(batch.images, _squares(batch), self._networks.encoder_size)
-        w = self._networks.encode(squares.clamp(-1, 1))
-        return Codes(w=w, state=w.new_zeros(len(w), 0))
+        """Return the W+ codes of N crops; for delta transfer the state says where they are drawn.
+
+        A field of places found anew in every frame would shake: as a state it is settled in time.
+        """
+        squares = _squares(batch)
+        picture = from_crop(batch.images, squares, self._networks.encoder_size).clamp(-1, 1)
+        w = self._networks.encode(picture)
+        if self._transfer == "replace":
+            return Codes(w=w, state=w.new_zeros(len(w), 0))
+        beside = place_within(from_crop(batch.images, squares, SIDE), self._drawn(w))
+        coarse = F.adaptive_avg_pool2d(beside.permute(0, 3, 1, 2), _PLACES)
+        return Codes(w=w, state=coarse.flatten(1))
 
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return what the generator draws, (N, 3, S, S) in [-1, 1]."""
         return self._drawn(codes.w).clamp(-1, 1)
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
-        """Return the state (T, 0): these codes have none."""
-        del rate
-        return state
+        """Return the places (T, G) of a shot steadied over time; rate in frames per second."""
+        values = state.double().numpy()
+        times = np.arange(len(values)) / rate
+        steady = temporal.smooth(values, times, strength_s=_SMOOTHING_S[self._transfer])
+        return torch.from_numpy(steady).float()
 
     def hidden(self, batch: AlignedBatch, codes: Codes) -> None:
         """Return nothing: an inverted picture holds what is in front of a face too."""
@@ -90,19 +106,24 @@ class StyleLatentModel:
         if moved.any():
             part = batch.rows(torch.nonzero(moved)[:, 0].tolist())
             images[moved], masks[moved] = self._changed(
-                part, before.w[moved], after.w[moved], regions
+                part,
+                Codes(before.w[moved], before.state[moved]),
+                Codes(after.w[moved], after.state[moved]),
+                regions,
             )
         return EditedBatch(batch, images, masks)
 
     def _changed(
-        self, batch: AlignedBatch, before: Tensor, after: Tensor, regions: frozenset[Region]
+        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region]
     ) -> tuple[Tensor, Tensor]:
         """Images and masks of crops whose codes were moved."""
         squares, side = _squares(batch), batch.images.shape[-1]
-        drawn = self._drawn(after)
+        drawn = self._drawn(after.w)
         mask = self._mask(batch, squares, drawn, regions)
         if self._transfer == "delta":
-            images = deform(batch.images, self._drawn(before), drawn, squares, mask)
+            beside = before.state.view(-1, 2, _PLACES, _PLACES).permute(0, 2, 3, 1)
+            own = self._drawn(before.w)
+            images = deform(batch.images, own, drawn, squares, mask, beside=beside)
             # The change itself fades with the mask: mixing once more would leave double lines.
             return images, (mask / _DELTA_EDGE).clamp(max=1)
         # Where a face comes or goes, all that was drawn of it fades, not its edit alone.
