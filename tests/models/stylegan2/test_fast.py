@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,32 @@ def test_style_codes_are_those_of_the_plain_generator(mixed: Generator, codes: T
         assert torch.allclose(found, expected, atol=1e-5)
     from_styles = quick.synthesize_from_styles(quick.styles(codes))
     assert relative(from_styles, quick(codes)) < 1e-6
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_pictures_side_by_side_on_threads_are_the_same_as_one_by_one(
+    mixed: Generator, codes: Tensor, mode: Callable[[], AbstractContextManager[None]]
+) -> None:
+    quick = FastGenerator(mixed)
+    torch.set_num_threads(1)
+    expected = quick(codes)
+    torch.set_num_threads(2)
+    with mode():
+        together = quick(codes.clone().requires_grad_(mode is torch.enable_grad))
+    assert torch.equal(together, expected)
+    assert not together.requires_grad
+    assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
 
 
 def test_the_chosen_precision_is_kept_under_autocast(mixed: Generator, codes: Tensor) -> None:
