@@ -44,12 +44,14 @@ def batch() -> AlignedBatch:
 class WithComponents:
     """The embedded pack, with an axis of the codes as the component of every attribute."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, length: int) -> None:
         self.attributes = pack.attributes
+        self.axis = torch.zeros(1, length)
+        self.axis[0, 0] = 1
 
     def mover(self, editor: str, attribute: str) -> DirectionMover:
         assert editor == "pca"
-        return DirectionMover(torch.eye(144)[:1], 1)
+        return DirectionMover(self.axis, 1)
 
 
 @pytest.mark.parametrize("name", list(discover()))
@@ -73,10 +75,10 @@ def test_names_and_aliases_mean_one_thing_each(pack: Pack) -> None:
 def test_a_latent_editor_keeps_codes_at_zero_and_moves_rows_on_their_own(
     pack: Pack, batch: AlignedBatch, name: str
 ) -> None:
-    offered: Any = WithComponents(pack) if name == "pca" else pack
-    editor = discover()[name].build_latent(offered)
     with torch.inference_mode():
         codes = pack.model.encode(batch)
+        offered: Any = WithComponents(pack, codes.w.shape[2]) if name == "pca" else pack
+        editor = discover()[name].build_latent(offered)
         for attribute in pack.attributes:
             same = editor.move(codes, attribute.name, torch.zeros(3))
             assert torch.equal(same.w, codes.w)
