@@ -61,6 +61,9 @@ def run_yaw(options: argparse.Namespace) -> Figures:
 def run_pca(options: argparse.Namespace) -> Figures:
     """Fit principal components, write them, and one direction per label asked for.
 
+    Strength 1 of such a direction is one standard deviation of its component: a component knows no
+    rating, and where it hardly goes along with one, a rating's unit would be far too long a step.
+
     Raises:
         ModelError: the data or an option cannot be used.
     """
@@ -80,9 +83,6 @@ def run_pca(options: argparse.Namespace) -> Figures:
         index, correlation = component_of(components, w, ratings)
         path = options.out.with_name(f"{options.out.stem}.{name}.safetensors")
         unit = 1.0 if correlation >= 0 else -1.0
-        move = DirectionMover(components.vector(index), w.shape[1], rows=options.rows, unit=unit)
-        if codes.rated:
-            unit *= unit_of_one_sd(move, codes, codes.column(name))[0]
         vector = components.vector(index)
         save_direction(path, _bound(vector, unit, name, "pca", {}, options))
         figures[name] = {"component": index, "correlation": correlation, "unit": unit}
