@@ -104,18 +104,17 @@ def _boxes(batch: EditedBatch) -> list[Region | None]:
     whole crop, because resampling looks beyond the mask.
     """
     side = batch.masks.shape[-1]
-    columns = (batch.masks > 0).any(dim=2)[:, 0].cpu().numpy()
-    rows = (batch.masks > 0).any(dim=3)[:, 0].cpu().numpy()
+    covered = (batch.masks > 0)[:, 0].cpu().numpy().view(np.uint8)
     boxes: list[Region | None] = []
-    for n, matrix in enumerate(batch.source.crop_to_frame):
-        x, y = np.flatnonzero(columns[n]), np.flatnonzero(rows[n])
-        if not len(x):
+    for mask, matrix in zip(covered, batch.source.crop_to_frame, strict=True):
+        x, y, w, h = cv2.boundingRect(mask)
+        if w == 0:
             boxes.append(None)
         elif not _is_shift(matrix):
             boxes.append((0, 0, side, side))
         else:
-            low = max(int(x[0]) - 1, 0), max(int(y[0]) - 1, 0)
-            boxes.append((*low, min(int(x[-1]) + 2, side), min(int(y[-1]) + 2, side)))
+            low = max(x - 1, 0), max(y - 1, 0)
+            boxes.append((*low, min(x + w + 1, side), min(y + h + 1, side)))
     return boxes
 
 
