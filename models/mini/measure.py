@@ -111,26 +111,32 @@ def fit_reader(images: Tensor, ratings: Tensor, names: tuple[str, ...]) -> Pictu
     features = gradient_histograms(torch.cat([images, images.flip(-1)]))
     out = (torch.arange(len(images)) % 5 == 4).repeat(2)
     ratings = ratings.repeat(2, 1)
-    slopes = []
-    for column in ratings.T:
-        best, chosen = -2.0, _PENALTIES[0]
-        stretch = 1.0
-        for penalty in _PENALTIES:
-            mean = features[~out].mean(0)
-            slope = _ridge(features[~out] - mean, column[~out], penalty)
-            read = (features[out] - mean) @ slope
-            pair = torch.stack([read, column[out]])
-            correlation = float(torch.corrcoef(pair)[0, 1])
-            if correlation > best:
-                covariance = torch.cov(pair)
-                best, chosen = correlation, penalty
-                stretch = float(covariance[0, 1] / covariance[0, 0])
-        slopes.append(stretch * _ridge(features - features.mean(0), column, chosen))
-    return PictureReader(features.mean(0), torch.stack(slopes, dim=1), names)
+    mean, whole = features.mean(0), features[~out].mean(0)
+    kept, left = features[~out] - whole, features[out] - whole
+    inner, across = kept @ kept.T, left @ kept.T
+    chosen = [_penalty(inner, across, column[~out], column[out]) for column in ratings.T]
+    rows = features - mean
+    full = rows @ rows.T
+    weights = [
+        stretch * _dual(full, column, penalty)
+        for (penalty, stretch), column in zip(chosen, ratings.T, strict=True)
+    ]
+    return PictureReader(mean, rows.T @ torch.stack(weights, dim=1), names)
 
 
-def _ridge(rows: Tensor, values: Tensor, penalty: float) -> Tensor:
-    inner = rows @ rows.T
-    inner = inner + penalty * inner.diagonal().mean() * torch.eye(len(rows))
-    slope: Tensor = rows.T @ torch.linalg.solve(inner, values - values.mean())
-    return slope
+def _penalty(inner: Tensor, across: Tensor, known: Tensor, left: Tensor) -> tuple[float, float]:
+    """Return the penalty whose readings of those left out correlate best, and the factor that
+    gives these readings slope 1."""
+    best, chosen = -2.0, (_PENALTIES[0], 1.0)
+    for penalty in _PENALTIES:
+        pair = torch.stack([across @ _dual(inner, known, penalty), left])
+        correlation, covariance = float(torch.corrcoef(pair)[0, 1]), torch.cov(pair)
+        if correlation > best:
+            best, chosen = correlation, (penalty, float(covariance[0, 1] / covariance[0, 0]))
+    return chosen
+
+
+def _dual(inner: Tensor, values: Tensor, penalty: float) -> Tensor:
+    ridge = penalty * inner.diagonal().mean() * torch.eye(len(inner))
+    weights: Tensor = torch.linalg.solve(inner + ridge, values - values.mean())
+    return weights

@@ -29,7 +29,7 @@ JUDGE_CHANNELS: Final = {4: 192, 8: 192, 16: 128, 32: 96, 64: 48, 128: 24}
 class MiniOptions:
     """How `mini` is trained."""
 
-    steps: int = 7200
+    steps: int = 6400
     seed: int = 0
     size: int = 128
     """Side of the pictures [px]."""
@@ -49,7 +49,7 @@ class MiniOptions:
     looked_at: int = 4000
     """Varied faces that the encoder's linear look is fitted on."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
-    growth: tuple[tuple[float, int], ...] = ((0.417, 32), (0.75, 64))
+    growth: tuple[tuple[float, int], ...] = ((0.46875, 32), (0.78125, 64))
     """Until which share of the steps pictures are only generated up to which side [px]."""
     adversarial_from: float = 1.0
     """Share of the steps after which the discriminator joins; 1 for never."""

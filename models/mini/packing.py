@@ -137,6 +137,9 @@ def measure(pack: StylePack, data: MiniData) -> dict[str, object]:
     """Return how well a pack gives pictures back and what its edits change, on faces held out.
 
     `reconstruction`: mean absolute error, PSNR and SSIM, of the faces learnt from and held out.
+    `reader`: how well the reader of pictures reads ratings, from the pictures and from their
+    reconstructions; what it reads per SD of the rating in a reconstruction says how large a change
+    of one SD can look there.
     `edits`: per mover and strength, the mean change of each rating [SD] that a reader of pictures
     sees between the unedited and the edited reconstruction; the reader is fitted on the faces
     learnt from, the faces it judges are those held out.
@@ -147,15 +150,27 @@ def measure(pack: StylePack, data: MiniData) -> dict[str, object]:
     columns = [data.attributes.index(name) for name in JUDGED]
     reader = fit_reader(pictures["learnt"], data.ratings[:, columns], JUDGED)
     held = pictures["held_out"]
-    read, rated = reader.read(held), data.ratings_held[:, columns]
+    rated = data.ratings_held[:, columns]
     codes = _in_batches(pack.encode, held)
+    seen = (reader.read(held), reader.read(_in_batches(pack.generate, codes)))
     return {
         "reconstruction": {name: _closeness(pack, some) for name, some in pictures.items()},
         "reader": {
-            name: {"correlation": float(torch.corrcoef(torch.stack([a, b]))[0, 1])}
-            for name, a, b in zip(JUDGED, read.T, rated.T, strict=True)
+            name: _readings(seen[0][:, i], seen[1][:, i], rated[:, i])
+            for i, name in enumerate(JUDGED)
         },
         "edits": {name: _changes(pack, name, codes, reader) for name in MOVERS},
+    }
+
+
+def _readings(read: Tensor, read_again: Tensor, rated: Tensor) -> dict[str, float]:
+    """Return correlations with the ratings (N,), and the reading per SD of the rating."""
+    spread = torch.cov(torch.stack([rated, read, read_again]))
+    sizes = spread.diagonal().sqrt()
+    return {
+        "correlation": float(spread[0, 1] / (sizes[0] * sizes[1])),
+        "correlation_reconstructed": float(spread[0, 2] / (sizes[0] * sizes[2])),
+        "per_sd_reconstructed": float(spread[0, 2] / spread[0, 0]),
     }
 
 
