@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MOVING_SHARE = 11 / 18
 """First part of a W+ code that follows the face: the layers that an edit moves too (0–10 of 18,
 pictures up to 128 px). The finer ones draw texture, which would flicker."""
-_SMOOTHING_S = {"replace": 0.1, "delta": 0.2}
+_SMOOTHING_S = {"replace": 0.1, "delta": 0.3}
 """Sigma of the smoothing of codes over time [s]: mouths open and close in a fifth of a second. A
 deformation need not follow them as closely as a picture, and any shake of it is seen."""
 _PLACES = 16
