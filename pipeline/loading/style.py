@@ -45,6 +45,8 @@ _PLACES = 16
 """Side of the field that says how far beside the clip's face a face is drawn."""
 _DELTA_HZ = 12.5
 """Frames encoded per second for delta transfer; for replace every frame is."""
+_FULL_PX = 256
+"""Generators from this size on draw hair that can be carried over."""
 _PARSING_PX = 512
 """Side of the pictures that the parsing network was made for."""
 _GROW, _FEATHER = {"replace": 0.05, "delta": 0.45}, {"replace": 0.2, "delta": 0.6}
@@ -207,17 +209,22 @@ def load_style(
         name=networks.name,
         model=StyleLatentModel(networks, transfer),
         hashes=hashes,
-        attributes=_attributes(networks),
+        attributes=_attributes(networks, transfer),
         settings={"transfer": transfer, "precision": "bf16" if bf16 else "fp32"},
         regions=FACE if networks.facts.parsing is None else frozenset(REGIONS),
         _networks=networks,
     )
 
 
-def _attributes(networks: Networks) -> tuple[Attribute, ...]:
-    """What the pack can change, with the parts of a head that the published edits touch."""
+def _attributes(networks: Networks, transfer: Transfer) -> tuple[Attribute, ...]:
+    """What the pack can change, with the parts of a head that the published edits touch.
+
+    A change of hair is one that small generators cannot draw: carried over, theirs would blur it.
+    """
     published = models("latent_transformer").CELEBA_ATTRIBUTES
-    regions = {name: a.regions for a in published for name in (a.name, *a.aliases)}
+    named = {name: a.regions for a in published for name in (a.name, *a.aliases)}
+    drawn_in_full = transfer == "replace" or networks.size >= _FULL_PX
+    regions = named if drawn_in_full else {}
     return tuple(
         Attribute(
             *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
