@@ -80,7 +80,7 @@ def test_only_the_seam_reaches_models() -> None:
             assert not [m for m in _imports(path) if _is(m, "models")], _name(path)
 
 
-RECIPES = {"mini": ("stylegan2", "latent_transformer")}
+RECIPES = {"mini": ("stylegan2", "latent_transformer", "directions")}
 """Folders that hold no network family of their own but train others into a pack, and which."""
 
 

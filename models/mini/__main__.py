@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..base import ModelError
 from ..training import Progress, write_metrics
+from .baselines import FILE, ROWS, fit_baselines
 from .data import read_mini_data
 from .networks import MiniOptions, load_networks
-from .packing import CODES_FILE, export, pack
+from .packing import CODES_FILE, LICENCE, MOVERS, SOURCE, export, pack
 from .train import train
 
 
@@ -39,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     second = commands.add_parser("export", help="write the networks and the codes of all faces")
     second.add_argument("--run", type=Path, required=True, help="folder of the run")
     second.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    linear = commands.add_parser("baselines", help="fit the linear directions of the codes")
+    linear.add_argument("--codes", type=Path, required=True, help="codes.npz of `export`")
+    linear.add_argument("--out", type=Path, required=True, help="folder of the pack")
     third = commands.add_parser("pack", help="write pack.toml and measure the pack")
     third.add_argument("--out", type=Path, required=True, help="folder of the pack")
     third.add_argument("--metrics", type=Path, help="JSON to write as well")
@@ -48,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> dict[str, object]:
+    if options.command == "baselines":
+        rated = {name: rating for name, (rating, _, _) in MOVERS.items()}
+        notes = {"licence": LICENCE, "source": SOURCE}
+        return dict(fit_baselines(options.codes, rated, ROWS, options.out / FILE, notes))
     data = read_mini_data(options.data)
     if options.command == "train":
         chosen = MiniOptions(steps=options.steps, seed=options.seed)

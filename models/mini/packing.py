@@ -30,6 +30,7 @@ from ..packs import StylePack, open_pack
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, save_safetensors, sha256_of
 from .augment import resized, turned
+from .baselines import baseline_entries
 from .data import MiniData, Pictures
 from .encoder import SmallEncoder
 from .measure import PictureReader, fit_reader, psnr, ssim
@@ -116,6 +117,7 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
             )
     _, labels = load_classifier(folder / CLASSIFIER_FILE)
     assert plain.facts.encoder is not None
+    movers = tuple(_mover_entry(folder, name) for name in MOVERS)
     facts = PackFile(
         name="mini",
         summary="small StyleGAN2 for faces, 128 px, made for delta transfer",
@@ -123,7 +125,7 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
         commercial=False,
         generator=_generator_entry(folder, plain.size),
         encoder=_encoder_entry(folder, plain.encoder_size),
-        movers=tuple(_mover_entry(folder, name) for name in MOVERS),
+        movers=(*movers, *(b for mover in movers for b in baseline_entries(folder, mover))),
         classifier=ClassifierEntry(
             CLASSIFIER_FILE, sha256=sha256_of(folder / CLASSIFIER_FILE), labels=labels
         ),
