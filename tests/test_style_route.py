@@ -12,8 +12,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipeline import analyze_to_file
 from pipeline import crops as crops_module
 from pipeline.cli import main
+from pipeline.imaging.geometry import eye_distance
 from pipeline.loading.style import StyleLatentModel
 from pipeline.types import AlignedBatch, Codes
 
@@ -270,3 +272,29 @@ def test_rows_whose_code_did_not_move_come_back_to_the_bit(home: Path) -> None:
     assert not edited.masks[1].any()
     assert edited.masks[0].any()
     assert (edited.images[2] != batch.images[2]).any()
+
+
+def test_the_embedded_pack_carries_a_smile_onto_the_clips_own_pixels(
+    face_clip, tmp_path: Path
+) -> None:
+    out, report = tmp_path / "out.mp4", tmp_path / "report.json"
+    lossless = ["--codec", "libx264", "--crf", "0"]
+    options = ["--pack", "mini", "--attr", "smile=1.5", "--report", str(report), "--quiet"]
+    arguments = ["edit", str(face_clip.path), "-o", str(out), *options, *lossless]
+    assert main([*arguments, "--analysis", str(copied(face_clip.analysis, tmp_path))]) == 0
+    assert json.loads(report.read_text())["options"]["pack"]["transfer"] == "delta"
+    widths = [mouth_width(path) for path in (face_clip.path, out)]
+    assert (widths[1] > 1.03 * widths[0]).mean() >= 0.9, "the mouth is wider in nearly every frame"
+
+
+def copied(path: Path, folder: Path) -> Path:
+    target = folder / path.name
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def mouth_width(path: Path) -> NDArray[np.float64]:
+    """Width of the mouth per frame, in distances between the outer eye corners."""
+    tracks = analyze_to_file(path, path.with_suffix(".found.json"), overwrite=True)[1].tracks
+    points = tracks[0].landmarks.astype(np.float64)
+    return np.linalg.norm(points[:, 54] - points[:, 48], axis=1) / eye_distance(points)
