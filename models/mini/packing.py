@@ -58,11 +58,11 @@ JUDGED: Final = ("happy", "age", "gender", "weight")
 """Ratings the picture reader judges edits by."""
 
 MOVERS: Final = {
-    "smile": ("happy", "lips drawn wide, corners and cheeks raised", ("smiling", "happy")),
-    "age": ("age", "older: folds, looser skin, greyer hair", ("old", "older")),
-    "gender": ("gender", "more masculine; negative: more feminine", ("masculine", "male")),
+    "smile": ("lips drawn wide, corners and cheeks raised", ("smiling", "happy"), (-2.0, 3.0)),
+    "age": ("older: folds, thinner lips, heavier lids", ("old", "older"), (-2.0, 3.0)),
+    "gender": ("more masculine: brows, jaw, beard shadow", ("masculine", "male"), (-2.5, 2.5)),
 }
-"""Name of a mover: the rating it moves, what strength +1 does, other names."""
+"""Name of a mover: what strength +1 does, other names, lowest and highest useful strength."""
 
 GENERATOR_FILE, ENCODER_FILE = "generator.safetensors", "encoder.safetensors"
 CLASSIFIER_FILE: Final = "classifier.safetensors"
@@ -254,7 +254,7 @@ def _encoder_entry(folder: Path, size: int) -> EncoderEntry:
 
 def _mover_entry(folder: Path, name: str) -> MoverEntry:
     mover, _ = load_mover(folder / f"{name}.safetensors")
-    _, summary, aliases = MOVERS[name]
+    summary, aliases, (low, high) = MOVERS[name]
     return MoverEntry(
         "latent-transformer",
         name,
@@ -262,6 +262,8 @@ def _mover_entry(folder: Path, name: str) -> MoverEntry:
         sha256=sha256_of(folder / f"{name}.safetensors"),
         summary=summary,
         aliases=aliases,
+        low=low,
+        high=high,
         layers=mover.layers,
         unit=mover.unit,
     )
