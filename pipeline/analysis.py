@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 
 from .errors import AnalysisError, OutputError
 from .imaging.geometry import landmark_box
-from .stages.encode import SampledCodes
+from .stages.encode import SampledCodes, half_scale
 from .stages.track import RawTrack
 from .types import FaceState
 
@@ -169,8 +169,9 @@ def _codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str,
                 "frames": [int(f) for f in c.frames],
                 "state": _encode(c.state, "<f4"),
                 "state_shape": list(c.state.shape),
-                "moving": _encode(c.moving, "<f2"),
+                "moving": _encode(c.moving / np.float32(half_scale(c.moving)), "<f2"),
                 "moving_shape": list(c.moving.shape),
+                "moving_scale": half_scale(c.moving),
             }
             for pack, c in by_pack.items()
         }
@@ -324,7 +325,11 @@ def _line_of(text: str, track_id: int, frame: int) -> str:
 def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, SampledCodes]]:
     def floats(data: Mapping[str, Any], name: str, dtype: str = "<f4") -> NDArray[np.float32]:
         raw = np.frombuffer(base64.b64decode(data[name], validate=True), dtype)
-        return raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
+        values = raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
+        values *= np.float32(data.get(f"{name}_scale", 1.0))
+        if not np.isfinite(values).all():
+            raise ValueError(f"'{name}' of stored codes must be finite")
+        return values
 
     return {
         int(track_id): {

@@ -21,12 +21,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..editors._base import LatentModel
+from ..errors import WeightsError
 from ..imaging import temporal
 from ..types import AlignedBatch, Codes, FaceTrack
 from .edit import ShotCodes
 
 _COLUMNS = 1024
 """Numbers of a code smoothed at once: what the smoother needs beside them grows with that."""
+
+
+_HALF_MAX = 65504.0
+"""Largest number of float16."""
 
 
 def _no_layers() -> NDArray[np.float32]:
@@ -44,8 +49,19 @@ class SampledCodes:
     state: NDArray[np.float32]
     """(M, G) float32."""
     moving: NDArray[np.float32] = field(default_factory=_no_layers)
-    """(M, K, D) float32, the first K layers in every sample, rounded to float16 (they are stored
-    so, and a run must give the same stored or not); empty for a model whose codes are held."""
+    """(M, K, D) float32, the first K layers in every sample, rounded to float16 times `half_scale`
+    (they are stored so, and a run must give the same stored or not); empty for a model whose codes
+    are held."""
+
+
+def half_scale(values: NDArray[np.float32]) -> float:
+    """Return the power of two, at least 1, to divide by so that float16 holds all of the values.
+
+    Numbers rounded so come out of a second rounding as they are, even where rounding has brought
+    their largest onto another power of two.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    return float(2.0 ** max(0.0, np.ceil(np.log2(max(largest, 1.0) / _HALF_MAX))))
 
 
 def sampled(track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float) -> FaceTrack:
@@ -92,6 +108,9 @@ def encode(
         batches: of any tracks, in any order.
         model: what encodes them.
         call: encodes one batch; default: the model, all of the batch at once.
+
+    Raises:
+        WeightsError: a code is not finite.
     """
     call = call or (lambda batch: [(batch, model.encode(batch))])
     found: dict[int, list[_Sample]] = {}
@@ -101,10 +120,21 @@ def encode(
         for part, codes in parts:
             w, state = codes.w.float().cpu().numpy(), codes.state.float().cpu().numpy()
             for n, track in enumerate(part.track_id):
+                _check_finite(int(part.frame_index[n]), w[n], state[n])
                 sample = _Sample(int(part.frame_index[n]), w[n], state[n])
                 found.setdefault(int(track), []).append(sample)
     layers = model.codes.moving_layers
     return {track: _gathered(samples, layers) for track, samples in found.items()}
+
+
+def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
+    """Refuse what would turn a face into holes in the picture."""
+    if not all(np.isfinite(v).all() for v in values):
+        raise WeightsError(
+            f"the encoder's code of the face in frame {frame} is not finite (NaN or infinity), so "
+            "nothing can be drawn from it; weights whose codes are finite are needed: "
+            "`visagist models verify` finds damaged ones, --precision fp32 rules out rounding"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +147,13 @@ class _Sample:
 def _gathered(samples: list[_Sample], moving_layers: int) -> SampledCodes:
     samples = sorted(samples, key=lambda sample: sample.frame)
     w = torch.from_numpy(np.stack([sample.w for sample in samples]))
-    moving = w[:, :moving_layers].half().float().numpy() if moving_layers else _no_layers()
+    moving = w[:, :moving_layers].numpy() if moving_layers else _no_layers()
+    scale = np.float32(half_scale(moving))
     return SampledCodes(
         w=w.median(dim=0).values.numpy(),
         frames=np.array([sample.frame for sample in samples], np.int64),
         state=np.stack([sample.state for sample in samples]),
-        moving=moving,
+        moving=(moving / scale).astype(np.float16).astype(np.float32) * scale,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -231,6 +232,20 @@ def test_a_failed_save_leaves_the_old_file_and_no_crumbs(
 def test_an_unwritable_place_is_told(analysis: Analysis, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot write the analysis file"):
         save(analysis, tmp_path / "no folder" / "x.json")
+
+
+@pytest.mark.parametrize("name", ["w", "state", "moving"])
+def test_stored_codes_that_are_not_finite_are_refused(
+    analysis: Analysis, tmp_path: Path, name: str
+) -> None:
+    codes = analysis.codes[0]["abc"]
+    whole = dataclasses.replace(codes, moving=np.ones((2, 1, 3), np.float32))
+    broken = getattr(whole, name).copy()
+    broken.flat[0] = np.nan
+    codes = dataclasses.replace(whole, **{name: broken})
+    path = saved(dataclasses.replace(analysis, codes={0: {"abc": codes}}), tmp_path)
+    with pytest.raises(AnalysisError, match=f"'{name}' of stored codes must be finite"):
+        load(path)
 
 
 def test_landmarks_on_one_spot_are_refused(analysis: Analysis, tmp_path: Path) -> None:

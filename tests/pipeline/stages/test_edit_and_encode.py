@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from pipeline.analysis import Analysis, load, save
 from pipeline.editors._base import FACE, CodeRule
+from pipeline.errors import WeightsError
 from pipeline.imaging.parsing import Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
 from pipeline.stages.encode import SampledCodes, encode, hold, sample_key, sampled
@@ -165,6 +170,43 @@ def test_layers_that_move_are_smoothed_in_seconds_without_delay() -> None:
     }
     errors = {s: (shot.moving.numpy() - level).std() for s, shot in shots.items()}
     assert errors[0.15] < 0.5 * errors[0.0]
+
+
+class FirstLayerMoves(BrightnessModel):
+    def __init__(self) -> None:
+        super().__init__(CodeRule(moving_layers=1))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 65504.0, 65520.0, 1e6, 131007.9, 3e30])
+def test_codes_of_any_size_are_kept_to_half_precision_and_come_back_as_they_went(
+    size: float, tmp_path: Path
+) -> None:
+    values = torch.tensor([1.0, -0.337, 0.01])[:, None, None, None] * size
+    batch = make_batch([3, 5, 7], [1.0, 1.0, 1.0])
+    batch = dataclasses.replace(batch, images=values.expand_as(batch.images))
+    codes = encode([batch], FirstLayerMoves())[7]
+    assert np.allclose(codes.moving[:, 0, 0], values[:, 0, 0, 0], rtol=2**-10, atol=6e-8)
+    stored = Analysis(
+        fingerprint="",
+        video={},
+        pts=np.arange(8),
+        time_base=Fraction(1, 25),
+        cuts=(),
+        options={},
+        tracks=(),
+        codes={7: {"pack": codes}},
+    )
+    save(stored, tmp_path / "codes.json")
+    back = load(tmp_path / "codes.json").codes[7]["pack"]
+    assert (back.moving == codes.moving).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_code_that_is_not_finite_is_refused_with_its_frame(value: float) -> None:
+    batch = make_batch([4, 5], [1.0, 1.0])
+    batch.images[1] = value
+    with pytest.raises(WeightsError, match="frame 5 is not finite"):
+        encode([batch], BrightnessModel())
 
 
 def test_codes_are_gathered_by_track_in_frame_order() -> None:
