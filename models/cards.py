@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from . import tensorfile, toml
 from .base import WeightsError
-from .parts import IN_PACKS, Facts, Licence, Part, Role
+from .bringing import tensorfile, toml
+from .bringing.parts import IN_PACKS, Facts, Licence, Part, Role
 
 
 @dataclass(frozen=True, slots=True)

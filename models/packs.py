@@ -17,12 +17,8 @@ from torch import Tensor
 
 from . import bisenet
 from .base import ModelError, PackError, WeightsError
-from .directions import Components, DirectionMover
-from .encoders import KINDS, Inverter, load, measures_of
-from .generator_id import generator_id
-from .latent_transformer import WPlusMover, WPlusTransformer
-from .mini import SmallEncoder, SmallInverter
-from .packfile import (
+from .bringing.generator_id import generator_id
+from .bringing.packfile import (
     EncoderEntry,
     FileEntry,
     GeneratorEntry,
@@ -30,6 +26,10 @@ from .packfile import (
     PackFile,
     read_pack_file,
 )
+from .directions import Components, DirectionMover
+from .encoders import KINDS, Inverter, load, measures_of
+from .latent_transformer import WPlusMover, WPlusTransformer
+from .mini import SmallEncoder, SmallInverter
 from .stylegan2 import layouts
 from .stylegan2.fast import FastGenerator
 from .stylegan2.net import Generator

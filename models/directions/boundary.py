@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..training import random_of
+from ..training.steps import random_of
 from .svm import fit_svm
 
 _TRAINED_SHARE = 0.7

@@ -7,9 +7,9 @@ import argparse
 from torch import Tensor
 
 from ..base import ModelError
-from ..calibration import unit_of_one_sd
-from ..codes import read_codes, read_labelled
-from ..training import write_metrics
+from ..training.calibration import unit_of_one_sd
+from ..training.codes import read_codes, read_labelled
+from ..training.steps import write_metrics
 from ..weights import save_safetensors
 from .boundary import Boundary, conditioned, fit_boundary
 from .files import LAYER_WINDOWS, BoundDirection, load_direction, read_ready, save_direction

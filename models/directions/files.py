@@ -14,7 +14,7 @@ from typing import Final
 from torch import Tensor
 
 from ..base import WeightsError
-from ..checkpoint import read_checkpoint
+from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
 from .mover import DirectionMover, LayerRange
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 
 from ..base import ModelError
-from ..encoder_command import add_options, run_training
-from ..encoder_tools import add_encode_options, add_time_options, run_encode, run_time
-from ..training import Progress
+from ..training.encoder_command import add_options, run_training
+from ..training.encoder_tools import add_encode_options, add_time_options, run_encode, run_time
+from ..training.steps import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:

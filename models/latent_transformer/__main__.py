@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base import ModelError
-from ..training import Progress
+from ..training.steps import Progress
 from .portrait_attributes import PORTRAIT_ATTRIBUTES
 from .portrait_pack import DEFAULT_FILE, save_movers
 from .portrait_train import read_codes, train_movers

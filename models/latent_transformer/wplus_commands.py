@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base import ModelError
-from ..calibration import unit_of_one_sd
-from ..codes import LabelledCodes, read_labelled
-from ..training import Progress, write_metrics
+from ..training.calibration import unit_of_one_sd
+from ..training.codes import LabelledCodes, read_labelled
+from ..training.steps import Progress, write_metrics
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .wplus import LayerRange, WPlusMover
 from .wplus_classifier import PUBLISHED_WIDTHS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..calibration import correlation_of
-from ..codes import LabelledCodes
+from ..training.calibration import correlation_of
+from ..training.codes import LabelledCodes
 from .wplus import WPlusMover
 from .wplus_classifier import WPlusClassifier
 from .wplus_losses import Variant, keep_weights, steps_and_targets

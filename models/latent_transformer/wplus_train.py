@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..calibration import regression_direction
-from ..codes import LabelledCodes
-from ..training import Job, Report, batch_of, digest_of, random_of, steps_of
+from ..training.calibration import regression_direction
+from ..training.codes import LabelledCodes
+from ..training.steps import Job, Report, batch_of, digest_of, random_of, steps_of
 from .wplus import LayerRange, WPlusTransformer, default_range
 from .wplus_classifier import PUBLISHED_WIDTHS, WPlusClassifier
 from .wplus_losses import (

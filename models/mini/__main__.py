@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..base import ModelError
-from ..training import Progress, write_metrics
+from ..training.steps import Progress, write_metrics
 from .baselines import FILE, ROWS, fit_baselines
 from .data import read_mini_data
 from .networks import MiniOptions, load_networks

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..generator_id import generator_id
-from ..latent_transformer.wplus_files import load_classifier, load_mover
-from ..packfile import (
+from ..bringing.generator_id import generator_id
+from ..bringing.packfile import (
     ClassifierEntry,
     EncoderEntry,
     GeneratorEntry,
@@ -26,6 +25,7 @@ from ..packfile import (
     PackFile,
     write_pack_file,
 )
+from ..latent_transformer.wplus_files import load_classifier, load_mover
 from ..packs import StylePack, open_pack
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, save_safetensors, sha256_of

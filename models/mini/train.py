@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..stylegan2.net import Generator
-from ..training import Job, Report, digest_of, random_of
+from ..training.steps import Job, Report, digest_of, random_of
 from .adversary import Adversary
 from .augment import mirrored, resized, varied
 from .data import MiniData, Pictures

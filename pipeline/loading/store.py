@@ -10,10 +10,10 @@ from ..errors import UsageError
 from .seam import models, weights_errors
 
 if TYPE_CHECKING:
-    from models.bring import Import
+    from models.bringing.bring import Import
+    from models.bringing.packfile import PackFile
+    from models.bringing.store import Store
     from models.cards import Card
-    from models.packfile import PackFile
-    from models.store import Store
 
 Row = dict[str, str]
 
@@ -69,15 +69,15 @@ def import_weights(request: ImportRequest) -> ImportReport:
     with weights_errors():
         licence = None
         if request.licence:
-            licence = models("parts").Licence(request.licence, request.commercial)
-        done: Import = models("bring").bring(
+            licence = models("bringing.parts").Licence(request.licence, request.commercial)
+        done: Import = models("bringing.bring").bring(
             request.files,
             store,
             pack=request.pack,
-            hints=models("found").Hints(request.attribute, request.kind),
+            hints=models("bringing.found").Hints(request.attribute, request.kind),
             licence=licence,
         )
-        lacks = tuple(models("store").missing_in(done.pack)) if done.pack else ()
+        lacks = tuple(models("bringing.store").missing_in(done.pack)) if done.pack else ()
     return ImportReport(
         rows=[_brought_row(item) for item in done.brought],
         store=str(store.home),
@@ -130,7 +130,7 @@ def store_folder() -> str:
 
 
 def _store() -> Store:
-    module = models("store")
+    module = models("bringing.store")
     store: Store = module.Store(module.default_home())
     return store
 
@@ -165,7 +165,7 @@ def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
 
 def _pack_row(pack: PackFile, cards: dict[str, Card]) -> Row:
     size = sum(cards[name].bytes for name in _names(pack) if name in cards)
-    lacks = models("store").missing_in(pack)
+    lacks = models("bringing.store").missing_in(pack)
     return {
         "name": pack.name,
         "use": f"pack: {_contents(pack)}" + (f"; lacks {' and '.join(lacks)}" if lacks else ""),

@@ -9,10 +9,7 @@ import torch
 
 from models import bisenet
 from models.base import ModelError, PackError, WeightsError
-from models.encoders import tiny as tiny_encoder
-from models.encoders.tiny import TINY
-from models.latent_transformer import WPlusMover, WPlusTransformer
-from models.packfile import (
+from models.bringing.packfile import (
     EncoderEntry,
     FileEntry,
     GeneratorEntry,
@@ -20,6 +17,9 @@ from models.packfile import (
     PackFile,
     write_pack_file,
 )
+from models.encoders import tiny as tiny_encoder
+from models.encoders.tiny import TINY
+from models.latent_transformer import WPlusMover, WPlusTransformer
 from models.packs import StylePack, generator_id, open_pack
 from models.stylegan2.net import Generator, tiny
 from models.weights import save_safetensors, sha256_of

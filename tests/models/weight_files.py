@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from models import encoders
-from models.bring import Import, bring
-from models.found import Hints
+from models.bringing.bring import Import, bring
+from models.bringing.found import Hints
+from models.bringing.store import Store
 from models.latent_transformer import WPlusTransformer
 from models.state_dicts import expected_shapes
-from models.store import Store
 from models.stylegan2.net import Generator
 
 SIDE, LAYERS, CODE = 16, 6, 512

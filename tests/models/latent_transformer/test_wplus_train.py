@@ -12,8 +12,6 @@ import pytest
 import torch
 
 from models.base import ModelError
-from models.calibration import fit_reader, regression_direction, unit_of_one_sd
-from models.codes import LabelledCodes, checked
 from models.latent_transformer import WPlusClassifier, WPlusMover, WPlusTransformer, load_mover
 from models.latent_transformer.__main__ import main
 from models.latent_transformer.wplus_losses import (
@@ -32,7 +30,9 @@ from models.latent_transformer.wplus_train import (
     train_classifier,
     train_transformer,
 )
-from models.training import Progress
+from models.training.calibration import fit_reader, regression_direction, unit_of_one_sd
+from models.training.codes import LabelledCodes, checked
+from models.training.steps import Progress
 
 from .test_wplus import from_recipe
 

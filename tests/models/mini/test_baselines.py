@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import models
+from models.bringing.packfile import MoverEntry
 from models.latent_transformer.wplus_files import load_classifier
 from models.mini.baselines import baseline_entries, fit_baselines
-from models.packfile import MoverEntry
 from models.packs import open_pack
 from models.weights import load_safetensors
 

@@ -1,0 +1,241 @@
+"""How far an attribute can be changed before others, and the person, change too: curves of several
+methods in one picture and one JSON.
+
+`python -m models.curves --pack portrait --data DIR --out curves.png`
+
+Protocol of Yao et al. (ICCV 2021) as far as it is known: every face is moved towards the other
+class of an attribute, in steps of strength. Per strength: the share of faces that cross (target
+change), the share of other attributes whose class stays, weighted by 1 − |ρ| (attributes kept), and
+the mean identity cosine with the unedited face. All is read from the pictures by judges fitted on
+other faces. This module stands beside the families because it needs several of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ..base import ModelError
+from ..training.calibration import Move
+from ..training.codes import LabelledCodes
+from ..training.steps import write_metrics
+from .curve_faces import Evaluation, read_evaluation
+from .curve_methods import methods_for
+from .curve_plot import draw_curves
+from .curve_subjects import RATED, Encoded, Subject, open_subject
+from .image_judge import IdentityJudge, ImageClassifier
+
+STRENGTHS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""In standard deviations of the rating; of the component for GANSpace."""
+
+_READABLE = 0.6
+"""An attribute is judged if the image classifier's correlation with its rating is at least this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One strength of one method, over all faces."""
+
+    strength: float
+    target_change: float
+    attributes_kept: float
+    identity: float
+
+
+Curves = dict[str, dict[str, list[Point]]]
+"""By attribute, then by method."""
+
+
+@torch.inference_mode()
+def curves_of(
+    subject: Subject,
+    evaluation: Evaluation,
+    attributes: Sequence[str],
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+) -> tuple[Curves, dict[str, object]]:
+    """Return the curves of a pack and what else is worth knowing of them.
+
+    Raises:
+        ModelError: a method cannot be fitted.
+    """
+    codes = LabelledCodes(
+        subject.codes(evaluation.rated_faces()), evaluation.ratings, evaluation.names
+    )
+    groups = [(subject.encode(group.faces()), group.identity) for group in evaluation.groups]
+    curves: Curves = {}
+    facts: dict[str, object] = {}
+    for attribute in attributes:
+        moves, facts[attribute] = methods_for(subject, attribute, codes)
+        judged = _Judged.of(evaluation.classifier, codes, RATED[attribute])
+        sums = {method: torch.zeros(len(strengths), 4) for method in moves}
+        for encoded, identity in groups:
+            for method, move in moves.items():
+                sums[method] += _group_sums(subject, encoded, move, judged, identity, strengths)
+        curves[attribute] = {method: _points(strengths, total) for method, total in sums.items()}
+    return curves, facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How pictures are read for one attribute."""
+
+    classifier: ImageClassifier
+    target: int
+    keep: Tensor
+    """(A,): 1 − |ρ| with the target for what can be read, 0 for the target and the rest."""
+
+    @classmethod
+    def of(cls, classifier: ImageClassifier, codes: LabelledCodes, rated: str) -> _Judged:
+        keep = 1 - codes.correlation()[codes.names.index(rated)]
+        for index, name in enumerate(classifier.names):
+            if name == rated or classifier.correlation[name] < _READABLE:
+                keep[index] = 0
+        return cls(classifier, classifier.names.index(rated), keep)
+
+
+def _group_sums(
+    subject: Subject,
+    encoded: Encoded,
+    move: Move,
+    judged: _Judged,
+    identity: IdentityJudge,
+    strengths: Sequence[float],
+) -> Tensor:
+    """Return, per strength, sums over faces (S, 4): crossed, kept, cosine, faces."""
+    target, keep = judged.target, judged.keep
+    sums = torch.zeros(len(strengths), 4)
+    for row in range(len(encoded.w)):
+        w = encoded.w[row : row + 1]
+        before = subject.shown(encoded, row, w)
+        read = judged.classifier.readings(before)[0]
+        away = -1.0 if read[target] > 0 else 1.0
+        steps = away * torch.tensor(list(strengths))
+        after = subject.shown(encoded, row, move(w.expand(len(steps), -1, -1), steps))
+        said = judged.classifier.readings(after) > 0
+        same = said == (read > 0)
+        sums[:, 0] += (~same[:, target]).float()
+        sums[:, 1] += (same.float() @ keep) / keep.sum()
+        sums[:, 2] += identity.similarity(before, after)
+        sums[:, 3] += 1
+    return sums
+
+
+def _points(strengths: Sequence[float], sums: Tensor) -> list[Point]:
+    means = sums[:, :3] / sums[:, 3:]
+    start = Point(0.0, 0.0, 1.0, 1.0)
+    moved = [
+        Point(strength, *(float(value) for value in row))
+        for strength, row in zip(strengths, means, strict=True)
+    ]
+    return [start, *moved]
+
+
+def report_of(
+    subject: Subject, evaluation: Evaluation, curves: Curves, facts: Mapping[str, object]
+) -> dict[str, object]:
+    """Return everything about the curves as JSON can hold it."""
+    readable = {k: v for k, v in evaluation.classifier.correlation.items() if v >= _READABLE}
+    return {
+        "pack": subject.name,
+        "faces": sum(len(group) for group in evaluation.groups),
+        "fitted_on": len(evaluation.ratings),
+        "classifier_correlation": readable,
+        "identity": evaluation.identity_facts,
+        "methods": facts,
+        "curves": {
+            attribute: {
+                method: [
+                    {
+                        "strength": point.strength,
+                        "target_change": point.target_change,
+                        "attributes_kept": point.attributes_kept,
+                        "identity": point.identity,
+                    }
+                    for point in points
+                ]
+                for method, points in methods.items()
+            }
+            for attribute, methods in curves.items()
+        },
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the JSON is written beside the picture."""
+    parser = argparse.ArgumentParser(prog="python -m models.curves", description=__doc__)
+    parser.add_argument("--pack", required=True, help="portrait, mini, or the folder of a pack")
+    parser.add_argument("--data", type=Path, required=True, help="folder of rated faces and levels")
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+    parser.add_argument("--attr", action="append", help="only these; default all with a rating")
+    parser.add_argument("--faces", type=int, help="judge at most this many; default all")
+    parser.add_argument("--arcface", type=Path, help="judge identity by this model_ir_se50.pth")
+    options = parser.parse_args(arguments)
+    try:
+        subject = open_subject(options.pack)
+        attributes = _chosen(subject, options.attr)
+        evaluation = read_evaluation(
+            options.data,
+            learnt_from_rated=subject.whitened,
+            limit=options.faces,
+            arcface=options.arcface,
+        )
+        curves, facts = curves_of(subject, evaluation, attributes)
+        write_metrics(
+            options.out.with_suffix(".json"), report_of(subject, evaluation, curves, facts)
+        )
+        faces, metric = sum(map(len, evaluation.groups)), evaluation.identity_facts["metric"]
+        title = f"{subject.name}: {faces} faces to the other class; identity: {metric}"
+        draw_curves(curves, options.out, title=title)
+    except ModelError as e:
+        sys.stderr.write(f"error: {e}\n")
+        return 1
+    sys.stdout.write(json.dumps(_summary(curves), indent=1) + "\n")
+    return 0
+
+
+def _chosen(subject: Subject, asked: Sequence[str] | None) -> tuple[str, ...]:
+    known = subject.attributes()
+    unknown = [name for name in asked or () if name not in known]
+    if unknown or not known:
+        raise ModelError(
+            f"pack {subject.name!r} has no rated attribute {unknown}; it has {', '.join(known)}"
+        )
+    return tuple(asked or known)
+
+
+def _summary(curves: Curves) -> dict[str, dict[str, str]]:
+    """Return, per attribute and method, what is kept when half of the faces have changed class."""
+    return {
+        attribute: {method: _at_half(points) for method, points in methods.items()}
+        for attribute, methods in curves.items()
+    }
+
+
+def _at_half(points: Sequence[Point]) -> str:
+    """Return what a curve keeps where it crosses ½, read between its points; else at its end."""
+    for before, after in itertools.pairwise(points):
+        if before.target_change < 0.5 <= after.target_change:
+            share = (0.5 - before.target_change) / (after.target_change - before.target_change)
+            kept, identity, strength = (
+                getattr(before, name) + share * (getattr(after, name) - getattr(before, name))
+                for name in ("attributes_kept", "identity", "strength")
+            )
+            return (
+                f"at 50% changed (strength {strength:.2g}): attributes kept {kept:.1%}, identity "
+                f"{identity:.3f}"
+            )
+    end = max(points, key=lambda point: point.target_change)
+    return (
+        f"reaches {end.target_change:.0%} (strength {end.strength:g}): attributes kept "
+        f"{end.attributes_kept:.1%}, identity {end.identity:.3f}"
+    )

@@ -1,0 +1,175 @@
+"""What the attribute curves are drawn of: the embedded portrait, or a StyleGAN2 pack, behind one
+face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..base import ModelError
+from ..latent_transformer import MoverPack, load_movers
+from ..packs import StylePack, open_pack
+from ..portrait import PortraitModel, load_portrait
+from ..training.calibration import Move
+
+RATED: Final = {
+    "smile": "happy",
+    "toothy-smile": "happy",
+    "age": "age",
+    "gender": "gender",
+    "weight": "weight",
+}
+"""Rating that stands for an attribute."""
+
+_BATCH = 8
+
+Face = tuple[Tensor, Tensor]
+"""A picture (3, S, S) in [-1, 1] and its 68 points (68, 2) px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Faces with their codes."""
+
+    w: Tensor
+    """(N, L, D)"""
+    faces: tuple[Face, ...]
+    states: Tensor
+    """(N, G): per-face measures that are no part of the code; empty for StyleGAN2."""
+
+
+class Subject(Protocol):
+    """A pack that can be measured."""
+
+    name: str
+    whitened: bool
+    """Whether codes are coordinates along principal components already."""
+
+    def attributes(self) -> tuple[str, ...]:
+        """Return the attributes that have a rating."""
+        ...
+
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, L, D) of faces; no picture is kept."""
+        ...
+
+    def encode(self, faces: Iterator[Face]) -> Encoded:
+        """Return faces with their codes, to be shown with other codes."""
+        ...
+
+    def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
+        """Return face `row` with the codes `moved` (M, L, D) as pictures (M, 3, S, S)."""
+        ...
+
+    def mover(self, editor: str, attribute: str) -> Move:
+        """Return what the pack itself moves codes with."""
+        ...
+
+
+class PortraitSubject:
+    """The embedded appearance model: an edit carries the change of code into the picture."""
+
+    name = "portrait"
+    whitened = True
+
+    def __init__(self, model: PortraitModel, movers: MoverPack) -> None:
+        self._model, self._movers = model, movers
+
+    def attributes(self) -> tuple[str, ...]:
+        """Return the attributes that have a rating."""
+        return tuple(a.name for a in self._movers.attributes if a.name in RATED)
+
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, 1, D) of faces; no picture is kept."""
+        return torch.stack([self._model.encode(x[None], points[None])[0] for x, points in faces])
+
+    def encode(self, faces: Iterator[Face]) -> Encoded:
+        """Return faces with their codes, to be shown with other codes."""
+        kept = tuple(faces)
+        coded = [self._model.encode(picture[None], points[None]) for picture, points in kept]
+        w = torch.cat([w for w, _ in coded])
+        return Encoded(w[:, None], kept, torch.cat([state for _, state in coded]))
+
+    def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
+        """Return face `row` with the codes `moved` (M, 1, D) as pictures (M, 3, S, S)."""
+        picture, points = encoded.faces[row]
+        before, state = encoded.w[row], encoded.states[row : row + 1]
+        return torch.cat(
+            [
+                self._model.render(picture[None], points[None], before, after, state)[0]
+                for after in moved
+            ]
+        )
+
+    def mover(self, editor: str, attribute: str) -> Move:
+        """Return what the pack itself moves codes with."""
+        network = self._movers.mover(editor, attribute)
+
+        def move(w: Tensor, strength: Tensor) -> Tensor:
+            moved: Tensor = network(w[:, 0], strength)
+            return moved[:, None]
+
+        return move
+
+
+class StyleSubject:
+    """A StyleGAN2 pack: what is judged is what it generates, before and after."""
+
+    whitened = False
+
+    def __init__(self, pack: StylePack) -> None:
+        self.name, self._pack = pack.name, pack
+
+    def attributes(self) -> tuple[str, ...]:
+        """Return the attributes that have a rating."""
+        return tuple(a.name for a in self._pack.attributes if a.name in RATED)
+
+    def codes(self, faces: Iterator[Face]) -> Tensor:
+        """Return the codes (N, L, D) of faces; no picture is kept."""
+        codes: list[Tensor] = []
+        waiting: list[Tensor] = []
+        for picture, _ in faces:
+            side = self._pack.encoder_size
+            waiting.append(F.interpolate(picture[None], side, mode="bilinear", antialias=True))
+            if len(waiting) == _BATCH:
+                codes.append(self._pack.encode(torch.cat(waiting)))
+                waiting = []
+        if waiting:
+            codes.append(self._pack.encode(torch.cat(waiting)))
+        return torch.cat(codes)
+
+    def encode(self, faces: Iterator[Face]) -> Encoded:
+        """Return faces as their codes: the generator needs nothing else to show them."""
+        w = self.codes(faces)
+        return Encoded(w, (), torch.empty(len(w), 0))
+
+    def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
+        """Return face `row` with the codes `moved` (M, L, D) as pictures (M, 3, S, S)."""
+        del encoded, row
+        pictures = [self._pack.generate(part) for part in torch.split(moved, _BATCH)]
+        return torch.cat(pictures).clamp(-1, 1)
+
+    def mover(self, editor: str, attribute: str) -> Move:
+        """Return what the pack itself moves codes with."""
+        return self._pack.mover(editor, attribute)
+
+
+def open_subject(name: str) -> Subject:
+    """Return the subject of a pack: `portrait`, `mini`, or the folder of a StyleGAN2 pack.
+
+    Raises:
+        ModelError: there is no such pack, or it cannot be opened.
+    """
+    if name == "portrait":
+        return PortraitSubject(load_portrait(), load_movers())
+    embedded = Path(__file__).parent / name
+    folder = embedded if (embedded / "pack.toml").is_file() else Path(name)
+    if not folder.is_dir():
+        raise ModelError(f"no pack {name!r}; accepted: portrait, mini, or the folder of a pack")
+    return StyleSubject(open_pack(folder))

@@ -1,0 +1,1 @@
+"""Reading weight files of others: nothing in them is executed."""

@@ -1,0 +1,227 @@
+"""Latent codes with labels, read from files and checked before anything is trained on them.
+
+Codes: `.npy` (N, L, D) or (N, D), or `.npz` with `w` and, if it likes, `labels` and `names`.
+Labels: `.npy` (N, A), or `.csv` with one row per code and the names in the first line. They are
+classes (0 and 1, or −1 and 1) or ratings on any scale.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..base import ModelError
+
+_ID_COLUMNS = ("stimulus", "id", "name", "file", "image", "")
+"""First columns of a CSV that name a row instead of rating it."""
+
+SHARPNESS: Final = 1.7
+"""A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal
+distribution's."""
+
+TRAINED_SHARE: Final = 0.9
+"""The first 90 % of a file are trained on, the last 10 % measured, as published."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledCodes:
+    """Codes with labels, checked."""
+
+    w: Tensor
+    """(N, L, D) float32."""
+    labels: Tensor
+    """(N, A) float32: classes 0 and 1, or ratings as they were given."""
+    names: tuple[str, ...]
+    """A label names."""
+
+    @property
+    def rated(self) -> bool:
+        """Whether the labels are ratings rather than classes."""
+        return not bool(((self.labels == 0) | (self.labels == 1)).all())
+
+    @property
+    def z(self) -> Tensor:
+        """Labels (N, A) with mean 0 and standard deviation 1."""
+        return (self.labels - self.labels.mean(0)) / self.labels.std(0, correction=0)
+
+    @property
+    def targets(self) -> Tensor:
+        """What a classifier should say (N, A), 0 … 1: the class, or a rating on the logistic."""
+        return torch.sigmoid(SHARPNESS * self.z) if self.rated else self.labels
+
+    @property
+    def classes(self) -> Tensor:
+        """Labels (N, A) as 0 or 1; ratings are cut at their mean."""
+        return (self.z > 0).float() if self.rated else self.labels
+
+    def split(self, share: float = TRAINED_SHARE) -> tuple[LabelledCodes, LabelledCodes]:
+        """Return the first part, to train on, and the rest, to measure.
+
+        Raises:
+            ModelError: too few codes for two parts, or a label that does not vary in the first.
+        """
+        cut = round(share * len(self.w))
+        first = LabelledCodes(self.w[:cut], self.labels[:cut], self.names)
+        rest = LabelledCodes(self.w[cut:], self.labels[cut:], self.names)
+        if not len(rest.w) or cut < 2:
+            raise ModelError(f"{len(self.w)} codes are too few to train on 90 % and measure 10 %")
+        check_labels(first.labels, first.names, "the first 90 % of the labels")
+        return first, rest
+
+    def column(self, name: str) -> int:
+        """Return the index of a label, given its name or its index as text.
+
+        Raises:
+            ModelError: there is no such label.
+        """
+        if name in self.names:
+            return self.names.index(name)
+        if name.isdigit() and int(name) < len(self.names):
+            return int(name)
+        raise ModelError(f"no label {name!r}; there are {', '.join(self.names)}")
+
+    def correlation(self, *, snap: float = 1.0) -> Tensor:
+        """Return |ρ| (A, A) between labels: 0 where undefined, 1 from `snap` on."""
+        rho = np.nan_to_num(np.corrcoef(self.labels.double().numpy(), rowvar=False))
+        magnitude = torch.from_numpy(np.abs(np.atleast_2d(rho))).float()
+        return torch.where(magnitude >= snap, torch.ones_like(magnitude), magnitude)
+
+
+def read_labelled(codes: Path, labels: Path | None = None) -> LabelledCodes:
+    """Return codes with labels, checked.
+
+    Raises:
+        ModelError: a file is missing or of another kind, shapes or lengths do not fit, a number is
+            not finite, or a label never varies.
+    """
+    archive = _arrays(codes)
+    if "w" not in archive:
+        raise ModelError(f"{codes} holds {sorted(archive)}, expected codes under the name 'w'")
+    if labels is not None:
+        table, names = _label_table(labels)
+    elif "labels" in archive:
+        table = archive["labels"]
+        names = tuple(str(name) for name in archive.get("names", np.arange(table.shape[-1])))
+    else:
+        raise ModelError(f"{codes} holds no labels; give them with --labels FILE (.npy or .csv)")
+    return checked(archive["w"], table, names, where=str(codes))
+
+
+def read_codes(path: Path) -> Tensor:
+    """Return codes (N, L, D) float32 without labels.
+
+    Raises:
+        ModelError: the file is missing, of another kind or shape, or a number is not finite.
+    """
+    archive = _arrays(path)
+    if "w" not in archive:
+        raise ModelError(f"{path} holds {sorted(archive)}, expected codes under the name 'w'")
+    return _checked_codes(archive["w"], str(path))
+
+
+def checked(
+    w: NDArray[np.generic], labels: NDArray[np.generic], names: tuple[str, ...], *, where: str
+) -> LabelledCodes:
+    """Return codes with labels after checking both.
+
+    Raises:
+        ModelError: what is wrong, where, and what is accepted.
+    """
+    codes = _checked_codes(w, where)
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf":
+        raise ModelError(f"labels have shape {labels.shape}, expected numbers (codes, labels)")
+    if len(labels) != len(codes):
+        raise ModelError(
+            f"{len(codes)} codes but {len(labels)} rows of labels; they must be the same faces in "
+            "the same order"
+        )
+    if len(names) != labels.shape[1] or len(set(names)) != len(names):
+        raise ModelError(f"{labels.shape[1]} labels but the names {names}; each needs its own")
+    table = torch.from_numpy(labels.astype(np.float32))
+    _check_finite(table, "labels")
+    if bool(((table == -1) | (table == 1)).all()):
+        table = (table + 1) / 2
+    check_labels(table, names, "the labels")
+    return LabelledCodes(codes, table, names)
+
+
+def check_labels(labels: Tensor, names: tuple[str, ...], where: str) -> None:
+    """Refuse labels (N, A) of which one has the same value in every row.
+
+    Raises:
+        ModelError: the constant labels, by name.
+    """
+    constant = [n for n, column in zip(names, labels.T, strict=True) if (column == column[0]).all()]
+    if constant:
+        raise ModelError(
+            f"{where} are constant for {', '.join(constant[:5])}: nothing can be learnt from them; "
+            "leave these columns out or give more codes"
+        )
+
+
+def _checked_codes(w: NDArray[np.generic], where: str) -> Tensor:
+    if w.ndim not in (2, 3) or w.dtype.kind not in "iuf" or 0 in w.shape:
+        raise ModelError(
+            f"{where} holds codes of shape {w.shape} {w.dtype}, expected numbers (N, L, D) or "
+            "(N, D)"
+        )
+    codes = torch.from_numpy(w.astype(np.float32))
+    _check_finite(codes, f"codes in {where}")
+    return codes if codes.ndim == 3 else codes[:, None]
+
+
+def _check_finite(values: Tensor, what: str) -> None:
+    bad = ~values.flatten(1).isfinite().all(1)
+    if bad.any():
+        rows = bad.nonzero().flatten().tolist()
+        raise ModelError(
+            f"{what} are not finite in {len(rows)} rows, first in row {rows[0]}; leave these rows "
+            "out"
+        )
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays of an .npz, or the one of an .npy under the name 'w'."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"w": found}
+        with found as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError) as e:
+        raise ModelError(f"{path} is no .npy or .npz file of numbers: {e}") from e
+
+
+def _label_table(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
+    archive = _arrays(path)
+    table = archive.get("labels", archive.get("w"))
+    if table is None:
+        raise ModelError(f"{path} holds {sorted(archive)}, expected an array under 'labels'")
+    count = table.shape[-1] if table.ndim else 0
+    return table, tuple(str(name) for name in archive.get("names", np.arange(count)))
+
+
+def _read_csv(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError) as e:
+        raise ModelError(f"cannot read the labels {path}: {e}") from e
+    if len(rows) < 2:
+        raise ModelError(f"{path} has {len(rows)} lines; expected names, then one line per code")
+    first = 1 if rows[0][0].strip().lower() in _ID_COLUMNS else 0
+    names = tuple(name.strip() for name in rows[0][first:])
+    try:
+        table = np.array([[float(v) for v in row[first:]] for row in rows[1:]], np.float32)
+    except ValueError as e:
+        raise ModelError(f"{path} is no table of numbers under one line of names: {e}") from e
+    return table, names
