@@ -22,6 +22,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 MAX_STRENGTH = 3.0
 """Standard deviations of the rated attribute; beyond this a face leaves what the model has seen."""
 
+OWN_PACKS = ("portrait", "mini")
+"""Packs that are part of the program; nothing can be imported into them."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeEdit:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from .config import AttributeEdit
+from .config import OWN_PACKS, AttributeEdit
 from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
 from .editors._base import FACE
 from .errors import UsageError
@@ -79,10 +79,11 @@ def check_offered(edits: Sequence[AttributeEdit], pack: Pack, editor: str) -> No
 def cautions(edits: Sequence[AttributeEdit], pack: Pack) -> list[str]:
     """Return sentences on edits that cannot reach all they are about."""
     wanted = {a.name: a.regions for a in pack.attributes}
+    cure = f"; `models import 79999_iter.pth --as {pack.name}` (BiSeNet) adds it"
     return [
         f"{name} also changes {' and '.join(sorted(missing))}, but the pack {pack.name} holds no "
-        "face parsing that tells where they are: only the face and what is next to it is edited; "
-        f"`models import 79999_iter.pth --as {pack.name}` (BiSeNet) adds it"
+        "face parsing that tells where they are: only the face and what is next to it is edited"
+        + ("" if pack.name in OWN_PACKS else cure)
         for name in dict.fromkeys(edit.attribute for edit in edits if edit.strength)
         if (missing := wanted.get(name, FACE) - pack.regions)
     ]

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import AttributeEdit, RenderOptions, load_preset
+from models.base import PackError
+from models.bringing.store import checked_pack_name
+from pipeline.config import OWN_PACKS, AttributeEdit, RenderOptions, load_preset
 from pipeline.editors import Attribute, discover
-from pipeline.edits import chain_of, resolve_edits
+from pipeline.editors._base import FACE
+from pipeline.edits import cautions, chain_of, resolve_edits
 from pipeline.errors import UsageError
 from pipeline.stages.edit import ImageStep, LatentStep
 
@@ -67,6 +70,19 @@ def test_latent_edits_in_a_row_are_rendered_once_and_zero_strength_is_dropped() 
     assert [type(s) for s in steps] == [LatentStep, ImageStep, LatentStep]
     assert isinstance(steps[0], LatentStep)
     assert steps[0].edits == (("smile", 1.0), ("age", 1.0))
+
+
+def test_a_pack_of_the_program_is_not_told_to_import_what_it_cannot_take() -> None:
+    gender = Attribute("gender", "", regions=FACE | {"hair"})
+    for name in OWN_PACKS:
+        with pytest.raises(PackError, match="is the name of a pack of the program"):
+            checked_pack_name(name)
+    told = {}
+    for name in (*OWN_PACKS, "own"):
+        pack: Any = SimpleNamespace(name=name, attributes=(gender,), regions=FACE)
+        (told[name],) = cautions([AttributeEdit("gender", 1.0)], pack)
+    assert [name for name, text in told.items() if "models import" in text] == ["own"]
+    assert all(text.startswith("gender also changes hair") for text in told.values())
 
 
 def test_every_editor_of_the_folder_is_found() -> None:
