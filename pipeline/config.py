@@ -75,7 +75,7 @@ class RenderOptions:
     precision: Precision = "auto"
     """Of large generators and encoders; `auto`: bf16 where the processor multiplies in it."""
     blend: BlendMethod = "poisson"
-    smoothing_s: float = 0.1
+    smoothing_s: float = 0.13
     """Strength of the zero-phase landmark smoothing [s]; 0 switches it off."""
     occlusion: bool = True
     """Keep hands, hair and objects in front of the face as they are, as far as they can be told."""

@@ -12,30 +12,41 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout
 
 from pipeline import EditRequest, inspect, preview
+from pipeline.config import RenderOptions
 
 HERE = Path(__file__).resolve().parent
 CLIP = HERE / "astronaut.mp4"
 PICTURES = HERE / "pictures"
 ATTRIBUTES = ("smile", "weight")
+MINI_ATTRIBUTES = ("smile", "age", "gender")
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 
+def sheet(attributes: tuple[str, ...], options: RenderOptions, scratch: Path) -> np.ndarray:
+    """One frame of the sample at four strengths of each attribute, (H, W, 3) uint8 BGR."""
+    rows = []
+    for attribute in attributes:
+        picture = preview(
+            EditRequest(CLIP, (attribute,), render=options),
+            scratch / f"{options.pack}-{attribute}.png",
+            count=1,
+            factors=(-1.5, 0.0, 1.0, 2.0),
+        )
+        rows.append(cv2.imread(str(picture)))
+    return np.vstack(rows)
+
+
 def main() -> None:
-    """Write `sample-sheet.jpg` and `how-it-works.jpg`."""
+    """Write `sample-sheet.jpg`, `mini-sheet.jpg` and `how-it-works.jpg`."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        rows = []
-        for attribute in ATTRIBUTES:
-            sheet = preview(
-                EditRequest(CLIP, (attribute,)),
-                Path(scratch) / f"{attribute}.png",
-                count=1,
-                factors=(-1.5, 0.0, 1.0, 2.0),
-            )
-            rows.append(cv2.imread(str(sheet)))
-        cv2.imwrite(str(PICTURES / "sample-sheet.jpg"), np.vstack(rows), JPEG)
-        folder = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, Path(scratch) / "frame")
-        overview = cv2.imread(str(folder / "face0-overview.png"))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        portrait = sheet(ATTRIBUTES, RenderOptions(), scratch)
+        mini = sheet(MINI_ATTRIBUTES, RenderOptions(pack="mini"), scratch)
+        cv2.imwrite(str(PICTURES / "sample-sheet.jpg"), portrait, JPEG)
+        cv2.imwrite(str(PICTURES / "mini-sheet.jpg"), mini, JPEG)
+        stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
+        overview = cv2.imread(str(stages / "face0-overview.png"))
         cv2.imwrite(str(PICTURES / "how-it-works.jpg"), overview, JPEG)
 
 
