@@ -23,7 +23,6 @@ from torch import Tensor
 
 from .net import CROP_SIDE, PortraitModel
 from .regions import BROWS, EYES, FACE_OVAL, polygon_mask
-from .shape import ShapeFit
 from .texture import sample_texture, to_log_channels
 from .warp import CANONICAL_LEFT, CANONICAL_SIDE
 
@@ -70,7 +69,7 @@ class Departures:
 
     def __init__(self, model: PortraitModel) -> None:
         """Keep the portrait and draw its regions once."""
-        self._shape, self._texture = model.shape, model.texture
+        self._model = model
         self._regions = look_regions(model.canonical.cpu())
 
     def look(self, images: Tensor, landmarks: Tensor) -> Tensor:
@@ -80,7 +79,7 @@ class Departures:
             images: (N, 3, S, S) float RGB in [-1, 1], native crops.
             landmarks: (N, 68, 2) float, crop pixels.
         """
-        return look_of(images, self._field(self._shape.fit(landmarks), landmarks))
+        return look_of(images, self._model.texture.sampling_field(self._model.placed(landmarks)[1]))
 
     def hidden(self, images: Tensor, landmarks: Tensor, usual: Tensor) -> Tensor:
         """Return what is in front of N faces (N, 1, S, S) in 0-1, soft; mostly 0 everywhere.
@@ -90,17 +89,14 @@ class Departures:
             landmarks: (N, 68, 2) float, crop pixels.
             usual: (N, LOOK_LENGTH) medians of `look` over the shots of these faces.
         """
-        fit = self._shape.fit(landmarks)
-        field = self._field(fit, landmarks)
+        fit, vertices = self._model.placed(landmarks)
+        field = self._model.texture.sampling_field(vertices)
         looks, known = look_of(images, field).cpu().numpy(), usual.cpu().numpy()
         masks = []
         for n, (yaw, scale) in enumerate(zip(fit.angles[:, 0], fit.scale, strict=True)):
             found = departed(looks[n], known[n], float(yaw), self._regions)
             masks.append(drawn_on_crop(found, field[n].cpu(), images.shape[-1], float(scale)))
         return torch.stack(masks)[:, None].to(images.device)
-
-    def _field(self, fit: ShapeFit, landmarks: Tensor) -> Tensor:
-        return self._texture.sampling_field(self._shape.project(fit, landmarks))
 
 
 def look_regions(canonical: Tensor) -> LookRegions:

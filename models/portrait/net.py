@@ -18,6 +18,7 @@ from ..base import ModelInputError
 from .edit import Edit, limited_displacement
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame, own_mouth
+from .placing import Placed, Placing
 from .shape import ShapeFit, ShapeModel
 from .state import mouth_is_busy
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
@@ -64,6 +65,7 @@ class PortraitModel(nn.Module):
         super().__init__()
         self.shape, self.texture, self.layers, self.teeth = shape, texture, layers, teeth
         self._factors: dict[bytes, Tensor] = {}
+        self._placing = Placing()
         vertices, coefficients = shape.mean.shape[0], shape.sigma.shape[0]
         self.register_buffer("canonical", torch.zeros(vertices, 2))
         self.register_buffer("ring", torch.zeros(20, 3))
@@ -92,18 +94,21 @@ class PortraitModel(nn.Module):
             ModelInputError: shapes do not fit.
         """
         _check(images, landmarks)
-        fit = self.shape.fit(landmarks)
-        vertices = self.shape.project(fit, landmarks)
-        code, photo = self.texture.encode(images, vertices, images.shape[-1] / CROP_SIDE)
+        fit, vertices = self.placed(landmarks)
+        channels = self.texture.sampled(images, vertices, images.shape[-1] / CROP_SIDE)
+        code, photo = self.texture.encode(channels)
         w = torch.cat([self.shape.code(fit), code, photo], dim=1)
         gap = inner_gap(vertices, fit.camera)
-        skin = self._skin(w)
-        teeth = own_mouth(images, vertices, skin[:, 0], gap)
+        teeth = own_mouth(images, vertices, self._skin(w)[:, 0], gap)
         smile = fit.coefficients @ self.smile_axis[:-1] + self.smile_axis[-1]
-        blur = self.texture.softness(images, vertices, images.shape[-1] / CROP_SIDE)
         opening = gap[:, 1:4].mean(dim=1)
         busy = mouth_is_busy(teeth, opening, self._mouth_width(fit))
+        blur = self.texture.softness(channels)
         return w, torch.stack([busy, opening, fit.angles[:, 0], smile, blur], dim=1)
+
+    def placed(self, landmarks: Tensor) -> Placed:
+        """Return the fits of N faces and their vertices (N, V, 2) px for landmarks (N, 68, 2)."""
+        return self._placing(self.shape, landmarks)
 
     def render(
         self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -159,8 +164,8 @@ class PortraitModel(nn.Module):
         self, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
     ) -> Tensor:
         """Return where `render` takes the landmarks: (N, 68, 2) crop pixels; arguments as there."""
-        fit = self.shape.fit(landmarks)
-        edit = self._edit(fit, self.shape.project(fit, landmarks), before, after, state)
+        fit, vertices = self.placed(landmarks)
+        edit = self._edit(fit, vertices, before, after, state)
         return landmarks + (edit.movement @ fit.camera.transpose(1, 2))[:, :68]
 
     def _render(
@@ -173,8 +178,7 @@ class PortraitModel(nn.Module):
         factor: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return edited crops and masks; works only on the pixels around the head."""
-        fit = self.shape.fit(landmarks)
-        vertices = self.shape.project(fit, landmarks)
+        fit, vertices = self.placed(landmarks)
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])

@@ -74,6 +74,11 @@ def _texels(low: float, high: float, start: float) -> slice:
     return slice(int((low - start) * scale), int((high - start) * scale))
 
 
+def _wider(part: slice, kernel: int) -> slice:
+    """Return a part of a line with what a kernel centred there sees beside it."""
+    return slice(part.start - kernel // 2, part.stop + kernel // 2)
+
+
 def _interpolated(x: Tensor, at: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
     """Return the piecewise linear function through (`at`, `values`) at x (N,), constant outside."""
     result = torch.full_like(x, values[0])
@@ -125,13 +130,15 @@ class TextureModel(nn.Module):
         vertices (N, V, 2)."""
         return (self.field @ vertices).reshape(-1, FIELD_SIDE, FIELD_SIDE, 2)
 
-    def measure(
-        self, images: Tensor, vertices: Tensor, pixels_per_eyes: float
-    ) -> tuple[Tensor, Tensor]:
-        """Return masked log texture rows (N, L) less their medians, and the medians (N, 3)."""
-        texel = pixels_per_eyes * 2.2 / LUMA_SIDE
-        sampled = sample_texture(images, self.sampling_field(vertices), LUMA_SIDE, texel)
-        channels = to_log_channels(sampled)
+    def sampled(self, images: Tensor, vertices: Tensor, pixels_per_eyes: float) -> Tensor:
+        """Return the log channels (N, 3, LUMA_SIDE, LUMA_SIDE) of faces on the mean head."""
+        texel = pixels_per_eyes * CANONICAL_SIDE / LUMA_SIDE
+        field = self.sampling_field(vertices)
+        return to_log_channels(sample_texture(images, field, LUMA_SIDE, texel))
+
+    def measure(self, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return masked log texture rows (N, L) less their medians, and the medians (N, 3), of
+        `channels` from `sampled`."""
         luma = channels[:, 0].flatten(1)[:, self.luma_mask]
         chroma = F.avg_pool2d(channels[:, 1:], LUMA_SIDE // CHROMA_SIDE).flatten(2)[
             :, :, self.chroma_mask
@@ -142,29 +149,26 @@ class TextureModel(nn.Module):
         rows = torch.cat([luma - medians[:, :1], (chroma - medians[:, 1:, None]).flatten(1)], dim=1)
         return rows, medians
 
-    def softness(self, images: Tensor, vertices: Tensor, pixels_per_eyes: float) -> Tensor:
+    def softness(self, channels: Tensor) -> Tensor:
         """Return how blurred a picture is (N,): the sigma of its blur in outer-eye distances, 0 to
-        0.05.
+        0.05, by `channels` from `sampled`.
 
         Compares how much the eyes and brows vary over about 3 texels with how much over 11; the
         table was measured on sharp faces blurred on purpose.
         """
-        texel = pixels_per_eyes * CANONICAL_SIDE / LUMA_SIDE
-        sampled = sample_texture(images, self.sampling_field(vertices), LUMA_SIDE, texel)
         rows, columns = (_texels(low, high, start) for low, high, start in _EYES_BOX)
-        luma = to_log_channels(sampled)[:, :1]
+        own, luma = channels[:, 0, rows, columns], channels[:, :1]
         fine, coarse = (
-            (luma - F.avg_pool2d(luma, k, 1, k // 2, count_include_pad=False))[:, 0, rows, columns]
+            own - F.avg_pool2d(luma[:, :, _wider(rows, k), _wider(columns, k)], k, 1)[:, 0]
             for k in (3, 11)
         )
         ratio = fine.flatten(1).std(dim=1) / coarse.flatten(1).std(dim=1).clamp_min(1e-4)
         return _interpolated(ratio, _SHARPNESS_RATIOS, _BLUR_SIGMAS)
 
-    def encode(
-        self, images: Tensor, vertices: Tensor, pixels_per_eyes: float
-    ) -> tuple[Tensor, Tensor]:
-        """Return the whitened texture code (N, T) and whitened medians (N, 3) of a face."""
-        rows, medians = self.measure(images, vertices, pixels_per_eyes)
+    def encode(self, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the whitened texture code (N, T) and whitened medians (N, 3) of a face, of
+        `channels` from `sampled`."""
+        rows, medians = self.measure(channels)
         code = (rows - self.mean) @ self.basis.T / self.sigma
         return code, (medians - self.photo_mean) / self.photo_sigma
 
