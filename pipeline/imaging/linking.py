@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ..types import Face, FaceState, Track
 from .appearance import Descriptor, distance
@@ -163,9 +162,7 @@ def _follow(
         ).reshape(len(live), len(found))
         taken = set()
         # Pairs that may not be joined cost more than any sum of pairs that may.
-        for i, j in zip(
-            *linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True
-        ):
+        for i, j in _cheapest_pairs(np.where(np.isfinite(cost), cost, 1e6)):
             if np.isfinite(cost[i, j]):
                 live[i].take(t, found[j], looks[j], options.min_score)
                 taken.add(j)
@@ -176,6 +173,21 @@ def _follow(
                 thread.take(t, found[j], looks[j], options.min_score)
                 threads.append(thread)
     return threads
+
+
+def _cheapest_pairs(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return the pairs (row, column) of (R, C) finite costs whose sum is smallest; each row and
+    column at most once."""
+    if not cost.size:
+        return []
+    if 1 in cost.shape:
+        row, column = np.unravel_index(int(cost.argmin()), cost.shape)
+        return [(int(row), int(column))]
+    # Loading scipy takes longer than all assignments of a clip: a clip of one face needs none.
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(cost)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _misfit(

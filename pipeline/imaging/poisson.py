@@ -20,8 +20,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import linalg
 from torch import Tensor
 
 from .multigrid import harmonic
@@ -173,6 +171,10 @@ def _touching(part: _Problem) -> NDArray[np.float32]:
 
 def _solve_ref(values: NDArray[np.float64], part: _Problem) -> NDArray[np.float64]:
     """Membrane by a direct sparse solve at full resolution."""
+    # A reference that few runs need, and scipy takes long to load.
+    from scipy import sparse
+    from scipy.sparse import linalg
+
     inside, rim = part.inside, part.rim
     out = np.zeros((len(values), *inside.shape))
     number, given = np.full(inside.shape, -1), np.full(inside.shape, -1)
@@ -188,14 +190,15 @@ def _solve_ref(values: NDArray[np.float64], part: _Problem) -> NDArray[np.float6
         linked, known = number[beside] >= 0, given[beside] >= 0
         pairs.append(np.stack([at[linked], number[beside][linked]]))
         borders.append(np.stack([at[known], given[beside][known]]))
-    links = _ones(np.concatenate(pairs, 1), (unknowns, unknowns))
-    border = _ones(np.concatenate(borders, 1), (unknowns, values.shape[1]))
+    links, border = (
+        sparse.coo_matrix((np.ones(at.shape[1]), tuple(at)), shape=(unknowns, columns)).tocsr()
+        for at, columns in (
+            (np.concatenate(pairs, 1), unknowns),
+            (np.concatenate(borders, 1), values.shape[1]),
+        )
+    )
     degree = np.asarray(links.sum(1) + border.sum(1)).ravel()
     # The tiny addition keeps parts without any border solvable: they become 0.
     matrix = (sparse.diags(degree + 1e-9) - links).tocsc()
     out[:, inside] = linalg.splu(matrix).solve(border @ values.T).T
     return out
-
-
-def _ones(pairs: NDArray[np.int64], shape: tuple[int, int]) -> sparse.csr_matrix:
-    return sparse.coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), shape=shape).tocsr()

@@ -12,7 +12,6 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .geometry import Affine, Points
 
@@ -232,6 +231,8 @@ def _pad(
         1 - np.minimum(y / top, (height - 1 - y) / bottom),
     )[..., None]
     sigma = face_px * 0.02
+    from scipy import ndimage  # takes long to load, and few crops reach beyond the picture
+
     blurred = ndimage.gaussian_filter(grown, (sigma, sigma, 0))
     grown += (blurred - grown) * np.clip(3 * outside + 1, 0, 1)
     grown += (np.median(grown, axis=(0, 1)) - grown) * np.clip(outside, 0, 1)
