@@ -258,7 +258,7 @@ def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
         cuts=cuts,
         options=dict(document["options"]),
         tracks=tuple(_track(entry, cuts, len(pts), text) for entry in document["tracks"]),
-        codes=_codes_from_json(document.get("codes", {})),
+        codes=_codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
     )
 
@@ -322,7 +322,9 @@ def _line_of(text: str, track_id: int, frame: int) -> str:
     return ""
 
 
-def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, SampledCodes]]:
+def _codes_from_json(
+    entry: Mapping[str, Any], frame_count: int
+) -> dict[int, dict[str, SampledCodes]]:
     def floats(data: Mapping[str, Any], name: str, dtype: str = "<f4") -> NDArray[np.float32]:
         raw = np.frombuffer(base64.b64decode(data[name], validate=True), dtype)
         values = raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
@@ -331,16 +333,37 @@ def _codes_from_json(entry: Mapping[str, Any]) -> dict[int, dict[str, SampledCod
             raise ValueError(f"'{name}' of stored codes must be finite")
         return values
 
+    def codes(data: Mapping[str, Any]) -> SampledCodes:
+        found = SampledCodes(
+            floats(data, "w"),
+            np.array(data["frames"], np.int64),
+            floats(data, "state"),
+            # Files made before codes could follow a face have no such layers.
+            *([floats(data, "moving", "<f2")] if "moving" in data else []),
+        )
+        _check_codes(found, frame_count)
+        return found
+
     return {
-        int(track_id): {
-            pack: SampledCodes(
-                floats(data, "w"),
-                np.array(data["frames"], np.int64),
-                floats(data, "state"),
-                # Files made before codes could follow a face have no such layers.
-                *([floats(data, "moving", "<f2")] if "moving" in data else []),
-            )
-            for pack, data in by_pack.items()
-        }
+        int(track_id): {pack: codes(data) for pack, data in by_pack.items()}
         for track_id, by_pack in entry.items()
     }
+
+
+def _check_codes(codes: SampledCodes, frame_count: int) -> None:
+    """Refuse codes whose parts do not belong together or to the clip."""
+    frames, w, moving = codes.frames, codes.w, codes.moving
+    inside = frames.ndim == 1 and len(frames) > 0
+    if not inside or frames[0] < 0 or frames[-1] >= frame_count or (np.diff(frames) <= 0).any():
+        raise ValueError(
+            f"'frames' of stored codes must be rising frame numbers from 0 to {frame_count - 1}"
+        )
+    fits = w.ndim == 2 and codes.state.ndim == 2 and len(codes.state) == len(frames)
+    if fits and moving.size:
+        fits = moving.ndim == 3 and len(moving) == len(frames) and moving.shape[1] <= len(w)
+        fits = fits and moving.shape[2] == w.shape[1]
+    if not fits:
+        raise ValueError(
+            f"stored codes of {frames.size} frames cannot have the shapes {w.shape} (w), "
+            f"{codes.state.shape} (state) and {moving.shape} (moving)"
+        )

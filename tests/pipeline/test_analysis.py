@@ -248,6 +248,32 @@ def test_stored_codes_that_are_not_finite_are_refused(
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"frames": np.array([0])}, "cannot have the shapes"),
+        ({"frames": np.array([4, 0])}, "rising frame numbers from 0 to 39"),
+        ({"frames": np.array([-1, 4])}, "rising frame numbers"),
+        ({"frames": np.array([0, 40])}, "rising frame numbers"),
+        ({"frames": np.array([], np.int64)}, "rising frame numbers"),
+        ({"w": np.zeros(5, np.float32)}, "cannot have the shapes"),
+        ({"w": np.zeros((1, 7), np.float32)}, "cannot have the shapes"),
+        ({"moving": np.zeros((2, 2, 193), np.float32)}, "cannot have the shapes"),
+        ({"moving": np.zeros((3, 1, 193), np.float32)}, "cannot have the shapes"),
+    ],
+)
+def test_stored_codes_whose_parts_do_not_fit_are_refused(
+    analysis: Analysis, tmp_path: Path, wrong: dict[str, np.ndarray], words: str
+) -> None:
+    codes = dataclasses.replace(analysis.codes[0]["abc"], moving=np.ones((2, 1, 193), np.float32))
+    path = saved(dataclasses.replace(analysis, codes={0: {"abc": codes}}), tmp_path)
+    load(path)
+    codes = dataclasses.replace(codes, **wrong)
+    path = saved(dataclasses.replace(analysis, codes={0: {"abc": codes}}), tmp_path)
+    with pytest.raises(AnalysisError, match=words):
+        load(path)
+
+
 def test_landmarks_on_one_spot_are_refused(analysis: Analysis, tmp_path: Path) -> None:
     path = saved(analysis, tmp_path)
     lines = path.read_text().splitlines()
