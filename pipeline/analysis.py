@@ -328,7 +328,8 @@ def _codes_from_json(
     def floats(data: Mapping[str, Any], name: str, dtype: str = "<f4") -> NDArray[np.float32]:
         raw = np.frombuffer(base64.b64decode(data[name], validate=True), dtype)
         values = raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
-        values *= np.float32(data.get(f"{name}_scale", 1.0))
+        with np.errstate(over="ignore"):
+            values *= np.float32(data.get(f"{name}_scale", 1.0))
         if not np.isfinite(values).all():
             raise ValueError(f"'{name}' of stored codes must be finite")
         return values

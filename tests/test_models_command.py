@@ -144,6 +144,44 @@ def test_verify_finds_damage_and_exits_with_5(
     assert f"1 of {len(rows)} are not as they should be: {name}" in refused(capsys, 5, "verify")
 
 
+def test_a_damaged_pack_stops_nothing_but_itself(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "import", desk.generator(), "--as", "mine")
+    damaged = desk.store.packs / "damaged"
+    damaged.mkdir()
+    (damaged / "pack.toml").write_text("x = [")
+    rows = {row["name"]: row for row in json.loads(run(capsys, "--json"))}
+    assert rows["damaged"]["use"].startswith("damaged; `visagist models verify`")
+    assert rows["mine"]["use"].startswith("pack: 16-px generator")
+    run(capsys, "import", desk.generator(), "--as", "mine")
+    run(capsys, "import", desk.generator())
+    assert "cannot be read" in refused(capsys, 5, "import", desk.generator(), "--as", "damaged")
+    assert "not as they should be: damaged" in refused(capsys, 5, "verify")
+    assert run(capsys, "remove", "damaged") == "removed damaged\n"
+    assert not damaged.exists()
+
+
+def test_remove_leaves_a_folder_whole_that_holds_files_of_others(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "import", desk.generator(), "--as", "mine")
+    folder = desk.store.packs / "mine"
+    (folder / "notes.txt").write_text("mine")
+    assert "holds notes.txt, which no import put there" in refused(capsys, 5, "remove", "mine")
+    assert sorted(p.name for p in folder.iterdir()) == ["notes.txt", "pack.toml"]
+
+
+def test_no_folder_of_the_store_takes_the_place_of_a_pack_of_the_program(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store.packs / "mini"
+    folder.mkdir(parents=True)
+    (folder / "pack.toml").write_text("x = [")
+    assert main(["attrs", "--pack", "mini"]) == 0
+    assert "smile" in capsys.readouterr().out
+
+
 def test_remove_takes_a_pack_with_its_weights(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

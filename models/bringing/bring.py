@@ -16,7 +16,7 @@ from ..reading.checkpoint import read_checkpoint
 from ..weights import sha256_of
 from .assembly import assembled
 from .found import Hints, plain_name
-from .packfile import PackFile
+from .packfile import PackFile, read_pack_file
 from .parts import IN_PACKS, Licence, Part
 from .recognise import recognise
 from .store import Store, checked_pack_name
@@ -74,7 +74,7 @@ def bring(
     name = checked_pack_name(pack) if pack else _chosen_pack(brought, store)
     result, bound_cards = None, dict[str, Card]()
     if name and any(card.has_place for card in cards):
-        existing = store.read_packs().get(name)
+        existing = read_pack_file(store.packs / name) if name in store.pack_names() else None
         result, bound_cards = assembled(name, existing, cards, known)
     brought = [replace(b, card=bound_cards.get(b.card.name, b.card)) for b in brought]
     store.check_space(sum(b.card.bytes for b in brought if b.is_new))

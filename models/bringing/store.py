@@ -154,12 +154,12 @@ class Store:
         return self.packs / name
 
     def read_packs(self) -> dict[str, PackFile]:
-        """Return every pack by name.
-
-        Raises:
-            PackError: one cannot be read.
-        """
-        return {name: read_pack_file(self.packs / name) for name in self.pack_names()}
+        """Return every pack that can be read, by name; `verify` tells of the others."""
+        found = {}
+        for name in self.pack_names():
+            with contextlib.suppress(PackError):
+                found[name] = read_pack_file(self.packs / name)
+        return found
 
     def write_pack(self, pack: PackFile) -> None:
         """Write or replace a pack.
@@ -226,10 +226,15 @@ class Store:
         own: set[str] = set()
         with contextlib.suppress(PackError):  # a damaged pack goes alone
             own = {Path(file).stem for file in read_pack_file(folder).files}
+        ours = [folder / FILE_NAME, *folder.glob(".*.part")]
+        if foreign := sorted(p.name for p in set(folder.iterdir()) - set(ours)):
+            raise WeightsError(
+                f"{folder} holds {', '.join(foreign[:3])}, which no import put there; delete the "
+                "folder yourself"
+            )
         try:
-            (folder / FILE_NAME).unlink()
-            for rest in folder.glob(".*.part"):
-                rest.unlink()
+            for file in ours:
+                file.unlink()
             folder.rmdir()
         except OSError as e:
             raise WeightsError(f"cannot remove {folder}: {e.strerror}") from e

@@ -67,4 +67,4 @@ def _folders() -> dict[str, Path]:
     """Return the folders of the StyleGAN2 packs by name."""
     embedded = Path(models("base").__file__).parent / _EMBEDDED
     own = {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}
-    return own | stored_packs()
+    return own | stored_packs() | own

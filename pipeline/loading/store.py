@@ -92,14 +92,15 @@ def import_weights(request: ImportRequest) -> ImportReport:
 def stored_weights() -> list[Row]:
     """Return one row per pack and per weight file in the store, as `embedded_weights` does.
 
-    Raises:
-        WeightsError: a card or a pack file cannot be read.
+    What cannot be read has a row that says so; everything else goes on working.
     """
     store = _store()
-    with weights_errors():
-        cards, packs = store.cards(), store.read_packs()
-        packed = [_pack_row(pack, cards) for pack in packs.values()]
-        return [*packed, *(_card_row(card, packs) for card in cards.values())]
+    cards, packs = store.cards(damaged_too=False), store.read_packs()
+    rows = [_pack_row(pack, cards) for pack in packs.values()]
+    rows += [_card_row(card, packs) for card in cards.values()]
+    unread = [n for n in store.pack_names() if n not in packs]
+    unread += [n for n in store.names() if n not in cards]
+    return rows + [_unread_row(name) for name in unread]
 
 
 def verify_stored() -> list[Row]:
@@ -147,6 +148,11 @@ def _brought_row(item: Any) -> Row:
         "commercial use": "yes" if card.licence.commercial else "no",
         "left aside": ", ".join(item.left_aside),
     }
+
+
+def _unread_row(name: str) -> Row:
+    unknown = dict.fromkeys(("licence", "commercial use", "size", "sha256", "source"), "–")
+    return {"name": name, "use": "damaged; `visagist models verify` says how", **unknown}
 
 
 def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
