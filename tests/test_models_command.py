@@ -182,6 +182,13 @@ def test_no_folder_of_the_store_takes_the_place_of_a_pack_of_the_program(
     assert "smile" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["mini", "portrait", "mini_generator"])
+def test_what_is_part_of_the_program_is_not_removed(
+    store: Store, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert f"'{name}' is part of the program" in refused(capsys, 2, "remove", name)
+
+
 def test_remove_takes_a_pack_with_its_weights(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

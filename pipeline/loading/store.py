@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import OWN_PACKS
 from ..errors import UsageError
+from .listing import embedded_weights
 from .seam import models, weights_errors
 
 if TYPE_CHECKING:
@@ -112,10 +114,15 @@ def remove_stored(name: str) -> list[str]:
     """Remove a pack with its own weights, or one weight file; return the names of what went.
 
     Raises:
+        UsageError: it is part of the program.
         WeightsError: there is nothing of that name, or a pack still uses it.
     """
+    store = _store()
+    own = {*OWN_PACKS, *(row["name"] for row in embedded_weights())}
+    if name in own - {*store.pack_names(), *store.names()}:
+        raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
     with weights_errors():
-        removed: list[str] = _store().remove(name)
+        removed: list[str] = store.remove(name)
     return removed
 
 
