@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..config import Precision
+from .device import multiplies_bf16
 
 _LARGE_PX = 256
 """Generators from this size on gain by fewer bits; smaller ones are quick as they are."""
@@ -20,12 +21,4 @@ def is_bf16(precision: Precision, device: torch.device, generator_px: int) -> bo
     """
     if precision != "auto":
         return precision == "bf16"
-    return generator_px >= _LARGE_PX and _multiplies_bf16(device)
-
-
-def _multiplies_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Not public in torch, and not there in each of its versions.
-    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, test, bool)()) for test in tests)
+    return generator_px >= _LARGE_PX and multiplies_bf16(device)
