@@ -34,8 +34,8 @@ _SAMPLED_SIDE: Final = 2 * LOOK_SIDE
 
 _DOUBT: Final = (0.30, 0.09, 0.09)
 """Departures of log luma and the two log ratios that clean frames reach now and then …"""
-_LUMA_COUNTS: Final = 1.0
-"""… and how many of its own luma may count: the rest must be colour."""
+_MOST: Final = (1.0, np.inf, np.inf)
+"""… and how many of them each may count: luma no more than one, the rest must be colour."""
 _PART, _CORE = 1.3, (1.8, 2.2)
 """Departures that belong to a thing; a thing's mean between which it becomes certain."""
 _AREA: Final = (0.03, 0.045)
@@ -49,6 +49,15 @@ _TURNED = (0.25, 0.62)
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
+
+
+def _plane() -> Floats:
+    """(LOOK_SIDE, LOOK_SIDE, 3): what a plane over a look is made of, 1, x and y."""
+    y, x = np.mgrid[0:LOOK_SIDE, 0:LOOK_SIDE].astype(np.float32) / LOOK_SIDE - 0.5
+    return np.stack([np.ones_like(x), x, y], -1)
+
+
+_PLANE: Final = _plane()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +169,20 @@ def departed(look: Floats, usual: Floats, yaw: float, regions: LookRegions) -> F
 def _departure(away: Floats, skin: Flags) -> Floats:
     """How many times its doubt each texel departs, after what light does to the whole face is
     taken out: in every channel a plane, by iteratively re-weighted least squares (Cauchy)."""
-    y, x = np.mgrid[0:LOOK_SIDE, 0:LOOK_SIDE].astype(np.float32) / LOOK_SIDE - 0.5
-    plane = np.stack([np.ones_like(x), x, y], -1)
-    design, squares = plane[skin], np.zeros_like(x)
-    for channel, doubt, most in zip(away, _DOUBT, (_LUMA_COUNTS, np.inf, np.inf), strict=True):
-        values = channel[skin]
-        fitted = np.array([np.median(values), 0.0, 0.0], np.float32)
-        for _ in range(8):
-            off = values - design @ fitted
-            weight = 1 / (1 + (off / (2 * np.median(np.abs(off)) + 1e-3)) ** 2)
-            weighted = design * weight[:, None]
-            normal = weighted.T @ design + 1e-3 * np.eye(3, dtype=np.float32)
-            fitted = np.linalg.solve(normal, weighted.T @ values)
-        squares += np.minimum(np.abs(channel - plane @ fitted) / doubt, most) ** 2
+    values, design = away[:, skin], _PLANE[skin]
+    squared = (design[:, :, None] * design[:, None]).reshape(-1, 9)
+    fitted = np.zeros((3, 3), np.float32)
+    fitted[:, 0] = np.median(values, axis=1)
+    ridge = 1e-3 * np.eye(3, dtype=np.float32)
+    for _ in range(8):
+        off = values - fitted @ design.T
+        weight = 1 / (1 + (off / (2 * np.median(np.abs(off), axis=1)[:, None] + 1e-3)) ** 2)
+        normal = (weight @ squared).reshape(3, 3, 3) + ridge
+        moment = (weight * values) @ design
+        fitted = np.linalg.solve(normal, moment[:, :, None])[:, :, 0]
+    planes = (fitted @ _PLANE.reshape(-1, 3).T).reshape(away.shape)
+    doubts, most = (np.array(v, np.float32)[:, None, None] for v in (_DOUBT, _MOST))
+    squares = (np.minimum(np.abs(away - planes) / doubts, most) ** 2).sum(axis=0)
     return np.asarray(cv2.GaussianBlur(np.sqrt(squares), (0, 0), 0.7), np.float32)
 
 
