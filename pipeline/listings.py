@@ -193,12 +193,14 @@ def _encoders() -> Iterator[Row]:
 
 def _weights() -> Iterator[Row]:
     try:
-        from .loading import embedded_weights, store_folder, stored_packs
+        from .loading import embedded_weights, store_folder, stored_packs, unread_names
 
         for weight in embedded_weights():
             yield _row(f"weights {weight['name']}", True, weight["size"], weight["licence"])
         packs = ", ".join(stored_packs()) or "none"
         yield _row("imported packs", True, packs, f"in {store_folder()}")
+        for name in unread_names():
+            yield _row(f"imported {name}", False, "damaged", "see `visagist models verify`")
     except VisagistError as e:
         yield _row("weights", False, "–", str(e))
     except (ImportError, OSError) as e:

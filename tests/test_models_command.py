@@ -245,3 +245,13 @@ def test_wrong_use_is_told(desk: Desk, capsys: pytest.CaptureFixture[str]) -> No
     path = desk.save("mover.pth", state)
     assert "give --attribute NAME" in refused(capsys, 5, "import", path)
     assert "latent transformer for age" in run(capsys, "import", path, "--attribute", "age")
+
+
+def test_doctor_names_a_damaged_pack(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "import", desk.generator(), "--as", "mine")
+    main(["doctor"])
+    assert "imported mine" not in capsys.readouterr().out
+    (desk.store.packs / "mine" / "pack.toml").write_text("format = ")
+    main(["doctor"])
+    line = next(s for s in capsys.readouterr().out.splitlines() if s.startswith("imported mine"))
+    assert "damaged" in line

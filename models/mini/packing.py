@@ -58,9 +58,9 @@ JUDGED: Final = ("happy", "age", "gender", "weight")
 """Ratings the picture reader judges edits by."""
 
 MOVERS: Final = {
-    "smile": ("lips drawn wide, corners and cheeks raised", ("smiling", "happy"), (-2.0, 3.0)),
-    "age": ("older: folds, thinner lips, heavier lids", ("old", "older"), (-2.0, 3.0)),
-    "gender": ("more masculine: brows, jaw, beard shadow", ("masculine", "male"), (-2.5, 2.5)),
+    "smile": ("lips drawn wide, corners and cheeks raised", ("smiling", "happy"), (-1.5, 2.0)),
+    "age": ("older: folds, thinner lips, heavier lids", ("old", "older"), (-2.0, 2.0)),
+    "gender": ("more masculine: brows, jaw, beard shadow", ("masculine", "male"), (-2.0, 2.0)),
 }
 """Name of a mover: what strength +1 does, other names, lowest and highest useful strength."""
 

@@ -19,6 +19,7 @@ from .store import (
     store_folder,
     stored_packs,
     stored_weights,
+    unread_names,
     verify_stored,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "stored_packs",
     "stored_weights",
     "time_generator",
+    "unread_names",
     "verify_stored",
 ]

@@ -100,9 +100,15 @@ def stored_weights() -> list[Row]:
     cards, packs = store.cards(damaged_too=False), store.read_packs()
     rows = [_pack_row(pack, cards) for pack in packs.values()]
     rows += [_card_row(card, packs) for card in cards.values()]
-    unread = [n for n in store.pack_names() if n not in packs]
-    unread += [n for n in store.names() if n not in cards]
-    return rows + [_unread_row(name) for name in unread]
+    return rows + [_unread_row(name) for name in unread_names()]
+
+
+def unread_names() -> list[str]:
+    """Return the names of what lies in the store and cannot be read."""
+    store = _store()
+    cards, packs = store.cards(damaged_too=False), store.read_packs()
+    unread = [name for name in store.pack_names() if name not in packs]
+    return unread + [name for name in store.names() if name not in cards]
 
 
 def verify_stored() -> list[Row]:
