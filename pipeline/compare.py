@@ -7,7 +7,9 @@ input, so what is seen is what `edit` would write.
 from __future__ import annotations
 
 import dataclasses
-from itertools import tee
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +50,25 @@ def side_by_side(
     plan = make_plan(request, Stopwatch(), progress)
     progress.start("compare", plan.frame_count)
     video = VideoWriter(destination)
+    originals: deque[Frame] = deque()  # as far as the render pass reads ahead, on its own thread
     with (
         VideoReader(source) as reader,
         BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
+        closing(render(plan, _kept(frames, originals), Stopwatch())) as results,
     ):
-        before, feed = tee(frames)
-        for original, result in zip(before, render(plan, feed, Stopwatch()), strict=True):
-            writer.write(_joined(original, result.frame))
+        for result in results:
+            writer.write(_joined(originals.popleft(), result.frame))
             progress.advance(1)
     progress.finish()
     return target, [*reader.warnings, *summarize(reader.losses), *video.warnings]
+
+
+def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:
+    """Yield the frames, leaving each behind for the picture on the left."""
+    for frame in frames:
+        originals.append(frame)
+        yield frame
 
 
 def _doubled(source: Source) -> Source:

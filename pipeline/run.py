@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,13 +27,13 @@ from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .reference import describe_person
 from .report import Report, open_report
-from .stages.align import rule_of
+from .stages.align import Chunk, rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
 from .targets import check_target
-from .types import AlignedBatch, EditResult, FaceTrack, Frame
+from .types import AlignedBatch, EditedBatch, EditResult, FaceOutcome, FaceTrack, Frame
 from .video.count import check_frame
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
@@ -44,6 +45,12 @@ from .video.threads import BackgroundWriter, prefetch
 
 _NO_VIDEO_TARGETS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Endings that can be read as a clip but not be written as one."""
+
+_AHEAD = 2
+"""Chunks of frames that wait between two steps of the render pass."""
+
+_EditedChunk = tuple[list[Frame], list[EditedBatch], dict[int, list[FaceOutcome]]]
+"""Some consecutive frames, their edited crops, and the faces that were skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +171,9 @@ def _write_video(
         VideoReader(plan.source) as reader,
         BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
+        closing(render(plan, frames, clock)) as results,
     ):
-        for result in render(plan, frames, clock):
+        for result in results:
             with clock.time("wait for encoder"):
                 writer.write(result.frame)
             report.add(result)
@@ -311,17 +319,35 @@ def _refined(
     )
 
 
-def render(plan: Plan, frames: Iterable[Frame], clock: Stopwatch) -> Iterator[EditResult]:
-    """Yield every frame once, in order, edited or as it came."""
+def render(
+    plan: Plan, frames: Iterable[Frame], clock: Stopwatch
+) -> Generator[EditResult, None, None]:
+    """Yield every frame once, in order, edited or as it came.
+
+    Cutting out, editing and blending overlap on three threads; only one of them uses the device's
+    networks. Close the iterator if it is not used up, so that its threads end.
+    """
     chain = plan.chain
     chain.clock = clock
-    aligned = plan.crops.of(plan.tracks, frames)
-    for chunk, batches, skipped in clock.timed("decode + align", aligned):
+    aligned = clock.timed("decode + align", plan.crops.of(plan.tracks, frames))
+    with (
+        prefetch(aligned, depth=_AHEAD) as chunks,
+        prefetch(_edited(chunks, plan.crops, chain, clock), depth=_AHEAD) as edits,
+    ):
+        for chunk, edited, skipped in edits:
+            with clock.time("blend"):
+                method = plan.options.blend
+                results = blend(chunk, edited, skipped=skipped, method=method, clock=clock)
+            yield from results
+
+
+def _edited(
+    chunks: Iterable[Chunk], crops: Crops, chain: EditChain, clock: Stopwatch
+) -> Iterator[_EditedChunk]:
+    for chunk, batches, skipped in chunks:
         with clock.time("edit"), torch.inference_mode():
-            edited = [e for batch in batches for _, e in plan.crops.halving(chain, batch)]
-        with clock.time("blend"):
-            results = blend(chunk, edited, skipped=skipped, method=plan.options.blend, clock=clock)
-        yield from results
+            edited = [e for batch in batches for _, e in crops.halving(chain, batch)]
+        yield chunk, edited, skipped
 
 
 def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:

@@ -59,7 +59,7 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
     thread = threading.Thread(target=work, name="visagist-prefetch", daemon=True)
     thread.start()
     try:
-        yield _drain(queue)
+        yield _drain(queue, stop)
     finally:
         stop.set()
         thread.join()
@@ -152,9 +152,17 @@ def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
     return False
 
 
-def _drain(queue: Queue[tuple[bool, T | BaseException | None]]) -> Iterator[T]:
+def _drain(
+    queue: Queue[tuple[bool, T | BaseException | None]], stop: threading.Event
+) -> Iterator[T]:
+    """Yield the items as they come; end when the thread that made them was told to stop."""
     while True:
-        is_item, value = queue.get()
+        try:
+            is_item, value = queue.get(timeout=_POLL_S)
+        except Empty:
+            if stop.is_set():
+                return
+            continue
         if is_item:
             yield value  # type: ignore[misc]  # an item whenever `is_item` is set
         elif isinstance(value, BaseException):
