@@ -62,9 +62,29 @@ def test_a_picture_is_the_same_alone_and_in_a_batch(
     mixed: Generator, codes: Tensor, dtype: torch.dtype
 ) -> None:
     quick = FastGenerator(mixed, dtype)
-    together = quick(codes)
-    for index in range(len(codes)):
-        assert torch.equal(quick(codes[index : index + 1])[0], together[index])
+    threads = torch.get_num_threads()
+    # Of several threads a single picture uses all, a batch one for each picture: sums then round
+    # differently.
+    torch.set_num_threads(1)
+    try:
+        together = quick(codes)
+        for index in range(len(codes)):
+            assert torch.equal(quick(codes[index : index + 1])[0], together[index])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_several_threads_change_a_picture_by_rounding_only(mixed: Generator, codes: Tensor) -> None:
+    quick = FastGenerator(mixed)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = quick(codes)
+        torch.set_num_threads(2)
+        torch.testing.assert_close(quick(codes), alone, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(quick(codes[:1])[0], alone[0], rtol=1e-5, atol=1e-5)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("pixels", [512, 512 * 7, 512 * 512])
