@@ -37,6 +37,11 @@ def long_clip(tmp_path: Path, made: tuple[bytes, Path]) -> Path:
     return clip
 
 
+def _heed_interrupts() -> None:
+    """A job started in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(clip: Path, output: Path, analysis: Path) -> subprocess.Popen[str]:
     """Start an edit and return when its render pass has edited some frames."""
     options = ["--attr", "smile", "--overwrite", "--analysis", str(analysis)]
@@ -47,6 +52,7 @@ def start(clip: Path, output: Path, analysis: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=_heed_interrupts,
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -96,6 +102,7 @@ def test_an_interrupt_while_faces_are_looked_for_leaves_no_analysis(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=_heed_interrupts,
     )
     assert process.stderr is not None
     process.stderr.readline()
