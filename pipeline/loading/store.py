@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import OWN_PACKS
 from ..errors import UsageError
-from .listing import embedded_weights
 from .seam import models, weights_errors
 
 if TYPE_CHECKING:
@@ -100,15 +99,13 @@ def stored_weights() -> list[Row]:
     cards, packs = store.cards(damaged_too=False), store.read_packs()
     rows = [_pack_row(pack, cards) for pack in packs.values()]
     rows += [_card_row(card, packs) for card in cards.values()]
-    return rows + [_unread_row(name) for name in unread_names()]
+    return rows + [_unread_row(name) for name in _unread(store, cards, packs)]
 
 
 def unread_names() -> list[str]:
     """Return the names of what lies in the store and cannot be read."""
     store = _store()
-    cards, packs = store.cards(damaged_too=False), store.read_packs()
-    unread = [name for name in store.pack_names() if name not in packs]
-    return unread + [name for name in store.names() if name not in cards]
+    return _unread(store, store.cards(damaged_too=False), store.read_packs())
 
 
 def verify_stored() -> list[Row]:
@@ -124,7 +121,7 @@ def remove_stored(name: str) -> list[str]:
         WeightsError: there is nothing of that name, or a pack still uses it.
     """
     store = _store()
-    own = {*OWN_PACKS, *(row["name"] for row in embedded_weights())}
+    own = {*OWN_PACKS, *models("weights").embedded()}
     if name in own - {*store.pack_names(), *store.names()}:
         raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
     with weights_errors():
@@ -147,6 +144,12 @@ def _store() -> Store:
     module = models("bringing.store")
     store: Store = module.Store(module.default_home())
     return store
+
+
+def _unread(store: Store, cards: dict[str, Card], packs: dict[str, PackFile]) -> list[str]:
+    """Return the names of what lies in the store beside the cards and packs that could be read."""
+    unread = [name for name in store.pack_names() if name not in packs]
+    return unread + [name for name in store.names() if name not in cards]
 
 
 def _brought_row(item: Any) -> Row:
