@@ -1,15 +1,13 @@
 """Align: frames and tracks in, batches of face crops out.
 
-Three kinds of crops, all with an exact way back into the frame:
+Two kinds of crops, both upright squares of the frame's own pixels, moved by whole pixels; what lies
+outside the frame is repeated from its edge:
 
-* `NativeCrop` cuts an axis-parallel square out of the frame, moved by whole pixels, so its pixels
-are
-  the frame's own; what lies outside the frame is repeated from its edge. A model that warps the
-  crop then resamples the frame's pixels exactly once.
-* `FfhqSquare` cuts likewise, round the square that FFHQ would cut out: a generator made for such
-  squares gets its picture through `AlignedBatch.quads`, and what it changes goes onto the frame's
-  own pixels without a detour.
-* `FfhqCrop` levels and scales the face to a fixed size, as the StyleGAN2 family wants it.
+* `NativeCrop` lies round eyes and mouth. A model that warps the crop resamples the frame's pixels
+  exactly once.
+* `FfhqSquare` lies round the square that FFHQ would cut out: a generator made for such squares gets
+  its picture through `AlignedBatch.quads`, and what it changes goes onto the frame's own pixels
+  without a detour.
 
 Frames with oblong pixels are resampled to square ones on the way (models know faces in square
 pixels only; an anamorphic face would read as a fat or a thin one). The blend stage carries only
@@ -34,7 +32,6 @@ from ..imaging.geometry import (
     eye_distance,
     ffhq_quad,
     invert,
-    quad_to_matrix,
     scaling,
     transform,
     translation,
@@ -46,13 +43,26 @@ Chunk = tuple[list[Frame], list[AlignedBatch], dict[int, list[FaceOutcome]]]
 """Some consecutive frames, their crops (one batch per track), and the faces that were skipped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the crops of a track of T frames lie."""
+
+    side: int
+    """[px], the same for all."""
+    crop_to_frame: Affine
+    """(T, 3, 3)."""
+    quads: NDArray[np.float64] | None = None
+    """(T, 4, 2) squares that FFHQ would cut out [frame px], if the rule asks for them."""
+
+
+_Placed = tuple[FaceTrack, Placement]
+
+
 class CropRule(Protocol):
     """Where the crops of a track lie."""
 
-    def place(
-        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
-    ) -> tuple[int, Affine]:
-        """Side [px] and crop_to_frame (T, 3, 3) for the frames of a track; times (T,) [s]."""
+    def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
+        """Where the crops of a track's T frames lie; times (T,) [s]."""
         ...
 
 
@@ -71,25 +81,15 @@ class NativeCrop:
     """The side is rounded up to a multiple of this [px]."""
     min_side: int = 64
 
-    def place(
-        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
-    ) -> tuple[int, Affine]:
+    def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
         """Squares centred between eyes and mouth, to the whole pixel."""
         del times
-        square = _square_pixels(pixel_aspect)
-        points = transform(square, track.landmarks)
+        points = transform(_square_pixels(pixel_aspect), track.landmarks)
         eyes = 0.5 * (points[:, 36] + points[:, 45])
         mouth = 0.5 * (points[:, 48] + points[:, 54])
         size = np.maximum(eye_distance(points), 1.3 * np.linalg.norm(eyes - mouth, axis=-1))
-        present = track.states != FaceState.ABSENT
-        # Not the very largest: one frame with wrong landmarks must not blow up the whole track.
-        largest = float(np.percentile(size[present], 95)) if present.any() else 1.0
-        wanted = max(self.side_eyes * largest, self.min_side)
-        side = int(np.ceil(wanted / self.multiple)) * self.multiple
-        corner = np.rint(0.5 * (eyes + mouth) - 0.5 * (side - 1))
-        crop_to_square = np.tile(np.eye(3), (len(track), 1, 1))
-        crop_to_square[:, :2, 2] = corner
-        return side, invert(square) @ crop_to_square
+        side = _side_for(track, self.side_eyes * size, self.min_side, self.multiple)
+        return Placement(side, _upright(0.5 * (eyes + mouth), side, pixel_aspect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +101,12 @@ class FfhqSquare:
     multiple: int = 16
     min_side: int = 64
 
-    def place(
-        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
-    ) -> tuple[int, Affine]:
+    def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
         """Upright squares centred on the FFHQ squares, to the whole pixel."""
-        quads = self.quads(track, pixel_aspect, times)
-        square = _square_pixels(pixel_aspect)
-        corners = transform(square, quads)
-        extents = np.ptp(corners, axis=1).max(1)
-        present = track.states != FaceState.ABSENT
-        largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
-        side = int(np.ceil(max(largest, self.min_side) / self.multiple)) * self.multiple
-        crop_to_square = np.tile(np.eye(3), (len(track), 1, 1))
-        crop_to_square[:, :2, 2] = np.rint(corners.mean(1) - 0.5 * (side - 1))
-        return side, invert(square) @ crop_to_square
-
-    def quads(
-        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """(T, 4, 2) FFHQ squares [frame px], steadied within each run of frames with the face."""
-        return _steady_quads(track, pixel_aspect, times, self.smoothing_s)
+        quads = _steady_quads(track, pixel_aspect, times, self.smoothing_s)
+        corners = transform(_square_pixels(pixel_aspect), quads)
+        side = _side_for(track, np.ptp(corners, axis=1).max(1), self.min_side, self.multiple)
+        return Placement(side, _upright(corners.mean(1), side, pixel_aspect), quads)
 
 
 def rule_of(model: _SidedModel) -> CropRule:
@@ -128,20 +114,19 @@ def rule_of(model: _SidedModel) -> CropRule:
     return FfhqSquare() if model.crop_side is None else NativeCrop(side_eyes=model.crop_side)
 
 
-@dataclass(frozen=True, slots=True)
-class FfhqCrop:
-    """Levelled squares of a fixed size, the face where FFHQ has it."""
+def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
+    """Side [px] that holds what extends over (T,) square px, rounded up to a multiple."""
+    present = track.states != FaceState.ABSENT
+    # Not the very largest: one frame with wrong landmarks must not blow up the whole track.
+    largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
+    return int(np.ceil(max(largest, min_side) / multiple)) * multiple
 
-    side: int = 256
-    smoothing_s: float = 0.12
-    """Sigma of the smoothing of the square's place, size and turn [s]."""
 
-    def place(
-        self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]
-    ) -> tuple[int, Affine]:
-        """FFHQ squares, smoothed in time within each run of frames that has the face."""
-        quads = _steady_quads(track, pixel_aspect, times, self.smoothing_s)
-        return self.side, quad_to_matrix(quads, self.side)
+def _upright(centres: NDArray[np.float64], side: int, pixel_aspect: float) -> Affine:
+    """(T, 3, 3) crop_to_frame of upright squares about centres (T, 2) [square px]."""
+    crop_to_square = np.tile(np.eye(3), (len(centres), 1, 1))
+    crop_to_square[:, :2, 2] = np.rint(centres - 0.5 * (side - 1))
+    return invert(_square_pixels(pixel_aspect)) @ crop_to_square
 
 
 def _steady_quads(
@@ -162,17 +147,6 @@ def _square_pixels(pixel_aspect: float) -> Affine:
     return scaling(pixel_aspect, 1.0) if pixel_aspect > 1.0 else scaling(1.0, 1.0 / pixel_aspect)
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A track with its crops' places."""
-
-    track: FaceTrack
-    side: int
-    crop_to_frame: Affine
-    quads: NDArray[np.float64] | None
-    """(T, 4, 2) [frame px], if the rule knows them."""
-
-
 def align(
     frames: Iterable[Frame],
     tracks: Sequence[FaceTrack],
@@ -190,7 +164,12 @@ def align(
         times: (frames of the clip,) [s]; without them 25 frames per second are taken.
         pixel_aspect: width ÷ height of a frame's pixel.
     """
-    placed = [_place(track, rule, pixel_aspect, times) for track in tracks]
+    placed: list[_Placed] = []
+    for track in tracks:
+        own = np.arange(len(track)) / 25.0
+        if times is not None:
+            own = times[track.first_frame : track.end_frame]
+        placed.append((track, rule.place(track, pixel_aspect, own)))
     chunk: list[Frame] = []
     for frame in frames:
         chunk.append(frame)
@@ -201,35 +180,23 @@ def align(
         yield _align_chunk(chunk, placed)
 
 
-def _place(
-    track: FaceTrack, rule: CropRule, pixel_aspect: float, times: NDArray[np.float64] | None
-) -> _Placed:
-    own = np.arange(len(track)) / 25.0
-    if times is not None:
-        own = times[track.first_frame : track.end_frame]
-    side, crop_to_frame = rule.place(track, pixel_aspect, own)
-    quads = rule.quads(track, pixel_aspect, own) if isinstance(rule, FfhqSquare) else None
-    return _Placed(track, side, crop_to_frame, quads)
-
-
 def _align_chunk(frames: list[Frame], placed: Sequence[_Placed]) -> Chunk:
     batches: list[AlignedBatch] = []
     skipped: dict[int, list[FaceOutcome]] = {}
-    for p in placed:
+    for track, placement in placed:
         rows: list[tuple[Frame, int]] = []
         for frame in frames:
-            row = frame.index - p.track.first_frame
-            if not 0 <= row < len(p.track):
+            row = frame.index - track.first_frame
+            if not 0 <= row < len(track):
                 continue
-            if p.track.weights[row] > 0:
+            if track.weights[row] > 0:
                 rows.append((frame, row))
             else:
-                reason = _why_not(p.track, row)
                 skipped.setdefault(frame.index, []).append(
-                    FaceOutcome(p.track.track_id, edited=False, reason=reason)
+                    FaceOutcome(track.track_id, edited=False, reason=_why_not(track, row))
                 )
         if rows:
-            batches.append(_batch(p, rows))
+            batches.append(_batch(track, placement, rows))
     return frames, batches, skipped
 
 
@@ -240,24 +207,26 @@ def _why_not(track: FaceTrack, row: int) -> str:
     return "face turned away, or its mouth covered"
 
 
-def _batch(placed: _Placed, rows: Sequence[tuple[Frame, int]]) -> AlignedBatch:
+def _batch(
+    track: FaceTrack, placement: Placement, rows: Sequence[tuple[Frame, int]]
+) -> AlignedBatch:
     """The crops of one track."""
     index = np.array([row for _, row in rows])
-    matrices = placed.crop_to_frame[index]
-    images = torch.empty(len(rows), 3, placed.side, placed.side)
+    matrices = placement.crop_to_frame[index]
+    images = torch.empty(len(rows), 3, placement.side, placement.side)
     for image, (frame, _), matrix in zip(images.numpy(), rows, matrices, strict=True):
-        cv2.split(cut(frame, matrix, placed.side), list(image))
+        cv2.split(cut(frame, matrix, placement.side), list(image))
     images.mul_(2.0).sub_(1.0)
     to_crop = invert(matrices)
-    landmarks = transform(to_crop, placed.track.landmarks[index])
+    landmarks = transform(to_crop, track.landmarks[index])
     return AlignedBatch(
         images=images,
         crop_to_frame=matrices,
         landmarks=torch.from_numpy(landmarks.astype(np.float32)),
         frame_index=np.array([frame.index for frame, _ in rows], np.int64),
-        track_id=np.full(len(rows), placed.track.track_id, np.int64),
-        weights=torch.from_numpy(placed.track.weights[index].copy()),
-        quads=None if placed.quads is None else transform(to_crop, placed.quads[index]),
+        track_id=np.full(len(rows), track.track_id, np.int64),
+        weights=torch.from_numpy(track.weights[index].copy()),
+        quads=None if placement.quads is None else transform(to_crop, placement.quads[index]),
     )
 
 
