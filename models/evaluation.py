@@ -11,7 +11,6 @@ of them.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .base import ModelError
 from .landmarks import LandmarkCascade
 from .latent_transformer import MoverPack, load_movers
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
+from .training.command import run_command
 
 PAIR_OF_ATTRIBUTE: Final = {
     "toothy-smile": "outgoing",
@@ -187,14 +186,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.evaluation", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the level pairs")
     options = parser.parse_args(arguments)
-    try:
-        figures = evaluate(load_portrait(), load_movers(), LandmarkCascade.load(), options.data)
-    except ModelError as e:
-        sys.stderr.write(f"error: {e}\n")
-        return 1
-    rounded = {k: {n: round(v, 3) for n, v in f.items()} for k, f in figures.items()}
-    sys.stdout.write(json.dumps(rounded, indent=1) + "\n")
-    return 0
+    return run_command(lambda: _rounded(options.data))
+
+
+def _rounded(data: Path) -> dict[str, object]:
+    figures = evaluate(load_portrait(), load_movers(), LandmarkCascade.load(), data)
+    return {k: {n: round(v, 3) for n, v in f.items()} for k, f in figures.items()}
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from torch import Tensor
 from ..base import ModelError
 from ..training.calibration import Move
 from ..training.codes import LabelledCodes
+from ..training.command import run_command
 from ..training.steps import write_metrics
 from .curve_faces import Evaluation, read_evaluation
 from .curve_methods import methods_for
@@ -180,27 +179,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--faces", type=int, help="judge at most this many; default all")
     parser.add_argument("--arcface", type=Path, help="judge identity by this model_ir_se50.pth")
     options = parser.parse_args(arguments)
-    try:
-        subject = open_subject(options.pack)
-        attributes = _chosen(subject, options.attr)
-        evaluation = read_evaluation(
-            options.data,
-            learnt_from_rated=subject.whitened,
-            limit=options.faces,
-            arcface=options.arcface,
-        )
-        curves, facts = curves_of(subject, evaluation, attributes)
-        write_metrics(
-            options.out.with_suffix(".json"), report_of(subject, evaluation, curves, facts)
-        )
-        faces, metric = sum(map(len, evaluation.groups)), evaluation.identity_facts["metric"]
-        title = f"{subject.name}: {faces} faces to the other class; identity: {metric}"
-        draw_curves(curves, options.out, title=title)
-    except ModelError as e:
-        sys.stderr.write(f"error: {e}\n")
-        return 1
-    sys.stdout.write(json.dumps(_summary(curves), indent=1) + "\n")
-    return 0
+    return run_command(lambda: _drawn(options))
+
+
+def _drawn(options: argparse.Namespace) -> dict[str, object]:
+    subject = open_subject(options.pack)
+    attributes = _chosen(subject, options.attr)
+    evaluation = read_evaluation(
+        options.data,
+        learnt_from_rated=subject.whitened,
+        limit=options.faces,
+        arcface=options.arcface,
+    )
+    curves, facts = curves_of(subject, evaluation, attributes)
+    write_metrics(options.out.with_suffix(".json"), report_of(subject, evaluation, curves, facts))
+    faces, metric = sum(map(len, evaluation.groups)), evaluation.identity_facts["metric"]
+    title = f"{subject.name}: {faces} faces to the other class; identity: {metric}"
+    draw_curves(curves, options.out, title=title)
+    return dict(_summary(curves))
 
 
 def _chosen(subject: Subject, asked: Sequence[str] | None) -> tuple[str, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from ..base import ModelError
+from ..training.command import run_command
 from .commands import layer_range, run_bind, run_boundary, run_pca, run_yaw
 
 
@@ -49,13 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         _add_output(command)
     options = parser.parse_args(arguments)
     run = {"fit-boundary": run_boundary, "fit-yaw": run_yaw, "fit-pca": run_pca, "bind": run_bind}
-    try:
-        figures = run[options.command](options)
-    except ModelError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 1
-    print(json.dumps(figures, indent=1))
-    return 0
+    return run_command(lambda: run[options.command](options))
 
 
 def _add_codes(command: argparse.ArgumentParser) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 
-from ..base import ModelError
+from ..training.command import run_command, show
 from ..training.encoder_command import add_options, run_training
 from ..training.encoder_tools import add_encode_options, add_time_options, run_encode, run_time
-from ..training.steps import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,22 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     add_time_options(commands.add_parser("time", help="time the prepared encoder and its twin"))
     options = parser.parse_args(arguments)
     run: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
-        "train": lambda o: run_training(o, _show),
+        "train": lambda o: run_training(o, show),
         "encode": run_encode,
         "time": run_time,
     }
-    try:
-        measures = run[options.command](options)
-    except ModelError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 1
-    print(json.dumps(measures, indent=1))
-    return 0
-
-
-def _show(progress: Progress) -> None:
-    losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
-    print(f"step {progress.step}/{progress.steps}  {losses}", file=sys.stderr, flush=True)
+    return run_command(lambda: run[options.command](options))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..base import ModelError
-from ..training.steps import Progress
+from ..training.command import run_command, show
 from .portrait_attributes import PORTRAIT_ATTRIBUTES
 from .portrait_pack import DEFAULT_FILE, save_movers
 from .portrait_train import read_codes, train_movers
@@ -38,22 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     run: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
-        "train-classifier": lambda o: run_classifier(o, _show),
-        "train": lambda o: run_transformer(o, _show),
+        "train-classifier": lambda o: run_classifier(o, show),
+        "train": lambda o: run_transformer(o, show),
         "train-portrait": _train_portrait,
     }
-    try:
-        measures = run[options.command](options)
-    except ModelError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 1
-    print(json.dumps(measures, indent=1))
-    return 0
-
-
-def _show(progress: Progress) -> None:
-    losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
-    print(f"step {progress.step}/{progress.steps}  {losses}", file=sys.stderr, flush=True)
+    return run_command(lambda: run[options.command](options))
 
 
 def _add_portrait_options(command: argparse.ArgumentParser) -> None:

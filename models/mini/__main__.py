@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from ..base import ModelError
-from ..training.steps import Progress, write_metrics
+from ..training.command import run_command, show
+from ..training.steps import write_metrics
 from .baselines import FILE, ROWS, fit_baselines
 from .data import read_mini_data
 from .networks import MiniOptions, load_networks
@@ -19,13 +18,7 @@ from .train import train
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; figures go to standard output as JSON."""
     options = _parser().parse_args(arguments)
-    try:
-        figures = _run(options)
-    except ModelError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 1
-    print(json.dumps(figures, indent=1))
-    return 0
+    return run_command(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +52,7 @@ def _run(options: argparse.Namespace) -> dict[str, object]:
     data = read_mini_data(options.data)
     if options.command == "train":
         chosen = MiniOptions(steps=options.steps, seed=options.seed)
-        _, _, history = train(data, chosen, options.out, _show)
+        _, _, history = train(data, chosen, options.out, show)
         write_metrics(options.out / "metrics.json", {"history": history})
         return {"steps": options.steps, "last": history[-1]}
     if options.command == "export":
@@ -70,11 +63,6 @@ def _run(options: argparse.Namespace) -> dict[str, object]:
     if options.metrics is not None:
         write_metrics(options.metrics, figures)
     return figures
-
-
-def _show(progress: Progress) -> None:
-    losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
-    print(f"step {progress.step}/{progress.steps}  {losses}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
