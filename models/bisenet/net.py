@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..base import ModelInputError
 from ..ops.convert import channels_last, in_precision
+from ..ops.resnet import BasicBlock
 from ..state_dicts import Shapes, expected_shapes, fill, randomised
 from .labels import Label
 
@@ -47,26 +48,6 @@ class ConvNorm(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
-class _Basic(nn.Module):
-    """The residual block of ResNet-18."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(c_out)
-        self.downsample: nn.Module | None = None
-        if stride > 1 or c_in != c_out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
-
-
 class _ResNet18(nn.Module):
     """The trunk: maps at 1/8, 1/16 and 1/32."""
 
@@ -75,7 +56,7 @@ class _ResNet18(nn.Module):
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.layer1 = nn.Sequential(
-            _Basic(widths[0], widths[0], 1), _Basic(widths[0], widths[0], 1)
+            BasicBlock(widths[0], widths[0], 1), BasicBlock(widths[0], widths[0], 1)
         )
         self.layer2 = self._halving(widths[0], widths[1])
         self.layer3 = self._halving(widths[1], widths[2])
@@ -83,7 +64,7 @@ class _ResNet18(nn.Module):
 
     @staticmethod
     def _halving(c_in: int, c_out: int) -> nn.Sequential:
-        return nn.Sequential(_Basic(c_in, c_out, 2), _Basic(c_out, c_out, 1))
+        return nn.Sequential(BasicBlock(c_in, c_out, 2), BasicBlock(c_out, c_out, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)

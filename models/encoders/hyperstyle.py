@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import ModelInputError
 from ..ops.linear import EqualLinear
+from ..ops.resnet import BasicBlock
 from ..state_dicts import Shapes, expected_shapes, fill
 from .blocks import MAP_SLOPE
 
@@ -120,26 +120,6 @@ class OwnBlock(nn.Module):
         return numbers.expand(-1, -1, -1, _KERNEL, _KERNEL)
 
 
-class _Basic(nn.Module):
-    """The residual block of ResNet-34."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(c_out)
-        self.downsample: nn.Module | None = None
-        if stride > 1 or c_in != c_out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
-
-
 class HyperNetwork(nn.Module):
     """Picture and reconstruction in, relative weight changes out."""
 
@@ -155,7 +135,7 @@ class HyperNetwork(nn.Module):
         c_in = first
         for stage, (c_out, count) in enumerate(zip(shape.widths, shape.units, strict=True)):
             for index in range(count):
-                self.body.append(_Basic(c_in, c_out, 2 if stage and not index else 1))
+                self.body.append(BasicBlock(c_in, c_out, 2 if stage and not index else 1))
                 c_in = c_out
         self.shared_weight_hypernet = WeightProducer(shape.shared)
         self.refinement_blocks = nn.ModuleDict()
