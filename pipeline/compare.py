@@ -16,7 +16,7 @@ import numpy as np
 
 from .progress import Progress, Silent, Stopwatch
 from .run import EditRequest, make_plan, render
-from .types import Frame, Plane
+from .types import EditResult, Frame, Plane
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.planes import plane_shapes
@@ -57,8 +57,8 @@ def side_by_side(
         prefetch(reader) as frames,
         closing(render(plan, _kept(frames, originals), Stopwatch())) as results,
     ):
-        for result in results:
-            writer.write(_joined(originals.popleft(), result.frame))
+        for original, edited in paired(originals, results):
+            writer.write(_joined(original, edited))
             progress.advance(1)
     progress.finish()
     return target, [*reader.warnings, *summarize(reader.losses), *video.warnings]
@@ -69,6 +69,24 @@ def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:
     for frame in frames:
         originals.append(frame)
         yield frame
+
+
+def paired(originals: deque[Frame], results: Iterable[EditResult]) -> Iterator[tuple[Frame, Frame]]:
+    """Yield every edited frame with the original it was made of.
+
+    Args:
+        originals: grows while the results are made; each is there before its result.
+        results: one per original, in the same order.
+
+    Raises:
+        RuntimeError: a frame was lost, or came twice or out of order on the way.
+    """
+    for result in results:
+        if not originals or originals[0].index != result.frame.index:
+            raise RuntimeError(f"the render pass gave frame {result.frame.index} out of turn")
+        yield originals.popleft(), result.frame
+    if originals:
+        raise RuntimeError(f"the render pass kept frames from {originals[0].index} on to itself")
 
 
 def _doubled(source: Source) -> Source:
