@@ -53,16 +53,52 @@ def frame_to_rgb(frame: Frame, region: Region | None = None) -> Floats:
     Raises:
         ValueError: the region is empty or not inside the frame.
     """
+    return np.asarray(cv2.merge(list(frame_to_rgb_planes(frame, region))), np.float32)
+
+
+def frame_to_rgb_planes(
+    frame: Frame, region: Region | None = None, *, span: tuple[float, float] = (0.0, 1.0)
+) -> Floats:
+    """Return what `frame_to_rgb` returns as planes, with black and white at the ends of `span`.
+
+    Returns:
+        (3, h, w) float32, clipped to `span`.
+
+    Raises:
+        ValueError: the region is empty or not inside the frame.
+    """
     x0, y0, x1, y1 = _check_region(frame, region)
-    matrix = _to_rgb_matrix(frame.encoding)
+    black, white = span
+    matrix = _to_rgb_matrix(frame.encoding).astype(np.float64) * (white - black)
+    matrix[:, 3] += black
     luma = frame.planes[0][y0:y1, x0:x1].astype(np.float32)
+    planes = np.empty((3, *luma.shape), np.float32)
+    # The colour is put together where it is small, and meets the luma at full size.
+    for row, plane, colour in zip(
+        matrix, planes, _colour(frame, matrix, (x0, y0, x1, y1)), strict=True
+    ):
+        cv2.scaleAdd(luma, float(row[0]), colour, plane)
+    return np.clip(planes, black, white, out=planes)
+
+
+def _colour(frame: Frame, matrix: NDArray[np.float64], region: Region) -> list[Floats]:
+    """Return what the planes after the first add to each channel of a region, with the offset."""
+    x0, y0, x1, y1 = region
     if len(frame.planes) < 3:
-        gray = luma * matrix[0, 0] + matrix[0, 3]
-        return np.repeat(np.clip(gray, 0.0, 1.0)[:, :, None], 3, axis=2)
+        return [np.full((y1 - y0, x1 - x0), row[3], np.float32) for row in matrix]
     sx, sy = subsampling(frame)
-    chroma = [_upsampled(plane, (x0, y0, x1, y1), sx, sy) for plane in frame.planes[1:3]]
-    rgb = cv2.transform(cv2.merge([luma, *chroma]), matrix)
-    return np.asarray(np.clip(rgb, 0.0, 1.0, out=rgb), dtype=np.float32)
+    # One sample more on every side, so that a region equals the same crop of the whole frame.
+    left, top = max(0, x0 // sx - 1), max(0, y0 // sy - 1)
+    at = (slice(top, (y1 - 1) // sy + 2), slice(left, (x1 - 1) // sx + 2))
+    first, second = (plane[at].astype(np.float32) for plane in frame.planes[1:3])
+    small = [cv2.addWeighted(first, row[1], second, row[2], row[3]) for row in matrix]
+    if sx == sy == 1:
+        inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        return [np.asarray(plane[inside], np.float32) for plane in small]
+    size = (first.shape[1] * sx, first.shape[0] * sy)
+    inside = (slice(y0 - top * sy, y1 - top * sy), slice(x0 - left * sx, x1 - left * sx))
+    large = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in small)
+    return [np.asarray(plane[inside], np.float32) for plane in large]
 
 
 def frame_to_rgb_reference(frame: Frame, region: Region | None = None) -> Floats:
@@ -249,19 +285,6 @@ def _moved(
     copy = plane.copy()
     copy[at] = after
     return copy
-
-
-def _upsampled(plane: Plane, region: Region, sx: int, sy: int) -> Floats:
-    """Return the part of a chroma plane under a luma region, at luma resolution."""
-    x0, y0, x1, y1 = region
-    if sx == sy == 1:
-        return plane[y0:y1, x0:x1].astype(np.float32)
-    # One sample more on every side, so that a region equals the same crop of the whole frame.
-    left, top = max(0, x0 // sx - 1), max(0, y0 // sy - 1)
-    part = plane[top : (y1 - 1) // sy + 2, left : (x1 - 1) // sx + 2].astype(np.float32)
-    size = (part.shape[1] * sx, part.shape[0] * sy)
-    whole = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(whole[y0 - top * sy : y1 - top * sy, x0 - left * sx : x1 - left * sx])
 
 
 def _bilinear(
