@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..imaging import temporal
-from ..imaging.color import frame_to_rgb
+from ..imaging.color import frame_to_rgb, frame_to_rgb_planes
 from ..imaging.geometry import (
     Affine,
     eye_distance,
@@ -213,14 +213,14 @@ def _batch(
     """The crops of one track."""
     index = np.array([row for _, row in rows])
     matrices = placement.crop_to_frame[index]
-    images = torch.empty(len(rows), 3, placement.side, placement.side)
-    for image, (frame, _), matrix in zip(images.numpy(), rows, matrices, strict=True):
-        cv2.split(cut(frame, matrix, placement.side), list(image))
-    images.mul_(2.0).sub_(1.0)
+    crops = [
+        cut(frame, matrix, placement.side)
+        for (frame, _), matrix in zip(rows, matrices, strict=True)
+    ]
     to_crop = invert(matrices)
     landmarks = transform(to_crop, track.landmarks[index])
     return AlignedBatch(
-        images=images,
+        images=torch.from_numpy(np.stack(crops) if len(crops) > 1 else crops[0][None]),
         crop_to_frame=matrices,
         landmarks=torch.from_numpy(landmarks.astype(np.float32)),
         frame_index=np.array([frame.index for frame, _ in rows], np.int64),
@@ -231,7 +231,7 @@ def _batch(
 
 
 def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
-    """(side, side, 3) float32 RGB in [0, 1]: the frame seen through `crop_to_frame`.
+    """(3, side, side) float32 RGB in [-1, 1]: the frame seen through `crop_to_frame`.
 
     A pure shift by whole pixels copies them, and repeats the frame's edge beyond it; anything
     else is resampled, anti-aliased, and mirrored at the frame's edge.
@@ -251,7 +251,8 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     low = np.where(seen.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
     high = np.where(seen.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
     part = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
-    return warp(part, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
+    cropped = warp(part, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
+    return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))
 
 
 def is_shift(matrix: Affine) -> bool:
@@ -266,10 +267,11 @@ def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]
     # A crop wholly outside still repeats the nearest edge.
     x0, y0 = min(x0, frame.width - 1), min(y0, frame.height - 1)
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    inside = frame_to_rgb(frame, (int(x0), int(y0), int(x1), int(y1)))
+    region = (int(x0), int(y0), int(x1), int(y1))
+    inside = frame_to_rgb_planes(frame, region, span=(-1.0, 1.0))
     left, top = int(np.clip(x0 - x, 0, side - (x1 - x0))), int(np.clip(y0 - y, 0, side - (y1 - y0)))
     right, bottom = side - (x1 - x0) - left, side - (y1 - y0) - top
     if not left | right | top | bottom:
         return inside
-    grown = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    return np.asarray(grown, np.float32)
+    beyond = (top, bottom, left, right, cv2.BORDER_REPLICATE)
+    return np.stack([np.asarray(cv2.copyMakeBorder(p, *beyond), np.float32) for p in inside])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.imaging.color import (
     add_rgb_difference,
     frame_to_rgb,
+    frame_to_rgb_planes,
     frame_to_rgb_reference,
     frame_to_rgb_small,
     subsampling,
@@ -61,7 +62,10 @@ def noise_frame(kind: Kind, size: tuple[int, int], seed: int = 0) -> Frame:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_fast_conversion_equals_the_plain_one(kind: Kind, size: tuple[int, int]) -> None:
     frame = noise_frame(kind, size)
-    np.testing.assert_allclose(frame_to_rgb(frame), frame_to_rgb_reference(frame), atol=2e-6)
+    expected = frame_to_rgb_reference(frame)
+    np.testing.assert_allclose(frame_to_rgb(frame), expected, atol=2e-6)
+    planes = frame_to_rgb_planes(frame, span=(-1.0, 1.0))
+    np.testing.assert_allclose(planes, np.moveaxis(2 * expected - 1, 2, 0), atol=4e-6)
 
 
 @by_name

@@ -22,10 +22,10 @@ SIDE = 120
 def aligned(
     frames: list[Frame], matrices: list[np.ndarray], tracks: list[int], eyes: float = 40
 ) -> AlignedBatch:
-    images = np.stack([cut(f, m, SIDE) for f, m in zip(frames, matrices, strict=True)]) * 2 - 1
+    images = np.stack([cut(f, m, SIDE) for f, m in zip(frames, matrices, strict=True)])
     face = drawn_face((60, 50), eyes).astype(np.float32)
     return AlignedBatch(
-        images=torch.from_numpy(images.transpose(0, 3, 1, 2).copy()),
+        images=torch.from_numpy(images),
         crop_to_frame=np.stack(matrices),
         landmarks=torch.from_numpy(np.stack([face] * len(frames))),
         frame_index=np.array([f.index for f in frames]),
