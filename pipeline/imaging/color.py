@@ -178,17 +178,20 @@ def add_rgb_difference(
     planes = list(frame.planes)
     sx, sy = subsampling(frame)
     # A difference that lies in planes in memory is not copied here.
-    flat = np.ascontiguousarray(np.moveaxis(difference, 2, 0), dtype=np.float32).reshape(3, -1)
-    moved = (toward @ flat).reshape(-1, *shape)
+    rgb = np.ascontiguousarray(np.moveaxis(difference, 2, 0), dtype=np.float32)
     at = (slice(y0, y1), slice(x0, x1))
-    planes[0] = _moved(planes[0], at, moved[0], gate, frame.encoding, 0)
-    chroma_at, may_change = at, gate
+    planes[0] = _moved(planes[0], at, _mixed(toward[:1], rgb)[0], gate, frame.encoding, 0)
     if sx * sy > 1:
-        chroma_at, may_change = _chroma_gate(frame, (x0, y0, x1, y1), gate)
-    for i in range(1, len(moved)):
-        small = _block_means(moved[i], (x0, y0), chroma_at, sx, sy) if sx * sy > 1 else moved[i]
-        planes[i] = _moved(planes[i], chroma_at, small, may_change, frame.encoding, i)
+        at, gate = _chroma_gate(frame, (x0, y0, x1, y1), gate)
+        rgb = np.stack([_block_means(plane, (x0, y0), at, sx, sy) for plane in rgb])
+    for i, moved in enumerate(_mixed(toward[1:], rgb), start=1):
+        planes[i] = _moved(planes[i], at, moved, gate, frame.encoding, i)
     return dataclasses.replace(frame, planes=tuple(planes))
+
+
+def _mixed(matrix: Floats, planes: Floats) -> Floats:
+    """Return a matrix (M, 3) times every pixel of (3, h, w): (M, h, w)."""
+    return (matrix @ planes.reshape(3, -1)).reshape(-1, *planes.shape[1:])
 
 
 def _check_region(frame: Frame, region: Region | None) -> Region:
@@ -275,11 +278,13 @@ def _moved(
     encoding: PixelEncoding,
     index: int,
 ) -> Plane:
-    """Return the plane with the difference added where the gate is open; itself if none."""
-    before = plane[at]
+    """Return the plane with the difference added where the gate is open; itself if none changes."""
+    before = np.ascontiguousarray(plane[at])
     low, high = _legal_span(encoding, index)
-    after = np.rint(before + np.where(gate, difference, np.float32(0.0)))
-    after = np.clip(after, np.minimum(before, low), np.maximum(before, high)).astype(plane.dtype)
+    depth = cv2.CV_8U if before.dtype == np.uint8 else cv2.CV_16U
+    after = cv2.add(before, difference, dtype=depth)  # rounded, and held within the type's range
+    after = np.minimum(np.maximum(after, np.minimum(before, low)), np.maximum(before, high))
+    after = cv2.copyTo(after, gate.view(np.uint8), before.copy())
     if np.array_equal(before, after):
         return plane
     copy = plane.copy()
@@ -313,12 +318,13 @@ def _chroma_gate(
     xs, ys = np.arange(ox, ox + width), np.arange(oy, oy + height)
     outside_x = (xs < 0) | (xs >= frame.width)
     outside_y = (ys < 0) | (ys >= frame.height)
-    may_change = outside_y[:, None] | outside_x[None, :]
-    may_change[y0 - oy : y1 - oy, x0 - ox : x1 - ox] |= gate
-    for axis, s, count in ((0, sy, bottom - top), (1, sx, right - left)):
-        reach = 2 * s if s > 1 else 1
-        index = s * np.arange(count)[:, None] + np.arange(reach)[None, :]
-        may_change = np.asarray(np.take(may_change, index, axis=axis).all(axis=axis + 1))
+    open_ = outside_y[:, None] | outside_x[None, :]
+    open_[y0 - oy : y1 - oy, x0 - ox : x1 - ox] |= gate
+    down, across = (2 * s if s > 1 else 1 for s in (sy, sx))
+    rows = [open_[k : k + sy * (bottom - top) : sy] for k in range(down)]
+    open_ = np.logical_and.reduce(rows)
+    columns = [open_[:, k : k + sx * (right - left) : sx] for k in range(across)]
+    may_change = np.ascontiguousarray(np.logical_and.reduce(columns))
     return (slice(top, bottom), slice(left, right)), may_change
 
 

@@ -32,6 +32,7 @@ from ..types import EditedBatch, EditResult, FaceOutcome, Frame, Region
 
 BlendMethod = Literal["poisson", "alpha", "none"]
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 
 _NOTHING = ((0, 0, 1, 1), np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
@@ -88,34 +89,29 @@ def _patches(
     source = batch.source
     frame_points = transform(source.crop_to_frame, source.landmarks.cpu().double().numpy())
     sizes = eye_distance(frame_points)
-    boxes = _boxes(batch)
     out = []
-    for n, box in enumerate(boxes):
+    for n, size in enumerate(sizes):
         frame = frames[int(source.frame_index[n])]
+        box = _box(batch, n)
         placed = _NOTHING if box is None else _placed(batch, n, box, frame, method)
-        out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(sizes[n]))))
+        out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(size))))
     return out
 
 
-def _boxes(batch: EditedBatch) -> list[Region | None]:
+def _box(batch: EditedBatch, n: int) -> Region | None:
     """x0, y0, x1, y1 [crop px] of what a crop's change needs; None where the mask is empty.
 
     For a crop on the frame's own pixels that is its mask with one pixel around, for another the
     whole crop, because resampling looks beyond the mask.
     """
     side = batch.masks.shape[-1]
-    covered = (batch.masks > 0)[:, 0].cpu().numpy().view(np.uint8)
-    boxes: list[Region | None] = []
-    for mask, matrix in zip(covered, batch.source.crop_to_frame, strict=True):
-        x, y, w, h = cv2.boundingRect(mask)
-        if w == 0:
-            boxes.append(None)
-        elif not _is_shift(matrix):
-            boxes.append((0, 0, side, side))
-        else:
-            low = max(x - 1, 0), max(y - 1, 0)
-            boxes.append((*low, min(x + w + 1, side), min(y + h + 1, side)))
-    return boxes
+    covered = batch.masks[n, 0].cpu().numpy() > 0
+    x, y, w, h = cv2.boundingRect(covered.view(np.uint8))
+    if w == 0:
+        return None
+    if not _is_shift(batch.source.crop_to_frame[n]):
+        return 0, 0, side, side
+    return max(x - 1, 0), max(y - 1, 0), min(x + w + 1, side), min(y + h + 1, side)
 
 
 def _is_shift(matrix: Affine) -> bool:
@@ -129,21 +125,37 @@ def _placed(
 ) -> tuple[Region, Floats, Floats]:
     """Region, difference and mask of one crop of a batch on its frame's pixels."""
     x0, y0, x1, y1 = box
-    at = (slice(n, n + 1), slice(None), slice(y0, y1), slice(x0, x1))
+    part = (slice(None), slice(y0, y1), slice(x0, x1))
     matrix = batch.source.crop_to_frame[n]
-    exists = inside_frame(matrix[None], batch.masks.shape[-1], frame.width, frame.height)[
-        :, :, y0:y1, x0:x1
-    ].to(batch.masks.device)
-    mask = batch.masks[at]
-    change = batch.images[at] - batch.source.images[at]
-    if method == "poisson" and bool((change * (mask <= 0)).any()):
-        change -= poisson.membrane(change, without_holes(mask > 0), exists=exists)
+    mask = batch.masks[n][part][0].cpu().numpy()
     # Crops are in [-1, 1], frames in [0, 1].
-    difference = change[0].mul_(0.5).cpu().numpy().transpose(1, 2, 0)
-    seen = (mask * exists)[0, 0].cpu().numpy()
+    change = (batch.images[n][part] - batch.source.images[n][part]).mul_(0.5).cpu().numpy()
+    exists = _existing(matrix, box, batch.masks.shape[-1], frame)
+    if method == "poisson" and _reaches_beyond(change, mask):
+        inside = without_holes(torch.from_numpy(mask > 0)[None, None])
+        there = None if exists is None else torch.from_numpy(exists)[None, None]
+        change -= poisson.membrane(torch.from_numpy(change)[None], inside, exists=there)[0].numpy()
+    seen = mask if exists is None else mask * exists
     if method == "none":
         seen = (seen > 0).astype(np.float32)
-    return _to_frame(difference, seen, matrix @ translation(x0, y0), frame)
+    return _to_frame(change.transpose(1, 2, 0), seen, matrix @ translation(x0, y0), frame)
+
+
+def _existing(matrix: Affine, box: Region, side: int, frame: Frame) -> Flags | None:
+    """(h, w) bool: pixels of the box of a crop that lie inside the frame; None if all do."""
+    x0, y0, x1, y1 = box
+    corners = np.array([[x, y] for x in (x0, x1 - 1) for y in (y0, y1 - 1)], np.float64)
+    seen = transform(matrix, corners)
+    if (seen >= 0).all() and (seen <= (frame.width - 1, frame.height - 1)).all():
+        return None
+    whole = inside_frame(matrix[None], side, frame.width, frame.height)
+    return np.asarray(whole[0, 0, y0:y1, x0:x1].numpy())
+
+
+def _reaches_beyond(change: Floats, mask: Floats) -> bool:
+    """Whether a change (3, h, w) is anywhere but under its mask (h, w)."""
+    beyond = (mask <= 0).view(np.uint8)
+    return any(cv2.norm(plane, cv2.NORM_INF, beyond) > 0 for plane in change)
 
 
 def without_holes(inside: Tensor) -> Tensor:
@@ -164,10 +176,10 @@ def _to_frame(
     difference: Floats, mask: Floats, crop_to_frame: Affine, frame: Frame
 ) -> tuple[Region, Floats, Floats]:
     """Region of the frame under a crop's mask, with difference and mask on its pixels."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    if not width:
         return _NOTHING
-    box = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], np.float64)
+    box = np.array([[left, top], [left + width - 1, top + height - 1]], np.float64)
     corners = np.array([[x, y] for x in box[:, 0] for y in box[:, 1]])
     seen = transform(crop_to_frame, corners)
     size = np.array([frame.width, frame.height])

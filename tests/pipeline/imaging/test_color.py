@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -144,6 +145,54 @@ def test_nothing_outside_the_mask_changes_even_after_decoding_to_rgb(kind: Kind,
     assert not luma_changed[~inside].any()
     before_rgb, after_rgb = frame_to_rgb_reference(frame), frame_to_rgb_reference(after)
     np.testing.assert_array_equal(before_rgb[~inside], after_rgb[~inside])
+
+
+def plainly_added(
+    frame: Frame, difference: NDArray[np.float32], mask: NDArray[np.float32]
+) -> list[NDArray[np.int64]]:
+    """Return the planes plus a difference over the whole frame, sample by sample in float64,
+    without regard to which chroma samples may change."""
+    span = 1 << (frame.encoding.bits - 8)
+    luma_span, chroma_span = (219 * span, 224 * span)
+    if frame.encoding.full_range:
+        luma_span = chroma_span = (1 << frame.encoding.bits) - 1
+    sx, sy = subsampling(frame)
+    kr, kb = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114)}[frame.encoding.matrix]
+    red, green, blue = np.moveaxis(np.where(mask[..., None] > 0, difference, 0), 2, 0).astype(float)
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    wanted = [luma * luma_span]
+    for colour, k in ((blue, kb), (red, kr)):
+        whole = (colour - luma) / (2 * (1 - k)) * chroma_span
+        height, width = whole.shape
+        wanted.append(whole.reshape(height // sy, sy, width // sx, sx).mean(axis=(1, 3)))
+    lows = (16 * span, 16 * span, 16 * span) if not frame.encoding.full_range else (0, 0, 0)
+    highs = (235 * span, 240 * span, 240 * span)
+    if frame.encoding.full_range:
+        highs = ((1 << frame.encoding.bits) - 1,) * 3
+    out = []
+    for plane, change, low, high in zip(frame.planes, wanted, lows, highs, strict=True):
+        after = np.rint(plane + change)
+        held = np.clip(after, np.minimum(plane, low), np.maximum(plane, high))
+        out.append(held.astype(np.int64))
+    return out
+
+
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[1], KINDS[5]], ids=lambda k: k.name)
+def test_samples_are_the_plain_sums_rounded(kind: Kind) -> None:
+    generator = np.random.default_rng(8)
+    frame = noise_frame(kind, (64, 48))
+    mask = cv2.GaussianBlur(blob((48, 64), generator), (0, 0), 3)
+    difference = cv2.GaussianBlur(
+        generator.normal(0, 0.8, (48, 64, 3)).astype(np.float32), (0, 0), 2
+    )
+    after = add_rgb_difference(frame, (0, 0, 64, 48), difference, mask)
+    expected = plainly_added(frame, difference, mask)
+    for before, plane, plain in zip(frame.planes, after.planes, expected, strict=True):
+        changed = plane != before
+        assert changed.mean() > 0.1
+        # A sum that lies on a half to the last bit may be rounded either way.
+        assert np.abs(plane.astype(int) - plain)[changed].max() <= 1
+        assert (plane != plain)[changed].mean() < 1e-3
 
 
 @pytest.mark.parametrize("kind", KINDS[:5], ids=lambda k: k.name)
