@@ -129,3 +129,16 @@ def test_files_and_functions_stay_small_enough_to_read(path: Path) -> None:
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno + 1 <= 60, f"{node.name} in {_name(path)}"
+
+
+def test_the_map_in_contributing_names_every_file_and_folder_and_no_other() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    words = set(text.split("## Where things are")[1].split("```")[1].split())
+    there = {
+        path.name + "/" * path.is_dir()
+        for folder in ("pipeline", "models")
+        for path in (ROOT / folder).iterdir()
+        if path.name[0] != "_" and (path.is_dir() or path.suffix == ".py")
+    }
+    assert there <= words
+    assert {word for word in words if word.endswith(".py")} <= there
