@@ -99,6 +99,11 @@ class StylePack:
         return self._generator.layers
 
     @property
+    def width(self) -> int:
+        """Numbers D of a W+ row."""
+        return self._generator.style_dim
+
+    @property
     def encoder_size(self) -> int:
         """Side E of the encoder's input, px."""
         return self._inverter.size

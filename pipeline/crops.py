@@ -16,7 +16,7 @@ from .editors import Pack
 from .progress import Progress
 from .stages.align import Chunk, CropRule, align
 from .stages.edit import ShotCodes
-from .stages.encode import SampledCodes, encode, hold, sample_key, sampled
+from .stages.encode import SampledCodes, encode, fits, hold, sample_key, sampled
 from .types import FaceTrack, Frame
 from .video.decode import VideoReader
 from .video.probe import Source
@@ -65,7 +65,9 @@ def encode_tracks(
     settings = {**pack.settings, "version": str(pack.model.codes.version)}
     owner = "/".join((pack.name, *(f"{k}={v}" for k, v in sorted(settings.items()))))
     keys = {t: f"{owner}:{sample_key(track, pack.hashes)}" for t, track in chosen.items()}
-    known = {t: analysis.codes[t][k] for t, k in keys.items() if k in analysis.codes.get(t, {})}
+    stored_codes = {t: analysis.codes.get(t, {}).get(key) for t, key in keys.items()}
+    # Codes of other sizes than the pack's were tampered with; they are made anew.
+    known = {t: c for t, c in stored_codes.items() if c is not None and fits(c, pack.model.codes)}
     missing = tuple(track for t, track in chosen.items() if t not in known)
     if missing:
         found = _encode_missing(source, missing, pack, crops, progress, len(times))

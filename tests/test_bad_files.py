@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import models.weights
 from pipeline import analysis
+from pipeline.cli import main
 from pipeline.errors import AnalysisError
 
 
@@ -106,6 +109,20 @@ def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk) -> No
         desk.analysis.write_text(json.dumps(trial))
         with contextlib.suppress(AnalysisError):
             analysis.load(desk.analysis)
+
+
+def test_stored_codes_of_another_size_than_the_packs_are_made_anew(desk) -> None:
+    whole = json.loads(desk.analysis.read_text())
+    (codes,) = whole["codes"]["0"].values()
+    short = base64.b64encode(np.zeros(7, "<f4").tobytes()).decode()
+    document = json.loads(desk.analysis.read_text())
+    for stored in document["codes"]["0"].values():
+        stored |= {"w": short, "w_shape": [1, 7]}
+    desk.analysis.write_text(json.dumps(document))
+    out = ["-o", str(desk.folder / "out.mp4"), "--analysis", str(desk.analysis), "--quiet"]
+    assert main(["edit", str(desk.clip), "--attr", "smile", *out]) == 0
+    (mended,) = json.loads(desk.analysis.read_text())["codes"]["0"].values()
+    assert mended == codes
 
 
 def _places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

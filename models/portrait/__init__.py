@@ -3,7 +3,7 @@ pixels."""
 
 from __future__ import annotations
 
-from .departure import Departures
+from .departure import LOOK_LENGTH, Departures
 from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
 from .state import STATE_NAMES, settled_states
@@ -11,6 +11,7 @@ from .state import STATE_NAMES, settled_states
 __all__ = [
     "CROP_SIDE",
     "DEFAULT_FILE",
+    "LOOK_LENGTH",
     "STATE_NAMES",
     "Departures",
     "PortraitModel",

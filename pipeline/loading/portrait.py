@@ -47,9 +47,14 @@ class PortraitLatentModel:
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
         self.crop_side: float | None = crop_side
-        self.codes = CodeRule(samples_hz=32.0)  # lips part within a frame of 1/25 or 1/30 s
+        portrait = models("portrait")
+        self.codes = CodeRule(
+            samples_hz=32.0,  # lips part within a frame of 1/25 or 1/30 s
+            shape=(1, network.dimensions + portrait.LOOK_LENGTH),
+            states=len(portrait.STATE_NAMES),
+        )
         self._network = network
-        self._departures: Departures = models("portrait").Departures(network)
+        self._departures: Departures = portrait.Departures(network)
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""

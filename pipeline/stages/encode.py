@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..editors._base import LatentModel
+from ..editors._base import CodeRule, LatentModel
 from ..errors import WeightsError
 from ..imaging import temporal
 from ..types import AlignedBatch, Codes, FaceTrack
@@ -154,6 +154,18 @@ def _gathered(samples: list[_Sample], moving_layers: int) -> SampledCodes:
         frames=np.array([sample.frame for sample in samples], np.int64),
         state=np.stack([sample.state for sample in samples]),
         moving=(moving / scale).astype(np.float16).astype(np.float32) * scale,
+    )
+
+
+def fits(codes: SampledCodes, rule: CodeRule) -> bool:
+    """Whether codes have the sizes that a model's codes have."""
+    rows, width = rule.shape or codes.w.shape
+    states = codes.state.shape[1] if rule.states is None else rule.states
+    moving = codes.moving.shape[1:] if rule.moving_layers else (0, width)
+    return (
+        codes.w.shape == (rows, width)
+        and codes.state.shape[1] == states
+        and moving == (rule.moving_layers, width)
     )
 
 

@@ -16,7 +16,7 @@ from pipeline.editors._base import FACE, CodeRule
 from pipeline.errors import WeightsError
 from pipeline.imaging.parsing import Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import SampledCodes, encode, hold, sample_key, sampled
+from pipeline.stages.encode import SampledCodes, encode, fits, hold, sample_key, sampled
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
 
 
@@ -222,3 +222,29 @@ def test_stored_codes_are_known_by_weights_samples_and_landmarks() -> None:
     moved = dataclasses.replace(track, landmarks=track.landmarks + 1)
     others = [(track, {"a": "2"}), (make_track([1.0, 1.0, 1.0]), {"a": "1"}), (moved, {"a": "1"})]
     assert len({key, *(sample_key(t, hashes) for t, hashes in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"w": np.zeros((3, 5), np.float32)},
+        {"w": np.zeros((2, 4), np.float32)},
+        {"state": np.zeros((4, 1), np.float32)},
+        {"moving": np.zeros((4, 1, 5), np.float32)},
+        {"moving": np.zeros((0, 0, 0), np.float32)},
+    ],
+    ids=["rows", "width", "states", "moving layers", "no moving layers"],
+)
+def test_codes_of_other_sizes_than_the_models_do_not_fit_it(wrong: dict[str, np.ndarray]) -> None:
+    rule = CodeRule(moving_layers=2, shape=(2, 5), states=3)
+    codes = SampledCodes(
+        np.zeros((2, 5), np.float32),
+        np.arange(4),
+        np.zeros((4, 3), np.float32),
+        np.zeros((4, 2, 5), np.float32),
+    )
+    assert fits(codes, rule)
+    assert fits(codes, CodeRule(moving_layers=2)), "a model that does not say takes any"
+    assert not fits(dataclasses.replace(codes, **wrong), rule)
+    held = dataclasses.replace(codes, moving=np.zeros((0, 0, 0), np.float32))
+    assert fits(held, dataclasses.replace(rule, moving_layers=0))
