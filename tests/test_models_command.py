@@ -104,6 +104,10 @@ def test_what_was_imported_is_listed_with_what_ships_with_the_program(
         assert rows[: len(before)] == before
         pack, generator = rows[len(before) :]
         assert (pack["name"], pack["use"].split(";")[0]) == ("mine", "pack: 16-px generator")
+        (own,) = desk.store.read_packs().values()
+        assert pack["use"].endswith(f"; generator id {own.generator.id}")
+        assert (pack["sha256"], generator["sha256"]) == ("–", own.generator.sha256[:16])
+        assert pack["size"] == generator["size"]
         assert (generator["licence"], generator["commercial use"]) == ("my own", "yes")
         assert "(in mine)" in generator["use"]
         assert generator["source"] == "imported from g.pt"

@@ -202,6 +202,11 @@ class Store:
         """Return how a `pack.toml` of the store names a weight file."""
         return f"../../weights/{name}.safetensors"
 
+    def bytes_of(self, name: str, pack: PackFile) -> int:
+        """Return the bytes of all files of a pack that are there."""
+        files = [self.packs / name / file for file in pack.files]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
     def remove(self, name: str) -> list[str]:
         """Remove a pack with the weights no other pack uses, or one weight file; return what went.
 
@@ -280,9 +285,14 @@ class Store:
             pack = read_pack_file(folder)
         except PackError as e:
             return Finding(folder.name, "damaged", str(e))
-        lost = [Path(f).stem for f in pack.files if Path(f).stem not in cards]
-        if lost:
+        linked = {self.link_to(name): name for name in map(_stem, pack.files)}
+        lost = [linked[f] for f in pack.files if f in linked and linked[f] not in cards]
+        own = {f: sha256 for f, sha256 in pack.files.items() if f not in linked}
+        if lost := [*lost, *(f for f in own if not (folder / f).is_file())]:
             return Finding(folder.name, "missing", f"its {', '.join(lost)} is not in the store")
+        if broken := [f for f, sha in own.items() if sha and sha256_of(folder / f) != sha]:
+            note = f"{', '.join(broken)}: SHA-256 is not the one in its {FILE_NAME}"
+            return Finding(folder.name, "damaged", note)
         missing = missing_in(pack)
         return Finding(folder.name, "ok", f"lacks {', '.join(missing)}" if missing else "complete")
 
@@ -291,6 +301,10 @@ class Store:
             f"cannot write to the store {self.home}: {error.strerror or error}; free some space, "
             f"or set {HOME_VARIABLE} to a folder that can be written"
         )
+
+
+def _stem(file: str) -> str:
+    return Path(file).stem
 
 
 def missing_in(pack: PackFile) -> list[str]:

@@ -97,7 +97,7 @@ def stored_weights() -> list[Row]:
     """
     store = _store()
     cards, packs = store.cards(damaged_too=False), store.read_packs()
-    rows = [_pack_row(pack, cards) for pack in packs.values()]
+    rows = [_pack_row(pack, store.bytes_of(name, pack)) for name, pack in packs.items()]
     rows += [_card_row(card, packs) for card in cards.values()]
     return rows + [_unread_row(name) for name in _unread(store, cards, packs)]
 
@@ -185,16 +185,17 @@ def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
     }
 
 
-def _pack_row(pack: PackFile, cards: dict[str, Card]) -> Row:
-    size = sum(cards[name].bytes for name in _names(pack) if name in cards)
+def _pack_row(pack: PackFile, size: int) -> Row:
     lacks = models("bringing.store").missing_in(pack)
     return {
         "name": pack.name,
-        "use": f"pack: {_contents(pack)}" + (f"; lacks {' and '.join(lacks)}" if lacks else ""),
+        "use": f"pack: {_contents(pack)}"
+        + (f"; lacks {' and '.join(lacks)}" if lacks else "")
+        + (f"; generator id {pack.generator.id}" if pack.generator.id else ""),
         "licence": pack.licence,
         "commercial use": "yes" if pack.commercial else "no",
         "size": f"{size / 1e6:.1f} MB",
-        "sha256": pack.generator.id,
+        "sha256": "–",  # of several files
         "source": pack.source or "made by `visagist models import`",
     }
 

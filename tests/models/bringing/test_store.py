@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -19,10 +20,12 @@ import torch
 from models.base import WeightsError
 from models.bringing import tensorfile
 from models.bringing.bring import bring
+from models.bringing.packfile import read_pack_file, write_pack_file
 from models.bringing.parts import Facts, Licence, Part
 from models.bringing.store import Store
 from models.cards import Card, card_of
 from tests.models.weight_files import Desk
+from tests.style_pack import write_tiny_pack
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -145,6 +148,26 @@ def test_a_pack_whose_weights_are_gone_is_found(store: Store, tmp_path: Path) ->
     (store.weights / f"{generator.card.name}.toml").unlink()
     states = {f.name: f.state for f in store.verify()}
     assert states == {"one": "missing", f"{generator.card.name}.safetensors": "left over"}
+
+
+def test_a_pack_put_there_by_hand_with_files_of_its_own_is_verified(store: Store) -> None:
+    def found() -> tuple[str, str]:
+        (finding,) = store.verify()
+        assert finding.name == "own"
+        return finding.state, finding.note
+
+    folder = write_tiny_pack(store.packs / "own")
+    assert found() == ("ok", "complete")
+    pack = read_pack_file(folder)
+    generator = dataclasses.replace(pack.generator, sha256="0" * 64)
+    write_pack_file(dataclasses.replace(pack, generator=generator), folder)
+    state, note = found()
+    assert state == "damaged"
+    assert "generator.safetensors: SHA-256" in note
+    (folder / "movers.safetensors").unlink()
+    state, note = found()
+    assert state == "missing"
+    assert "movers.safetensors" in note
 
 
 def test_a_full_disk_is_told_before_anything_is_written(
