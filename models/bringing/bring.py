@@ -72,7 +72,7 @@ def bring(
     brought = _once(brought)
     cards = [b.card for b in brought]
     name = checked_pack_name(pack) if pack else _chosen_pack(brought, store)
-    result, bound_cards = None, dict[str, Card]()
+    existing, result, bound_cards = None, None, dict[str, Card]()
     if name and any(card.has_place for card in cards):
         existing = read_pack_file(store.packs / name) if name in store.pack_names() else None
         result, bound_cards = assembled(name, existing, cards, known)
@@ -84,7 +84,7 @@ def bring(
         elif known.get(item.card.name) != item.card:
             store.rewrite(item.card)
     if result is not None:
-        store.write_pack(result)
+        store.write_pack(result, replaces=existing)
     return Import(tuple(replace(b, part=None) for b in brought), result)
 
 

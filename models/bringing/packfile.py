@@ -63,7 +63,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -210,10 +210,16 @@ def read_pack_file(folder: Path) -> PackFile:
     return _checked(_entry(PackFile, table, str(path)), path)
 
 
-def write_pack_file(pack: PackFile, folder: Path) -> None:
+def write_pack_file(pack: PackFile, folder: Path, check: Callable[[], None] = lambda: None) -> None:
     """Write the `pack.toml` of a folder, beside the old one first and put in place when complete.
 
+    Args:
+        pack: what to write.
+        folder: that exists.
+        check: called while nobody else can write the pack; what it raises stops the writing.
+
     Raises:
+        FileExistsError: somebody else is writing it, or was cut off while doing so.
         OSError: it cannot be written.
     """
     parts: dict[str, Any] = {
@@ -223,10 +229,15 @@ def write_pack_file(pack: PackFile, folder: Path) -> None:
     order = sorted(parts.items(), key=lambda item: isinstance(item[1], dict | list))
     full = {key: value for key, value in order if value is not None}
     beside = folder / (FILE_NAME + ".part")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(toml.dumps({"format": FORMAT, **full}))
-        file.flush()
-        os.fsync(file.fileno())
+    with beside.open("x", encoding="utf-8") as file:  # fails if it is there: nobody else writes now
+        try:
+            check()
+            file.write(toml.dumps({"format": FORMAT, **full}))
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            beside.unlink()
+            raise
     beside.replace(folder / FILE_NAME)
 
 

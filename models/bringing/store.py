@@ -161,16 +161,28 @@ class Store:
                 found[name] = read_pack_file(self.packs / name)
         return found
 
-    def write_pack(self, pack: PackFile) -> None:
-        """Write or replace a pack.
+    def write_pack(self, pack: PackFile, *, replaces: PackFile | None) -> None:
+        """Write a pack, or replace it as it was when read.
 
         Raises:
+            PackError: another import changed it meanwhile, or is writing it.
             WeightsError: it cannot be written.
         """
+        name, folder = pack.name, self.packs / pack.name
+        retry = "run the same import again: what it stored is there already"
+
+        def check() -> None:
+            if self.read_packs().get(name) != replaces:
+                raise PackError(f"another import changed the pack {name!r} meanwhile; {retry}")
+
         try:
-            folder = self.packs / pack.name
             folder.mkdir(parents=True, exist_ok=True)
-            write_pack_file(pack, folder)
+            write_pack_file(pack, folder, check)
+        except FileExistsError as e:
+            raise PackError(
+                f"another import is writing the pack {name!r}, or was cut off ({e.filename} is "
+                f"there; delete it if no other runs); {retry}"
+            ) from e
         except OSError as e:
             raise WeightsError(self._unwritable(e)) from e
 
@@ -231,7 +243,7 @@ class Store:
         own: set[str] = set()
         with contextlib.suppress(PackError):  # a damaged pack goes alone
             own = {Path(file).stem for file in read_pack_file(folder).files}
-        ours = [folder / FILE_NAME, *folder.glob(".*.part")]
+        ours = [folder / FILE_NAME, *folder.glob("*.part")]
         if foreign := sorted(p.name for p in set(folder.iterdir()) - set(ours)):
             raise WeightsError(
                 f"{folder} holds {', '.join(foreign[:3])}, which no import put there; delete the "

@@ -17,7 +17,7 @@ import pytest
 import safetensors
 import torch
 
-from models.base import WeightsError
+from models.base import PackError, WeightsError
 from models.bringing import tensorfile
 from models.bringing.bring import bring
 from models.bringing.packfile import read_pack_file, write_pack_file
@@ -168,6 +168,39 @@ def test_a_pack_put_there_by_hand_with_files_of_its_own_is_verified(store: Store
     state, note = found()
     assert state == "missing"
     assert "movers.safetensors" in note
+
+
+def test_of_two_imports_into_one_pack_at_the_same_time_none_is_lost(
+    store: Store, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path, store)
+    desk.bring(desk.generator(), pack="one")
+
+    class Slow(Store):
+        """While it looks for space, another import runs from beginning to end."""
+
+        def check_space(self, needed: int) -> None:
+            desk.bring(desk.transformer(), pack="one")
+
+    direction = desk.direction("age.npy")
+    with pytest.raises(PackError, match=r"changed the pack 'one' meanwhile; run the same import"):
+        bring([direction], Slow(store.home), pack="one")
+    assert [m.attribute for m in store.read_packs()["one"].movers] == ["smile"]
+    assert [f.state for f in store.verify()] == ["ok"] * 4
+    desk.bring(direction, pack="one")
+    assert [m.attribute for m in store.read_packs()["one"].movers] == ["smile", "age"]
+
+
+def test_a_pack_that_is_being_written_is_left_alone(store: Store, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, store)
+    desk.bring(desk.generator(), pack="one")
+    before = store.read_packs()
+    part = store.packs / "one" / "pack.toml.part"
+    part.write_text("another import was here")
+    with pytest.raises(PackError, match=r"is writing the pack 'one', or was cut off .*toml\.part"):
+        desk.bring(desk.transformer(), pack="one")
+    assert store.read_packs() == before
+    assert store.remove("one")[0] == "one", "what is left of an import does not keep a pack alive"
 
 
 def test_a_full_disk_is_told_before_anything_is_written(
