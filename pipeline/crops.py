@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from .editors import Pack
 from .progress import Progress
 from .stages.align import Chunk, CropRule, align
 from .stages.edit import ShotCodes
-from .stages.encode import SampledCodes, encode, fits, hold, sample_key, sampled
+from .stages.encode import SampledCodes, encode, fits, frames_of, hold, sample_key, sampled
 from .types import FaceTrack, Frame
 from .video.decode import VideoReader
 from .video.probe import Source
@@ -60,17 +60,25 @@ def encode_tracks(
 
     Codes the analysis holds already are used; for the others one more pass looks at a few frames.
     """
-    times, rate = analysis.times, pack.model.codes.samples_hz
-    chosen = {t.track_id: sampled(t, times, rate_hz=rate) for t in tracks if t.weights.any()}
-    settings = {**pack.settings, "version": str(pack.model.codes.version)}
+    times, rule = analysis.times, pack.model.codes
+    watched, coded = {}, {}
+    for track in tracks:
+        if track.weights.any():
+            seen = sampled(track, times, rate_hz=rule.states_hz or rule.samples_hz)
+            watched[track.track_id] = seen
+            coded[track.track_id] = sampled(
+                seen, times, rate_hz=rule.samples_hz, most=rule.most_samples
+            )
+    settings = {**pack.settings, "version": str(rule.version)}
     owner = "/".join((pack.name, *(f"{k}={v}" for k, v in sorted(settings.items()))))
-    keys = {t: f"{owner}:{sample_key(track, pack.hashes)}" for t, track in chosen.items()}
+    keys = {t: f"{owner}:{sample_key(track, pack.hashes)}" for t, track in watched.items()}
     stored_codes = {t: analysis.codes.get(t, {}).get(key) for t, key in keys.items()}
     # Codes of other sizes than the pack's were tampered with; they are made anew.
-    known = {t: c for t, c in stored_codes.items() if c is not None and fits(c, pack.model.codes)}
-    missing = tuple(track for t, track in chosen.items() if t not in known)
+    known = {t: c for t, c in stored_codes.items() if c is not None and fits(c, rule)}
+    missing = tuple(track for t, track in watched.items() if t not in known)
     if missing:
-        found = _encode_missing(source, missing, pack, crops, progress, len(times))
+        wanted = {t.track_id: coded[t.track_id] for t in missing}
+        found = _encode_missing(source, missing, wanted, pack, crops, progress, len(times))
         known |= found
         stored = dict(analysis.codes)
         for t, codes in found.items():
@@ -79,26 +87,28 @@ def encode_tracks(
             kept = {k: c for k, c in others if k.partition(":")[0] != owner}
             stored[t] = {**kept, keys[t]: codes}
         analysis = dataclasses.replace(analysis, codes=stored)
-    return {t: hold(chosen[t], codes, times, pack.model) for t, codes in known.items()}, analysis
+    return {t: hold(watched[t], codes, times, pack.model) for t, codes in known.items()}, analysis
 
 
 def _encode_missing(
     source: Source,
-    tracks: tuple[FaceTrack, ...],
+    watched: tuple[FaceTrack, ...],
+    coded: Mapping[int, FaceTrack],
     pack: Pack,
     crops: Crops,
     progress: Progress,
     frame_count: int,
 ) -> dict[int, SampledCodes]:
-    wanted = {int(t.first_frame + row) for t in tracks for row in np.flatnonzero(t.weights)}
+    wanted = {frame for track in watched for frame in frames_of(track)}
     progress.start("encode faces", frame_count)
     with VideoReader(source) as reader, prefetch(reader) as frames:
         picked = (f for f in _watched(frames, progress) if f.index in wanted)
-        chunks = crops.of(tracks, picked)
+        chunks = crops.of(watched, picked)
         found = encode(
             (batch for _, batches, _ in chunks for batch in batches),
             pack.model,
-            lambda batch: crops.halving(pack.model.encode, batch),
+            crops.halving,
+            coded={t: frames_of(track) for t, track in coded.items()},
         )
     progress.finish()
     return found

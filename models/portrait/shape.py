@@ -84,6 +84,14 @@ class ShapeModel(nn.Module):
         residual = landmarks - projected[:, :68]
         return torch.cat([landmarks, projected[:, 68:] + self.spread @ residual], dim=1)
 
+    def mouth_width(self, fit: ShapeFit) -> Tensor:
+        """Return the width of the mouth (N,) seen from the front, head units."""
+        corners = self.mean[[48, 54]] + torch.einsum(
+            "nk,kvc->nvc", fit.coefficients, self.basis[:, [48, 54]]
+        )
+        width: Tensor = (corners[:, 1] - corners[:, 0]).norm(dim=1)
+        return width
+
     def displacement(self, coefficients: Tensor) -> Tensor:
         """Return (N, V, 3) movement of every vertex for a change of `coefficients` (N, K), head
         frame."""

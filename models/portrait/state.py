@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .mouth import inner_gap, own_mouth
+from .shape import ShapeFit, ShapeModel
 from .warp import smoothstep
 
 STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
@@ -30,6 +32,26 @@ _OPEN = (0.03, 0.06)
 _PURSED = (0.50, 0.44)
 """Mouth widths (outer-eye distances) from which lips are relaxed and up to which they are pursed;
 at rest one face in twenty has a mouth narrower than the first."""
+
+
+def expression(
+    shape: ShapeModel, smile_axis: Tensor, images: Tensor, fit: ShapeFit, vertices: Tensor
+) -> Tensor:
+    """Return the first four columns of the state (N, 4): mouth, lip gap, yaw, smile.
+
+    Args:
+        shape: the model the faces were fitted with.
+        smile_axis: (K + 1,) what of a smile each coefficient makes, and a constant.
+        images: (N, 3, S, S) float RGB in [-1, 1], native crops.
+        fit: of the faces in them.
+        vertices: (N, V, 2) px.
+    """
+    gap = inner_gap(vertices, fit.camera)
+    opening = gap[:, 1:4].mean(dim=1)
+    teeth = own_mouth(images, vertices, gap)
+    busy = mouth_is_busy(teeth, opening, shape.mouth_width(fit))
+    smile = fit.coefficients @ smile_axis[:-1] + smile_axis[-1]
+    return torch.stack([busy, opening, fit.angles[:, 0], smile], dim=1)
 
 
 def mouth_is_busy(teeth: Tensor, gap: Tensor, width: Tensor) -> Tensor:

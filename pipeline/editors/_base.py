@@ -65,6 +65,11 @@ class CodeRule:
     samples_hz: float = 10.0
     """Frames encoded per second of a track (mouths open and close in a fifth of a second);
     infinity: every frame."""
+    most_samples: int | None = None
+    """Frames encoded of one track at most, spread evenly: a median needs no more of a long shot."""
+    states_hz: float | None = None
+    """Frames per second whose state is observed, for a model whose codes are held and whose states
+    change faster than they need be encoded; None: states come with the codes."""
     moving_layers: int = 0
     """First layers of the code that follow the face through the shot; the others are held at their
     median over the shot: what they draw (texture, colour) would flicker."""
@@ -90,6 +95,11 @@ class LatentModel(Protocol):
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
+        ...
+
+    def observe(self, batch: AlignedBatch) -> Tensor:
+        """Return the states (N, G) of N crops without their codes, NaN in the columns that only
+        `encode` can tell. Asked for where `codes.states_hz` is given."""
         ...
 
     def reconstruct(self, codes: Codes) -> Tensor:

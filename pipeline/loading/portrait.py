@@ -49,9 +49,12 @@ class PortraitLatentModel:
         self.crop_side: float | None = crop_side
         portrait = models("portrait")
         self.codes = CodeRule(
-            samples_hz=32.0,  # lips part within a frame of 1/25 or 1/30 s
+            samples_hz=8.0,
+            most_samples=256,
+            states_hz=32.0,  # lips part within a frame of 1/25 or 1/30 s
             shape=(1, network.dimensions + portrait.LOOK_LENGTH),
             states=len(portrait.STATE_NAMES),
+            version=2,
         )
         self._network = network
         self._departures: Departures = portrait.Departures(network)
@@ -61,6 +64,10 @@ class PortraitLatentModel:
         w, state = self._network.encode(batch.images, batch.landmarks)
         look = self._departures.look(batch.images, batch.landmarks)
         return Codes(w=torch.cat([w, look], dim=1)[:, None], state=state)
+
+    def observe(self, batch: AlignedBatch) -> Tensor:
+        """Return the states of N crops, without their blur."""
+        return self._network.observe(batch.images, batch.landmarks)
 
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return the shape-free faces of N codes, (N, 3, S, S) in [-1, 1]."""

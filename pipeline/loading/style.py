@@ -86,6 +86,10 @@ class StyleLatentModel:
         coarse = F.adaptive_avg_pool2d(beside.permute(0, 3, 1, 2), _PLACES)
         return Codes(w=w, state=coarse.flatten(1))
 
+    def observe(self, batch: AlignedBatch) -> Tensor:
+        """Return the states of N crops; what they hold is found with the codes alone."""
+        return self.encode(batch).state
+
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return what the generator draws, (N, 3, S, S) in [-1, 1]."""
         return self._drawn(codes.w).clamp(-1, 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,10 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..batching import Halving
 from ..editors._base import CodeRule, LatentModel
 from ..errors import WeightsError
 from ..imaging import temporal
-from ..types import AlignedBatch, Codes, FaceTrack
+from ..types import AlignedBatch, FaceTrack
 from .edit import ShotCodes
 
 _COLUMNS = 1024
@@ -64,22 +65,34 @@ def half_scale(values: NDArray[np.float32]) -> float:
     return float(2.0 ** max(0.0, np.ceil(np.log2(max(largest, 1.0) / _HALF_MAX))))
 
 
-def sampled(track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float) -> FaceTrack:
+def sampled(
+    track: FaceTrack, times: NDArray[np.float64], *, rate_hz: float, most: int | None = None
+) -> FaceTrack:
     """Return the track with weight 0 in all frames but those to encode, about `rate_hz` a second.
 
     Args:
         track: one face over a shot.
         times: (frames of the clip,) [s].
         rate_hz: samples per second; infinity keeps every frame.
+        most: samples at most, spread evenly.
     """
-    weights = np.zeros_like(track.weights)
+    rows: list[int] = []
     last = -np.inf
     for row in np.flatnonzero(track.weights > 0):
         t = times[track.first_frame + row]
         if t - last >= 1.0 / rate_hz - 1e-9:
-            weights[row] = track.weights[row]
+            rows.append(int(row))
             last = t
+    if most is not None and len(rows) > most:
+        rows = [rows[k] for k in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    weights = np.zeros_like(track.weights)
+    weights[rows] = track.weights[rows]
     return dataclasses.replace(track, weights=weights)
+
+
+def frames_of(track: FaceTrack) -> frozenset[int]:
+    """Return the frames of the clip in which a track has weight."""
+    return frozenset(int(track.first_frame + row) for row in np.flatnonzero(track.weights))
 
 
 def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
@@ -95,36 +108,79 @@ def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-EncodeCall = Callable[[AlignedBatch], Iterable[tuple[AlignedBatch, Codes]]]
-"""Encodes a batch, perhaps in several parts."""
-
-
 def encode(
-    batches: Iterable[AlignedBatch], model: LatentModel, call: EncodeCall | None = None
+    batches: Iterable[AlignedBatch],
+    model: LatentModel,
+    halving: Halving | None = None,
+    *,
+    coded: Mapping[int, Collection[int]] | None = None,
 ) -> dict[int, SampledCodes]:
     """Return the codes of all crops by track.
 
     Args:
         batches: of any tracks, in any order.
         model: what encodes them.
-        call: encodes one batch; default: the model, all of the batch at once.
+        halving: calls the model; default: as many crops at once as there are.
+        coded: frames of every track that are encoded, at least one; of the others only the state
+            is observed. Default: all are encoded.
 
     Raises:
-        WeightsError: a code is not finite.
+        WeightsError: a code or a state is not finite.
     """
-    call = call or (lambda batch: [(batch, model.encode(batch))])
+    halving = halving or Halving()
     found: dict[int, list[_Sample]] = {}
     for batch in batches:
         with torch.inference_mode():
-            parts = list(call(batch))
-        for part, codes in parts:
-            w, state = codes.w.float().cpu().numpy(), codes.state.float().cpu().numpy()
-            for n, track in enumerate(part.track_id):
-                _check_finite(int(part.frame_index[n]), w[n], state[n])
-                sample = _Sample(int(part.frame_index[n]), w[n], state[n])
-                found.setdefault(int(track), []).append(sample)
+            for sample in _looked_at(batch, model, halving, coded):
+                found.setdefault(sample.track, []).append(sample)
     layers = model.codes.moving_layers
     return {track: _gathered(samples, layers) for track, samples in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What one frame says of one face."""
+
+    track: int
+    frame: int
+    state: NDArray[np.float32]
+    w: NDArray[np.float32] | None
+    """None where only the state was observed."""
+
+
+def _looked_at(
+    batch: AlignedBatch,
+    model: LatentModel,
+    halving: Halving,
+    coded: Mapping[int, Collection[int]] | None,
+) -> Iterator[_Sample]:
+    """Yield what a batch says: codes and states of some of its crops, states of the others."""
+    whole = [coded is None or f in coded[t] for t, f in _faces(batch)]
+    if any(whole):
+        for part, codes in halving(model.encode, _where(whole, batch)):
+            yield from _samples(part, codes.state, codes.w)
+    if not all(whole):
+        for part, state in halving(model.observe, _where([not w for w in whole], batch)):
+            yield from _samples(part, state)
+
+
+def _where(chosen: Sequence[bool], batch: AlignedBatch) -> AlignedBatch:
+    """Return the chosen crops; all of them are not copied."""
+    return batch if all(chosen) else batch.rows([n for n, yes in enumerate(chosen) if yes])
+
+
+def _faces(batch: AlignedBatch) -> list[tuple[int, int]]:
+    """Return the track and the frame of every crop."""
+    return [(int(t), int(f)) for t, f in zip(batch.track_id, batch.frame_index, strict=True)]
+
+
+def _samples(batch: AlignedBatch, states: Tensor, w: Tensor | None = None) -> Iterator[_Sample]:
+    measured = states.float().cpu().numpy()
+    codes = None if w is None else w.float().cpu().numpy()
+    for n, (track, frame) in enumerate(_faces(batch)):
+        code = None if codes is None else codes[n]
+        _check_finite(frame, *(() if code is None else (code, measured[n])))
+        yield _Sample(track, frame, measured[n], code)
 
 
 def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
@@ -137,24 +193,27 @@ def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    frame: int
-    w: NDArray[np.float32]
-    state: NDArray[np.float32]
-
-
 def _gathered(samples: list[_Sample], moving_layers: int) -> SampledCodes:
     samples = sorted(samples, key=lambda sample: sample.frame)
-    w = torch.from_numpy(np.stack([sample.w for sample in samples]))
+    frames = np.array([sample.frame for sample in samples], np.int64)
+    w = torch.from_numpy(np.stack([sample.w for sample in samples if sample.w is not None]))
     moving = w[:, :moving_layers].numpy() if moving_layers else _no_layers()
     scale = np.float32(half_scale(moving))
     return SampledCodes(
         w=w.median(dim=0).values.numpy(),
-        frames=np.array([sample.frame for sample in samples], np.int64),
-        state=np.stack([sample.state for sample in samples]),
+        frames=frames,
+        state=_filled(np.stack([sample.state for sample in samples]), frames),
         moving=(moving / scale).astype(np.float16).astype(np.float32) * scale,
     )
+
+
+def _filled(state: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return states (M, G) whose columns are interpolated over the frames where they are NaN."""
+    columns = [
+        np.interp(frames, frames[known], column[known])
+        for column, known in zip(state.T, np.isfinite(state).T, strict=True)
+    ]
+    return np.stack(columns, axis=1).astype(np.float32) if columns else state
 
 
 def fits(codes: SampledCodes, rule: CodeRule) -> bool:

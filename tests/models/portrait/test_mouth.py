@@ -62,11 +62,10 @@ def painted(colour: tuple[float, float, float]) -> Tensor:
 
 def test_bright_pale_texels_between_parted_lips_are_own_teeth() -> None:
     points = vertices()
-    skin = torch.tensor([-0.55])
     open_lips = torch.full((1, 5), 0.06)
-    assert own_mouth(painted((0.6, 0.5, 0.4)), points, skin, open_lips) > 0.8
-    assert own_mouth(painted((-0.9, -0.95, -0.95)), points, skin, open_lips) < 0.1
-    assert own_mouth(painted((0.6, 0.5, 0.4)), points, skin, torch.zeros(1, 5)) == 0
+    assert own_mouth(painted((0.6, 0.5, 0.4)), points, open_lips) > 0.8
+    assert own_mouth(painted((-0.9, -0.95, -0.95)), points, open_lips) < 0.1
+    assert own_mouth(painted((0.6, 0.5, 0.4)), points, torch.zeros(1, 5)) == 0
 
 
 def test_lip_vertices_face_each_other() -> None:

@@ -43,6 +43,15 @@ def test_equal_codes_return_the_input_bit_for_bit(model: PortraitModel) -> None:
     assert not masks.any()
 
 
+def test_observed_states_are_those_of_an_encode_but_for_the_blur(model: PortraitModel) -> None:
+    images, landmarks = crops(model, 3)
+    state = model.encode(images, landmarks)[1]
+    observed = model.observe(images, landmarks)
+    assert torch.equal(observed[:, :4], state[:, :4])
+    assert observed[:, 4].isnan().all()
+    assert state.isfinite().all()
+
+
 def test_only_rows_with_another_code_change(model: PortraitModel) -> None:
     images, landmarks = crops(model, 3)
     w, state = model.encode(images, landmarks)

@@ -16,7 +16,7 @@ from pipeline.editors._base import FACE, CodeRule
 from pipeline.errors import WeightsError
 from pipeline.imaging.parsing import Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import SampledCodes, encode, fits, hold, sample_key, sampled
+from pipeline.stages.encode import SampledCodes, encode, fits, frames_of, hold, sample_key, sampled
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
 
 
@@ -31,6 +31,9 @@ class BrightnessModel:
     def encode(self, batch: AlignedBatch) -> Codes:
         w = batch.images.mean((1, 2, 3))[:, None, None]
         return Codes(w=w, state=batch.weights[:, None])
+
+    def observe(self, batch: AlignedBatch) -> Tensor:
+        return self.encode(batch).state
 
     def reconstruct(self, codes: Codes) -> Tensor:
         return codes.w[:, :, :, None].expand(-1, 3, 8, 8)
@@ -120,6 +123,37 @@ def test_a_track_is_sampled_at_a_rate_in_seconds_and_only_where_it_is_usable() -
         assert rows[0] == 2
         assert np.all(np.diff(times[rows]) >= 0.1 - 1e-9)
         assert np.all(np.diff(times[rows]) <= 0.1 + 1 / fps)
+
+
+def test_a_long_track_is_sampled_no_more_often_than_asked_and_from_end_to_end() -> None:
+    track = make_track([1.0] * 100)
+    few = sampled(track, np.arange(103) / 25, rate_hz=np.inf, most=7)
+    rows = np.flatnonzero(few.weights)
+    assert len(rows) == 7
+    assert (rows[0], rows[-1]) == (0, 99)
+    assert np.ptp(np.diff(rows)) <= 1
+    assert frames_of(few) == {int(row) + track.first_frame for row in rows}
+
+
+def test_frames_that_are_only_observed_give_states_and_no_code() -> None:
+    class TwoStates(BrightnessModel):
+        """The second column is the brightness, which only an encode tells."""
+
+        def encode(self, batch: AlignedBatch) -> Codes:
+            codes = super().encode(batch)
+            return Codes(codes.w, torch.cat([codes.state, codes.w[:, 0]], dim=1))
+
+        def observe(self, batch: AlignedBatch) -> Tensor:
+            return torch.cat([batch.weights, batch.weights * torch.nan]).reshape(2, -1).T
+
+    batch = make_batch([3, 4, 5, 6], [0.1, 0.2, 0.3, 0.4])
+    values = torch.tensor([2.0, 50.0, 50.0, 8.0])[:, None, None, None]
+    batch = dataclasses.replace(batch, images=values.expand_as(batch.images))
+    found = encode([batch], TwoStates(), coded={7: {3, 6}})[7]
+    assert found.w.tolist() == [[2.0]], "the lower median of the two that were encoded"
+    assert found.frames.tolist() == [3, 4, 5, 6]
+    np.testing.assert_allclose(found.state[:, 0], [0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(found.state[:, 1], [2.0, 4.0, 6.0, 8.0])
 
 
 def test_the_code_of_a_shot_is_the_median_and_the_state_is_interpolated_in_time() -> None:
