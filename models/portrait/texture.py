@@ -46,15 +46,16 @@ def sample_texture(images: Tensor, field: Tensor, side: int, pixels_per_texel: f
     """
     shrink = max(1, min(int(pixels_per_texel), 8))
     # Only the part that is looked at is averaged, in the blocks of the whole picture.
-    low = ((field.amin(dim=(0, 1, 2)) / shrink).floor().int() - 2).clamp(0, None) * shrink
-    high = (field.amax(dim=(0, 1, 2)).ceil().int() + 2 * shrink + 1).clamp(None, images.shape[-1])
-    low = low.clamp(None, (images.shape[-1] - 1) // shrink * shrink)
-    left, top = low.tolist()
-    right, bottom = high.tolist()
-    images = images[:, :, top : max(bottom, top + 1), left : max(right, left + 1)]
+    blocks = -(-images.shape[-1] // shrink)
+    low = ((field.amin(dim=(0, 1, 2)) / shrink).floor().int() - 2).clamp(0, blocks - 1)
+    high = ((field.amax(dim=(0, 1, 2)) / shrink).ceil().int() + 3).clamp(None, blocks)
+    low, high = low * shrink, torch.maximum(high, low + 1) * shrink
+    (left, top), (right, bottom) = low.tolist(), high.tolist()
+    images = images[:, :, top:bottom, left:right]
     if shrink > 1:
         padding = (0, -images.shape[3] % shrink, 0, -images.shape[2] % shrink)
-        images = F.avg_pool2d(F.pad(images, padding, mode="replicate"), shrink)
+        whole = F.pad(images, padding, mode="replicate") if any(padding) else images
+        images = F.avg_pool2d(whole, shrink)
     points = enlarge(field.permute(0, 3, 1, 2), side).permute(0, 2, 3, 1) - low
     size = points.new_tensor([images.shape[3] * shrink, images.shape[2] * shrink])
     grid = (2 * points + 1) / size - 1

@@ -111,8 +111,8 @@ class LatentModel(Protocol):
         ...
 
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
-        """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots, or
-        None if the model cannot tell."""
+        """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots; None
+        if nothing is, or if the model cannot tell."""
         ...
 
     def render(

@@ -32,8 +32,9 @@ from .masks import outline
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-WORK_EYES_PX = 48.0
-"""Outer eye distance of the small picture the mask is found on [px]."""
+WORK_EYES_PX = 42.0
+"""Outer eye distance of the small picture the mask is found on [px], about: its pixels are means of
+whole blocks."""
 WEAK, STRONG = 3.5, 5.0
 """Deviations [sigmas] from which a pixel may belong to a thing, and from which it starts one."""
 MIN_AREA = 0.015
@@ -50,38 +51,44 @@ LIPS_LOST = 0.6
 """Share of the lips that must have lost their colour before the mouth counts as covered."""
 
 
-def visible_face(images: Tensor, landmarks: Tensor) -> Tensor:
-    """(N, 1, S, S) float32 on the images' device: 1 where the face can be seen, 0 behind things.
+def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
+    """(N, 1, S, S) float32 on the images' device: 1 behind things, 0 where the face can be seen.
 
     Args:
         images: (N, 3, S, S) float32 RGB in [-1, 1].
         landmarks: (N, 68, 2) [crop px].
 
-    Smooth, and 1 outside the outline of the face as far as nothing hides it there.
+    Smooth, and 0 outside the outline of the face as far as nothing hides it there. None if nothing
+    hides any of the faces.
     """
-    side = images.shape[-1]
     points = landmarks.detach().cpu().double().numpy()
     pictures = images.detach().cpu().float().numpy()
-    masks = [_visible(p, q, side) for p, q in zip(pictures, points, strict=True)]
-    return torch.from_numpy(np.stack(masks)[:, None]).to(images.device)
+    found = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
+    if all(one is None for one in found):
+        return None
+    out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
+    for whole, one in zip(out[:, 0], found, strict=True):
+        if one is not None:
+            at, small = one
+            part = whole[at]
+            cv2.resize(small, part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(out).to(images.device)
 
 
-def _visible(picture: Floats, points: NDArray[np.float64], side: int) -> Floats:
-    """(S, S) for one crop (3, S, S)."""
+def _found(
+    picture: Floats, points: NDArray[np.float64]
+) -> tuple[tuple[slice, slice], Floats] | None:
+    """Rows and columns of a crop (3, S, S), and what is hidden there at the working size, if
+    anything is."""
     eyes = float(np.linalg.norm(points[45] - points[36]))
-    scale = min(WORK_EYES_PX / max(eyes, 1.0), 1.0)
-    size = max(round(side * scale), 8)
-    scaled = ((points + 0.5) * (size / side) - 0.5).astype(np.float64)
-    rows, columns = _around_face(scaled, size)
-    planes = [cv2.resize(p, (size, size), interpolation=cv2.INTER_AREA) for p in picture]
-    small = cv2.merge([np.ascontiguousarray(p[rows, columns]) for p in planes])
-    part = _hidden(0.5 * small + 0.5, scaled - (columns.start, rows.start))
-    if not part.any():
-        return np.ones((side, side), np.float32)
-    hidden = np.zeros((size, size), np.float32)
-    hidden[rows, columns] = part
-    large = cv2.resize(hidden, (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(1.0 - np.clip(large, 0.0, 1.0), np.float32)
+    block = max(round(eyes / WORK_EYES_PX), 1)
+    scaled = (points + 0.5) / block - 0.5
+    rows, columns = _around_face(scaled, picture.shape[-1] // block)
+    size = columns.stop - columns.start, rows.stop - rows.start
+    at = tuple(slice(s.start * block, s.stop * block) for s in (rows, columns))
+    planes = [cv2.resize(p[at], size, interpolation=cv2.INTER_AREA) for p in picture]
+    small = _hidden(0.5 * cv2.merge(planes) + 0.5, scaled - (columns.start, rows.start))
+    return ((at[0], at[1]), np.clip(small, 0.0, 1.0)) if small.any() else None
 
 
 def _around_face(points: NDArray[np.float64], size: int) -> tuple[slice, slice]:
@@ -133,7 +140,7 @@ def _dark_spread(darkness: Floats, regions: _Regions, covered: bool) -> float:
     """
     if covered:
         return MIN_DARK_SPREAD
-    deepest = float(np.quantile(darkness[regions.skin], 0.96))
+    deepest = _quantile(darkness[regions.skin], 0.96)
     return max(MIN_DARK_SPREAD, deepest / 1.75)
 
 
@@ -209,54 +216,69 @@ def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]
     smooth = np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.8), 0.0, 1.0)
     red, green, blue = cv2.split(np.asarray(cv2.log(smooth + np.float32(0.04))))
     luma = np.float32(0.3) * red + np.float32(0.5) * green + np.float32(0.2) * blue
-    chroma = cv2.merge([red - green, blue - green])
+    chroma = [red - green, blue - green]
     at = regions.skin
-    line, spread = _fit_skin(luma[at].astype(np.float64), chroma[at].astype(np.float64))
-    if line[0, 0] + line[1, 0] * float(np.median(luma[at])) < LEAST_WARMTH:
+    skin = luma[at].astype(np.float64)
+    line, spread = _fit_skin(skin, np.stack([c[at] for c in chroma]).astype(np.float64))
+    middle = _median(skin)
+    if line[0, 0] + line[1, 0] * middle < LEAST_WARMTH:
         # What was learnt is no skin: something grey or green covers most of it, or the light is
         # odd.
         nothing = np.zeros(luma.shape, np.float32)
         return nothing, nothing, nothing.copy()
-    low, high = np.quantile(luma[at], [0.02, 0.98])
+    low, high = np.float32(_quantile(skin, 0.02)), np.float32(_quantile(skin, 0.98))
     # The line holds where skin was seen; beyond, colour is judged by its ends.
     within = np.clip(luma, low, high)
-    off = [c - (a + b * within) for c, a, b in zip(cv2.split(chroma), *line, strict=True)]
+    lines = line.astype(np.float32)
+    off = [c - (a + b * within) for c, a, b in zip(chroma, *lines, strict=True)]
     # An 8-bit step or a grain of noise weighs more in a dark pixel: d log(v + e) = dv / (v + e).
     dark = np.square(0.012 / (cv2.transform(smooth, np.full((1, 3), 1 / 3)) + 0.04))
-    shares = [np.square(o) / (s * s + dark) for o, s in zip(off, spread, strict=True)]
-    colour = np.sqrt(shares[0] + shares[1])
-    darkness = np.maximum(np.median(luma[at]) - luma, 0.0)
-    return colour.astype(np.float32), off[0].astype(np.float32), darkness.astype(np.float32)
+    widths = np.square(spread).astype(np.float32)
+    shares = [np.square(o) / (w + dark) for o, w in zip(off, widths, strict=True)]
+    darkness = np.maximum(np.float32(middle) - luma, np.float32(0.0))
+    return np.sqrt(shares[0] + shares[1]), off[0], darkness
 
 
 def _fit_skin(
     luma: NDArray[np.float64], chroma: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(2, 2) intercept and slope of both chromas over luma, and their spread (2,).
+    """(2, 2) intercept and slope of both chromas (2, P) over luma (P,), and their spread (2,).
 
     Least trimmed squares by concentration steps (Rousseeuw & Van Driessen, 2006): the
     best-fitting two thirds count. Started from the medians, so a thing over less than half the
     skin does not take over.
     """
-    weights = np.ones(len(luma), bool)
-    line = np.stack([np.median(chroma, axis=0), np.zeros(2)])
-    centre = np.median(luma)
+    chosen = np.ones(len(luma), bool)
+    intercept, slope = np.array([_median(c) for c in chroma]), np.zeros(2)
+    centre = _median(luma)
     # The largest of the best-fitting two thirds.
     last = int(0.67 * (len(luma) - 1))
     for _ in range(8):
-        off = np.square(chroma - (line[0] + luma[:, None] * line[1])).sum(axis=1)
-        chosen = off <= np.partition(off, last)[last]
-        if np.array_equal(chosen, weights):
+        off = chroma - (intercept[:, None] + slope[:, None] * luma)
+        squares = np.einsum("cp,cp->p", off, off)
+        nearest = squares <= np.partition(squares, last)[last]
+        if np.array_equal(chosen, nearest):
             break  # the same pixels give the same line for ever
-        weights = chosen
-        x, y = luma[weights] - centre, chroma[weights]
+        chosen = nearest
+        x, y = luma[chosen] - centre, chroma[:, chosen]
+        mean = y.mean(1)
         # Ridge towards no slope: evenly lit skin says nothing about how shade would colour it.
-        slope = (x @ (y - y.mean(0))) / (x @ x + 0.02 * len(x))
+        slope = ((y - mean[:, None]) @ x) / (x @ x + 0.02 * len(x))
         slope = np.clip(slope, -0.35, 0.35)
-        line = np.stack([y.mean(0) - slope * (x.mean() + centre), slope])
-    off = chroma[weights] - (line[0] + luma[weights, None] * line[1])
+        intercept = mean - slope * (x.mean() + centre)
+    off = chroma[:, chosen] - (intercept[:, None] + slope[:, None] * luma[chosen])
     # The trimmed part understates the spread by about a half for a normal law.
-    return line, np.maximum(1.8 * off.std(0), 0.035)
+    return np.stack([intercept, slope]), np.maximum(1.8 * off.std(1), 0.035)
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    return _quantile(values, 0.5)
+
+
+def _quantile(values: NDArray[np.floating], share: float) -> float:
+    """The value below which about a share of them lie: numpy's own takes ten times as long."""
+    at = round(share * (len(values) - 1))
+    return float(np.partition(values, at)[at])
 
 
 def _things(deviation: Floats, face: Flags, eyes: float) -> Flags:

@@ -87,7 +87,7 @@ class PortraitLatentModel:
         images, masks = self._network.render(batch.images, batch.landmarks, old, new, before.state)
         return EditedBatch(batch, images, masks)
 
-    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor:
+    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         """Return what is in front of the faces, told by how they look for most of the shot."""
         usual = self.split(codes.w)[1]
         return self._departures.hidden(batch.images, batch.landmarks, usual)

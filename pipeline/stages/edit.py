@@ -9,7 +9,7 @@ yaw) and how much of the edit a frame takes (`weights`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel
-from ..imaging.occlusion import visible_face
+from ..imaging.occlusion import hidden_by_colour
 from ..imaging.parsing import Region
 from ..progress import Stopwatch
 from ..types import AlignedBatch, Codes, EditedBatch
@@ -100,30 +100,34 @@ class EditChain:
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
         """Return the edited crops; strength 0 or weight 0 leaves a crop exactly as it was."""
-        edited = EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
+        edited: EditedBatch | None = None
         for step in self._steps:
-            source = dataclasses.replace(batch, images=edited.images)
-            step_result = (
+            source = batch if edited is None else dataclasses.replace(batch, images=edited.images)
+            done = (
                 self._latent(source, step)
                 if isinstance(step, LatentStep)
                 else step.editor.apply(source, step.attribute, step.strength * source.weights)
             )
-            edited = EditedBatch(
-                batch, step_result.images, torch.maximum(edited.masks, step_result.masks)
-            )
+            masks = done.masks if edited is None else torch.maximum(edited.masks, done.masks)
+            edited = EditedBatch(batch, done.images, masks)
+        if edited is None:
+            return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
         if self._occlusion and not self._touches_hair and edited.masks.any():
             with self.clock.time("edit / occlusion"):
-                seen = self._seen(batch)
-            edited = dataclasses.replace(edited, masks=edited.masks * seen)
+                for hidden in self._hidden(batch):
+                    edited = dataclasses.replace(edited, masks=edited.masks * (1 - hidden))
         return edited
 
-    def _seen(self, batch: AlignedBatch) -> Tensor:
-        """Return how much of the faces can be seen (N, 1, S, S) 0–1."""
-        seen = visible_face(batch.images, batch.landmarks)
+    def _hidden(self, batch: AlignedBatch) -> Iterator[Tensor]:
+        """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is."""
+        by_colour = hidden_by_colour(batch.images, batch.landmarks)
+        if by_colour is not None:
+            yield by_colour
         if self._model is None or not {int(t) for t in batch.track_id} <= self._codes.keys():
-            return seen
-        hidden = self._model.hidden(batch, self._codes_of(batch))
-        return seen if hidden is None else seen * (1 - hidden)
+            return
+        by_shot = self._model.hidden(batch, self._codes_of(batch))
+        if by_shot is not None:
+            yield by_shot
 
     @property
     def _touches_hair(self) -> bool:

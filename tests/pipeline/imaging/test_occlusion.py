@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.imaging.masks import face_mask
-from pipeline.imaging.occlusion import visible_face
+from pipeline.imaging.occlusion import hidden_by_colour
 from tests.pipeline.faces import drawn_face
 
 SIDE, EYES = 256, 80.0
@@ -37,7 +37,8 @@ def painted(skin: tuple[int, int, int] = (205, 160, 140), light: float = 0.0) ->
 
 def visible(picture: np.ndarray, points: np.ndarray = FACE) -> np.ndarray:
     image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
-    return visible_face(image, torch.from_numpy(points[None].astype(np.float32)))[0, 0].numpy()
+    hidden = hidden_by_colour(image, torch.from_numpy(points[None].astype(np.float32)))
+    return np.ones(picture.shape[:2]) if hidden is None else 1 - hidden[0, 0].numpy()
 
 
 @pytest.mark.parametrize(
