@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,13 +15,23 @@ from .analysis import Analysis
 from .batching import Halving
 from .editors import Pack
 from .progress import Progress
-from .stages.align import Chunk, CropRule, align
+from .stages.align import Chunk, CropRule, align, place
 from .stages.edit import ShotCodes
-from .stages.encode import SampledCodes, encode, fits, frames_of, hold, sample_key, sampled
+from .stages.encode import (
+    FaceSample,
+    SampledCodes,
+    fits,
+    frames_of,
+    gather,
+    hold,
+    look_at,
+    sample_key,
+    sampled,
+)
 from .types import FaceTrack, Frame
 from .video.decode import VideoReader
 from .video.probe import Source
-from .video.threads import prefetch
+from .video.threads import in_order, prefetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +46,21 @@ class Crops:
     """(frames of the clip,) [s]."""
     halving: Halving = field(default_factory=Halving)
 
-    def of(self, tracks: tuple[FaceTrack, ...], frames: Iterable[Frame]) -> Iterator[Chunk]:
-        """Yield every frame once, in order, with the crops of its faces on the device."""
-        for chunk, batches, skipped in align(
-            frames,
-            tracks,
-            self.rule,
-            times=self.times,
-            pixel_aspect=self.pixel_aspect,
-            batch_size=self.batch_size,
-        ):
-            yield chunk, [batch.to(self.device) for batch in batches], skipped
+    def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+        """Yield the frames in order, `batch_size` at a time."""
+        remaining = iter(frames)
+        while chunk := list(islice(remaining, self.batch_size)):
+            yield chunk
+
+    def cutter(self, tracks: Iterable[FaceTrack]) -> Callable[[list[Frame]], Chunk]:
+        """Return what cuts the faces of some frames out, onto the device; for any thread."""
+        placed = place(tracks, self.rule, times=self.times, pixel_aspect=self.pixel_aspect)
+
+        def cut(frames: list[Frame]) -> Chunk:
+            chunk, batches, skipped = align(frames, placed)
+            return chunk, [batch.to(self.device) for batch in batches], skipped
+
+        return cut
 
 
 def encode_tracks(
@@ -101,15 +116,21 @@ def _encode_missing(
 ) -> dict[int, SampledCodes]:
     wanted = {frame for track in watched for frame in frames_of(track)}
     progress.start("encode faces", frame_count)
-    with VideoReader(source) as reader, prefetch(reader) as frames:
-        picked = (f for f in _watched(frames, progress) if f.index in wanted)
-        chunks = crops.of(watched, picked)
-        found = encode(
-            (batch for _, batches, _ in chunks for batch in batches),
-            pack.model,
-            crops.halving,
-            coded={t: frames_of(track) for t, track in coded.items()},
-        )
+    cut = crops.cutter(watched)
+    chosen = {t: frames_of(track) for t, track in coded.items()}
+
+    def seen(frames: list[Frame]) -> list[FaceSample]:
+        _, batches, _ = cut(frames)
+        return [s for b in batches for s in look_at(b, pack.model, crops.halving, coded=chosen)]
+
+    with (
+        VideoReader(source) as reader,
+        prefetch(reader) as frames,
+        in_order(
+            seen, crops.chunks(f for f in _watched(frames, progress) if f.index in wanted)
+        ) as parts,
+    ):
+        found = gather((sample for part in parts for sample in part), pack.model)
     progress.finish()
     return found
 

@@ -27,13 +27,13 @@ from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch
 from .reference import describe_person
 from .report import Report, open_report
-from .stages.align import Chunk, rule_of
+from .stages.align import rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
 from .targets import check_target
-from .types import AlignedBatch, EditedBatch, EditResult, FaceOutcome, FaceTrack, Frame
+from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.count import check_frame
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
@@ -41,16 +41,10 @@ from .video.fingerprint import fingerprint
 from .video.plan import OutputPlan
 from .video.preflight import preflight_output
 from .video.probe import Source, probe
-from .video.threads import BackgroundWriter, prefetch
+from .video.threads import BackgroundWriter, in_order, prefetch
 
 _NO_VIDEO_TARGETS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Endings that can be read as a clip but not be written as one."""
-
-_AHEAD = 2
-"""Chunks of frames that wait between two steps of the render pass."""
-
-_EditedChunk = tuple[list[Frame], list[EditedBatch], dict[int, list[FaceOutcome]]]
-"""Some consecutive frames, their edited crops, and the faces that were skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,36 +318,31 @@ def render(
 ) -> Generator[EditResult, None, None]:
     """Yield every frame once, in order, edited or as it came.
 
-    Cutting out, editing and blending overlap on three threads; only one of them uses the device's
-    networks. Close the iterator if it is not used up, so that its threads end.
+    Two threads cut out, edit and blend, so that one's work on the device overlaps the other's on
+    the frames. Close the iterator if it is not used up, so that its threads end.
     """
-    chain = plan.chain
+    cut, chain, method = plan.crops.cutter(plan.tracks), plan.chain, plan.options.blend
     chain.clock = clock
-    aligned = clock.timed("decode + align", plan.crops.of(plan.tracks, frames))
-    with (
-        prefetch(aligned, depth=_AHEAD) as chunks,
-        prefetch(_edited(chunks, plan.crops, chain, clock), depth=_AHEAD) as edits,
-    ):
-        for chunk, edited, skipped in edits:
-            with clock.time("blend"):
-                method = plan.options.blend
-                results = blend(chunk, edited, skipped=skipped, method=method, clock=clock)
-            yield from results
 
-
-def _edited(
-    chunks: Iterable[Chunk], crops: Crops, chain: EditChain, clock: Stopwatch
-) -> Iterator[_EditedChunk]:
-    for chunk, batches, skipped in chunks:
+    def rendered(frames: list[Frame]) -> list[EditResult]:
+        with clock.time("align"):
+            chunk, batches, skipped = cut(frames)
         with clock.time("edit"), torch.inference_mode():
-            edited = [e for batch in batches for _, e in crops.halving(chain, batch)]
-        yield chunk, edited, skipped
+            edited = [e for batch in batches for _, e in plan.crops.halving(chain, batch)]
+        with clock.time("blend"):
+            return blend(chunk, edited, skipped=skipped, method=method, clock=clock)
+
+    chunks = clock.timed("wait for decoder", plan.crops.chunks(frames))
+    with in_order(rendered, chunks) as results:
+        for result in results:
+            yield from result
 
 
 def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
     """Yield the crops the render pass would edit."""
-    for _, batches, _ in plan.crops.of(plan.tracks, frames):
-        yield from batches
+    cut = plan.crops.cutter(plan.tracks)
+    for chunk in plan.crops.chunks(frames):
+        yield from cut(chunk)[1]
 
 
 def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:

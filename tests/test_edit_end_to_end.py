@@ -278,7 +278,7 @@ def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
 ) -> None:
     fresh = make_plan(EditRequest(face_clip.path, ("smile",)), Stopwatch(), Silent())
     before = face_clip.analysis.read_bytes()
-    monkeypatch.setattr("pipeline.crops.encode", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr("pipeline.crops.look_at", lambda *_, **__: pytest.fail("encoded again"))
     request = EditRequest(face_clip.path, ("smile",), analysis_path=face_clip.analysis)
     stored = make_plan(request, Stopwatch(), Silent())
     for a, b in zip(

@@ -105,7 +105,7 @@ def test_strength_zero_gives_every_sample_back(face_clip, run, transfer: str) ->
 def test_another_strength_of_an_analyzed_clip_encodes_nothing(
     run, transfer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crops_module, "encode", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(crops_module, "look_at", lambda *_, **__: pytest.fail("encoded again"))
     first, _ = run(transfer, "--attr", "smile=1", name="a")
     second, _ = run(transfer, "--attr", "smile=2", name="b")
     assert (frames_of(first) != frames_of(second)).any()
@@ -119,7 +119,7 @@ def test_codes_of_a_new_pack_are_added_to_an_analysis_that_exists(
     edit = ["edit", str(face_clip.path), "--analysis", str(stored), "--attr", "smile", "--quiet"]
     tiny = [*edit, "--pack", "tiny", "--transfer", "delta"]
     assert main([*tiny, "-o", str(tmp_path / "a.mp4")]) == 0
-    monkeypatch.setattr(crops_module, "encode", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(crops_module, "look_at", lambda *_, **__: pytest.fail("encoded again"))
     assert main([*tiny, "-o", str(tmp_path / "b.mp4")]) == 0
     assert main([*edit, "-o", str(tmp_path / "c.mp4")]) == 0, "the portrait's codes are kept"
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

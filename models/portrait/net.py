@@ -19,6 +19,7 @@ from .edit import Edit, limited_displacement
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame
 from .placing import Placed, Placing
+from .recent import Recent
 from .shape import ShapeFit, ShapeModel
 from .state import expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
@@ -64,7 +65,7 @@ class PortraitModel(nn.Module):
         """Join the parts; the remaining buffers come from a pack."""
         super().__init__()
         self.shape, self.texture, self.layers, self.teeth = shape, texture, layers, teeth
-        self._factors: dict[bytes, Tensor] = {}
+        self._factors: Recent[Tensor] = Recent(_FACTORS_KEPT)
         self._placing = Placing()
         vertices, coefficients = shape.mean.shape[0], shape.sigma.shape[0]
         self.register_buffer("canonical", torch.zeros(vertices, 2))
@@ -279,14 +280,8 @@ class PortraitModel(nn.Module):
     def _factor_of(self, change: Tensor) -> Tensor:
         """Return the log RGB factor (3, LAYER_SIDE, LAYER_SIDE) of one change of code (D,),
         remembered for the next frames."""
-        key = change.cpu().numpy().tobytes()
-        factor = self._factors.pop(key, None)
-        if factor is None or factor.device != change.device:
-            factor = self._decoded_factor(change[None])[0]
-        self._factors[key] = factor
-        if len(self._factors) > _FACTORS_KEPT:
-            del self._factors[next(iter(self._factors))]
-        return factor
+        key = (change.device, change.cpu().numpy().tobytes())
+        return self._factors.get(key, lambda: self._decoded_factor(change[None])[0])
 
     def _decoded_factor(self, change: Tensor) -> Tensor:
         """Return log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D)."""

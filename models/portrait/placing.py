@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from .recent import Recent
 from .shape import ShapeFit, ShapeModel
 
 _KEPT: Final = 64
@@ -20,7 +21,7 @@ class Placing:
 
     def __init__(self) -> None:
         """Begin with nothing remembered."""
-        self._known: dict[bytes, Placed] = {}
+        self._known: Recent[Placed] = Recent(_KEPT)
 
     def __call__(self, shape: ShapeModel, landmarks: Tensor) -> Placed:
         """Return pose and shape of N faces, and all their vertices (N, V, 2) px.
@@ -43,14 +44,8 @@ class Placing:
         )
 
     def _remembered(self, shape: ShapeModel, landmarks: Tensor) -> Placed:
-        key = landmarks.cpu().numpy().tobytes()
-        found = self._known.pop(key, None)
-        if found is None or found[1].device != landmarks.device:
-            found = _placed(shape, landmarks)
-        self._known[key] = found
-        if len(self._known) > _KEPT:
-            del self._known[next(iter(self._known))]
-        return found
+        key = (landmarks.device, landmarks.cpu().numpy().tobytes())
+        return self._known.get(key, lambda: _placed(shape, landmarks))
 
 
 def _placed(shape: ShapeModel, landmarks: Tensor) -> Placed:

@@ -16,7 +16,7 @@ differences back, so that costs the frame nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class Placement:
     """(T, 4, 2) squares that FFHQ would cut out [frame px], if the rule asks for them."""
 
 
-_Placed = tuple[FaceTrack, Placement]
+PlacedTrack = tuple[FaceTrack, Placement]
 
 
 class CropRule(Protocol):
@@ -147,43 +147,39 @@ def _square_pixels(pixel_aspect: float) -> Affine:
     return scaling(pixel_aspect, 1.0) if pixel_aspect > 1.0 else scaling(1.0, 1.0 / pixel_aspect)
 
 
-def align(
-    frames: Iterable[Frame],
-    tracks: Sequence[FaceTrack],
+def place(
+    tracks: Iterable[FaceTrack],
     rule: CropRule,
     *,
     times: NDArray[np.float64] | None = None,
     pixel_aspect: float = 1.0,
-    batch_size: int = 8,
-) -> Iterator[Chunk]:
-    """Every frame once, in order, in chunks of `batch_size`, with the crops of its faces.
+) -> tuple[PlacedTrack, ...]:
+    """Return where the crops of every track lie, for `align`.
 
     Args:
-        frames: in presentation order; any subset of a clip's.
-        tracks: refined; faces of weight 0 are skipped, with the reason.
+        tracks: refined.
         times: (frames of the clip,) [s]; without them 25 frames per second are taken.
         pixel_aspect: width ÷ height of a frame's pixel.
     """
-    placed: list[_Placed] = []
+    placed: list[PlacedTrack] = []
     for track in tracks:
         own = np.arange(len(track)) / 25.0
         if times is not None:
             own = times[track.first_frame : track.end_frame]
         placed.append((track, rule.place(track, pixel_aspect, own)))
-    chunk: list[Frame] = []
-    for frame in frames:
-        chunk.append(frame)
-        if len(chunk) == batch_size:
-            yield _align_chunk(chunk, placed)
-            chunk = []
-    if chunk:
-        yield _align_chunk(chunk, placed)
+    return tuple(placed)
 
 
-def _align_chunk(frames: list[Frame], placed: Sequence[_Placed]) -> Chunk:
+def align(frames: list[Frame], tracks: Sequence[PlacedTrack]) -> Chunk:
+    """Return some frames with the crops of their faces.
+
+    Args:
+        frames: any of the clip, in order.
+        tracks: from `place`; faces of weight 0 are skipped, with the reason.
+    """
     batches: list[AlignedBatch] = []
     skipped: dict[int, list[FaceOutcome]] = {}
-    for track, placement in placed:
+    for track, placement in tracks:
         rows: list[tuple[Frame, int]] = []
         for frame in frames:
             row = frame.index - track.first_frame

@@ -108,60 +108,56 @@ def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def encode(
-    batches: Iterable[AlignedBatch],
-    model: LatentModel,
-    halving: Halving | None = None,
-    *,
-    coded: Mapping[int, Collection[int]] | None = None,
-) -> dict[int, SampledCodes]:
-    """Return the codes of all crops by track.
-
-    Args:
-        batches: of any tracks, in any order.
-        model: what encodes them.
-        halving: calls the model; default: as many crops at once as there are.
-        coded: frames of every track that are encoded, at least one; of the others only the state
-            is observed. Default: all are encoded.
-
-    Raises:
-        WeightsError: a code or a state is not finite.
-    """
-    halving = halving or Halving()
-    found: dict[int, list[_Sample]] = {}
-    for batch in batches:
-        with torch.inference_mode():
-            for sample in _looked_at(batch, model, halving, coded):
-                found.setdefault(sample.track, []).append(sample)
-    layers = model.codes.moving_layers
-    return {track: _gathered(samples, layers) for track, samples in found.items()}
-
-
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class FaceSample:
     """What one frame says of one face."""
 
     track: int
     frame: int
     state: NDArray[np.float32]
+    """(G,)"""
     w: NDArray[np.float32] | None
-    """None where only the state was observed."""
+    """(L, D); None where only the state was observed."""
 
 
-def _looked_at(
+def look_at(
     batch: AlignedBatch,
     model: LatentModel,
     halving: Halving,
-    coded: Mapping[int, Collection[int]] | None,
-) -> Iterator[_Sample]:
-    """Yield what a batch says: codes and states of some of its crops, states of the others."""
+    *,
+    coded: Mapping[int, Collection[int]] | None = None,
+) -> list[FaceSample]:
+    """Return what the crops say, in any order; several threads may look at once.
+
+    Args:
+        batch: of any tracks and frames.
+        model: what encodes them.
+        halving: calls the model.
+        coded: frames of every track that are encoded; of the others only the state is observed.
+            Default: all are encoded.
+
+    Raises:
+        WeightsError: a code or its state is not finite.
+    """
     whole = [coded is None or f in coded[t] for t, f in _faces(batch)]
-    if any(whole):
-        for part, codes in halving(model.encode, _where(whole, batch)):
-            yield from _samples(part, codes.state, codes.w)
-    if not all(whole):
-        for part, state in halving(model.observe, _where([not w for w in whole], batch)):
-            yield from _samples(part, state)
+    found: list[FaceSample] = []
+    with torch.inference_mode():
+        if any(whole):
+            for part, codes in halving(model.encode, _where(whole, batch)):
+                found += _samples(part, codes.state, codes.w)
+        if not all(whole):
+            for part, state in halving(model.observe, _where([not w for w in whole], batch)):
+                found += _samples(part, state)
+    return found
+
+
+def gather(samples: Iterable[FaceSample], model: LatentModel) -> dict[int, SampledCodes]:
+    """Return the codes of every track from samples in any order, at least one of each encoded."""
+    by_track: dict[int, list[FaceSample]] = {}
+    for sample in samples:
+        by_track.setdefault(sample.track, []).append(sample)
+    layers = model.codes.moving_layers
+    return {track: _gathered(found, layers) for track, found in by_track.items()}
 
 
 def _where(chosen: Sequence[bool], batch: AlignedBatch) -> AlignedBatch:
@@ -174,13 +170,13 @@ def _faces(batch: AlignedBatch) -> list[tuple[int, int]]:
     return [(int(t), int(f)) for t, f in zip(batch.track_id, batch.frame_index, strict=True)]
 
 
-def _samples(batch: AlignedBatch, states: Tensor, w: Tensor | None = None) -> Iterator[_Sample]:
+def _samples(batch: AlignedBatch, states: Tensor, w: Tensor | None = None) -> Iterator[FaceSample]:
     measured = states.float().cpu().numpy()
     codes = None if w is None else w.float().cpu().numpy()
     for n, (track, frame) in enumerate(_faces(batch)):
         code = None if codes is None else codes[n]
         _check_finite(frame, *(() if code is None else (code, measured[n])))
-        yield _Sample(track, frame, measured[n], code)
+        yield FaceSample(track, frame, measured[n], code)
 
 
 def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
@@ -193,7 +189,7 @@ def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
         )
 
 
-def _gathered(samples: list[_Sample], moving_layers: int) -> SampledCodes:
+def _gathered(samples: list[FaceSample], moving_layers: int) -> SampledCodes:
     samples = sorted(samples, key=lambda sample: sample.frame)
     frames = np.array([sample.frame for sample in samples], np.int64)
     w = torch.from_numpy(np.stack([sample.w for sample in samples if sample.w is not None]))

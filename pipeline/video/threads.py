@@ -1,4 +1,4 @@
-"""Decoding and encoding on their own threads, with bounded queues and nothing left behind.
+"""Work on threads of its own, with bounded queues, in order, and nothing left behind.
 
 Order and values are those of the plain loop; only the waiting overlaps. An error travels to the
 thread that uses the frames and is raised there, once, in its place.
@@ -7,7 +7,9 @@ thread that uses the frames and is raised there, once, in its place.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from types import TracebackType
@@ -16,6 +18,7 @@ from typing import Protocol, TypeVar
 from ..types import Frame
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _POLL_S = 0.05
 """How often a waiting thread looks whether it should stop [s]."""
@@ -63,6 +66,34 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def in_order(
+    work: Callable[[T], U], items: Iterable[T], *, workers: int = 2
+) -> Iterator[Iterator[U]]:
+    """Give an iterator over `work(item)` in the order of the items, made on `workers` threads.
+
+    Items are taken on the consumer's thread, `workers` more than are being worked on. Leaving the
+    `with` block, by whatever way, waits for what is being worked on and drops the rest.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="visagist-worker")
+    try:
+        yield _results(pool, work, items, 2 * workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _results(
+    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: int
+) -> Iterator[U]:
+    begun: deque[Future[U]] = deque()
+    for item in items:
+        begun.append(pool.submit(work, item))
+        if len(begun) == most:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 class BackgroundWriter:

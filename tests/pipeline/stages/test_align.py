@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.crops import Crops
 from pipeline.imaging import geometry as g
 from pipeline.imaging.color import frame_to_rgb_planes
 from pipeline.stages.align import (
@@ -14,6 +15,7 @@ from pipeline.stages.align import (
     NativeCrop,
     align,
     cut,
+    place,
     rule_of,
 )
 from pipeline.types import AlignedBatch, FaceState, FaceTrack, Frame
@@ -41,8 +43,8 @@ def moving(count: int = 5, eyes: float = 40) -> np.ndarray:
 
 
 def only_batch(track: FaceTrack, rule: CropRule, **more: float) -> AlignedBatch:
-    (chunk,) = align(frames(), [track], rule, **more)  # type: ignore[arg-type]
-    (batch,) = chunk[1]
+    placed = place([track], rule, **more)  # type: ignore[arg-type]
+    (batch,) = align(frames(), placed)[1]
     return batch
 
 
@@ -137,7 +139,8 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch_size() -> None:
     track = track_of(moving(3), first=1)
     whole = None
     for size in (1, 2, 8):
-        chunks = list(align(iter(frames()), [track], NativeCrop(), batch_size=size))
+        crops = Crops(1.0, NativeCrop(), size, torch.device("cpu"), np.arange(5) / 25)
+        chunks = list(map(crops.cutter([track]), crops.chunks(iter(frames()))))
         assert [f.index for chunk in chunks for f in chunk[0]] == [0, 1, 2, 3, 4]
         images = torch.cat([b.images for chunk in chunks for b in chunk[1]])
         index = np.concatenate([b.frame_index for chunk in chunks for b in chunk[1]])
@@ -146,20 +149,20 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch_size() -> None:
         assert torch.equal(images, whole)
 
 
-def test_align_is_lazy() -> None:
+def test_frames_are_taken_only_as_chunks_are_asked_for() -> None:
     def endless():  # type: ignore[no-untyped-def]
         i = 0
         while True:
             yield rgb_frame(i, PICTURE)
             i += 1
 
-    chunks = align(endless(), [track_of(moving())], NativeCrop(), batch_size=2)
-    assert [f.index for f in next(chunks)[0]] == [0, 1]
+    crops = Crops(1.0, NativeCrop(), 2, torch.device("cpu"), np.arange(5) / 25)
+    assert [f.index for f in next(crops.chunks(endless()))] == [0, 1]
 
 
 def test_skipped_faces_are_named_with_the_reason() -> None:
     track = track_of(moving(), np.array([1, 0, -1, 1, 1]))
-    ((_, (batch,), skipped),) = align(frames(), [track], NativeCrop())
+    _, (batch,), skipped = align(frames(), place([track], NativeCrop()))
     assert batch.frame_index.tolist() == [0, 3, 4]
     assert skipped[1][0].reason.startswith("face turned away")
     assert skipped[2][0].reason == "face not seen well enough"

@@ -12,11 +12,21 @@ import torch
 from torch import Tensor
 
 from pipeline.analysis import Analysis, load, save
-from pipeline.editors._base import FACE, CodeRule
+from pipeline.batching import Halving
+from pipeline.editors._base import FACE, CodeRule, LatentModel
 from pipeline.errors import WeightsError
 from pipeline.imaging.parsing import Region
 from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import SampledCodes, encode, fits, frames_of, hold, sample_key, sampled
+from pipeline.stages.encode import (
+    SampledCodes,
+    fits,
+    frames_of,
+    gather,
+    hold,
+    look_at,
+    sample_key,
+    sampled,
+)
 from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
 
 
@@ -49,6 +59,13 @@ class BrightnessModel:
     ) -> EditedBatch:
         change = (after.w - before.w)[:, 0, 0][:, None, None, None]
         return EditedBatch(batch, batch.images + change, torch.ones_like(batch.images[:, :1]))
+
+
+def encode(
+    batches: list[AlignedBatch], model: LatentModel, coded: dict[int, set[int]] | None = None
+) -> dict[int, SampledCodes]:
+    samples = (s for b in batches for s in look_at(b, model, Halving(), coded=coded))
+    return gather(samples, model)
 
 
 class Add:

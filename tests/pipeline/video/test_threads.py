@@ -17,7 +17,7 @@ from pipeline.video.decode import VideoReader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.preflight import preflight_output
 from pipeline.video.probe import probe
-from pipeline.video.threads import BackgroundWriter, prefetch
+from pipeline.video.threads import BackgroundWriter, in_order, prefetch
 
 MakeClip = Callable[..., Path]
 
@@ -103,6 +103,52 @@ def test_leaving_early_stops_the_thread(error: type[BaseException]) -> None:
 
     with pytest.raises(error):
         leave()
+    assert own_threads() == []
+
+
+def test_results_come_in_the_order_of_the_items_whichever_is_ready_first() -> None:
+    def slow_at_first(k: int) -> int:
+        time.sleep(0.02 if k % 3 == 0 else 0.0)
+        return k * k
+
+    with in_order(slow_at_first, range(30)) as results:
+        assert list(results) == [k * k for k in range(30)]
+    assert own_threads() == []
+
+
+def test_two_items_are_worked_on_at_once() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def meet(k: int) -> int:
+        both.wait()
+        return k
+
+    with in_order(meet, range(8), workers=2) as results:
+        assert list(results) == list(range(8))
+
+
+def test_items_are_taken_as_results_are_used_and_the_rest_is_dropped() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for k in range(50):
+            taken.append(k)
+            yield k
+
+    with in_order(str, items(), workers=2) as results:
+        assert next(results) == "0"
+        assert len(taken) == 4
+    assert own_threads() == []
+
+
+def test_an_error_of_the_work_comes_in_its_place() -> None:
+    def work(k: int) -> float:
+        return 1 / (2 - k)
+
+    with in_order(work, range(5)) as results:
+        assert (next(results), next(results)) == (0.5, 1.0)
+        with pytest.raises(ZeroDivisionError):
+            next(results)
     assert own_threads() == []
 
 
