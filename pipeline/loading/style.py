@@ -207,10 +207,11 @@ def load_style(
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
     """
     with weights_errors():
-        opened: Networks = models("packs").open_pack(folder).to(device)
+        opened: Networks = models("packs").open_pack(folder)
         hashes = dict(opened.hashes)
     bf16 = is_bf16(precision, device, opened.size)
-    networks = opened.prepared(torch.bfloat16 if bf16 else torch.float32)
+    # Prepared where it was read, then moved: what preparing adds (filters) must come along.
+    networks = opened.prepared(torch.bfloat16 if bf16 else torch.float32).to(device)
     return LoadedStylePack(
         name=networks.name,
         model=StyleLatentModel(networks, transfer),

@@ -1,0 +1,65 @@
+"""The render pass on a device that is not the CPU: same pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import Transfer
+
+from .elsewhere import pretended
+from .routes import frames_of, plan_of, rendered
+from .style_pack import write_tiny_pack
+
+ROUTES: dict[str, tuple[str, Transfer | None]] = {
+    "portrait": ("portrait", None),
+    "delta": ("tiny", "delta"),
+    "replace": ("tiny", "replace"),
+}
+
+
+@pytest.fixture(params=["pretended", "cuda"])
+def device(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[torch.device]:
+    if request.param == "pretended":
+        with pretended(monkeypatch) as found:
+            yield found
+    elif torch.cuda.is_available():
+        yield torch.device("cuda")
+    else:
+        pytest.skip("no CUDA device here")
+
+
+@pytest.fixture
+def analysis(
+    face_clip, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
+) -> Path:
+    home = tmp_path / "home"
+    write_tiny_pack(home / "packs" / "tiny")
+    monkeypatch.setenv("VISAGIST_HOME", str(home))
+    return Path(shutil.copy(face_clip.analysis, tmp_path / "faces.json"))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_on_a_device_the_pictures_are_those_of_the_cpu(
+    face_clip, analysis: Path, device: torch.device, route: str
+) -> None:
+    pack, transfer = ROUTES[route]
+    frames = frames_of(face_clip.path)[:4]
+    there, here = (
+        plan_of(face_clip.path, analysis, pack=pack, transfer=transfer, device=place)
+        for place in (device, torch.device("cpu"))
+    )
+    found, wanted = rendered(there, frames), rendered(here, frames)
+    original = rendered(dataclasses.replace(here, tracks=()), frames)
+    off = [np.abs(a.astype(int) - b) for a, b in zip(found, wanted, strict=True)]
+    assert max(o.max() for o in off) <= 2
+    assert np.mean(off) < 0.01
+    assert all((a != b).any() for a, b in zip(found, original, strict=True))
