@@ -163,11 +163,11 @@ def _write_video(
     video = VideoWriter(destination)
     with (
         VideoReader(plan.source) as reader,
-        BackgroundWriter(video) as writer,
-        prefetch(reader) as frames,
+        BackgroundWriter(video, clock=clock) as writer,
+        prefetch(clock.timed("decode", reader)) as frames,
         closing(render(plan, frames, clock)) as results,
     ):
-        for result in results:
+        for result in clock.timed("wait for edits", results):
             with clock.time("wait for encoder"):
                 writer.write(result.frame)
             report.add(result)

@@ -15,6 +15,7 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from ..progress import Stopwatch
 from ..types import Frame
 
 T = TypeVar("T")
@@ -105,10 +106,12 @@ class BackgroundWriter:
     Args:
         writer: a writer that was not entered yet.
         depth: frames that may wait.
+        clock: takes the time of every frame's writing, as the stage `encode + mux`.
     """
 
-    def __init__(self, writer: FrameWriter, depth: int = 8) -> None:
+    def __init__(self, writer: FrameWriter, depth: int = 8, clock: Stopwatch | None = None) -> None:
         self.writer = writer
+        self._clock = clock or Stopwatch()
         self._queue: Queue[Frame | None] = Queue(maxsize=depth)
         self._abandon = threading.Event()
         self._error: BaseException | None = None
@@ -162,7 +165,8 @@ class BackgroundWriter:
                     continue
                 if frame is None:
                     return
-                self.writer.write(frame)
+                with self._clock.time("encode + mux"):
+                    self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e
             self._abandon.set()
