@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .linear import solve_positive
-
-_REFINEMENTS = 2
+from .pose import Basis, angles_of, fit_face, scale_of
 
 
 class ShapeFit(NamedTuple):
@@ -60,19 +60,18 @@ class ShapeModel(nn.Module):
     def fit(self, landmarks: Tensor) -> ShapeFit:
         """Return pose and shape of `landmarks` (N, 68, 2) float, crop pixels.
 
-        Alternates the best scaled rotation for a given shape with the most probable shape for a
-        given camera (a Gaussian prior of `sigma`, noise inversely proportional to `fit_weights`).
+        See `pose.fit_face`. No gradient flows back to the landmarks.
         """
-        points = landmarks.to(self.mean.dtype)
-        face = self.mean[:68].expand(len(points), -1, -1)
-        camera, offset = self._pose(points, face)
-        coefficients = self._coefficients(points, camera, offset)
-        for _ in range(_REFINEMENTS):
-            face = self.mean[:68] + torch.einsum("nk,kvc->nvc", coefficients, self.basis[:, :68])
-            camera, offset = self._pose(points, face)
-            coefficients = self._coefficients(points, camera, offset)
-        scale = camera.norm(dim=2).mean(dim=1).clamp_min(1e-6)
-        return ShapeFit(camera, offset, coefficients, scale, _angles(camera / scale[:, None, None]))
+        basis = Basis(*(_on_host(part) for part in self._fitted_parts()))
+        found = [fit_face(points, basis) for points in _on_host(landmarks)]
+        rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in found]
+        parts = (np.stack(part) for part in zip(*rows, strict=True))
+        return ShapeFit(*(torch.from_numpy(part).to(self.mean) for part in parts))
+
+    def _fitted_parts(self) -> tuple[Tensor, ...]:
+        """Return the fields of `Basis`."""
+        shapes = self.basis[:, :68].contiguous()
+        return self.mean[:68], shapes, self.sigma, self.pose_weights, self.fit_weights
 
     def project(self, fit: ShapeFit, landmarks: Tensor) -> Tensor:
         """Return all vertices in the picture (N, V, 2) px: exactly `landmarks` at the first 68.
@@ -114,52 +113,6 @@ class ShapeModel(nn.Module):
         )
         return pitch[:, None, None] * turn
 
-    def _pose(self, points: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
-        weights = self.pose_weights / self.pose_weights.sum()
-        face_centre = (weights[:, None] * face).sum(dim=1, keepdim=True)
-        points_centre = (weights[:, None] * points).sum(dim=1, keepdim=True)
-        centred = face - face_centre
-        weighted = centred * weights[:, None]
-        gram = weighted.transpose(1, 2) @ centred
-        cross = (points - points_centre).transpose(1, 2) @ weighted
-        affine = solve_positive(gram, cross.transpose(1, 2)).transpose(1, 2)
-        camera = _nearest_scaled_rotation(affine)
-        offset = points_centre[:, 0] - (camera @ face_centre.transpose(1, 2))[:, :, 0]
-        return camera, offset
 
-    def _coefficients(self, points: Tensor, camera: Tensor, offset: Tensor) -> Tensor:
-        scale = camera.norm(dim=2).mean(dim=1).clamp_min(1e-6)[:, None, None]
-        model = torch.einsum("nac,kvc->nvak", camera / scale, self.basis[:, :68]).flatten(1, 2)
-        expected = self.mean[:68] @ camera.transpose(1, 2) + offset[:, None]
-        residual = ((points - expected) / scale).flatten(1)
-        weights = self.fit_weights.repeat_interleave(2)
-        weighted = model * weights[:, None]
-        normal = weighted.transpose(1, 2) @ model + torch.diag(self.sigma.square().reciprocal())
-        moment = weighted.transpose(1, 2) @ residual[:, :, None]
-        return solve_positive(normal, moment)[:, :, 0]
-
-
-def _nearest_scaled_rotation(affine: Tensor) -> Tensor:
-    """Return the scaled rotation rows (N, 2, 3) nearest to `affine` (N, 2, 3).
-
-    The polar factor `(A A^T)^(-1/2) A` times the mean singular value; the square root of a 2 x 2
-    matrix in closed form by Cayley-Hamilton.
-    """
-    product = affine @ affine.transpose(1, 2)
-    determinant = torch.linalg.det(product).clamp_min(1e-12).sqrt()[:, None, None]
-    trace = product.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None]
-    eye = torch.eye(2, dtype=affine.dtype, device=affine.device)
-    root = (product + determinant * eye) / (trace + 2 * determinant).sqrt()
-    scale = root.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None] / 2
-    scaled: Tensor = scale * solve_positive(root, affine)
-    return scaled
-
-
-def _angles(rotation: Tensor) -> Tensor:
-    """Return yaw, pitch, roll (N, 3) radians of rotation rows (N, 2, 3), a head that looks along
-    -z."""
-    depth = torch.linalg.cross(rotation[:, 0], rotation[:, 1])
-    yaw = torch.atan2(rotation[:, 0, 2], torch.hypot(rotation[:, 0, 0], rotation[:, 1, 0]))
-    pitch = torch.atan2(rotation[:, 1, 2], depth[:, 2])
-    roll = torch.atan2(rotation[:, 1, 0], rotation[:, 0, 0])
-    return torch.stack([yaw, pitch, roll], dim=1)
+def _on_host(values: Tensor) -> NDArray[np.float64]:
+    return values.detach().cpu().double().numpy()
