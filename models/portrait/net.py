@@ -18,6 +18,7 @@ from ..base import ModelInputError
 from .edit import Edit, limited_displacement
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame
+from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
 from .shape import ShapeFit, ShapeModel
@@ -39,10 +40,6 @@ CROP_SIDE: Final = 3.4
 _DARKEST, _LIGHTEST = 0.30, 0.11
 """Bounds of a change of log luma."""
 
-_LAYER_FADE_RADIANS = (0.75, 0.35)
-"""Folds are gone at the first yaw and whole at the second (43 and 20 degrees)."""
-
-_PIXELS_AT_ONCE = 1 << 18
 _FACTORS_KEPT = 16
 """Texture factors remembered: one for each face of a shot, and some for edits that fade."""
 
@@ -191,23 +188,12 @@ class PortraitModel(nn.Module):
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])
-        fields, window = self._fields(fit, vertices, moved, edit, window)
-        source, canonical, mask = fields[:, :2], fields[:, 2:4], fields[:, 4:]
-        warped = F.grid_sample(
-            images,
-            source.permute(0, 2, 3, 1),
-            mode="bicubic",
-            padding_mode="border",
-            align_corners=False,
-        )
-        shaded = _shaded(warped, canonical, factor, state[:, 2], edit.share)
-        edited = self._with_teeth(shaded, window, fit, moved, edit, before, state[:, 4])
+        source, canonical, mask, window = self._fields(fit, vertices, moved, edit, window)
+        change = shaded(warped(images, source), canonical, factor, state[:, 2], edit.share)
+        edited = self._with_teeth(change, window, fit, moved, edit, before, state[:, 4])
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
         masks[:, :, window.rows, window.columns] = mask
-        inside, edited = mask[:, 0] > 0, edited.clamp(-1, 1)
-        for channel in range(3):  # a mask spread over three channels takes four times as long
-            target = output[:, channel, window.rows, window.columns]
-            target.copy_(torch.where(inside, edited[:, channel], target))
+        paste(edited.clamp(-1, 1), output[:, :, window.rows, window.columns], mask[:, 0] > 0)
         return output, masks
 
     def _edit(
@@ -224,9 +210,9 @@ class PortraitModel(nn.Module):
 
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
-    ) -> tuple[Tensor, Window]:
-        """Return source (x, y), canonical (x, y) and mask (N, 5, h, w) at every pixel of the part
-        of the window where any mask is above 0, and that part.
+    ) -> tuple[Tensor, Tensor, Tensor, Window]:
+        """Return source (N, 2, h, w), canonical (N, 2, h, w) and mask (N, 1, h, w) at every pixel
+        of the part of the window where any mask is above 0, and that part.
 
         Both positions are in `grid_sample` units. One thin plate through the moved vertices and a
         still ring around the head carries both the canonical position and the way back to the
@@ -249,9 +235,11 @@ class PortraitModel(nn.Module):
         support = head_support(values[..., :2], cells, window.side)
         source = pixels_to_unit(cells + values[..., 2:] * support * unit[..., None], window.side)
         mask = smoothstep(support, 0.02, 0.12)
-        fields = torch.cat([source, canonical_to_unit(values[..., :2]), mask], dim=-1)
-        part, rows, columns = window.around_cells(mask[..., 0] > 0)
-        return part.to_pixels(fields[:, rows, columns].permute(0, 3, 1, 2).contiguous()), part
+        part = window.around_cells(mask[..., 0] > 0)
+        positions = torch.cat([source, canonical_to_unit(values[..., :2])], dim=-1)
+        fine = window.to_pixels(positions.permute(0, 3, 1, 2), part)
+        covered = window.to_pixels(mask.permute(0, 3, 1, 2), part, smooth=False)
+        return fine[:, :2], fine[:, 2:], covered, part
 
     def _closing(self, gap: Tensor) -> Tensor:
         """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5),
@@ -346,23 +334,6 @@ def _bounded(luma: Tensor) -> Tensor:
     )
 
 
-def _shaded(
-    images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor, share: Tensor
-) -> Tensor:
-    """Return images times a share (N,) of the texture factor at their canonical positions; it fades
-    as the head turns."""
-    logs = F.grid_sample(
-        factor,
-        canonical.permute(0, 2, 3, 1),
-        mode="bilinear",
-        padding_mode="zeros",
-        align_corners=False,
-    )
-    fade = (share * smoothstep(yaw.abs(), *_LAYER_FADE_RADIANS))[:, None, None, None]
-    offset = 1 + 2 * LOG_OFFSET
-    return (images + offset).mul_(logs.mul_(fade).exp_()).sub_(offset)
-
-
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
     """Return vertices with the inner lips at least 0.03 head units apart, so that no two thin-plate
     centres meet."""
@@ -379,11 +350,9 @@ def _slices(count: int, step: int) -> list[slice]:
 
 
 def _rows_at_once(images: Tensor) -> int:
-    """Return how many crops to render together: few enough to stay in a CPU's cache, all on another
-    device."""
-    if images.device.type != "cpu":
-        return len(images)
-    return max(1, _PIXELS_AT_ONCE // (images.shape[-1] ** 2))
+    """Return how many crops to render together: one on a CPU, where it stays in the cache and the
+    others of a batch do not change it by a rounding; all on another device."""
+    return 1 if images.device.type == "cpu" else len(images)
 
 
 def _check(images: Tensor, landmarks: Tensor) -> None:

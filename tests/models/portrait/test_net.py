@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from models.base import ModelInputError
-from models.portrait import PortraitModel
+from models.latent_transformer import load_movers
+from models.portrait import PortraitModel, load_portrait
 
 SIDE = 200
 SCALE = SIDE / 3.4
@@ -129,6 +130,24 @@ def test_a_dot_at_the_mouth_corner_moves_as_announced(model: PortraitModel) -> N
     announced = model.moved_landmarks(landmarks, w, after, state)[0, 54]
     assert (announced - corner)[0] > 4
     assert torch.allclose(centre, announced, atol=0.6)
+
+
+def test_a_grid_of_cells_is_as_good_as_every_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same render with cells of one pixel: the thin plate evaluated at every pixel."""
+    model, side = load_portrait(), 306
+    face = model.shape.mean[:68, :2] * 90 + torch.tensor([153.0, 121.0])
+    landmarks = face[None] + 0.8 * torch.randn(1, 68, 2, generator=torch.Generator().manual_seed(1))
+    noise = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(2)) * 1.6 - 0.8
+    images = torch.nn.functional.interpolate(noise, size=(side, side), mode="bicubic").clamp(-1, 1)
+    w, state = model.encode(images, landmarks)
+    after = w + load_movers().mover("latent-transformer", "toothy-smile").direction(w)
+    assert (model.moved_landmarks(landmarks, w, after, state) - landmarks).norm(dim=-1).max() > 2
+    fast, _ = model.render(images, landmarks, w, after, state)
+    monkeypatch.setattr("models.portrait.window._CELLS_PER_SIDE", side)
+    plain, masks = model.render(images, landmarks, w, after, state)
+    off = (fast - plain).abs()[masks.expand_as(fast) > 0] * 127.5
+    assert off.mean() < 0.04
+    assert off.quantile(0.999) < 1.5
 
 
 def test_a_crop_cut_three_pixels_aside_has_the_same_code(model: PortraitModel) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -65,27 +67,48 @@ def test_reading_a_texture_at_its_own_texels_returns_it() -> None:
     assert torch.allclose(F.grid_sample(texture, grid, align_corners=False), texture, atol=1e-5)
 
 
-def test_a_window_gives_the_same_field_values_as_the_whole_crop() -> None:
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_part_of_a_window_gives_the_same_field_values_as_the_whole(smooth: bool) -> None:
     side, cell = 90, 4
     whole = Window(side, cell, 0, 0, 23, 23)
     part = Window(side, cell, 5, 3, 20, 18)
     field = random(1, 2, 23, 23).float()
-    inside = part.to_pixels(field[:, :, 3:18, 5:20])
-    reference = whole.to_pixels(field)[:, :, part.rows, part.columns]
-    margin = cell
-    assert torch.allclose(
-        inside[:, :, margin:-margin, margin:-margin],
-        reference[:, :, margin:-margin, margin:-margin],
-        atol=1e-6,
-    )
+    inside = whole.to_pixels(field, part, smooth=smooth)
+    reference = whole.to_pixels(field, whole, smooth=smooth)
+    assert reference.shape[-2:] == (90, 90)
+    assert torch.allclose(inside, reference[:, :, part.rows, part.columns], atol=1e-6)
+
+
+def test_between_cells_runs_a_natural_cubic_spline() -> None:
+    from scipy.interpolate import CubicSpline
+
+    window = Window(63, 5, 0, 0, 13, 13)
+    field = random(1, 1, 13, 13).float()
+    centres, pixels = np.arange(13) * 5 + 2, np.arange(63)
+    expected = CubicSpline(centres, field[0, 0].numpy(), bc_type="natural")(pixels)
+    expected = CubicSpline(centres, expected, axis=1, bc_type="natural")(pixels)
+    np.testing.assert_allclose(window.to_pixels(field, window)[0, 0], expected, atol=1e-4)
+
+
+def test_straight_lines_between_cells_never_overshoot() -> None:
+    window = Window(60, 5, 0, 0, 12, 12)
+    mask = torch.zeros(1, 1, 12, 12)
+    mask[..., 4:8, 4:8] = 1
+    fine = window.to_pixels(mask, window, smooth=False)
+    expected = F.interpolate(mask, scale_factor=5, mode="bilinear", align_corners=False)
+    assert torch.allclose(fine, expected, atol=1e-6)
+    part = window.around_cells(mask[:, 0] > 0)
+    inside = torch.zeros(60, 60, dtype=torch.bool)
+    inside[part.rows, part.columns] = True
+    assert not fine[0, 0, ~inside].any()
 
 
 def test_cell_centres_enlarge_to_pixel_centres() -> None:
     window = Window(40, 4, 1, 2, 9, 8)
     cells = window.cell_centres(torch.float32, torch.device("cpu"))
-    pixels = window.to_pixels(cells.permute(2, 0, 1)[None])[0]
+    pixels = window.to_pixels(cells.permute(2, 0, 1)[None], window)[0]
     x = torch.arange(window.columns.start, window.columns.stop, dtype=torch.float32)
-    assert torch.allclose(pixels[0, 10, 4:-4], x[4:-4], atol=1e-4)
+    assert torch.allclose(pixels[0, 10], x, atol=1e-4)
 
 
 def test_smoothstep_runs_either_way() -> None:
