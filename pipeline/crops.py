@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -46,6 +47,12 @@ class Crops:
     """(frames of the clip,) [s]."""
     halving: Halving = field(default_factory=Halving)
 
+    @property
+    def workers(self) -> int:
+        """Threads that work through the frames: two share a CPU with the encoder; where the
+        networks lie elsewhere, the CPU has more to do for the same device."""
+        return 2 if self.device.type == "cpu" else max(2, min(4, os.cpu_count() or 2))
+
     def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         """Yield the frames in order, `batch_size` at a time."""
         remaining = iter(frames)
@@ -53,14 +60,9 @@ class Crops:
             yield chunk
 
     def cutter(self, tracks: Iterable[FaceTrack]) -> Callable[[list[Frame]], Chunk]:
-        """Return what cuts the faces of some frames out, onto the device; for any thread."""
+        """Return what cuts the faces of some frames out; for any thread."""
         placed = place(tracks, self.rule, times=self.times, pixel_aspect=self.pixel_aspect)
-
-        def cut(frames: list[Frame]) -> Chunk:
-            chunk, batches, skipped = align(frames, placed)
-            return chunk, [batch.to(self.device) for batch in batches], skipped
-
-        return cut
+        return lambda frames: align(frames, placed)
 
 
 def encode_tracks(
@@ -121,13 +123,16 @@ def _encode_missing(
 
     def seen(frames: list[Frame]) -> list[FaceSample]:
         _, batches, _ = cut(frames)
-        return [s for b in batches for s in look_at(b, pack.model, crops.halving, coded=chosen)]
+        there = (batch.to(crops.device) for batch in batches)
+        return [s for b in there for s in look_at(b, pack.model, crops.halving, coded=chosen)]
 
     with (
         VideoReader(source) as reader,
         prefetch(reader) as frames,
         in_order(
-            seen, crops.chunks(f for f in _watched(frames, progress) if f.index in wanted)
+            seen,
+            crops.chunks(f for f in _watched(frames, progress) if f.index in wanted),
+            workers=crops.workers,
         ) as parts,
     ):
         found = gather((sample for part in parts for sample in part), pack.model)

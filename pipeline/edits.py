@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+import torch
+
 from .config import OWN_PACKS, AttributeEdit
 from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
 from .editors._base import FACE
@@ -95,9 +97,11 @@ def chain_of(
     editor: str,
     codes: Mapping[int, ShotCodes],
     *,
+    device: torch.device,
     occlusion: bool = False,
 ) -> EditChain:
-    """Return the chain that applies the edits in order; edits of strength 0 are left out.
+    """Return the chain that applies the edits in order, on the device of the pack; edits of
+    strength 0 are left out.
 
     Latent edits in a row become one step, so that they are rendered once.
     """
@@ -114,4 +118,4 @@ def chain_of(
             module = image_editor_of(edit.attribute)
             assert module is not None, "resolve_edits let an unknown attribute through"
             steps.append(ImageStep(module.build_image(), edit.attribute, edit.strength))
-    return EditChain(steps, pack.model, codes, occlusion=occlusion)
+    return EditChain(steps, pack.model, codes, occlusion=occlusion, device=device)

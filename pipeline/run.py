@@ -90,6 +90,7 @@ class Plan:
             self.pack,
             self.options.editor,
             self.codes,
+            device=self.crops.device,
             occlusion=self.options.occlusion,
         )
 
@@ -318,7 +319,7 @@ def render(
 ) -> Generator[EditResult, None, None]:
     """Yield every frame once, in order, edited or as it came.
 
-    Two threads cut out, edit and blend, so that one's work on the device overlaps the other's on
+    Some threads cut out, edit and blend, so that one's work on the device overlaps the others' on
     the frames. Close the iterator if it is not used up, so that its threads end.
     """
     cut, chain, method = plan.crops.cutter(plan.tracks), plan.chain, plan.options.blend
@@ -333,7 +334,7 @@ def render(
             return blend(chunk, edited, skipped=skipped, method=method, clock=clock)
 
     chunks = clock.timed("wait for decoder", plan.crops.chunks(frames))
-    with in_order(rendered, chunks) as results:
+    with in_order(rendered, chunks, workers=plan.crops.workers) as results:
         for result in results:
             yield from result
 

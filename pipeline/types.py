@@ -260,12 +260,20 @@ class AlignedBatch:
         )
 
     def to(self, device: torch.device) -> AlignedBatch:
-        """Return the same batch with its tensors on a device."""
+        """Return the same batch with its tensors on a device; nobody waits for the transfer."""
+        if self.images.device == device:
+            return self
+
+        def sent(tensor: Tensor) -> Tensor:
+            # Only from pinned memory does CUDA copy while the host goes on.
+            ready = tensor.pin_memory() if device.type == "cuda" else tensor
+            return ready.to(device, non_blocking=True)
+
         return dataclasses.replace(
             self,
-            images=self.images.to(device),
-            landmarks=self.landmarks.to(device),
-            weights=self.weights.to(device),
+            images=sent(self.images),
+            landmarks=sent(self.landmarks),
+            weights=sent(self.weights),
         )
 
     def __repr__(self) -> str:

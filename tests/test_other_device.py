@@ -1,4 +1,4 @@
-"""The render pass on a device that is not the CPU: same pictures."""
+"""The render pass on a device that is not the CPU: same pictures, and the host seldom waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from pipeline.config import Transfer
 
-from .elsewhere import pretended
+from .elsewhere import pretended, waits
 from .routes import frames_of, plan_of, rendered
 from .style_pack import write_tiny_pack
 
@@ -63,3 +63,27 @@ def test_on_a_device_the_pictures_are_those_of_the_cpu(
     assert max(o.max() for o in off) <= 2
     assert np.mean(off) < 0.01
     assert all((a != b).any() for a, b in zip(found, original, strict=True))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_host_waits_as_often_for_many_crops_as_for_few(
+    face_clip, analysis: Path, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    pack, transfer = ROUTES[route]
+    frames = frames_of(face_clip.path)
+    counts = []
+    with pretended(monkeypatch) as device:
+        for size in (3, 9):
+            plan = plan_of(
+                face_clip.path,
+                analysis,
+                pack=pack,
+                transfer=transfer,
+                batch_size=size,
+                device=device,
+            )
+            rendered(plan, frames[:size])  # what is loaded and remembered at first use
+            waits.clear()
+            rendered(plan, frames[:size])
+            counts.append(sum(waits.values()))
+    assert counts[0] == counts[1], waits

@@ -101,15 +101,16 @@ class Departures:
         fit, vertices = self._model.placed(landmarks)
         field = self._model.texture.sampling_field(vertices)
         looks, known = look_of(images, field).cpu().numpy(), usual.cpu().numpy()
+        yaws, scales = fit.angles[:, 0].tolist(), fit.scale.tolist()
         found = [
-            departed(look, own, float(yaw), self._regions)
-            for look, own, yaw in zip(looks, known, fit.angles[:, 0], strict=True)
+            departed(look, own, yaw, self._regions)
+            for look, own, yaw in zip(looks, known, yaws, strict=True)
         ]
         if not any(one.any() for one in found):
             return None
         masks = [
-            drawn_on_crop(one, points, images.shape[-1], float(scale))
-            for one, points, scale in zip(found, field.cpu(), fit.scale, strict=True)
+            drawn_on_crop(one, points, images.shape[-1], scale)
+            for one, points, scale in zip(found, field.cpu(), scales, strict=True)
         ]
         return torch.stack(masks)[:, None].to(images.device)
 

@@ -262,14 +262,16 @@ class PortraitModel(nn.Module):
 
         A shot has one change of code for nearly all its frames: its factor is decoded once.
         """
-        distinct, which = torch.unique(change.detach(), dim=0, return_inverse=True)
-        return torch.stack([self._factor_of(row) for row in distinct]), which
+        device, here = change.device, change.detach().cpu()
+        distinct, which = torch.unique(here, dim=0, return_inverse=True)
+        factors = torch.stack([self._factor_of(row, device) for row in distinct])
+        return factors, which.to(device, non_blocking=True)
 
-    def _factor_of(self, change: Tensor) -> Tensor:
-        """Return the log RGB factor (3, LAYER_SIDE, LAYER_SIDE) of one change of code (D,),
-        remembered for the next frames."""
-        key = (change.device, change.cpu().numpy().tobytes())
-        return self._factors.get(key, lambda: self._decoded_factor(change[None])[0])
+    def _factor_of(self, change: Tensor, device: torch.device) -> Tensor:
+        """Return on a device the log RGB factor (3, LAYER_SIDE, LAYER_SIDE) of one change of code
+        (D,) on the CPU, remembered for the next frames."""
+        key = (device, change.numpy().tobytes())
+        return self._factors.get(key, lambda: self._decoded_factor(change[None].to(device))[0])
 
     def _decoded_factor(self, change: Tensor) -> Tensor:
         """Return log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D)."""

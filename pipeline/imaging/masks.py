@@ -89,7 +89,7 @@ def face_mask(
     shift = (grow - 0.5 * feather) * eyes[:, None, None]
     shape = centre + (shape - centre) * np.maximum(1.0 + shift / radius, 0.0)
     mask = soften(polygon_mask(shape, side), torch.from_numpy(0.5 * feather * eyes))
-    return _clear_border(mask).to(landmarks.device)
+    return _clear_border(mask).to(landmarks.device, non_blocking=True)
 
 
 def soften(mask: Tensor, radius_px: Tensor) -> Tensor:

@@ -23,13 +23,16 @@ def places(out_to_in: Affine, size: int, device: torch.device) -> Tensor:
     matrix = torch.from_numpy(np.asarray(out_to_in, np.float64)[:, :2])
     line = torch.arange(size, dtype=torch.float64)
     at = matrix[:, :, 0, None, None] * line + matrix[:, :, 1, None, None] * line[:, None]
-    return (at + matrix[:, :, 2, None, None]).permute(0, 2, 3, 1).float().to(device)
+    at = (at + matrix[:, :, 2, None, None]).permute(0, 2, 3, 1).float()
+    return at.to(device, non_blocking=True)
 
 
 def sample(images: Tensor, at: Tensor, *, kernel: Kernel = "cubic") -> Tensor:
     """(N, C, h, w) values of images (N, C, H, W) at places (N, h, w, 2) [px], edges repeated."""
     height, width = images.shape[-2:]
-    last = at.new_tensor([max(width - 1, 1), max(height - 1, 1)])
+    # Filled, not copied over: the host would wait for a copy.
+    last = at.new_full((2,), max(width - 1, 1))
+    last[1] = max(height - 1, 1)
     mode = "bicubic" if kernel == "cubic" else "bilinear"
     return F.grid_sample(images, at * (2 / last) - 1, mode, "border", align_corners=True)
 
@@ -64,7 +67,7 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
     reach = max(int(np.ceil(3.0 * sigma)), 1)
     line = torch.arange(-reach, reach + 1, dtype=torch.float32)
     taps = torch.exp(-0.5 * (line / sigma) ** 2)
-    taps = (taps / taps.sum()).to(images)
+    taps = (taps / taps.sum()).to(images.device, images.dtype, non_blocking=True)
     count = images.shape[1]
     rows = F.pad(images, (0, 0, reach, reach), mode="replicate")
     rows = F.conv2d(rows, taps[None, None, :, None].expand(count, 1, -1, 1), groups=count)

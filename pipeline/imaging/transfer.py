@@ -63,7 +63,8 @@ def deform(
         coarse = (at + 0.5) * (field.shape[-1] / SIDE) - 0.5
         at = at + SIDE * sample(field, coarse, kernel="linear").permute(0, 2, 3, 1)
     step = sample(flow.permute(0, 3, 1, 2), at, kernel="linear")
-    linear = torch.from_numpy(np.asarray(square_to_crop)[:, :2, :2]).to(step)
+    linear = torch.from_numpy(np.asarray(square_to_crop)[:, :2, :2])
+    linear = linear.to(step.device, step.dtype, non_blocking=True)
     move = mask * torch.einsum("nij,njhw->nihw", linear, step)
     line = torch.arange(side, dtype=images.dtype, device=images.device)
     here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)

@@ -109,12 +109,13 @@ class StyleLatentModel:
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
     ) -> EditedBatch:
         """Carry what lies between two codes into the crops; where they are equal, nothing."""
-        moved = (before.w != after.w).flatten(1).any(1)
+        is_moved = (before.w != after.w).flatten(1).any(1).tolist()
+        if all(is_moved):
+            return EditedBatch(batch, *self._changed(batch, before, after, regions))
         images, masks = batch.images.clone(), torch.zeros_like(batch.images[:, :1])
-        if moved.any():
-            part = batch.rows(torch.nonzero(moved)[:, 0].tolist())
+        if moved := [n for n, yes in enumerate(is_moved) if yes]:
             images[moved], masks[moved] = self._changed(
-                part,
+                batch.rows(moved),
                 Codes(before.w[moved], before.state[moved]),
                 Codes(after.w[moved], after.state[moved]),
                 regions,

@@ -77,11 +77,14 @@ class ImageStep:
 
 Step = LatentStep | ImageStep
 
+_CPU = torch.device("cpu")
+
 
 class EditChain:
     """The edits of one request, applied to batches of crops in order.
 
-    With `occlusion`, what lies in front of a face keeps its pixels.
+    Crops come from the CPU's memory and return there; where the networks lie elsewhere they travel
+    once each way. With `occlusion`, what lies in front of a face keeps its pixels.
     """
 
     def __init__(
@@ -91,43 +94,50 @@ class EditChain:
         codes: Mapping[int, ShotCodes],
         *,
         occlusion: bool = False,
+        device: torch.device = _CPU,
     ) -> None:
         self._steps = tuple(steps)
         self._model = model
         self._codes = codes
         self._occlusion = occlusion
+        self._device = device
         self.clock = Stopwatch()
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
         """Return the edited crops; strength 0 or weight 0 leaves a crop exactly as it was."""
         edited: EditedBatch | None = None
+        there = batch.to(self._device)
         for step in self._steps:
-            source = batch if edited is None else dataclasses.replace(batch, images=edited.images)
+            source = there if edited is None else dataclasses.replace(there, images=edited.images)
             done = (
                 self._latent(source, step)
                 if isinstance(step, LatentStep)
                 else step.editor.apply(source, step.attribute, step.strength * source.weights)
             )
             masks = done.masks if edited is None else torch.maximum(edited.masks, done.masks)
-            edited = EditedBatch(batch, done.images, masks)
+            edited = EditedBatch(there, done.images, masks)
         if edited is None:
             return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
+        edited = _fetched(edited, batch)
         if self._occlusion and not self._touches_hair and edited.masks.any():
             with self.clock.time("edit / occlusion"):
-                for hidden in self._hidden(batch):
+                for hidden in self._hidden(batch, there):
                     edited = dataclasses.replace(edited, masks=edited.masks * (1 - hidden))
         return edited
 
-    def _hidden(self, batch: AlignedBatch) -> Iterator[Tensor]:
-        """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is."""
+    def _hidden(self, batch: AlignedBatch, there: AlignedBatch) -> Iterator[Tensor]:
+        """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is.
+
+        `there` is the batch on the device.
+        """
         by_colour = hidden_by_colour(batch.images, batch.landmarks)
         if by_colour is not None:
             yield by_colour
         if self._model is None or not {int(t) for t in batch.track_id} <= self._codes.keys():
             return
-        by_shot = self._model.hidden(batch, self._codes_of(batch))
+        by_shot = self._model.hidden(there, self._codes_of(there))
         if by_shot is not None:
-            yield by_shot
+            yield by_shot.cpu()
 
     @property
     def _touches_hair(self) -> bool:
@@ -137,7 +147,8 @@ class EditChain:
     def codes(self, batch: AlignedBatch) -> list[tuple[Codes, Codes]]:
         """Return the codes of the crops before and after each latent step."""
         steps = (step for step in self._steps if isinstance(step, LatentStep))
-        return [self._moved(batch, step) for step in steps]
+        there = batch.to(self._device)
+        return [self._moved(there, step) for step in steps]
 
     def _moved(self, batch: AlignedBatch, step: LatentStep) -> tuple[Codes, Codes]:
         before = self._codes_of(batch)
@@ -161,4 +172,14 @@ class EditChain:
         w = torch.stack([codes.of(frame) for codes, frame in rows])
         state = torch.stack([codes.state[frame - codes.first_frame] for codes, frame in rows])
         device = batch.images.device
-        return Codes(w=w.to(device), state=state.to(device))
+        return Codes(w=w.to(device, non_blocking=True), state=state.to(device, non_blocking=True))
+
+
+def _fetched(edited: EditedBatch, source: AlignedBatch) -> EditedBatch:
+    """Return the edited crops beside those they were made of, in the CPU's memory."""
+    if edited.source is source:
+        return edited
+    both = torch.cat([edited.images, edited.masks], dim=1)
+    here = torch.empty(both.shape, dtype=both.dtype, pin_memory=both.is_cuda)
+    here.copy_(both)  # the one wait for all that was asked of the device
+    return EditedBatch(source, here[:, :3], here[:, 3:])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from models.base import PackError
 from models.bringing.store import checked_pack_name
@@ -66,7 +67,7 @@ def test_a_bad_text_is_refused_with_the_cure(text: str, words: str) -> None:
 
 def test_latent_edits_in_a_row_are_rendered_once_and_zero_strength_is_dropped() -> None:
     edits = resolve_edits(["smile", "age=0", "age=1", "smooth-skin", "smile"], 1.0, PACK)
-    steps = chain_of(edits, PACK, "direction", {})._steps
+    steps = chain_of(edits, PACK, "direction", {}, device=torch.device("cpu"))._steps
     assert [type(s) for s in steps] == [LatentStep, ImageStep, LatentStep]
     assert isinstance(steps[0], LatentStep)
     assert steps[0].edits == (("smile", 1.0), ("age", 1.0))
