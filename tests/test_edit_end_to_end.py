@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from pipeline import analyze
 from pipeline.cli import main
-from pipeline.config import RenderOptions
 from pipeline.imaging.geometry import transform
 from pipeline.progress import Silent, Stopwatch
 from pipeline.run import EditRequest, Plan, crops_of, make_plan, render
@@ -129,21 +128,6 @@ def test_two_runs_give_the_same_file(face_clip, tmp_path: Path) -> None:
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
 
-def test_the_batch_size_changes_samples_by_rounding_at_most(
-    face_clip, frames: list[Frame], edited: list[Frame]
-) -> None:
-    request = EditRequest(
-        face_clip.path,
-        ("smile=1.5",),
-        analysis_path=face_clip.analysis,
-        render=RenderOptions(batch_size=7),
-    )
-    other = make_plan(request, Stopwatch(), Silent())
-    for a, b in zip(render(other, frames, Stopwatch()), edited, strict=True):
-        for p, q in zip(a.frame.planes, b.planes, strict=True):
-            assert np.abs(p.astype(int) - q.astype(int)).max() <= 1
-
-
 BATCH_TOLERANCE = 2e-3
 """Of images in [-1, 1] and masks in 0-1: a batch sums in another order than its rows alone."""
 
@@ -165,31 +149,6 @@ def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
         one = plan.chain(batch)
         assert (one.images[0] - together.images[n]).abs().max() <= BATCH_TOLERANCE
         assert (one.masks[0] - together.masks[n]).abs().max() <= BATCH_TOLERANCE
-
-
-def test_a_part_of_the_clip_renders_as_it_does_within_the_whole(
-    plan: Plan, frames: list[Frame], edited: list[Frame]
-) -> None:
-    for start, stop in ((0, 1), (3, 8), (9, 10)):
-        part = [result.frame for result in render(plan, frames[start:stop], Stopwatch())]
-        assert [f.index for f in part] == list(range(start, stop))
-        for a, b in zip(part, edited[start:stop], strict=True):
-            for p, q in zip(a.planes, b.planes, strict=True):
-                np.testing.assert_array_equal(p, q)
-
-
-def test_the_number_of_threads_changes_samples_by_rounding_at_most(
-    plan: Plan, frames: list[Frame], edited: list[Frame]
-) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2 if before == 1 else 1)
-        other = [result.frame for result in render(plan, frames[:4], Stopwatch())]
-    finally:
-        torch.set_num_threads(before)
-    for a, b in zip(other, edited[:4], strict=True):
-        for p, q in zip(a.planes, b.planes, strict=True):
-            assert np.abs(p.astype(int) - q).max() <= 1
 
 
 def test_frames_of_a_clip_come_out_once_and_in_order_while_the_input_stays_untouched(
