@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .net import CROP_SIDE, PortraitModel
 from .regions import BROWS, EYES, FACE_OVAL, polygon_mask
-from .texture import sample_texture, to_log_channels
+from .texture import FIELD_SIDE, sample_texture, to_log_channels
 from .warp import CANONICAL_LEFT, CANONICAL_SIDE
 
 LOOK_SIDE: Final = 40
@@ -31,6 +31,8 @@ LOOK_SIDE: Final = 40
 LOOK_LENGTH: Final = 3 * LOOK_SIDE**2
 _SAMPLED_SIDE: Final = 2 * LOOK_SIDE
 """Texels per side that are sampled and then averaged: a half of what the code's texture needs."""
+_FIELD_SIDE: Final = 32
+"""Cells per side of its sampling field, also a half: a tenth of a texel off, more at the lips."""
 
 _DOUBT: Final = (0.30, 0.09, 0.09)
 """Departures of log luma and the two log ratios that clean frames reach now and then …"""
@@ -80,6 +82,8 @@ class Departures:
         """Keep the portrait and draw its regions once."""
         self._model = model
         self._regions = look_regions(model.canonical.cpu())
+        cells = model.texture.field.T.reshape(1, -1, FIELD_SIDE, FIELD_SIDE)
+        self._field = F.avg_pool2d(cells, FIELD_SIDE // _FIELD_SIDE)[0].flatten(1).T.contiguous()
 
     def look(self, images: Tensor, landmarks: Tensor) -> Tensor:
         """Return how N crops look on the mean head: (N, LOOK_LENGTH).
@@ -88,7 +92,7 @@ class Departures:
             images: (N, 3, S, S) float RGB in [-1, 1], native crops.
             landmarks: (N, 68, 2) float, crop pixels.
         """
-        return look_of(images, self._model.texture.sampling_field(self._model.placed(landmarks)[1]))
+        return look_of(images, self._sampling_field(self._model.placed(landmarks)[1]))
 
     def hidden(self, images: Tensor, landmarks: Tensor, usual: Tensor) -> Tensor | None:
         """Return what is in front of N faces (N, 1, S, S) in 0-1, soft; None if nothing is.
@@ -99,8 +103,8 @@ class Departures:
             usual: (N, LOOK_LENGTH) medians of `look` over the shots of these faces.
         """
         fit, vertices = self._model.placed(landmarks)
-        field = self._model.texture.sampling_field(vertices)
-        looks, known = look_of(images, field).cpu().numpy(), usual.cpu().numpy()
+        looks = look_of(images, self._sampling_field(vertices)).cpu().numpy()
+        known = usual.cpu().numpy()
         yaws, scales = fit.angles[:, 0].tolist(), fit.scale.tolist()
         found = [
             departed(look, own, yaw, self._regions)
@@ -108,11 +112,17 @@ class Departures:
         ]
         if not any(one.any() for one in found):
             return None
+        fields = self._model.texture.sampling_field(vertices).cpu()
         masks = [
-            drawn_on_crop(one, points, images.shape[-1], scale)
-            for one, points, scale in zip(found, field.cpu(), scales, strict=True)
+            drawn_on_crop(one, field, images.shape[-1], scale)
+            for one, field, scale in zip(found, fields, scales, strict=True)
         ]
         return torch.stack(masks)[:, None].to(images.device)
+
+    def _sampling_field(self, vertices: Tensor) -> Tensor:
+        """Return where the texels of a coarse texture lie in the picture: (N, G, G, 2) px for
+        vertices (N, V, 2)."""
+        return (self._field @ vertices).reshape(-1, _FIELD_SIDE, _FIELD_SIDE, 2)
 
 
 def look_regions(canonical: Tensor) -> LookRegions:
@@ -136,7 +146,7 @@ def look_of(images: Tensor, field: Tensor) -> Tensor:
     """Return the looks (N, LOOK_LENGTH): log luma and log ratios of N native crops on the mean
     head.
 
-    `field` (N, G, G, 2) from `TextureModel.sampling_field`.
+    `field` (N, G, G, 2) crop pixels of the coarse texture grid.
     """
     texel = images.shape[-1] / CROP_SIDE * CANONICAL_SIDE / _SAMPLED_SIDE
     fine = to_log_channels(sample_texture(images, field, _SAMPLED_SIDE, texel))

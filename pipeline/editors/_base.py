@@ -164,7 +164,10 @@ class LatentEditor(Protocol):
     """Moves codes; one file in this folder with `SPEC` and `build(pack)`."""
 
     def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
-        """Return moved codes; strength (N,) float32 in standard deviations."""
+        """Return moved codes; strength (N,) float32 in standard deviations.
+
+        Where a code moves to depends on the code alone; the state stays as it is.
+        """
         ...
 
 

@@ -23,6 +23,9 @@ from ..imaging.parsing import Region
 from ..progress import Stopwatch
 from ..types import AlignedBatch, Codes, EditedBatch
 
+_KEPT = 64
+"""Moved codes remembered: of the batches that recur, one for each track and share of the edit."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShotCodes:
@@ -101,6 +104,7 @@ class EditChain:
         self._codes = codes
         self._occlusion = occlusion
         self._device = device
+        self._known: dict[tuple[int, bytes, bytes], Tensor] = {}
         self.clock = Stopwatch()
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
@@ -151,11 +155,26 @@ class EditChain:
         return [self._moved(there, step) for step in steps]
 
     def _moved(self, batch: AlignedBatch, step: LatentStep) -> tuple[Codes, Codes]:
+        """Return the codes before and after a step.
+
+        Where the codes of a shot stand still, so do the moved ones, for each share of the edit.
+        """
         before = self._codes_of(batch)
-        after = before
+        if any(self._codes[int(track)].moving.numel() for track in batch.track_id):
+            return before, self._after(before, batch, step)
+        weights = batch.weights.cpu().numpy()
+        key = (id(step), batch.track_id.tobytes(), weights.tobytes())
+        if (w := self._known.get(key)) is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            w = self._known[key] = self._after(before, batch, step).w
+        return before, Codes(w=w, state=before.state)
+
+    @staticmethod
+    def _after(before: Codes, batch: AlignedBatch, step: LatentStep) -> Codes:
         for attribute, strength in step.edits:
-            after = step.editor.move(after, attribute, strength * batch.weights)
-        return before, after
+            before = step.editor.move(before, attribute, strength * batch.weights)
+        return before
 
     def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
         assert self._model is not None, "a latent step needs a latent model"

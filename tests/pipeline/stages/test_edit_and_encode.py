@@ -119,6 +119,32 @@ def test_the_result_does_not_depend_on_the_batch() -> None:
         assert torch.equal(alone[0], together[n])
 
 
+class Counting(Add):
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
+        self.calls += 1
+        return super().move(codes, attribute, strength)
+
+
+def test_codes_that_stand_still_are_moved_once_for_each_share_of_the_edit() -> None:
+    moving = ShotCodes(
+        torch.zeros(1, 1), torch.zeros(10, 1), 0, torch.arange(10.0)[:, None, None], np.arange(10.0)
+    )
+    for codes, calls in ((CODES, 2), ({7: moving}, 4)):
+        editor = Counting()
+        step = LatentStep(editor, (("large", 1.0),))
+        chain = EditChain([step], BrightnessModel(), codes)
+        for frame, weight in enumerate([1.0, 1.0, 0.5, 1.0]):
+            batch = make_batch([frame], [weight])
+            ((before, after),) = chain.codes(batch)
+            wanted = editor.move(before, "large", batch.weights)
+            assert torch.equal(after.w, wanted.w)
+            assert after.state is before.state
+        assert editor.calls - 4 == calls
+
+
 def make_track(weights: list[float]) -> FaceTrack:
     t = len(weights)
     return FaceTrack(
