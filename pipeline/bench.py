@@ -31,7 +31,7 @@ from torch import Tensor
 from .errors import OutputError, UsageError
 from .imaging.poisson import clone
 from .listings import Row
-from .loading import time_generator
+from .loading import resolve_device, time_generator
 from .progress import Progress, Stopwatch
 from .run import EditRequest, edit
 from .video.decode import VideoReader
@@ -298,9 +298,14 @@ def _smooth_noise(batch: int, side: int, noise: torch.Generator, octaves: int) -
     return out.permute(0, 2, 3, 1)
 
 
-def bench_generator(*, rounds: int = 3, size: int = 1024) -> list[Row]:
-    """Return one row per way to compute a StyleGAN2 generator: time, speed-up and error."""
-    return time_generator(size, rounds)
+def bench_generator(*, rounds: int = 3, size: int = 1024, device: str = "cpu") -> list[Row]:
+    """Return one row per way to compute a StyleGAN2 generator: time, speed-up and error; on a GPU
+    one per batch size: time, share of its arithmetic and memory.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    return time_generator(size, rounds, resolve_device(device))
 
 
 def peak_memory_mb() -> float:

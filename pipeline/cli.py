@@ -200,8 +200,10 @@ def _run_bench(options: argparse.Namespace) -> int:
 
     kind = str(options.input)
     if kind in ("poisson", "generator"):
-        measure = bench.bench_poisson if kind == "poisson" else bench.bench_generator
-        rows = measure(rounds=options.rounds)
+        if kind == "poisson":
+            rows = bench.bench_poisson(rounds=options.rounds)
+        else:
+            rows = bench.bench_generator(rounds=options.rounds, device=options.device)
         tables, figures = [rows], {"rows": rows, "machine": bench.machine()}
     else:
         options.input = options.input or bench.default_clip()

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pipeline.config import Transfer
+from pipeline.loading import time_generator
 
 from .elsewhere import pretended, waits
 from .routes import frames_of, plan_of, rendered
@@ -87,3 +88,9 @@ def test_the_host_waits_as_often_for_many_crops_as_for_few(
             rendered(plan, frames[:size])
             counts.append(sum(waits.values()))
     assert counts[0] == counts[1], waits
+
+
+def test_the_generator_is_timed_for_every_batch_size(device: torch.device) -> None:
+    rows = time_generator(8, 1, device)
+    assert [row["batch"] for row in rows] == 2 * ["1", "2", "4", "8", "16", "32"]
+    assert all(float(row["pictures/s"]) > 0 for row in rows)

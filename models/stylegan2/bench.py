@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,81 @@ def time_variants(plain: Generator, *, rounds: int, batch: int = 1) -> list[Timi
         )
         for name in ways
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTiming:
+    """One batch size in one precision on a device."""
+
+    dtype: torch.dtype
+    batch: int
+    elapsed: float
+    """Time on the wall per picture [s]; median over the rounds."""
+    share: float
+    """Of the device's arithmetic: products of the pictures made in that time, over those that a
+    large matrix product of the same precision makes in it."""
+    memory: int
+    """Most bytes the device held; 0 where it does not tell."""
+
+
+def products(plain: Generator) -> int:
+    """Return how many products a picture takes, as they are counted in publications: a doubling
+    convolution at the size of its output, fixed filters not (142 thousand million for 1024 px)."""
+    return sum(
+        layer.conv.weight[0].numel() * side**2
+        for layer, side in zip(plain.styled_layers(), _sides(plain), strict=True)
+    )
+
+
+def _sides(plain: Generator) -> Iterator[int]:
+    """Yield the side of the output of each styled layer."""
+    yield from (4, 4)
+    side = 8
+    while side <= plain.size:
+        yield from (side, side, side)
+        side *= 2
+
+
+@torch.no_grad()
+def time_batches(
+    plain: Generator,
+    device: torch.device,
+    *,
+    rounds: int,
+    batches: Sequence[int] = (1, 2, 4, 8, 16, 32),
+) -> Iterator[BatchTiming]:
+    """Yield timings of the prepared generator on a device, in both precisions, from small batches
+    to large ones, as far as its memory goes."""
+    for dtype in (torch.float32, torch.bfloat16):
+        fast = FastGenerator(plain, dtype).to(device)
+        bound = _products_per_second(dtype, device)
+        for batch in batches:
+            codes = torch.randn(batch, plain.layers, plain.style_dim, device=device)
+            try:
+                seconds = _elapsed(lambda: fast(codes), device, rounds) / batch  # noqa: B023
+            except torch.OutOfMemoryError:
+                break
+            held = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+            yield BatchTiming(dtype, batch, seconds, products(plain) / seconds / bound, held)
+
+
+def _products_per_second(dtype: torch.dtype, device: torch.device) -> float:
+    """Return the rate of a large matrix product."""
+    side = 8192 if device.type == "cuda" else 512
+    a = torch.randn(side, side, device=device).to(dtype)
+    return float(side**3) / _elapsed(lambda: a @ a, device, 5)
+
+
+def _elapsed(work: Callable[[], Tensor], device: torch.device, rounds: int) -> float:
+    """Return the median time on the wall [s], after a first call that warms up."""
+    times = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
 
 
 def table(timings: list[Timing]) -> str:
