@@ -7,8 +7,9 @@ the render pass, so another strength needs no new analysis, and a corrected fram
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from . import analysis as analysis_file
 from .analysis import LANDMARKS_HASH, Analysis
 from .config import AnalyzeOptions
-from .imaging.appearance import describe
+from .imaging.appearance import Descriptor, describe_in
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
+from .imaging.hog import box_iou
 from .loading import finder_hash, load_finder
 from .progress import Progress, Stopwatch
 from .stages.detect import EmbeddedFinder, FaceFinder
@@ -32,38 +34,58 @@ from .video.threads import prefetch
 
 CUT_IMAGE_PX = 96
 """Long side of the small picture that cuts are found on."""
+FRAMES_AT_ONCE = 8
+"""Frames that faces are looked for in together: that takes the networks a third of the time."""
 _AHEAD = 2
-"""Pictures that wait between two threads: whole frames in RGB, so few."""
+"""Frames that wait to be described."""
+DESCRIBE_EVERY_S = 0.2
+"""How often a face that stays where it is is described [s]."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    """What the analysis looks at of one frame."""
+class _Seen:
+    """A frame, and the small picture (h, w, 3) uint8 RGB that cuts are found on."""
 
-    index: int
-    pts: int
-    """[ticks]"""
-    rgb: NDArray[np.uint8]
-    """(H, W, 3)."""
+    frame: Frame
     small: NDArray[np.uint8]
-    """(h, w, 3), for the cuts."""
 
 
-def _pictures(frames: Iterable[Frame], clock: Stopwatch) -> Iterator[_Picture]:
+def _seen(frames: Iterable[Frame], clock: Stopwatch) -> Iterator[_Seen]:
     for frame in clock.timed("analyze / decode", frames):
         with clock.time("analyze / colour"):
-            rgb = frame_to_rgb_small(frame, max(frame.width, frame.height))
             small = frame_to_rgb_small(frame, CUT_IMAGE_PX)
-        yield _Picture(frame.index, frame.pts, rgb, small)
+        yield _Seen(frame, small)
 
 
-def _with_faces(
-    pictures: Iterable[_Picture], finder: FaceFinder
-) -> Iterator[tuple[_Picture, list[Face]]]:
-    found: list[Face] = []
-    for picture in pictures:
-        found = finder.find(picture.rgb, picture.index, found)
-        yield picture, found
+def _with_faces(seen: Iterable[_Seen], finder: FaceFinder) -> Iterator[tuple[_Seen, list[Face]]]:
+    last: list[Face] = []
+    rest = iter(seen)
+    while group := list(islice(rest, FRAMES_AT_ONCE)):
+        found = finder.find([s.frame for s in group], last)
+        last = found[-1]
+        yield from zip(group, found, strict=True)
+
+
+class _Describer:
+    """Describes faces as often as linking them needs it.
+
+    One face that stays where it is can be nobody else. Described anew is every face of a frame with
+    several, with others than before, with a face elsewhere, or that may begin a new shot.
+    """
+
+    def __init__(self, every: int, pixel_aspect: float) -> None:
+        self._every, self._pixel_aspect = every, pixel_aspect
+        self._before: Sequence[Face] = ()
+
+    def __call__(
+        self, frame: Frame, faces: Sequence[Face], *, may_be_cut: bool
+    ) -> list[Descriptor | None]:
+        """Return what the faces look like, None for those that look as they did."""
+        before, self._before = self._before, faces
+        stays = len(faces) == len(before) == 1 and box_iou(faces[0].box, before[0].box) > 0.6
+        if stays and not may_be_cut and frame.index % self._every:
+            return [None]
+        return [describe_in(frame, f.landmarks, pixel_aspect=self._pixel_aspect) for f in faces]
 
 
 def analyze(
@@ -76,7 +98,7 @@ def analyze(
 ) -> Analysis:
     """Return where the faces of a clip are: one pass over its frames.
 
-    Three threads share it: pictures are decoded, faces are found, what was found is described.
+    Three threads share it: frames are decoded, faces are found, what was found is described.
 
     Raises:
         VideoError: no frame can be decoded.
@@ -90,21 +112,22 @@ def analyze(
     cuts = CutDetector()
     pts: list[int] = []
     faces: list[list[Face]] = []
-    appearances: list[list[NDArray[np.float32]]] = []
-    aspect = float(source.info.pixel_aspect)
+    appearances: list[list[Descriptor | None]] = []
+    every = max(1, round(DESCRIBE_EVERY_S * float(source.info.rate)))
+    describe = _Describer(every, float(source.info.pixel_aspect))
     progress.start("analyze", source.info.frame_count_hint)
     with (
         VideoReader(source) as reader,
-        prefetch(_pictures(reader, clock), depth=_AHEAD) as pictures,
-        prefetch(_with_faces(pictures, finder), depth=_AHEAD) as looked_at,
+        prefetch(_seen(reader, clock), depth=FRAMES_AT_ONCE) as ahead,
+        prefetch(_with_faces(ahead, finder), depth=_AHEAD) as looked_at,
     ):
-        for picture, found in looked_at:
-            cuts.update(picture.small)
-            faces.append(found)
+        for seen, found in looked_at:
+            may_be_cut = cuts.update(seen.small)
             with clock.time("analyze / describe"):
-                looks = [describe(picture.rgb, f.landmarks, pixel_aspect=aspect) for f in found]
+                looks = describe(seen.frame, found, may_be_cut=may_be_cut)
+            faces.append(found)
             appearances.append(looks)
-            pts.append(picture.pts)
+            pts.append(seen.frame.pts)
             progress.advance(1)
     progress.finish()
     shots = cuts.finish()

@@ -11,6 +11,7 @@ import torch
 from .config import AnalyzeOptions
 from .errors import InputError
 from .imaging.appearance import Descriptor, describe
+from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .loading import load_finder
 
@@ -33,7 +34,8 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
     if decoded is None:
         raise InputError(f"{picture} is not a picture; accepted: PNG, JPEG, TIFF, WebP")
     image = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
-    found = load_finder(AnalyzeOptions(), device, rate=1.0).find(image, 0, [])
+    finder = load_finder(AnalyzeOptions(), device, rate=1.0)
+    found = finder.find([frame_of_rgb(image)], [])[0]
     if not found:
         raise InputError(f"no face found in the reference picture {picture}; use a frontal one")
     sizes = face_size(np.stack([face.landmarks for face in found]).astype(np.float64))

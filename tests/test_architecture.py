@@ -13,7 +13,7 @@ SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("
 
 DOORS = {
     "av": ("pipeline/video/",),
-    "dlib": ("pipeline/stages/detect.py",),
+    "dlib": ("pipeline/imaging/hog.py",),
     "face_alignment": ("pipeline/stages/detect.py",),
     "tqdm": ("pipeline/cli.py",),
     "pickle": (),

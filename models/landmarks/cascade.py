@@ -23,7 +23,7 @@ from .fast import FastNet
 from .net import PARTS, LandmarkNet, PartName
 from .topology import LEFT_EYE_AS_RIGHT, MOUTH, NOSE, RIGHT_EYE
 
-Image = NDArray[np.uint8]
+Image = NDArray[np.uint8] | crops.Planes
 PACKAGED_WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 
 # Confidence from the expected error s, in multiples of its median over clean held-out faces: 0.95
@@ -140,8 +140,8 @@ class LandmarkCascade(nn.Module):
     def from_boxes(self, images: Sequence[Image], boxes: NDArray[np.floating]) -> Estimate:
         """Return landmarks for a frontal detector's boxes (N, 4) x0 y0 x1 y1 [px]: two passes.
 
-        `images` holds one (H, W, 3) uint8 RGB array per box; repeat it for several faces of a
-        picture.
+        `images` holds one (H, W, 3) uint8 RGB array, or planes, per box; repeat it for several
+        faces of a picture.
         """
         _check(images, boxes, (4,))
         side = PARTS["main"].size[0]
@@ -165,11 +165,23 @@ class LandmarkCascade(nn.Module):
         return Estimate(
             points=self._as_labelled(fine).astype(np.float32),
             sigma=sigma.astype(np.float32),
-            score=(self._score("main", main) * _is_face(main.face) * frontality(fine)).astype(
-                np.float32
-            ),
+            score=self._face_score(main, fine),
             mouth_score=self._score("mouth", mouth).astype(np.float32),
             eyes_score=self._score("eye", eyes).reshape(-1, 2).min(axis=1).astype(np.float32),
+        )
+
+    def glance(
+        self, images: Sequence[Image], points: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what one pass over the whole face says near earlier points, without closer looks.
+
+        Returns:
+            points (N, 68, 2) [image px] and scores (N,) 0-1, float32, as `Estimate` has them.
+        """
+        _check(images, points, (68, 2))
+        main = self._look_at_faces(images, points)
+        return self._as_labelled(main.points).astype(np.float32), self._face_score(
+            main, main.points
         )
 
     def _as_labelled(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -222,6 +234,10 @@ class LandmarkCascade(nn.Module):
             face=_numpy(torch.sigmoid(output.face_logit)),
         )
 
+    def _face_score(self, main: _Found, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        score = self._score("main", main) * _is_face(main.face) * frontality(points)
+        return np.asarray(score, np.float32)
+
     def _score(self, part: PartName, found: _Found) -> NDArray[np.float64]:
         half = _HALF_AT[part]
         steep = np.log(_AT_MEDIAN / (1 - _AT_MEDIAN)) / (half - 1)
@@ -260,6 +276,8 @@ def _check(images: Sequence[Image], places: NDArray[np.floating], shape: tuple[i
             f"{len(images)} images need places of shape ({wanted}), got {places.shape}"
         )
     for image in images:
+        if isinstance(image, crops.Planes):
+            continue
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ModelInputError(
                 f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"

@@ -13,7 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Points, ffhq_quad, fit_similarity, quad_to_matrix, scaling, transform
+from ..types import Frame, Region
+from .color import frame_to_rgb
+from .geometry import (
+    Affine,
+    Points,
+    ffhq_quad,
+    fit_similarity,
+    quad_to_matrix,
+    scaling,
+    transform,
+)
 from .resample import warp
 
 Descriptor = NDArray[np.float32]
@@ -48,6 +58,14 @@ def describe(
     ).astype(np.float32)
 
 
+def describe_in(frame: Frame, landmarks: Points, *, pixel_aspect: float = 1.0) -> Descriptor:
+    """(D,) float32 descriptor of one face of a frame, of which only its surroundings become RGB."""
+    points = np.asarray(landmarks, np.float64)
+    region = _region(_thumbnail_place(points, pixel_aspect), (frame.width, frame.height))
+    near = points - region[:2]
+    return describe(frame_to_rgb(frame, region), near, pixel_aspect=pixel_aspect)
+
+
 def distance(a: Descriptor, b: Descriptor) -> float:
     """How unlike two faces look: about 0.2 for a face and itself a moment later, 1 for others."""
     return float(np.linalg.norm(a - b))
@@ -57,20 +75,30 @@ def _thumbnail(
     image: NDArray[np.uint8] | NDArray[np.float32], points: Points, aspect: float
 ) -> NDArray[np.float32]:
     """(S, S, 3) float32 in [0, 1]: the face levelled, eyes to chin."""
+    crop_to_image = _thumbnail_place(points, aspect)
+    x0, y0, x1, y1 = _region(crop_to_image, (image.shape[1], image.shape[0]))
+    part = image[y0:y1, x0:x1]
+    pixels = part.astype(np.float32) / np.float32(255.0 if part.dtype == np.uint8 else 1.0)
+    crop_to_image[:2, 2] -= (x0, y0)
+    seen = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
+    return np.clip(seen, 0.0, 1.0)
+
+
+def _thumbnail_place(points: Points, aspect: float) -> Affine:
+    """(3, 3) thumbnail px -> image px."""
     crop_to_image = quad_to_matrix(ffhq_quad(points, pixel_aspect=aspect), _SIDE)
     # The FFHQ square holds hair and background too: the middle 60 % of it is face.
     inner = np.array([[0.6, 0, 0.2 * _SIDE], [0, 0.6, 0.28 * _SIDE], [0, 0, 1]])
-    crop_to_image = crop_to_image @ inner
+    return np.asarray(crop_to_image @ inner, np.float64)
+
+
+def _region(crop_to_image: Affine, size: tuple[int, int]) -> Region:
+    """What a thumbnail sees of an image of `size` (width, height) [px], prefilter included."""
     corners = transform(crop_to_image, np.array([[0, 0], [_SIDE, 0], [0, _SIDE], [_SIDE, _SIDE]]))
-    height, width = image.shape[:2]
     reach = 8 + 2 * float(np.linalg.norm(corners[1] - corners[0])) / _SIDE
-    low = np.clip(np.floor(corners.min(0) - reach), 0, (width - 2, height - 2)).astype(int)
-    high = np.clip(np.ceil(corners.max(0) + reach), low + 2, (width, height)).astype(int)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    pixels = part.astype(np.float32) / np.float32(255.0 if part.dtype == np.uint8 else 1.0)
-    crop_to_image[:2, 2] -= low
-    seen = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
-    return np.clip(seen, 0.0, 1.0)
+    low = np.clip(np.floor(corners.min(0) - reach), 0, np.subtract(size, 2)).astype(int)
+    high = np.clip(np.ceil(corners.max(0) + reach), low + 2, size).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _edges(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:

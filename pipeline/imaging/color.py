@@ -134,13 +134,24 @@ def frame_to_rgb_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
     """
     size = _small_size(frame, long_side)
     planes = frame.planes[:3] if len(frame.planes) >= 3 else frame.planes[:1] * 3
-    matrix = _to_rgb_matrix(frame.encoding) * np.float32(255.0)
+    matrix = rgb_levels_matrix(frame.encoding)
     small = cv2.merge([_resized(plane, size) for plane in planes])
     if frame.encoding.bits == 8:
         # Rounded between the steps, so off by a level at most, in a tenth of the time.
         return np.asarray(cv2.transform(small, matrix), np.uint8)
     rgb = np.asarray(cv2.transform(small.astype(np.float32), matrix), np.float32)
     return np.clip(np.rint(rgb, out=rgb), 0, 255, out=rgb).astype(np.uint8)
+
+
+def rgb_levels_matrix(encoding: PixelEncoding) -> Floats:
+    """Return the (3, 4) affine map from samples, in plane order, to RGB levels 0-255."""
+    return _to_rgb_matrix(encoding) * np.float32(255.0)
+
+
+def frame_of_rgb(picture: NDArray[np.uint8]) -> Frame:
+    """Return a frame that holds a picture (H, W, 3) uint8 RGB, level for level."""
+    planes = tuple(np.ascontiguousarray(picture[..., channel]) for channel in (1, 2, 0))
+    return Frame(0, 0, 0, planes, PixelEncoding("gbrp", 8, "rgb", full_range=True))
 
 
 def add_rgb_difference(

@@ -8,6 +8,7 @@ appearance, and a face that fits two tracks goes to the one it fits better over 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ CLEARLY_OTHER = 1.0
 """Appearance distance above which even a face in the right place is somebody else."""
 MEMORY_S = 2.0
 """How long a lost face is remembered [s]; later it begins a new track."""
+_FORGETS_S = 1.7
+"""Time in which the memory of what a person looks like is renewed [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class _Thread:
     faces: list[Face]
     look: Descriptor | None = None
     looks: int = 0
+    looked_at: float = 0.0
+    """When the face was last described [s]."""
 
     def expected(self, time: float, times: Times) -> NDArray[np.float64]:
         """(68, 2) where the face should be, going on at its last speed for a moment."""
@@ -95,15 +100,18 @@ class _Thread:
         """Whether any frame shows the face well enough to edit it."""
         return any(face.score >= options.min_score for face in self.faces)
 
-    def take(self, frame: int, face: Face, look: Descriptor | None, min_score: float) -> None:
+    def take(
+        self, frame: int, face: Face, look: Descriptor | None, time: float, min_score: float
+    ) -> None:
         """Add a face; well-seen faces shape the memory of what the person looks like."""
         self.frames.append(frame)
         self.faces.append(face)
         if look is None or face.score < min_score:
             return
         # A running mean that forgets: an expression or a turn of some seconds is followed.
-        self.looks = min(self.looks + 1, 50)
-        share = 1.0 / self.looks
+        self.looks += 1
+        share = max(1.0 / self.looks, 1.0 - math.exp((self.looked_at - time) / _FORGETS_S))
+        self.looked_at = time
         self.look = look if self.look is None else (1 - share) * self.look + share * look
 
 
@@ -112,7 +120,7 @@ def link(
     *,
     times: Times,
     cuts: Sequence[int] = (),
-    appearances: Sequence[Sequence[Descriptor]] | None = None,
+    appearances: Sequence[Sequence[Descriptor | None]] | None = None,
     options: TrackOptions | None = None,
 ) -> list[RawTrack]:
     """Raw tracks, numbered in order of appearance, from the left.
@@ -121,9 +129,9 @@ def link(
         faces: those found in each frame of the clip.
         times: (frames,) [s], rising.
         cuts: indices of the frames that begin a new shot; no track goes over one.
-        appearances: a descriptor for each face (see `appearance.describe`). Without them a face
-        that
-            was lost for longer than `max_gap_s` begins a new track.
+        appearances: a descriptor for each face (see `appearance.describe`), or None for one that
+            stays where it was in the frame before. Without them a face that was lost for longer
+            than `max_gap_s` begins a new track.
     """
     options = options or TrackOptions()
     out: list[RawTrack] = []
@@ -140,7 +148,7 @@ def link(
 def _follow(
     faces: Sequence[Sequence[Face]],
     times: Times,
-    appearances: Sequence[Sequence[Descriptor]] | None,
+    appearances: Sequence[Sequence[Descriptor | None]] | None,
     options: TrackOptions,
     first: int,
     end: int,
@@ -164,13 +172,13 @@ def _follow(
         # Pairs that may not be joined cost more than any sum of pairs that may.
         for i, j in _cheapest_pairs(np.where(np.isfinite(cost), cost, 1e6)):
             if np.isfinite(cost[i, j]):
-                live[i].take(t, found[j], looks[j], options.min_score)
+                live[i].take(t, found[j], looks[j], float(times[t]), options.min_score)
                 taken.add(j)
         fresh = [j for j in range(len(found)) if j not in taken]
         for j in sorted(fresh, key=lambda j: float(found[j].box[0])):
             if found[j].score >= options.min_score:
                 thread = _Thread([], [])
-                thread.take(t, found[j], looks[j], options.min_score)
+                thread.take(t, found[j], looks[j], float(times[t]), options.min_score)
                 threads.append(thread)
     return threads
 
@@ -214,8 +222,10 @@ def _misfit(
     # term is what a jump from frame to frame may be.
     if distance_sizes > 0.8 + 3.0 * gap or not 0.5 < ratio < 2.0:
         return np.inf
-    if look is None or thread.look is None:
+    if thread.look is None:
         return distance_sizes if one_step or gap <= options.max_gap_s else np.inf
+    if look is None:  # it stayed where it was
+        return distance_sizes if one_step else np.inf
     unlike = distance(look, thread.look)
     if unlike > (CLEARLY_OTHER if one_step else SAME_LOOK):
         return np.inf

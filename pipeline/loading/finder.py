@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..config import AnalyzeOptions
 from ..errors import UsageError
+from ..imaging.color import rgb_levels_matrix, subsampling
+from ..imaging.hog import Box
 from ..stages.detect import (
     DetectOptions,
     EmbeddedFinder,
     FaceAlignmentFinder,
     FaceFinder,
-    FileFinder,
+    LandmarkEstimate,
+    Points,
 )
+from ..stages.landmark_files import FileFinder
+from ..types import Frame
 from .device import multiplies_bf16
 from .seam import card, models, weights_errors
+
+if TYPE_CHECKING:
+    from models.landmarks import LandmarkCascade, Planes
 
 
 def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -> FaceFinder:
@@ -41,7 +53,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
         every = max(1, round(options.detect_every_s * rate))
         dtype = torch.bfloat16 if multiplies_bf16(device) else torch.float32
         cascade = cascade.to(device).frozen(dtype)
-        return EmbeddedFinder(cascade, DetectOptions(every=every))
+        return EmbeddedFinder(FrameLandmarks(cascade), DetectOptions(every=every))
     if options.landmarks == "face-alignment":
         return FaceAlignmentFinder.load(str(device))
     path = Path(options.landmarks)
@@ -51,6 +63,35 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
             "embedded, face-alignment, or the path of a landmark file"
         )
     return FileFinder.load(path, mesh_to_68=models("topology68").MESH_TO_68)
+
+
+class FrameLandmarks:
+    """The landmark cascade, looking at frames: only crops of faces become RGB."""
+
+    def __init__(self, cascade: LandmarkCascade) -> None:
+        self._cascade = cascade
+
+    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
+        """Return the landmarks of faces first seen; see `Landmarker`."""
+        return self._cascade.from_boxes([planes_of(frame) for frame in frames], boxes)
+
+    def from_points(self, frames: Sequence[Frame], points: Points) -> LandmarkEstimate:
+        """Return the landmarks of faces seen shortly before; see `Landmarker`."""
+        return self._cascade.from_points([planes_of(frame) for frame in frames], points)
+
+    def glance(self, frames: Sequence[Frame], points: Points) -> tuple[Points, NDArray[np.float32]]:
+        """Return about where faces are that were seen shortly before; see `Landmarker`."""
+        return self._cascade.glance([planes_of(frame) for frame in frames], points)
+
+
+def planes_of(frame: Frame) -> Planes:
+    """Return a frame as the landmark cascade takes it; nothing is copied."""
+    planes: Planes = models("landmarks").Planes(
+        frame.planes[: 3 if len(frame.planes) >= 3 else 1],
+        subsampling(frame),
+        rgb_levels_matrix(frame.encoding),
+    )
+    return planes
 
 
 def finder_hash(options: AnalyzeOptions) -> str:

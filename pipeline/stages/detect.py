@@ -1,43 +1,35 @@
-"""Faces of one frame: where they are, their 68 landmarks, and how far to trust them.
+"""Faces of single frames: where they are, their 68 landmarks, and how far to trust them.
 
-Three finders behind one protocol, `FaceFinder`: the embedded one (dlib's HOG detector, then a
-landmark network handed in), the `face-alignment` package, and a file of landmarks made elsewhere. A
-finder looks at one frame and at the faces of the frame before; who is who over time is decided in
-`track.py`.
+Finders behind one protocol, `FaceFinder`: the embedded one (dlib's HOG detector, then a landmark
+network handed in) and the `face-alignment` package here, a file of landmarks made elsewhere in
+`landmark_files.py`. A finder looks at some consecutive frames and at the faces of the frame before
+them; who is who over time is decided in `track.py`.
 
-The only file that imports `dlib` or `face_alignment`, whose package loads its own weights.
+The only file that imports `face_alignment`, whose package loads its own weights.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AnalysisError, UsageError, WeightsError
+from ..errors import UsageError, WeightsError
+from ..imaging.color import frame_to_rgb_small
+from ..imaging.hog import Box, box_iou, find_boxes
 from ..progress import Stopwatch
-from ..types import Face
+from ..types import Face, Frame
 
-Image = NDArray[np.uint8]
-Box = NDArray[np.float32]
 Points = NDArray[np.float32]
 
-# dlib's own threshold is 0; below it more faces are found, and the network refuses the rest.
-_HOG_THRESHOLD = -0.1
-_UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
-_NO_BOXES = np.zeros((0, 4), np.float32)
-_MAX_SIDE = 2048
-"""[px] Larger frames are shrunk to this for the thorough search, which sees faces from 80 px."""
+NEAR_ENOUGH = 0.05
+"""A face whose points lie on average less than this from where they are expected, in sizes of the
+face, is read as well from there: the network saw such crops in training."""
 
 
 class LandmarkEstimate(Protocol):
@@ -61,23 +53,26 @@ class LandmarkEstimate(Protocol):
 
 
 class Landmarker(Protocol):
-    """A landmark network: images (H, W, 3) uint8 RGB in, one per face; landmarks out."""
+    """A landmark network: frames in, one per face; landmarks out."""
 
-    def from_boxes(self, images: Sequence[Image], boxes: Box) -> LandmarkEstimate:
+    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
         """Landmarks of faces first seen, from a detector's boxes (N, 4) x0 y0 x1 y1 [px]."""
 
-    def from_points(self, images: Sequence[Image], points: Points) -> LandmarkEstimate:
-        """Landmarks of faces near their landmarks (N, 68, 2) [px] in the frame before."""
+    def from_points(self, frames: Sequence[Frame], points: Points) -> LandmarkEstimate:
+        """Landmarks of faces near their landmarks (N, 68, 2) [px] in a frame shortly before."""
+
+    def glance(self, frames: Sequence[Frame], points: Points) -> tuple[Points, NDArray[np.float32]]:
+        """What `from_points` says, roughly and quickly: landmarks (N, 68, 2), scores (N,)."""
 
 
 class FaceFinder(Protocol):
-    """Anything that finds the faces of a frame."""
+    """Anything that finds the faces of frames."""
 
-    def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
-        """Return the faces of a frame (H, W, 3) uint8 RGB.
+    def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
+        """Return the faces of each of some consecutive frames.
 
         `previous`: those of the frame before, whose order is kept as far as they are found again;
-        none at the start and after a cut.
+        none at the start.
         """
 
 
@@ -103,47 +98,96 @@ class EmbeddedFinder:
     options: DetectOptions = field(default_factory=DetectOptions)
     clock: Stopwatch = field(default_factory=Stopwatch)
 
-    def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
-        """Return the faces of a frame (H, W, 3) uint8 RGB; see `FaceFinder.find`."""
-        _check_image(image)
-        followed = self._follow(image, frame_index, previous)
-        due = frame_index % max(1, self.options.every) == 0
-        if followed and len(followed) == len(previous) and not due:
-            return followed
+    def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
+        """Return the faces of each of some consecutive frames; see `FaceFinder.find`."""
+        done: list[list[Face]] = []
+        before = list(previous)
+        while len(done) < len(frames):
+            rest = frames[len(done) :]
+            for frame, followed in zip(rest, self._follow(rest, before), strict=True):
+                fresh = self._search(frame, followed, len(before))
+                before = followed + fresh
+                done.append(before)
+                if fresh:  # somebody more to follow from here on
+                    break
+        return done
+
+    def _search(self, frame: Frame, followed: Sequence[Face], expected: int) -> list[Face]:
+        """Return the faces beside those followed, if it is time to look for them."""
+        due = frame.index % max(1, self.options.every) == 0
+        if followed and len(followed) == expected and not due:
+            return []
         # thoroughly at the start, now and then, and while there is no face at all
-        rarely = frame_index % (4 * max(1, self.options.every)) == 0
+        rarely = frame.index % (4 * max(1, self.options.every)) == 0
         thorough = rarely or (due and not followed)
         with self.clock.time("analyze / detect"):
-            boxes = find_boxes(image, self.options.search_side, thorough=thorough)
-        fresh = self._estimate(image, frame_index, boxes) if len(boxes) else []
-        return followed + [
-            f for f in fresh if not _overlaps_any(f, followed, self.options.same_face_iou)
-        ]
-
-    def _follow(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
-        if not previous:
+            boxes = find_boxes(frame, self.options.search_side, thorough=thorough)
+        if not len(boxes):
             return []
-        points = np.stack([f.landmarks for f in previous])
         with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_points([image] * len(previous), points)
-        faces = self._faces(estimate, frame_index)
-        sane = [f for f, p in zip(faces, previous, strict=True) if f is not None and _near(f, p)]
-        return self._distinct(sane)
+            estimate = self.landmarker.from_boxes([frame] * len(boxes), boxes)
+        found = [f for f in self._faces(estimate, [frame] * len(boxes)) if f is not None]
+        fresh = self._distinct(sorted(found, key=lambda f: -f.score))
+        return [f for f in fresh if not _overlaps_any(f, followed, self.options.same_face_iou)]
 
-    def _estimate(self, image: Image, frame_index: int, boxes: Box) -> list[Face]:
+    def _follow(self, frames: Sequence[Frame], before: Sequence[Face]) -> Iterator[list[Face]]:
+        """Yield the faces of each frame that were there before and in every frame since."""
         with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_boxes([image] * len(boxes), boxes)
-        found = [f for f in self._faces(estimate, frame_index) if f is not None]
-        return self._distinct(sorted(found, key=lambda f: -f.score))
+            runs = [self._run(frames, face) for face in before]
+        for row in range(len(frames)):
+            faces = self._distinct([run[row] for run in runs if len(run) > row])
+            # two tracks must not end on one person: who gave way is not taken up again
+            runs = [run for run in runs if len(run) > row and any(run[row] is f for f in faces)]
+            yield faces
 
-    def _faces(self, estimate: LandmarkEstimate, frame_index: int) -> list[Face | None]:
+    def _run(self, frames: Sequence[Frame], face: Face) -> list[Face]:
+        """Return a face in the first of some frames, as many as it can be followed through."""
+        run: list[Face] = []
+        while len(run) < len(frames):
+            seen = self._look(frames[len(run) :], run[-1] if run else face)
+            if not seen:
+                break
+            run += seen
+        return run
+
+    def _look(self, frames: Sequence[Frame], start: Face) -> list[Face]:
+        """Return a face in the first of some frames, while it is about where it is expected.
+
+        The networks see all frames at once: a frame's share of their time is then a third.
+        """
+        expected = self._expected(frames, start)
+        estimate = self.landmarker.from_points(frames, expected)
+        seen: list[Face] = []
+        for found, place in zip(self._faces(estimate, frames), expected, strict=True):
+            last = seen[-1] if seen else start
+            if found is None or not _near(found, last) or (seen and not _is_at(found, place)):
+                break
+            seen.append(found)
+        return seen
+
+    def _expected(self, frames: Sequence[Frame], start: Face) -> Points:
+        """Return about where a face is in some frames (N, 68, 2): on its way to the last of them.
+
+        Crops placed so move evenly, and points read from such crops shake less than points read
+        where the frame before had them.
+        """
+        place = start.landmarks[None]
+        way = np.zeros_like(place)
+        if len(frames) > 1:
+            end, score = self.landmarker.glance(frames[-1:], place)
+            if score[0] >= self.options.min_score and _near(make_face(0, end[0], 1.0), start):
+                way = end - place
+        share = np.arange(len(frames), dtype=np.float32) / len(frames)
+        return np.asarray(place + share[:, None, None] * way, np.float32)
+
+    def _faces(self, estimate: LandmarkEstimate, frames: Sequence[Frame]) -> list[Face | None]:
         e = estimate
-        scores = zip(e.points, e.score, e.mouth_score, e.eyes_score, strict=True)
+        scores = zip(frames, e.points, e.score, e.mouth_score, e.eyes_score, strict=True)
         return [
-            make_face(frame_index, p, float(s), (float(m), float(y)))
+            make_face(frame.index, p, float(s), (float(m), float(y)))
             if s >= self.options.min_score
             else None
-            for p, s, m, y in scores
+            for frame, p, s, m, y in scores
         ]
 
     def _distinct(self, faces: Sequence[Face]) -> list[Face]:
@@ -155,75 +199,6 @@ class EmbeddedFinder:
         return kept
 
 
-def find_boxes(image: Image, search_side: int, *, thorough: bool) -> Box:
-    """Return the boxes (N, 4) float32 x0 y0 x1 y1 [px] of frontal faces, the surest first.
-
-    Shrunk to `search_side` px almost every face is found in a tenth of the time. `thorough` adds
-    twice that side and full size, for small faces; where there is none, twice full size, and 35
-    degrees either way, which the detector does not see upright (measured limit about 20 degrees).
-    """
-    longest = max(image.shape[:2])
-    quick = min(1.0, search_side / longest)
-    if not thorough:
-        return _search(image, quick, _UPRIGHT)
-    shrinks = sorted({quick, min(1.0, 2 * search_side / longest), min(1.0, _MAX_SIDE / longest)})
-    found = np.concatenate([_search(image, shrink, _UPRIGHT) for shrink in shrinks])
-    if not len(found):
-        found = _search(image, quick, _TILTED)
-    if not len(found) and 2 * longest <= _MAX_SIDE:
-        found = _search(image, 2.0, _UPRIGHT)
-    kept: list[Box] = []
-    for box in found:
-        if all(box_iou(box, other) < 0.5 for other in kept):
-            kept.append(box)
-    return np.stack(kept) if kept else _NO_BOXES
-
-
-def _search(image: Image, shrink: float, angles_deg: Sequence[float]) -> Box:
-    """Return the detector's boxes in frame px, for the frame shrunk and turned by each angle."""
-    h, w = image.shape[:2]
-    small = image
-    if shrink != 1.0:
-        size = (max(1, round(w * shrink)), max(1, round(h * shrink)))
-        how = cv2.INTER_AREA if shrink < 1.0 else cv2.INTER_LINEAR
-        small = np.asarray(cv2.resize(image, size, interpolation=how), dtype=np.uint8)
-    small = np.ascontiguousarray(small)
-    scale = np.array([w / small.shape[1], h / small.shape[0]])
-    detector = _detector()
-    found: list[tuple[float, NDArray[np.float64]]] = []
-    for angle in angles_deg:
-        turned, turned_to_small = _turned(small, angle)
-        rectangles, scores, _ = detector.run(turned, 0, _HOG_THRESHOLD)
-        for r, score in zip(rectangles, scores, strict=True):
-            middle = turned_to_small @ np.array(
-                [(r.left() + r.right()) / 2, (r.top() + r.bottom()) / 2, 1.0]
-            )
-            # a pixel of the shrunk frame covers `scale` pixels, centre on centre
-            centre = (middle + 0.5) * scale - 0.5
-            half = np.array([r.width(), r.height()]) / 2 * scale
-            found.append((float(score), np.concatenate([centre - half, centre + half])))
-    found.sort(key=lambda item: -item[0])
-    return np.stack([b for _, b in found]).astype(np.float32) if found else _NO_BOXES
-
-
-@cache
-def _detector() -> Any:
-    return dlib.get_frontal_face_detector()  # unpacks its model at every call
-
-
-def _turned(image: Image, angle_deg: float) -> tuple[Image, NDArray[np.float64]]:
-    """Return the image turned about its middle, and the (2, 3) turned_to_image."""
-    if angle_deg == 0.0:
-        return image, np.eye(2, 3)
-    h, w = image.shape[:2]
-    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    linear = np.array([[c, -s], [s, c]])
-    middle = np.array([(w - 1) / 2, (h - 1) / 2])
-    matrix = np.column_stack([linear, middle - linear @ middle])
-    turned = cv2.warpAffine(image, matrix, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return np.asarray(turned, dtype=np.uint8), matrix
-
-
 def make_face(
     frame_index: int, points: Points, score: float, region_scores: tuple[float, float] = (1.0, 1.0)
 ) -> Face:
@@ -231,14 +206,6 @@ def make_face(
     points = points.astype(np.float32)
     box = np.concatenate([points.min(axis=0), points.max(axis=0)])
     return Face(frame_index, box, points, min(1.0, max(0.0, score)), region_scores)
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Return the intersection over union (0-1) of two boxes (4,) x0 y0 x1 y1."""
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    shared = float(np.prod(np.maximum(high - low, 0.0)))
-    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
-    return shared / union if union > 0 else 0.0
 
 
 def _overlaps_any(face: Face, others: Sequence[Face], limit: float) -> bool:
@@ -255,9 +222,10 @@ def _near(face: Face, before: Face) -> bool:
     return 0.67 < ratio < 1.5 and shift < 0.5 * float(was.max())
 
 
-def _check_image(image: Image) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"a finder takes (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+def _is_at(face: Face, place: Points) -> bool:
+    """Tell whether a face is near enough to a place (68, 2) to be read well from there."""
+    off = float(np.linalg.norm(face.landmarks - place, axis=1).mean())
+    return off < NEAR_ENOUGH * float((face.box[2:] - face.box[:2]).max())
 
 
 @dataclass(slots=True)
@@ -290,9 +258,12 @@ class FaceAlignmentFinder:
         except (OSError, RuntimeError, ValueError, EOFError) as e:
             raise WeightsError(_missing_fan(e)) from e
 
-    def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
-        """Return the faces of a frame (H, W, 3) uint8 RGB; see `FaceFinder.find`."""
-        _check_image(image)
+    def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
+        """Return the faces of each frame; see `FaceFinder.find`."""
+        return [self._find(frame) for frame in frames]
+
+    def _find(self, frame: Frame) -> list[Face]:
+        image = frame_to_rgb_small(frame, max(frame.width, frame.height))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No faces were detected")  # an expected miss
             found = self.network.get_landmarks_from_image(image, return_landmark_score=True)
@@ -302,7 +273,7 @@ class FaceAlignmentFinder:
         # the height of a heat map's peak, 0-1, is what the network offers as its confidence
         return [
             make_face(
-                frame_index,
+                frame.index,
                 np.asarray(p, np.float32)[:, :2],
                 float(np.mean(s)),
                 (float(np.mean(s[48:68])), float(np.mean(s[36:48]))),
@@ -328,73 +299,3 @@ def _missing_fan(error: Exception) -> str:
         f"them, or put s3fd-619a316812.pth and its 2DFAN4 file into {folder}, "
         "or use --landmarks embedded"
     )
-
-
-@dataclass(slots=True)
-class FileFinder:
-    """Landmarks made elsewhere, read from a file."""
-
-    faces: dict[int, list[Face]]
-    """Faces by frame index."""
-
-    @classmethod
-    def load(cls, path: Path, *, mesh_to_68: Sequence[int]) -> FileFinder:
-        """Return a finder that answers from a file.
-
-        Two kinds are read. `.npz`: `points` (T, 68, 2+) or (T, 468 or 478, 2+) [px], one face per
-        decoded frame, and optionally `found` (T,) bool; `mesh_to_68` names the vertex of each of
-        the 68 points. `.json`: `{"faces": [{"frame": 0, "landmarks": [[x, y], ... 68], "score":
-        1.0}, ...]}`.
-
-        Raises:
-            AnalysisError: the file is missing, damaged, or holds something else.
-        """
-        if not path.is_file():
-            raise AnalysisError(f"landmark file {path} does not exist; give an .npz or .json file")
-        readers = {".npz": lambda: _read_npz(path, mesh_to_68), ".json": lambda: _read_json(path)}
-        reader = readers.get(path.suffix.lower())
-        if reader is None:
-            raise AnalysisError(
-                f"landmark file {path} has the ending {path.suffix!r}; read are .npz and .json"
-            )
-        try:
-            faces = reader()
-        except (KeyError, TypeError, ValueError, OSError, EOFError) as e:
-            raise AnalysisError(f"landmark file {path} cannot be read: {e}") from e
-        by_frame: dict[int, list[Face]] = {}
-        for face in faces:
-            by_frame.setdefault(face.frame_index, []).append(face)
-        return cls(by_frame)
-
-    def find(self, image: Image, frame_index: int, previous: Sequence[Face]) -> list[Face]:
-        """Return the file's faces of a frame; the image is not looked at."""
-        return list(self.faces.get(frame_index, []))
-
-
-def _read_npz(path: Path, mesh_to_68: Sequence[int]) -> list[Face]:
-    with np.load(path, allow_pickle=False) as arrays:
-        points = np.asarray(arrays["points"], np.float32)
-        found = (
-            np.asarray(arrays["found"], bool) if "found" in arrays else np.ones(len(points), bool)
-        )
-    if points.ndim != 3 or points.shape[1] not in (68, 468, 478) or points.shape[2] < 2:
-        raise ValueError(f"points must be (T, 68, 2) or (T, 478, 2+), got {points.shape}")
-    if found.shape != (len(points),):
-        raise ValueError(f"found must be ({len(points)},), got {found.shape}")
-    if points.shape[1] != 68:
-        points = points[:, list(mesh_to_68)]
-    found &= np.isfinite(points[..., :2]).all(axis=(1, 2))
-    return [make_face(int(t), points[t, :, :2], 1.0) for t in np.flatnonzero(found)]
-
-
-def _read_json(path: Path) -> list[Face]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    faces = []
-    for k, entry in enumerate(content["faces"]):
-        points = np.asarray(entry["landmarks"], np.float32)
-        if points.shape != (68, 2) or not np.isfinite(points).all():
-            raise ValueError(
-                f"faces[{k}].landmarks must be 68 pairs of numbers, got shape {points.shape}"
-            )
-        faces.append(make_face(int(entry["frame"]), points, float(entry.get("score", 1.0))))
-    return faces

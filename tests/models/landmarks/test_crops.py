@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -59,6 +60,23 @@ def test_shrinking_averages_instead_of_picking_pixels() -> None:
     small = crops.sample_crop(image, matrix, (32, 32)).astype(float)
     assert np.abs(small - 127.5).max() < 40
     assert small.std() < 12
+
+
+@pytest.mark.parametrize("width_px", [60.0, 130.0, 250.0, 350.0], ids=lambda w: f"{w:g} px")
+def test_a_much_shrunk_crop_is_the_mean_of_what_its_pixels_cover(width_px: float) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (100, 140, 3), dtype=np.uint8)
+    image = cv2.resize(noise, (560, 400), interpolation=cv2.INTER_CUBIC)
+    crop = crops.similarity(np.array([300.0, 190.0]), width_px, 0.3, (32, 32))
+    found = crops.sample_crop(image, crop, (32, 32)).astype(float)
+    # 16 x 16 points in each pixel, each read from the picture by itself
+    inside = (np.arange(16) + 0.5) / 16 - 0.5
+    at = np.arange(32)[:, None] + inside
+    v, u = np.meshgrid(at.ravel(), at.ravel(), indexing="ij")
+    x, y = np.moveaxis(crops.apply(crop, np.stack([u, v], axis=-1)), -1, 0).astype(np.float32)
+    read = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    expected = read.reshape(32, 16, 32, 16, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(found - expected).mean() < 0.03 * expected.std()
+    assert np.abs(found.mean(axis=(0, 1)) - expected.mean(axis=(0, 1))).max() < 0.5
 
 
 def test_the_face_crop_follows_a_turned_face() -> None:

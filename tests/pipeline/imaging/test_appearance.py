@@ -6,10 +6,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
-from pipeline.imaging.appearance import describe, distance
+from pipeline.imaging.appearance import describe, describe_in, distance
+from pipeline.imaging.color import frame_to_rgb
 from pipeline.imaging.geometry import similarity, transform
 from pipeline.imaging.linking import SAME_LOOK
+from pipeline.types import Frame, PixelEncoding
+from tests.pipeline.faces import drawn_face
 
 
 def omi(shared: Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -49,3 +53,14 @@ def test_a_face_at_the_edge_of_the_frame_has_a_descriptor(shared: Path) -> None:
     image, points = omi(shared, 1)[0]
     cropped = np.ascontiguousarray(image[250:])
     assert np.isfinite(describe(cropped, points - (0, 250))).all()
+
+
+@pytest.mark.parametrize("centre", [(150, 120), (20, 15), (290, 230)], ids=str)
+def test_a_face_of_a_frame_is_described_as_in_the_whole_picture(centre: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    noise = [rng.integers(60, 190, shape, dtype=np.uint8) for shape in ((240, 300), (120, 150))]
+    planes = (noise[0], noise[1], noise[1].copy())
+    frame = Frame(0, 0, 1, planes, PixelEncoding("yuv420p", 8, "bt709", full_range=False))
+    points = drawn_face(centre, eyes=60)
+    whole = describe(frame_to_rgb(frame), points, pixel_aspect=1.2)
+    np.testing.assert_allclose(describe_in(frame, points, pixel_aspect=1.2), whole, atol=1e-5)

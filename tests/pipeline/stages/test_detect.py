@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import types
@@ -12,11 +13,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from models.landmarks import LandmarkCascade
+from pipeline.config import AnalyzeOptions
 from pipeline.errors import AnalysisError, UsageError, WeightsError
+from pipeline.imaging import hog
+from pipeline.imaging.color import frame_of_rgb
+from pipeline.loading import load_finder
 from pipeline.stages import detect
-from pipeline.types import Face
+from pipeline.stages.landmark_files import FileFinder
+from pipeline.types import Face, Frame
 
 SAMPLE = Path(__file__).resolve().parents[3] / "samples/astronaut.mp4"
 BLANK = np.zeros((100, 200, 3), np.uint8)
@@ -31,8 +37,20 @@ def portrait() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def finder() -> detect.EmbeddedFinder:
-    return detect.EmbeddedFinder(LandmarkCascade.load())
+def finder() -> detect.FaceFinder:
+    return load_finder(AnalyzeOptions(), torch.device("cpu"), rate=24.0)
+
+
+def _frame(picture: np.ndarray, index: int = 0) -> Frame:
+    return dataclasses.replace(frame_of_rgb(picture), index=index)
+
+
+def _find(
+    finder: detect.FaceFinder, picture: np.ndarray, index: int = 0, previous: Sequence[Face] = ()
+) -> list[Face]:
+    """The faces of one frame."""
+    (faces,) = finder.find([_frame(picture, index)], previous)
+    return faces
 
 
 @dataclass
@@ -63,20 +81,25 @@ class Scripted:
         scores = np.full(len(points), self.score, np.float32)
         return Estimate(points.astype(np.float32), scores, scores, scores)
 
-    def from_boxes(self, images: Sequence[np.ndarray], boxes: np.ndarray) -> Estimate:
+    def from_boxes(self, frames: Sequence[Frame], boxes: np.ndarray) -> Estimate:
         self.calls.append("boxes")
         return self._answer(np.stack([_square(b) for b in boxes]))
 
-    def from_points(self, images: Sequence[np.ndarray], points: np.ndarray) -> Estimate:
+    def from_points(self, frames: Sequence[Frame], points: np.ndarray) -> Estimate:
         self.calls.append("points")
         return self._answer(self.move(points))
+
+    def glance(self, frames: Sequence[Frame], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        answer = self.from_points(frames, points)
+        self.calls[-1:] = ["glance"]
+        return answer.points, answer.score
 
 
 def _boxes(monkeypatch: pytest.MonkeyPatch, *boxes: Sequence[float]) -> list[bool]:
     """Make the detector answer `boxes`; return the list of whether each search was thorough."""
     asked: list[bool] = []
 
-    def find(image: np.ndarray, side: int, *, thorough: bool) -> np.ndarray:
+    def find(frame: Frame, side: int, *, thorough: bool) -> np.ndarray:
         asked.append(thorough)
         return np.array(boxes, np.float32).reshape(-1, 4)
 
@@ -88,9 +111,9 @@ LEFT, RIGHT = (10, 10, 60, 60), (120, 20, 170, 70)
 
 
 def test_the_sample_face_is_found_and_trusted(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder
+    portrait: np.ndarray, finder: detect.FaceFinder
 ) -> None:
-    faces = finder.find(portrait, 0, [])
+    faces = _find(finder, portrait)
     assert len(faces) == 1
     points = faces[0].landmarks
     assert faces[0].score > 0.5
@@ -102,14 +125,14 @@ def test_the_sample_face_is_found_and_trusted(
 
 @pytest.mark.parametrize("turn_deg", [-35, 35])
 def test_a_tilted_face_is_found(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder, turn_deg: int
+    portrait: np.ndarray, finder: detect.FaceFinder, turn_deg: int
 ) -> None:
-    upright = finder.find(portrait, 0, [])[0].landmarks
+    upright = _find(finder, portrait)[0].landmarks
     middle = upright.mean(axis=0)
     matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn_deg, 1.0)
     size = (portrait.shape[1], portrait.shape[0])
     turned = np.asarray(cv2.warpAffine(portrait, matrix, size), dtype=np.uint8)
-    faces = finder.find(turned, 0, [])
+    faces = _find(finder, turned)
     assert len(faces) == 1
     expected = upright @ matrix[:, :2].T + matrix[:, 2]
     eyes = np.linalg.norm(upright[36] - upright[45])
@@ -117,53 +140,53 @@ def test_a_tilted_face_is_found(
 
 
 def test_a_small_face_in_a_large_frame_is_found_by_the_thorough_search(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder
+    portrait: np.ndarray, finder: detect.FaceFinder
 ) -> None:
-    box = finder.find(portrait, 0, [])[0].box
+    box = _find(finder, portrait)[0].box
     # a face of 100 px in a frame of 1600 is 30 px wide when searched first
     ratio = 100 / float(box[2] - box[0])
     small = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     frame = np.full((900, 1600, 3), 128, np.uint8)
     frame[300 : 300 + small.shape[0], 700 : 700 + small.shape[1]] = small
-    assert len(detect.find_boxes(frame, 480, thorough=False)) == 0
-    assert len(detect.find_boxes(frame, 480, thorough=True)) == 1
+    assert len(hog.find_boxes(_frame(frame), 480, thorough=False)) == 0
+    assert len(hog.find_boxes(_frame(frame), 480, thorough=True)) == 1
 
 
 def test_a_large_face_does_not_hide_a_small_one(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder
+    portrait: np.ndarray, finder: detect.FaceFinder
 ) -> None:
-    box = finder.find(portrait, 0, [])[0].box
+    box = _find(finder, portrait)[0].box
     frame = np.full((900, 1600, 3), 128, np.uint8)
     for width, x, y in ((350, 0, 0), (90, 1200, 300)):
         ratio = width / float(box[2] - box[0])
         copy = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
         copy = copy[: 900 - y, : 1600 - x]
         frame[y : y + copy.shape[0], x : x + copy.shape[1]] = copy
-    widths = sorted(float(f.box[2] - f.box[0]) for f in finder.find(frame, 0, []))
+    widths = sorted(float(f.box[2] - f.box[0]) for f in _find(finder, frame))
     assert widths == pytest.approx([90, 350], rel=0.1)
 
 
 def test_a_tiny_face_in_a_small_frame_is_found(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder
+    portrait: np.ndarray, finder: detect.FaceFinder
 ) -> None:
-    box = finder.find(portrait, 0, [])[0].box
+    box = _find(finder, portrait)[0].box
     ratio = 45 / float(box[2] - box[0])
     small = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-    faces = finder.find(np.ascontiguousarray(small), 0, [])
+    faces = _find(finder, np.ascontiguousarray(small))
     assert [float(f.box[2] - f.box[0]) for f in faces] == pytest.approx([45], rel=0.1)
 
 
-def test_a_frame_without_a_face_gives_none(finder: detect.EmbeddedFinder) -> None:
+def test_a_frame_without_a_face_gives_none(finder: detect.FaceFinder) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
-    assert finder.find(noise, 0, []) == []
+    assert _find(finder, noise) == []
 
 
 def test_a_followed_face_keeps_its_place_from_frame_to_frame(
-    portrait: np.ndarray, finder: detect.EmbeddedFinder
+    portrait: np.ndarray, finder: detect.FaceFinder
 ) -> None:
-    first = finder.find(portrait, 0, [])
+    first = _find(finder, portrait)
     moved = np.roll(portrait, (3, 5), axis=(0, 1))
-    second = finder.find(moved, 1, first)
+    second = _find(finder, moved, 1, first)
     shift = (second[0].landmarks - first[0].landmarks).mean(axis=0)
     assert shift == pytest.approx([5, 3], abs=0.7)
 
@@ -171,8 +194,8 @@ def test_a_followed_face_keeps_its_place_from_frame_to_frame(
 def test_a_followed_face_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _boxes(monkeypatch, LEFT)
     finder = detect.EmbeddedFinder(Scripted())
-    faces = finder.find(BLANK, 0, [])
-    finder.find(BLANK, 1, faces)
+    faces = _find(finder, BLANK)
+    _find(finder, BLANK, 1, faces)
     assert asked == [True]
 
 
@@ -181,11 +204,11 @@ def test_a_new_face_is_found_at_the_next_keyframe_beside_the_old(
 ) -> None:
     finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=4))
     _boxes(monkeypatch, LEFT)
-    faces = finder.find(BLANK, 0, [])
+    faces = _find(finder, BLANK)
     _boxes(monkeypatch, RIGHT, LEFT)
     counts = []
     for index in range(1, 6):
-        faces = finder.find(BLANK, index, faces)
+        faces = _find(finder, BLANK, index, faces)
         counts.append(len(faces))
     assert counts == [1, 1, 1, 2, 2]
     assert faces[0].box[0] == pytest.approx(10)  # the old face stays first
@@ -195,7 +218,7 @@ def test_a_lost_face_is_searched_for_at_once(monkeypatch: pytest.MonkeyPatch) ->
     asked = _boxes(monkeypatch, RIGHT)
     finder = detect.EmbeddedFinder(Scripted(move=lambda p: p + 80))
     previous = [detect.make_face(4, _square(LEFT), 0.9)]
-    faces = finder.find(BLANK, 5, previous)
+    faces = _find(finder, BLANK, 5, previous)
     assert asked == [False]
     assert [f.box[0] for f in faces] == [120]
 
@@ -210,12 +233,12 @@ def test_points_that_leap_are_not_the_same_face(
 ) -> None:
     _boxes(monkeypatch)
     finder = detect.EmbeddedFinder(Scripted(move=move))
-    assert finder.find(BLANK, 5, [detect.make_face(4, _square(LEFT), 0.9)]) == []
+    assert _find(finder, BLANK, 5, [detect.make_face(4, _square(LEFT), 0.9)]) == []
 
 
 def test_what_the_network_does_not_believe_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     _boxes(monkeypatch, LEFT)
-    assert detect.EmbeddedFinder(Scripted(score=0.05)).find(BLANK, 0, []) == []
+    assert _find(detect.EmbeddedFinder(Scripted(score=0.05)), BLANK, 0, []) == []
 
 
 def test_two_followed_faces_never_end_on_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +246,7 @@ def test_two_followed_faces_never_end_on_one_person(monkeypatch: pytest.MonkeyPa
     finder = detect.EmbeddedFinder(Scripted(move=lambda p: np.repeat(p[:1], len(p), axis=0)))
     near = (30, 10, 80, 60)
     previous = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, near)]
-    assert len(finder.find(BLANK, 1, previous)) == 1
+    assert len(_find(finder, BLANK, 1, previous)) == 1
 
 
 def test_without_a_face_the_slow_search_runs_only_now_and_then(
@@ -232,7 +255,7 @@ def test_without_a_face_the_slow_search_runs_only_now_and_then(
     asked = _boxes(monkeypatch)
     finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=3))
     for index in range(6):
-        finder.find(BLANK, index, [])
+        _find(finder, BLANK, index, [])
     assert asked == [True, False, False, True, False, False]
 
 
@@ -243,7 +266,7 @@ def test_beside_a_followed_face_the_slow_search_runs_rarely(
     finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=2))
     faces: list[Face] = []
     for index in range(10):
-        faces = finder.find(BLANK, index, faces)
+        faces = _find(finder, BLANK, index, faces)
     assert asked == [True, False, False, False, True]
 
 
@@ -260,14 +283,92 @@ def test_beside_a_followed_face_the_slow_search_runs_rarely(
 def test_overlap_is_shared_area_over_joint_area(
     a: Sequence[float], b: Sequence[float], overlap: float
 ) -> None:
-    assert detect.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(
-        overlap
-    )
+    assert hog.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(overlap)
 
 
-def test_a_float_image_is_refused(finder: detect.EmbeddedFinder) -> None:
-    with pytest.raises(ValueError, match="uint8 RGB"):
-        finder.find(np.zeros((10, 10, 3), np.float32), 0, [])  # type: ignore[arg-type]
+def _moving(place: Callable[[int], float]) -> Scripted:
+    """Answers with a face that is `place(frame index)` px right of LEFT, lost beyond 100 px."""
+
+    class Moving(Scripted):
+        def from_points(self, frames: Sequence[Frame], points: np.ndarray) -> Estimate:
+            self.calls.append(f"points of {len(frames)}")
+            x = np.array([place(f.index) for f in frames], np.float32)
+            answer = self._answer(_square(LEFT) + np.stack([x, 0 * x], axis=1)[:, None])
+            answer.score[x > 100] = 0.0
+            return answer
+
+    return Moving()
+
+
+WAYS: dict[str, Callable[[int], float]] = {
+    "still": lambda i: 0.05 * i,
+    "evenly": lambda i: 2.0 * i,
+    "jumping": lambda i: 10.0 * (i // 4),
+    "fast": lambda i: 8.0 * i,
+}
+
+
+def _boxes_of(found: Sequence[Sequence[Face]]) -> list[list[float]]:
+    return [[float(f.box[0]) for f in faces] for faces in found]
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_frames_looked_at_together_show_what_they_show_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    _boxes(monkeypatch, LEFT)
+    frames = [_frame(BLANK, index) for index in range(1, 20)]
+    start = [detect.make_face(0, _square(LEFT), 0.9)]
+    together = detect.EmbeddedFinder(_moving(WAYS[way])).find(frames, start)
+    alone: list[list[Face]] = []
+    finder = detect.EmbeddedFinder(_moving(WAYS[way]))
+    for frame in frames:
+        alone += finder.find([frame], alone[-1] if alone else start)
+    assert _boxes_of(together) == _boxes_of(alone)
+    assert [f[0].frame_index for f in together] == list(range(1, 20))
+
+
+def test_a_face_that_is_not_where_it_was_expected_is_looked_at_again() -> None:
+    start = [detect.make_face(0, _square(LEFT), 0.9)]  # 50 px wide
+    frames = [_frame(BLANK, index) for index in range(1, 7)]
+    evenly, jumping = _moving(WAYS["evenly"]), _moving(WAYS["jumping"])
+    detect.EmbeddedFinder(evenly).find(frames, start)
+    assert evenly.calls == ["glance", "points of 6"]
+    detect.EmbeddedFinder(jumping).find(frames, start)
+    looks = ["points of 6", "points of 4", "points of 3", "points of 2"]
+    assert jumping.calls == [call for look in looks for call in ("glance", look)]
+
+
+def test_a_face_lost_among_others_leaves_them_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Covered(Scripted):
+        """The face on the left is covered from frame 3 on."""
+
+        def from_points(self, frames: Sequence[Frame], points: np.ndarray) -> Estimate:
+            answer = self._answer(points)
+            covered = np.array([f.index >= 3 for f in frames]) & (points[:, 0, 0] < 100)
+            answer.score[covered] = 0.0
+            return answer
+
+    asked = _boxes(monkeypatch)
+    start = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
+    frames = [_frame(BLANK, index) for index in range(1, 7)]
+    found = detect.EmbeddedFinder(Covered()).find(frames, start)
+    assert _boxes_of(found) == [[10, 120], [10, 120], [120], [120], [120], [120]]
+    assert asked == [False], "who is lost is searched for where it was lost"
+
+
+def test_frames_together_give_the_landmarks_of_one_by_one(
+    portrait: np.ndarray, finder: detect.FaceFinder
+) -> None:
+    frames = [_frame(np.roll(portrait, (k, 2 * k), axis=(0, 1)), k) for k in range(1, 7)]
+    start = _find(finder, portrait)
+    together = finder.find(frames, start)
+    last = start
+    for frame, (face,) in zip(frames, together, strict=True):
+        (last,) = finder.find([frame], last)
+        off = np.linalg.norm(face.landmarks - last[0].landmarks, axis=1)
+        eyes = np.linalg.norm(face.landmarks[36] - face.landmarks[45])
+        assert off.mean() < 0.01 * eyes
 
 
 MESH = list(range(68))
@@ -278,16 +379,16 @@ def test_landmarks_come_from_an_npz_file(tmp_path: Path) -> None:
     points[3] = np.nan
     found = np.array([True, False, True, True])
     np.savez(tmp_path / "l.npz", points=points, found=found)
-    finder = detect.FileFinder.load(tmp_path / "l.npz", mesh_to_68=MESH[::-1])
-    assert [len(finder.find(BLANK, i, [])) for i in range(5)] == [1, 0, 1, 0, 0]
-    assert np.array_equal(finder.find(BLANK, 2, [])[0].landmarks, points[2, 67::-1, :2])
+    finder = FileFinder.load(tmp_path / "l.npz", mesh_to_68=MESH[::-1])
+    assert [len(_find(finder, BLANK, i, [])) for i in range(5)] == [1, 0, 1, 0, 0]
+    assert np.array_equal(_find(finder, BLANK, 2, [])[0].landmarks, points[2, 67::-1, :2])
 
 
 def test_several_faces_of_a_frame_come_from_a_json_file(tmp_path: Path) -> None:
     entry = {"frame": 7, "landmarks": _square(LEFT).tolist(), "score": 0.7}
     other = {"frame": 7, "landmarks": _square(RIGHT).tolist()}
     (tmp_path / "l.json").write_text(json.dumps({"faces": [entry, other]}))
-    faces = detect.FileFinder.load(tmp_path / "l.json", mesh_to_68=MESH).find(BLANK, 7, [])
+    faces = FileFinder.load(tmp_path / "l.json", mesh_to_68=MESH).find([_frame(BLANK, 7)], [])[0]
     assert [f.score for f in faces] == [0.7, 1.0]
     assert np.array_equal(faces[1].landmarks, _square(RIGHT))
 
@@ -311,13 +412,13 @@ def test_a_bad_landmark_file_is_named(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(AnalysisError, match=message):
-        detect.FileFinder.load(tmp_path / name, mesh_to_68=MESH)
+        FileFinder.load(tmp_path / name, mesh_to_68=MESH)
 
 
 def test_points_of_another_count_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "five.npz", points=np.zeros((3, 5, 2)))
     with pytest.raises(AnalysisError, match=r"\(3, 5, 2\)"):
-        detect.FileFinder.load(tmp_path / "five.npz", mesh_to_68=MESH)
+        FileFinder.load(tmp_path / "five.npz", mesh_to_68=MESH)
 
 
 def _package(network: Callable[..., object]) -> types.ModuleType:
@@ -359,8 +460,8 @@ def test_fan_points_and_peaks_become_faces(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(sys.modules, "face_alignment", _package(Network))
     finder = detect.FaceAlignmentFinder.load("cpu")
-    assert finder.find(BLANK, 0, []) == []
-    face: Face = finder.find(BLANK + 1, 3, [])[0]
+    assert _find(finder, BLANK) == []
+    face: Face = _find(finder, BLANK + 1, 3, [])[0]
     assert face.frame_index == 3
     assert np.array_equal(face.landmarks, _square(LEFT))
     assert face.region_scores == pytest.approx((0.2, 0.8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pipeline.imaging.geometry import similarity, transform
 from pipeline.stages.track import RawTrack, TrackOptions, link, refine
@@ -62,6 +63,21 @@ def test_without_a_gap_a_place_taken_by_someone_quite_different_is_a_new_track()
     looks = [[look(0 if i < 50 else 1, RNG)] for i in range(100)]
     tracks = link(still(100), times=TIMES, appearances=looks)
     assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 50), (50, 100)]
+
+
+def test_somebody_else_is_told_apart_though_faces_are_described_now_and_then() -> None:
+    looks = [[look(0 if i < 50 else 1, RNG) if i % 5 == 0 else None] for i in range(100)]
+    tracks = link(still(100), times=TIMES, appearances=looks)
+    assert [(t.first_frame, t.end_frame) for t in tracks] == [(0, 50), (50, 100)]
+
+
+def test_looks_are_remembered_alike_described_in_every_frame_or_now_and_then() -> None:
+    aging = [np.array([i / 100, 0.0], np.float32) for i in range(100)]
+    dense = [[a] for a in aging]
+    sparse = [[a if i % 5 == 0 else None] for i, a in enumerate(aging)]
+    (a,), (b,) = (link(still(100), times=TIMES, appearances=x) for x in (dense, sparse))
+    assert a.appearance == pytest.approx(b.appearance, abs=0.06)
+    assert 0.5 < a.appearance[0] < 0.9, "the last seconds count most"
 
 
 def test_a_person_who_comes_back_is_known_again() -> None:
