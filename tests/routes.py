@@ -24,12 +24,13 @@ def plan_of(
     *,
     pack: str = "portrait",
     transfer: Transfer | None = None,
+    attributes: tuple[str, ...] = ("smile=2",),
     batch_size: int = 8,
     device: torch.device | None = None,
 ) -> Plan:
     """Plan an edit of an analysed clip; what is not stored is encoded, and stored."""
     options = RenderOptions(pack=pack, transfer=transfer, batch_size=batch_size)
-    request = EditRequest(clip, ("smile=2",), render=options, analysis_path=analysis)
+    request = EditRequest(clip, attributes, render=options, analysis_path=analysis)
     place = device or torch.device("cpu")
     with pytest.MonkeyPatch.context() as patch:  # a pretended device has no name to be typed
         patch.setattr("pipeline.run.resolve_device", lambda name: place)

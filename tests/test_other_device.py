@@ -6,22 +6,25 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.config import Transfer
 from pipeline.loading import time_generator
+from pipeline.run import Plan
+from pipeline.types import Frame
 
 from .elsewhere import pretended, waits
 from .routes import frames_of, plan_of, rendered
 from .style_pack import write_tiny_pack
 
-ROUTES: dict[str, tuple[str, Transfer | None]] = {
-    "portrait": ("portrait", None),
-    "delta": ("tiny", "delta"),
-    "replace": ("tiny", "replace"),
+ROUTES: dict[str, dict[str, Any]] = {
+    "portrait": {},
+    "skin after smile": {"attributes": ("smile=2", "skin=1")},
+    "delta": {"pack": "tiny", "transfer": "delta"},
+    "replace": {"pack": "tiny", "transfer": "replace"},
 }
 
 
@@ -39,9 +42,7 @@ def device(
 
 
 @pytest.fixture
-def analysis(
-    face_clip, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
-) -> Path:
+def analysis(face_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     write_tiny_pack(home / "packs" / "tiny")
     monkeypatch.setenv("VISAGIST_HOME", str(home))
@@ -52,12 +53,25 @@ def analysis(
 def test_on_a_device_the_pictures_are_those_of_the_cpu(
     face_clip, analysis: Path, device: torch.device, route: str
 ) -> None:
-    pack, transfer = ROUTES[route]
     frames = frames_of(face_clip.path)[:4]
     there, here = (
-        plan_of(face_clip.path, analysis, pack=pack, transfer=transfer, device=place)
+        plan_of(face_clip.path, analysis, device=place, **ROUTES[route])
         for place in (device, torch.device("cpu"))
     )
+    check_same_edit(there, here, frames)
+
+
+def test_the_analysis_may_be_made_on_a_device_too(
+    face_clip, device: torch.device, tmp_path: Path
+) -> None:
+    there = plan_of(face_clip.path, tmp_path / "there.json", device=device)
+    here = plan_of(face_clip.path, tmp_path / "here.json")
+    for a, b in zip(there.tracks, here.tracks, strict=True):
+        assert np.abs(a.landmarks - b.landmarks).max() < 0.1
+    check_same_edit(there, here, frames_of(face_clip.path)[:4])
+
+
+def check_same_edit(there: Plan, here: Plan, frames: list[Frame]) -> None:
     found, wanted = rendered(there, frames), rendered(here, frames)
     original = rendered(dataclasses.replace(here, tracks=()), frames)
     off = [np.abs(a.astype(int) - b) for a, b in zip(found, wanted, strict=True)]
@@ -70,19 +84,12 @@ def test_on_a_device_the_pictures_are_those_of_the_cpu(
 def test_the_host_waits_as_often_for_many_crops_as_for_few(
     face_clip, analysis: Path, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
-    pack, transfer = ROUTES[route]
     frames = frames_of(face_clip.path)
     counts = []
     with pretended(monkeypatch) as device:
-        for size in (3, 9):
-            plan = plan_of(
-                face_clip.path,
-                analysis,
-                pack=pack,
-                transfer=transfer,
-                batch_size=size,
-                device=device,
-            )
+        for size in (2, 5):
+            more = {"batch_size": size, "device": device}
+            plan = plan_of(face_clip.path, analysis, **ROUTES[route], **more)
             rendered(plan, frames[:size])  # what is loaded and remembered at first use
             waits.clear()
             rendered(plan, frames[:size])

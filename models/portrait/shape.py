@@ -66,7 +66,10 @@ class ShapeModel(nn.Module):
         found = [fit_face(points, basis) for points in _on_host(landmarks)]
         rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in found]
         parts = (np.stack(part) for part in zip(*rows, strict=True))
-        return ShapeFit(*(torch.from_numpy(part).to(self.mean) for part in parts))
+        device, dtype = self.mean.device, self.mean.dtype
+        return ShapeFit(
+            *(torch.from_numpy(part).to(device, dtype, non_blocking=True) for part in parts)
+        )
 
     def _fitted_parts(self) -> tuple[Tensor, ...]:
         """Return the fields of `Basis`."""

@@ -49,19 +49,17 @@ class SmoothSkin:
         mask = _skin_mask(batch)
         weights = batch.images.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]
         luma = (batch.images * weights).sum(1, keepdim=True)
-        smooth = torch.cat(
-            [_smooth(luma[n : n + 1], batch.landmarks[n]) for n in range(len(batch))]
-        )
+        eyes = torch.linalg.vector_norm(batch.landmarks[:, 45] - batch.landmarks[:, 36], dim=1)
+        smooth = torch.cat([_smooth(luma[n : n + 1], px) for n, px in enumerate(eyes.tolist())])
         share = (_SHARE_PER_UNIT * strength).clamp(-1.0, 0.95)[:, None, None, None]
         change = (smooth - luma) * share * mask
         # Adding the luma change to all channels keeps the hue; where it is 0 the sum is exact.
         return EditedBatch(batch, (batch.images + change).clamp(-1, 1), mask)
 
 
-def _smooth(luma: Tensor, landmarks: Tensor) -> Tensor:
-    """Return the self-guided filter of luma (1, 1, S, S)."""
-    eye_distance = float(torch.linalg.vector_norm(landmarks[45] - landmarks[36]))
-    radius = max(1, round(_RADIUS * eye_distance))
+def _smooth(luma: Tensor, eyes_px: float) -> Tensor:
+    """Return the self-guided filter of luma (1, 1, S, S) for an outer eye distance [px]."""
+    radius = max(1, round(_RADIUS * eyes_px))
     mean = _box(luma, radius)
     variance = (_box(luma * luma, radius) - mean * mean).clamp_min(0)
     a = variance / (variance + _EDGE**2)
