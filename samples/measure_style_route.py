@@ -1,6 +1,7 @@
 """Time the StyleGAN2 route at the published size, without any published weights.
 
     python samples/measure_style_route.py CLIP [--frames 8] [--threads 2] [--transfer replace]
+    python samples/measure_style_route.py --store FOLDER
 
 Makes files of the published kinds (a pSp checkpoint with its 1024-px generator, and one latent
 transformer) filled with random numbers seeded by the tensors' names, brings them in with `models
@@ -8,6 +9,10 @@ import` into a temporary store, edits the first frames of the clip with that pac
 table beside the CPU cost of the reference networks. Random numbers draw random pictures: what is
 shown is that the route runs, how long it takes, and in how much memory. Needs 5 GB of disk for a
 few minutes.
+
+With `--store` the pack `ffhq` is left in that store, to be measured otherwise:
+
+    VISAGIST_HOME=FOLDER python -m pipeline bench CLIP --pack ffhq --device cuda --batch-size 16
 """
 
 from __future__ import annotations
@@ -78,6 +83,17 @@ def make_files(folder: Path) -> None:
     torch.save(name_seeded(WPlusTransformer().state_dict()), folder / f"tnet_{SMILING}.pth.tar")
 
 
+def bring(folder: Path, environment: dict[str, str]) -> None:
+    """Make the files in a folder, bring them in as the pack `ffhq`, and remove them."""
+    # In a process of its own: it holds 3 GB.
+    subprocess.run([sys.executable, __file__, str(folder), "--files-only"], check=True)
+    brought = (folder / "psp_ffhq_encode.pt", folder / f"tnet_{SMILING}.pth.tar")
+    used = run("models", "import", *brought, "--as", "ffhq", environment=environment)
+    print(f"models import: {used[0]:.0f} s, at most {used[2]:.1f} GB of memory", flush=True)
+    for file in brought:
+        file.unlink()
+
+
 def first_frames(clip: Path, count: int, target: Path) -> int:
     """Write the first frames of a clip without loss; return how many there were."""
     import av
@@ -142,7 +158,8 @@ def report_table(report: dict, frames: int, used: tuple[float, float, float], th
 def main() -> None:
     """Make the files, bring them in, edit, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("clip", type=Path, nargs="?")
+    parser.add_argument("--store", type=Path, help="only leave the pack in this store")
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--transfer", default="replace", choices=("replace", "delta"))
@@ -150,18 +167,18 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=None)
     parser.add_argument("--files-only", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.files_only:  # in a process of its own: it holds 3 GB
+    if asked.files_only:
         make_files(asked.clip)
         return
+    if (asked.clip is None) == (asked.store is None):
+        parser.error("give a clip to be edited, or --store FOLDER to leave the pack in")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = {**os.environ, "VISAGIST_HOME": str(folder / "home")}
-        subprocess.run([sys.executable, __file__, name, "--files-only"], check=True)
-        brought = (folder / "psp_ffhq_encode.pt", folder / f"tnet_{SMILING}.pth.tar")
-        used = run("models", "import", *brought, "--as", "ffhq", environment=environment)
-        print(f"models import: {used[0]:.0f} s, at most {used[2]:.1f} GB of memory", flush=True)
-        for file in brought:
-            file.unlink()
+        home = (asked.store or folder / "home").resolve()
+        environment = {**os.environ, "VISAGIST_HOME": str(home)}
+        bring(folder, environment)
+        if asked.store is not None:
+            return
         clip, report = folder / "clip.mp4", folder / "report.json"
         frames = first_frames(asked.clip, asked.frames, clip)
         options = ["--pack", "ffhq", "--attr", "smile=1", "--transfer", asked.transfer]
