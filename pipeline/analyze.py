@@ -50,8 +50,9 @@ class _Seen:
     small: NDArray[np.uint8]
 
 
-def _seen(frames: Iterable[Frame], clock: Stopwatch) -> Iterator[_Seen]:
+def _seen(frames: Iterable[Frame], finder: FaceFinder, clock: Stopwatch) -> Iterator[_Seen]:
     for frame in clock.timed("analyze / decode", frames):
+        finder.prepare(frame)
         with clock.time("analyze / colour"):
             small = frame_to_rgb_small(frame, CUT_IMAGE_PX)
         yield _Seen(frame, small)
@@ -98,7 +99,8 @@ def analyze(
 ) -> Analysis:
     """Return where the faces of a clip are: one pass over its frames.
 
-    Three threads share it: frames are decoded, faces are found, what was found is described.
+    Three threads share it: frames are decoded, and searched now and then; faces are followed;
+    what was found is described.
 
     Raises:
         VideoError: no frame can be decoded.
@@ -118,7 +120,7 @@ def analyze(
     progress.start("analyze", source.info.frame_count_hint)
     with (
         VideoReader(source) as reader,
-        prefetch(_seen(reader, clock), depth=FRAMES_AT_ONCE) as ahead,
+        prefetch(_seen(reader, finder, clock), depth=FRAMES_AT_ONCE) as ahead,
         prefetch(_with_faces(ahead, finder), depth=_AHEAD) as looked_at,
     ):
         for seen, found in looked_at:

@@ -68,6 +68,9 @@ class Landmarker(Protocol):
 class FaceFinder(Protocol):
     """Anything that finds the faces of frames."""
 
+    def prepare(self, frame: Frame) -> None:
+        """Do ahead what can be done of a frame by itself; may run beside `find`, in frame order."""
+
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames.
 
@@ -97,6 +100,15 @@ class EmbeddedFinder:
     landmarker: Landmarker
     options: DetectOptions = field(default_factory=DetectOptions)
     clock: Stopwatch = field(default_factory=Stopwatch)
+    _boxes: dict[int, Box] = field(default_factory=dict)
+    """Of frames searched ahead, by their index."""
+
+    def prepare(self, frame: Frame) -> None:
+        """Search a frame that will be searched in any case."""
+        if self._is_due(frame.index):
+            self._boxes[frame.index] = self._find_boxes(
+                frame, thorough=self._is_due(frame.index, of=4)
+            )
 
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames; see `FaceFinder.find`."""
@@ -114,21 +126,34 @@ class EmbeddedFinder:
 
     def _search(self, frame: Frame, followed: Sequence[Face], expected: int) -> list[Face]:
         """Return the faces beside those followed, if it is time to look for them."""
-        due = frame.index % max(1, self.options.every) == 0
+        ahead = self._boxes.pop(frame.index, None)
+        due = self._is_due(frame.index)
         if followed and len(followed) == expected and not due:
             return []
         # thoroughly at the start, now and then, and while there is no face at all
-        rarely = frame.index % (4 * max(1, self.options.every)) == 0
-        thorough = rarely or (due and not followed)
-        with self.clock.time("analyze / detect"):
-            boxes = find_boxes(frame, self.options.search_side, thorough=thorough)
-        if not len(boxes):
+        rarely = self._is_due(frame.index, of=4)
+        if ahead is not None and (rarely or followed):
+            boxes = ahead
+        else:
+            boxes = self._find_boxes(frame, thorough=rarely or (due and not followed))
+        limit = self.options.same_face_iou
+        unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in followed)]
+        if not unknown:
             return []
+        here = [frame] * len(unknown)
         with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_boxes([frame] * len(boxes), boxes)
-        found = [f for f in self._faces(estimate, [frame] * len(boxes)) if f is not None]
+            estimate = self.landmarker.from_boxes(here, np.stack(unknown))
+        found = [f for f in self._faces(estimate, here) if f is not None]
         fresh = self._distinct(sorted(found, key=lambda f: -f.score))
-        return [f for f in fresh if not _overlaps_any(f, followed, self.options.same_face_iou)]
+        return [f for f in fresh if not _overlaps_any(f, followed, limit)]
+
+    def _is_due(self, index: int, *, of: int = 1) -> bool:
+        """Tell whether a frame is one of those searched in any case, or every `of`th of them."""
+        return index % (of * max(1, self.options.every)) == 0
+
+    def _find_boxes(self, frame: Frame, *, thorough: bool) -> Box:
+        with self.clock.time("analyze / detect"):
+            return find_boxes(frame, self.options.search_side, thorough=thorough)
 
     def _follow(self, frames: Sequence[Frame], before: Sequence[Face]) -> Iterator[list[Face]]:
         """Yield the faces of each frame that were there before and in every frame since."""
@@ -234,6 +259,9 @@ class FaceAlignmentFinder:
 
     network: Any
     """An instance of `face_alignment.FaceAlignment` (the package carries no types)."""
+
+    def prepare(self, frame: Frame) -> None:
+        """Do nothing."""
 
     @classmethod
     def load(cls, device: str) -> FaceAlignmentFinder:

@@ -50,6 +50,9 @@ class FileFinder:
             by_frame.setdefault(face.frame_index, []).append(face)
         return cls(by_frame)
 
+    def prepare(self, frame: Frame) -> None:
+        """Do nothing."""
+
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the file's faces of each frame; what the frames show is not looked at."""
         return [list(self.faces.get(frame.index, [])) for frame in frames]

@@ -312,6 +312,41 @@ def _boxes_of(found: Sequence[Sequence[Face]]) -> list[list[float]]:
     return [[float(f.box[0]) for f in faces] for faces in found]
 
 
+def test_frames_searched_ahead_are_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [_frame(BLANK, index) for index in range(10)]
+    ways = []
+    for ahead in (False, True):
+        asked = _boxes(monkeypatch, LEFT)
+        finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=2))
+        for frame in frames if ahead else []:
+            finder.prepare(frame)
+        found = finder.find(frames, [])
+        ways.append((asked, _boxes_of(found)))
+    assert ways[0] == ways[1]
+    assert ways[0][0] == [True, False, False, False, True]
+
+
+def test_without_a_face_a_frame_searched_ahead_is_searched_thoroughly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = _boxes(monkeypatch)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=3))
+    frames = [_frame(BLANK, index) for index in range(2, 5)]
+    for frame in frames:
+        finder.prepare(frame)
+    assert asked == [False]
+    finder.find(frames, [])
+    assert asked == [False, False, True, False]
+
+
+def test_a_box_around_a_followed_face_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    _boxes(monkeypatch, (12, 8, 66, 62), RIGHT)
+    network = Scripted()
+    start = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
+    assert len(_find(detect.EmbeddedFinder(network), BLANK, 12, start)) == 2
+    assert network.calls == ["points", "points"]
+
+
 @pytest.mark.parametrize("way", list(WAYS))
 def test_frames_looked_at_together_show_what_they_show_one_by_one(
     monkeypatch: pytest.MonkeyPatch, way: str
