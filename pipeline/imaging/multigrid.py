@@ -11,6 +11,7 @@ At the rectangle's edge nothing is given and nothing pulls (zero slope).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,20 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 Planes = NDArray[np.float32]
-"""(C, h, w), or (C, R) for values on R pixels."""
+"""(C, R): values on R pixels."""
+Plane = NDArray[np.float32]
+"""(h, w)."""
 Pixels = NDArray[np.float32]
 """(h, w, C)."""
 Flags = NDArray[np.bool_]
 
 _COARSEST = 12
 """Grids are halved until the longer side is at most this; there a few sweeps reach everywhere."""
-_COARSEST_SWEEPS = 12
+_COARSEST_SWEEPS = 8
 _TWO = (1.393, 0.562)
 """Weights of two relaxations that together damp the upper half of all frequencies best, by 4.6
 (Chebyshev's polynomial over the eigenvalues 1/2 to 2 of 1 - mean)."""
 _LARGE = 400
-"""Longer side [px] from which the finest grid gets no V-cycle of its own: what is still wrong is
-then below 0.2 % on average all the same, and its share of the time the largest."""
+"""Longer side [px] from which the two finest grids get no V-cycle of their own: what is still wrong
+is then below 0.4 % on average all the same, and their share of the time the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,16 @@ class _Grid:
     """(R, C) given there."""
 
 
-def harmonic(values: Planes, inside: Flags, curve: NDArray[np.intp]) -> Planes:
-    """Return (C, h, w) planes that equal `values` on the curve and are harmonic inside.
+def harmonic(values: Planes, inside: Flags, curve: NDArray[np.intp]) -> Iterator[Plane]:
+    """Yield C planes (h, w) that equal `values` on the curve and are harmonic inside.
 
     Args:
         values: (C, R) for the curve's R pixels.
         inside: (h, w); all its four-neighbours are inside, on the curve, or beyond the rectangle.
         curve: (R,) places of the curve's pixels in reading order, rising.
 
-    What is returned outside means nothing. The error is below 0.2 % of the values' span on average.
+    What they are outside means nothing. Values that are noise come out wrong by 0.4 % of their
+    span on average, values of a real edit by a tenth of that.
     """
     given = np.ascontiguousarray(values.T)
     grids = [_Grid(inside, curve, given)]
@@ -63,29 +67,41 @@ def harmonic(values: Planes, inside: Flags, curve: NDArray[np.intp]) -> Planes:
     u = np.zeros((*grids[-1].inside.shape, given.shape[1]), np.float32) + given.mean(0)
     for _ in range(_COARSEST_SWEEPS):
         u = _relaxed(u, grids[-1], None, _TWO)
-    for k in reversed(range(len(grids) - 1)):
-        if k == 0 and max(inside.shape) > _LARGE:
-            return _finest(u, grids[0])
+    large = max(inside.shape) > _LARGE
+    for k in reversed(range(2 if large else 0, len(grids) - 1)):
         u = _enlarged(u, grids[k])
         u = _relaxed(u, grids[k], None, _TWO)
         below = _wrong(u, None, grids[k + 1])
         u += _enlarged(_answer(below, grids[k + 1 :]), grids[k])
         u = _relaxed(u, grids[k], None, _TWO)
-    return np.stack(cv2.split(u))
+    yield from _finished(u, grids[1], grids[0]) if large else cv2.split(u)
 
 
-def _finest(u: Pixels, grid: _Grid) -> Planes:
-    """The last sweeps of a large picture, plane by plane: each fits into a processor's cache."""
-    h, w = grid.inside.shape
-    out = np.empty((u.shape[2], h, w), np.float32)
-    row, column = np.divmod(grid.at, w)
-    for plane, coarse, values in zip(out, cv2.split(u), grid.values.T, strict=True):
-        twice = cv2.resize(coarse, (2 * u.shape[1], 2 * u.shape[0]), interpolation=cv2.INTER_LINEAR)
-        start = twice[:h, :w]
-        start[row, column] = values
-        cv2.filter2D(start, -1, _LAST, plane, borderType=cv2.BORDER_REPLICATE)
-        plane[row, column] = values
-    return out
+def _finished(u: Pixels, middle: _Grid, finest: _Grid) -> Iterator[Plane]:
+    """The last two grids of a large picture, plane by plane: each fits into a processor's cache.
+
+    On the finest grid only the pixels beside the curve are relaxed: farther in, nothing is left
+    that the grid before could not see.
+    """
+    h, w = finest.inside.shape
+    rows, columns = middle.inside.shape
+    curve = np.zeros((h, w), np.uint8)
+    curve.reshape(-1)[finest.at] = 1
+    y, x = np.divmod(np.flatnonzero(cv2.dilate(curve, _CROSS).view(np.bool_) & finest.inside), w)
+    beside = [
+        np.clip(y + dy, 0, h - 1) * (2 * columns) + np.clip(x + dx, 0, w - 1)
+        for dy, dx in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+    ]
+    place = finest.at // w * (2 * columns) + finest.at % w
+    for c, plane in enumerate(cv2.split(u)):
+        one = _Grid(middle.inside, middle.at, middle.values[:, c : c + 1])
+        fine = _relaxed(_enlarged(plane[..., None], one), one, None, _TWO)
+        whole = cv2.resize(fine, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR)
+        flat = whole.reshape(-1)
+        flat[place] = finest.values[:, c]
+        here, *around = (flat[index] for index in beside)
+        flat[beside[0]] = here + _LAST * (0.25 * sum(around) - here)
+        yield whole[:h, :w]
 
 
 def _kernel(weight: float) -> NDArray[np.float32]:
@@ -97,8 +113,9 @@ def _kernel(weight: float) -> NDArray[np.float32]:
 
 
 _KERNELS = {weight: _kernel(weight) for weight in _TWO}
-_LAST = _kernel(0.8)
-"""One sweep that damps all upper frequencies alike, to 0.6."""
+_LAST = np.float32(0.8)
+"""Weight of one sweep that damps all upper frequencies alike, to 0.6."""
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _RESIDUAL = _kernel(1.0) - np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 
 

@@ -26,6 +26,7 @@ from .multigrid import harmonic
 
 Impl = Literal["fast", "ref"]
 Mask2D = NDArray[np.bool_]
+Floats = NDArray[np.floating]
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -48,32 +49,34 @@ def clone(
 
     Where source and target agree along the whole border, the inside is `source` to the bit.
     """
-    out = target.clone()
+    out = torch.empty_like(target)
     # Comparing bool with 0 takes longer than all else that is done with the mask.
-    for i, part in _problems(mask if mask.dtype == torch.bool else mask > 0, exists):
+    inside = mask if mask.dtype == torch.bool else mask > 0
+    for i, part in enumerate(_problems(inside, exists)):
+        out[i] = target[i]  # one by one: it is still in the cache when it is pasted into
+        if part is None:
+            continue
         above, below = source[i][:, *part.box], out[i][:, *part.box]
         values = part.at_rim(below).float() - part.at_rim(above).float()
-        u = _membrane(values, part, impl)
-        _paste(above, u, below, part.inside)
+        # Plane by plane, while each is in the cache.
+        for plane, u, into in zip(above, _membranes(values, part, impl), below, strict=True):
+            _paste(plane, u, into, part.inside)
     return out
 
 
-def _paste(planes: Tensor, u: Tensor | None, into: Tensor, inside: Mask2D) -> None:
-    """Write (C, h, w) planes plus a membrane into others, in place, where the mask says so."""
+def _paste(plane: Tensor, u: Floats | None, into: Tensor, inside: Mask2D) -> None:
+    """Write a plane (h, w) plus a membrane into another, in place, where the mask says so."""
     if into.device.type == "cpu" and into.dtype == torch.uint8:
         within = inside.view(np.uint8)
-        for channel, (plane, target) in enumerate(zip(planes.numpy(), into.numpy(), strict=True)):
-            if u is None:
-                cv2.copyTo(plane, within, target)
-            else:  # rounded and held within 0–255
-                cv2.add(u[channel].numpy(), plane, target, within, dtype=cv2.CV_8U)
+        if u is None:
+            cv2.copyTo(plane.numpy(), within, into.numpy())
+        else:  # rounded and held within 0–255
+            cv2.add(u, plane.numpy(), into.numpy(), within, dtype=cv2.CV_8U)
         return
-    pasted = planes if u is None else u.add_(planes)
+    pasted = plane if u is None else plane + torch.from_numpy(u).to(plane.device)
     if into.dtype == torch.uint8:
         pasted = pasted.round().clamp(0, 255).to(torch.uint8)
-    where = torch.from_numpy(inside).to(into.device)
-    for channel in range(len(into)):  # a mask spread over channels takes four times as long
-        into[channel].copy_(torch.where(where, pasted[channel], into[channel]))
+    into.copy_(torch.where(torch.from_numpy(inside).to(into.device), pasted, into))
 
 
 def membrane(
@@ -89,11 +92,14 @@ def membrane(
     Zero outside. A part of the inside that touches no existing border pixel has nothing to meet: 0.
     """
     out = torch.zeros_like(difference)
-    for i, part in _problems(inside, exists):
-        place = out[i][:, *part.box]
-        u = _membrane(part.at_rim(difference[i][:, *part.box]), part, impl)
-        if u is not None:
-            place.copy_(u.mul_(torch.from_numpy(part.inside).to(u)))
+    for i, part in enumerate(_problems(inside, exists)):
+        if part is None:
+            continue
+        values = part.at_rim(difference[i][:, *part.box])
+        inside_here = torch.from_numpy(part.inside).to(out.device)
+        for place, u in zip(out[i][:, *part.box], _membranes(values, part, impl), strict=True):
+            if u is not None:
+                place.copy_(torch.from_numpy(u).to(place) * inside_here)
     return out
 
 
@@ -119,13 +125,14 @@ class _Problem:
         return planes[:, y, x]
 
 
-def _problems(inside: Tensor, exists: Tensor | None) -> Iterator[tuple[int, _Problem]]:
-    """Index and problem of every picture with an inside; both (N, 1, H, W), `inside` bool."""
+def _problems(inside: Tensor, exists: Tensor | None) -> Iterator[_Problem | None]:
+    """The problem of every picture, None without an inside; both (N, 1, H, W), `inside` bool."""
     for i, mask in enumerate(inside[:, 0].cpu().numpy()):
         there = None if exists is None else exists[i, 0].bool().cpu().numpy()
         seen = mask if there is None else mask & there
         x, y, w, h = cv2.boundingRect(seen.view(np.uint8))
         if w == 0:
+            yield None
             continue
         box = (slice(max(y - 1, 0), y + h + 1), slice(max(x - 1, 0), x + w + 1))
         if there is not None:
@@ -135,8 +142,8 @@ def _problems(inside: Tensor, exists: Tensor | None) -> Iterator[tuple[int, _Pro
         if there is not None:
             beside &= there[box]
         is_whole = there is None or bool(there[box].all())
-        rows, columns = np.nonzero(beside)
-        yield i, _Problem(box, part, beside, (rows, columns), is_whole)
+        rows, columns = np.divmod(np.flatnonzero(beside), beside.shape[1])
+        yield _Problem(box, part, beside, (rows, columns), is_whole)
 
 
 def _existing_part(box: tuple[slice, slice], there: Mask2D) -> tuple[slice, slice]:
@@ -146,18 +153,19 @@ def _existing_part(box: tuple[slice, slice], there: Mask2D) -> tuple[slice, slic
     return slice(top, top + h), slice(left, left + w)
 
 
-def _membrane(values: Tensor, part: _Problem, impl: Impl) -> Tensor | None:
-    """(C, h, w) membrane for values (C, R) on the rim; None if all are 0; any value outside."""
+def _membranes(values: Tensor, part: _Problem, impl: Impl) -> Iterator[Floats | None]:
+    """C membranes (h, w) for values (C, R) on the rim; None if all are 0; any value outside."""
     if not bool(values.any()):
-        return None
+        yield from [None] * len(values)
+        return
     if impl == "ref":
-        return torch.from_numpy(_solve_ref(values.detach().double().cpu().numpy(), part)).to(values)
+        yield from _solve_ref(values.detach().double().cpu().numpy(), part)
+        return
     rows, columns = part.at
     at = rows * part.inside.shape[1] + columns
-    u = harmonic(values.detach().float().cpu().numpy(), part.inside, at)
-    if not part.is_whole:
-        u *= _touching(part)
-    return torch.from_numpy(u).to(values)
+    touching = None if part.is_whole else _touching(part)
+    for u in harmonic(values.detach().float().cpu().numpy(), part.inside, at):
+        yield u if touching is None else u * touching
 
 
 def _touching(part: _Problem) -> NDArray[np.float32]:

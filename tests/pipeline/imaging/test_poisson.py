@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.imaging.multigrid import _LARGE
 from pipeline.imaging.poisson import clone, membrane
 from tests.pipeline.faces import natural
 
@@ -33,6 +34,18 @@ def test_fast_equals_the_direct_solver(size: int, holes: bool) -> None:
     error = (fast - exact).abs() / span
     assert float(error[:, :, inside[0, 0]].mean()) < 0.005
     assert float(error.max()) < 0.03
+
+
+def test_on_a_large_picture_fast_equals_the_direct_solver() -> None:
+    size = 540
+    inside = ellipse(size, holes=True)
+    assert int(inside[0, 0].any(1).sum()) > _LARGE
+    for slope, mean, most in ((1.5, 0.006, 0.05), (2.4, 0.005, 0.03)):
+        difference = natural(size, seed=1, slope=slope) - natural(size, seed=2, slope=slope)
+        fast, exact = (membrane(difference[:, :1], inside, impl=i) for i in ("fast", "ref"))
+        error = (fast - exact).abs() / float(difference.abs().max())
+        assert float(error[inside].mean()) < mean
+        assert float(error.max()) < most
 
 
 def test_the_direct_solver_finds_a_known_harmonic_function() -> None:
