@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.analysis import Analysis, load, save
+from pipeline.analysis import Analysis, as_stored, load, save
 from pipeline.errors import AnalysisError, OutputError
 from pipeline.stages.encode import SampledCodes
 from pipeline.stages.track import RawTrack, refine
@@ -62,6 +62,27 @@ def saved(analysis: Analysis, folder: Path) -> Path:
     path = folder / "clip.faces.json"
     save(analysis, path)
     return path
+
+
+def test_what_is_used_at_once_is_what_the_file_will_say(analysis: Analysis, tmp_path: Path) -> None:
+    scores = np.float32([0.0005, 0.1235, 0.0625, 0.4375, 0.9995])
+    ties = np.arange(20 * 136).reshape(20, 68, 2) * np.float32(0.125) + 3
+    tracks = [
+        dataclasses.replace(
+            t,
+            landmarks=(t.landmarks if k else ties).astype(np.float32),
+            scores=np.resize(scores, len(t)),
+            region_scores=RNG.random((len(t), 2), np.float32),
+            appearance=RNG.normal(size=20).astype(np.float32),
+        )
+        for k, t in enumerate(analysis.tracks)
+    ]
+    plain = dataclasses.replace(analysis, tracks=tuple(tracks), codes={})
+    save(plain, tmp_path / "a.json")
+    for used, read in zip(as_stored(plain).tracks, load(tmp_path / "a.json").tracks, strict=True):
+        for field in dataclasses.fields(RawTrack):
+            a, b = getattr(used, field.name), getattr(read, field.name)
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
 
 
 def test_what_is_saved_is_loaded(analysis: Analysis, tmp_path: Path) -> None:
