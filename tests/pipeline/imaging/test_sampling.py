@@ -55,6 +55,15 @@ def test_resizing_keeps_the_mean_and_stays_where_it_was(side: int) -> None:
     assert torch.allclose(inner, expected, atol=5e-3)
 
 
+@pytest.mark.parametrize("sigma", [0.2, 0.6, 1.3, 9.0])
+def test_a_blur_is_that_of_its_plain_twin(sigma: float) -> None:
+    pictures = natural(48, 2, seed=7)
+    sideways = pictures.transpose(2, 3)
+    for images in (pictures, sideways, pictures[:, 1:, 3:, :40]):
+        plain = blurred(images, sigma, impl="ref")
+        assert torch.allclose(blurred(images, sigma), plain, atol=2e-6)
+
+
 def test_a_blur_spreads_by_its_sigma() -> None:
     dot = torch.zeros(1, 1, 41, 41)
     dot[0, 0, 20, 20] = 1
