@@ -9,6 +9,8 @@ no counterpart (teeth behind opening lips) from dragging its surroundings along.
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +30,8 @@ _PLACING_STIFFNESS = 0.1
 """The same for finding a drawn face in a real one, where less can be believed."""
 _ROBUST = 0.05
 """Difference ([-1, 1] units) at which a pixel counts half; beyond, it soon counts for nothing."""
+_MEAN = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
+"""Weights of the mean of the eight neighbours (Horn & Schunck's 1/6 and 1/12)."""
 
 
 def flow_between(before: Tensor, after: Tensor, *, stiffness: float = _STIFFNESS) -> Tensor:
@@ -78,7 +82,8 @@ def _relaxed(
 ) -> Tensor:
     """(N, 2, s, s) minimiser of the linearised energy round a flow, by Jacobi sweeps.
 
-    Per pixel (A + α²·1)·u = α²·mean + A·u₀ - b with A = Σ w·g gᵀ, b = Σ w·g·rest over channels.
+    Per pixel (A + α²·1)·u = α²·mean + A·u₀ - b with A = Σ w·g·gᵀ, b = Σ w·g·rest over channels:
+    every sweep sets u = fixed + own·mean - cross·(mean of the other component).
     """
     xx, yy = (weight * x * x).sum(1), (weight * y * y).sum(1)
     xy = (weight * x * y).sum(1)
@@ -87,20 +92,37 @@ def _relaxed(
     right_v = xy * u0 + yy * v0 - (weight * y * rest).sum(1)
     a, d = xx + stiffness, yy + stiffness
     scale = 1.0 / (a * d - xy * xy)
+    fixed = torch.stack([d * right_u - xy * right_v, a * right_v - xy * right_u], 1)
+    fixed, own = scale[:, None] * fixed, (stiffness * scale)[:, None] * torch.stack([d, a], 1)
+    cross = (stiffness * scale * xy)[:, None]
+    return (_swept if flow.device.type == "cpu" else swept_reference)(flow, fixed, own, cross)
+
+
+def _swept(flow: Tensor, fixed: Tensor, own: Tensor, cross: Tensor) -> Tensor:
+    """What `swept_reference` returns, by OpenCV and numpy: small pictures, a fifth of the time."""
+    out = flow.clone(memory_format=torch.contiguous_format)
+    for n, u in enumerate(out.numpy()):
+        base, factors, crossed = fixed[n].numpy(), own[n].numpy(), cross[n].numpy()
+        mean, part = np.empty_like(u), np.empty_like(u)
+        for _ in range(_SWEEPS):
+            for plane, around in zip(u, mean, strict=True):
+                cv2.filter2D(plane, -1, _MEAN, around, borderType=cv2.BORDER_REPLICATE)
+            np.multiply(factors, mean, out=u)
+            u -= np.multiply(crossed, mean[::-1], out=part)
+            u += base
+    return out
+
+
+def swept_reference(flow: Tensor, fixed: Tensor, own: Tensor, cross: Tensor) -> Tensor:
+    """(N, 2, s, s) a flow after all sweeps; `fixed` and `own` (N, 2, s, s), `cross` (N, 1, s, s).
+
+    Plain torch, on any device.
+    """
+    kernel = torch.from_numpy(_MEAN).to(flow.device, non_blocking=True).expand(2, 1, 3, 3)
     for _ in range(_SWEEPS):
-        mean = _neighbours(flow)
-        p, q = right_u + stiffness * mean[:, 0], right_v + stiffness * mean[:, 1]
-        flow = torch.stack([(d * p - xy * q) * scale, (a * q - xy * p) * scale], 1)
+        mean = F.conv2d(F.pad(flow, (1, 1, 1, 1), mode="replicate"), kernel, groups=2)
+        flow = fixed + own * mean - cross * mean.flip(1)
     return flow
-
-
-def _neighbours(flow: Tensor) -> Tensor:
-    """Weighted mean of the eight neighbours (Horn & Schunck's 1/6 and 1/12)."""
-    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
-    up, down, mid = padded[..., :-2, :], padded[..., 2:, :], padded[..., 1:-1, :]
-    beside = up[..., 1:-1] + down[..., 1:-1] + mid[..., :-2] + mid[..., 2:]
-    corners = up[..., :-2] + up[..., 2:] + down[..., :-2] + down[..., 2:]
-    return beside / 6 + corners / 12
 
 
 def place_within(own: Tensor, drawn: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from pipeline.imaging.flow import SIDE, flow_between, place_within
+from pipeline.imaging.flow import SIDE, flow_between, place_within, swept_reference
 from pipeline.imaging.sampling import blurred, resized, sample
 from tests.pipeline.faces import natural
 
@@ -59,6 +60,14 @@ def test_it_is_no_worse_than_another_implementation() -> None:
     other = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
     theirs = error_px(torch.from_numpy(np.asarray(other)) / SIDE, SMILE)
     assert error_px(flow_between(before, after)[0], SMILE) <= theirs
+
+
+def test_the_quick_sweeps_are_those_of_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = natural(SIDE, 2, seed=8)
+    after = moved(before, SMILE)
+    quick = flow_between(before, after)
+    monkeypatch.setattr("pipeline.imaging.flow._swept", swept_reference)
+    assert torch.allclose(quick, flow_between(before, after), atol=1e-6)
 
 
 def test_nothing_moves_between_equal_pictures() -> None:
