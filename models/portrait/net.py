@@ -145,7 +145,7 @@ class PortraitModel(nn.Module):
         changed = (before != after).any(dim=1)
         if not bool(changed.any()):
             return images.clone(), torch.zeros_like(images[:, :1])
-        factors, which = self._texture_change(after - before)
+        factors = self._texture_change(after - before)
         done = [
             self._render(
                 images[rows],
@@ -153,7 +153,7 @@ class PortraitModel(nn.Module):
                 before[rows],
                 after[rows],
                 state[rows],
-                factors[which[rows]],
+                factors[rows],
             )
             for rows in _slices(len(images), _rows_at_once(images))
         ]
@@ -193,7 +193,7 @@ class PortraitModel(nn.Module):
         edited = self._with_teeth(change, window, fit, moved, edit, before, state[:, 4])
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
         masks[:, :, window.rows, window.columns] = mask
-        paste(edited.clamp(-1, 1), output[:, :, window.rows, window.columns], mask[:, 0] > 0)
+        paste(edited.clamp_(-1, 1), output[:, :, window.rows, window.columns], mask[:, 0] > 0)
         return output, masks
 
     def _edit(
@@ -256,16 +256,18 @@ class PortraitModel(nn.Module):
         canonical[:, lower, 1] -= excess
         return canonical
 
-    def _texture_change(self, change: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log RGB factors (R, 3, LAYER_SIDE, LAYER_SIDE) of the distinct changes and the
-        factor of each row.
+    def _texture_change(self, change: Tensor) -> Tensor:
+        """Return the log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D).
 
-        A shot has one change of code for nearly all its frames: its factor is decoded once.
+        A shot has one change of code for nearly all its frames: its factor is decoded once, and
+        copied for none of them.
         """
         device, here = change.device, change.detach().cpu()
+        if bool((here == here[:1]).all()):
+            return self._factor_of(here[0], device)[None].expand(len(here), -1, -1, -1)
         distinct, which = torch.unique(here, dim=0, return_inverse=True)
         factors = torch.stack([self._factor_of(row, device) for row in distinct])
-        return factors, which.to(device, non_blocking=True)
+        return factors[which.to(device, non_blocking=True)]
 
     def _factor_of(self, change: Tensor, device: torch.device) -> Tensor:
         """Return on a device the log RGB factor (3, LAYER_SIDE, LAYER_SIDE) of one change of code

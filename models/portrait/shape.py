@@ -97,7 +97,7 @@ class ShapeModel(nn.Module):
     def displacement(self, coefficients: Tensor) -> Tensor:
         """Return (N, V, 3) movement of every vertex for a change of `coefficients` (N, K), head
         frame."""
-        return torch.einsum("nk,kvc->nvc", coefficients, self.basis)
+        return (coefficients @ self.basis.flatten(1)).reshape(-1, *self.mean.shape)
 
     def code(self, fit: ShapeFit) -> Tensor:
         """Return the whitened shape code (N, K + 1): shape, then pitch.

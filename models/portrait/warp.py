@@ -65,9 +65,9 @@ def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Te
     """
     points, wanted = centres.double(), values.double()
     affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
-    identity = torch.eye(points.shape[-2], dtype=points.dtype, device=points.device)
-    matrix = thin_plate_kernel(points, points) + max(stiffness, _LEAST_STIFFNESS) * identity
-    matrix = matrix + _AFFINE_WEIGHT * affine @ affine.transpose(-1, -2)
+    matrix = thin_plate_kernel(points, points)
+    matrix.diagonal(dim1=-2, dim2=-1).add_(max(stiffness, _LEAST_STIFFNESS))
+    matrix = torch.add(matrix, affine @ affine.transpose(-1, -2), alpha=_AFFINE_WEIGHT)
     bent = solve_positive(matrix, torch.cat([wanted, affine], dim=-1))
     free, along_affine = bent[..., : wanted.shape[-1]], bent[..., wanted.shape[-1] :]
     across = affine.transpose(-1, -2)

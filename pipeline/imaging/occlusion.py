@@ -47,6 +47,8 @@ LEAST_WARMTH = 0.02
 """Least log(red / green) of skin in any light that lets colours be told."""
 _FILTERS_REACH = 16
 """How far the filters here look, at most [working px]: blurs, openings and growth of things."""
+_BRIGHTER = np.float32(0.04)
+"""Added to all colours before their logarithm: noise in the dark stays small."""
 LIPS_LOST = 0.6
 """Share of the lips that must have lost their colour before the mouth counts as covered."""
 
@@ -107,16 +109,18 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
     none = np.zeros(size, np.float32)
     if int(regions.skin.sum()) < 40:
         return none
-    colour, redness, darkness = _deviations(rgb, regions)
+    smooth = np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.8), 0.0, 1.0) + _BRIGHTER
+    colour, redness, darkness = _deviations(smooth, regions)
     lips = regions.lips
     # Lips may be redder than any skin, with or without paint, but neither bluer nor black.
     lost = ((colour > STRONG) & (redness < 0)) | (darkness > 1.0)
     covered = bool(lips.any()) and float(lost[lips].mean()) > LIPS_LOST
-    deviation = np.hypot(colour, darkness / _dark_spread(darkness, regions, covered))
+    depth = darkness / np.float32(_dark_spread(darkness, regions, covered))
+    deviation = cv2.magnitude(colour, depth)
     # Within 0.93 of white there is no colour left to judge: a highlight, or light from the side.
     red, green, blue = cv2.split(rgb)
     deviation[np.minimum(np.minimum(red, green), blue) > 0.93] = 0.0
-    exempt = regions.eyes if covered else regions.eyes | (regions.mouth & ~_cold(rgb))
+    exempt = regions.eyes if covered else regions.eyes | (regions.mouth & ~_cold(smooth))
     deviation[exempt] = 0.0
     things = _things(deviation, regions.face, eyes)
     # When the "thing" is the larger part, the model has learnt the thing and sees the skin as one.
@@ -126,9 +130,9 @@ def _hidden(rgb: Floats, points: NDArray[np.float64]) -> Floats:
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.04 * eyes), np.float32)
 
 
-def _cold(rgb: Floats) -> Flags:
+def _cold(smooth: Floats) -> Flags:
     """(s, s) bool: clearly more green or blue than red, and not dark: no beard, no lip is."""
-    red, green, blue = cv2.split(cv2.GaussianBlur(rgb, (0, 0), 0.8) + np.float32(0.04))
+    red, green, blue = cv2.split(smooth)
     return np.asarray((red < 0.88 * green) & (red + green + blue > 3 * 0.16))
 
 
@@ -208,13 +212,13 @@ def _disc(radius: float) -> NDArray[np.uint8]:
     )
 
 
-def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]:
+def _deviations(smooth: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]:
     """How far every pixel (s, s) is from skin: colour [sigmas], redness and darkness [log units].
 
+    `smooth` are the colours (s, s, 3) less their noise, `_BRIGHTER` than they are.
     Darkness is 0 for whatever is brighter than the median of the skin.
     """
-    smooth = np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.8), 0.0, 1.0)
-    red, green, blue = cv2.split(np.asarray(cv2.log(smooth + np.float32(0.04))))
+    red, green, blue = cv2.split(np.asarray(cv2.log(smooth)))
     luma = np.float32(0.3) * red + np.float32(0.5) * green + np.float32(0.2) * blue
     chroma = [red - green, blue - green]
     at = regions.skin
@@ -232,7 +236,7 @@ def _deviations(rgb: Floats, regions: _Regions) -> tuple[Floats, Floats, Floats]
     lines = line.astype(np.float32)
     off = [c - (a + b * within) for c, a, b in zip(chroma, *lines, strict=True)]
     # An 8-bit step or a grain of noise weighs more in a dark pixel: d log(v + e) = dv / (v + e).
-    dark = np.square(0.012 / (cv2.transform(smooth, np.full((1, 3), 1 / 3)) + 0.04))
+    dark = np.square(0.012 / cv2.transform(smooth, np.full((1, 3), 1 / 3)))
     widths = np.square(spread).astype(np.float32)
     shares = [np.square(o) / (w + dark) for o, w in zip(off, widths, strict=True)]
     darkness = np.maximum(np.float32(middle) - luma, np.float32(0.0))
