@@ -82,7 +82,7 @@ def inspect(
     frame = _frames_at(plan, [frame_index])[0]
     result = next(iter(render(plan, [frame], Stopwatch())))
     with torch.inference_mode():
-        edited = [plan.chain(batch) for batch in crops_of(plan, [frame])]
+        edited = [plan.chain(batch).whole() for batch in crops_of(plan, [frame])]
     pictures = _frame_pictures(plan, frame, result, edited)
     for batch in edited:
         pictures |= _face_pictures(batch, rgb_of(result.frame))

@@ -302,21 +302,46 @@ class Codes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EditedBatch:
-    """Crops after an edit, with the mask of what may change."""
+    """Crops after an edit, or the part that it reaches, with the mask of what may change."""
 
     source: AlignedBatch
     images: Tensor
-    """(N, 3, S, S) float32 RGB in [-1, 1], edited."""
+    """(N, 3, h, w) float32 RGB in [-1, 1], edited."""
     masks: Tensor
-    """(N, 1, S, S) float32, 0 keep … 1 replace; 0 along the crop border."""
+    """(N, 1, h, w) float32, 0 keep … 1 replace; 0 along the crop border."""
+    corner: tuple[int, int] = (0, 0)
+    """x, y [crop px] of the part's first pixel. Beyond the part all is as it was."""
 
     def __post_init__(self) -> None:
-        n, _, side, _ = self.source.images.shape
-        _check_rank("EditedBatch", "images", self.images, (n, 3, side, side))
-        _check_rank("EditedBatch", "masks", self.masks, (n, 1, side, side))
+        n, side = len(self.source), self.source.images.shape[-1]
+        (x, y), (height, width) = self.corner, self.masks.shape[-2:]
+        _check_rank("EditedBatch", "images", self.images, (n, 3, height, width))
+        _check_rank("EditedBatch", "masks", self.masks, (n, 1, height, width))
+        if not (0 <= x <= side - width and 0 <= y <= side - height):
+            raise ValueError(
+                f"EditedBatch: a part of {width}x{height} px at {self.corner} is not inside crops "
+                f"of {side} px"
+            )
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Rows and columns of the crops."""
+        (x, y), (height, width) = self.corner, self.masks.shape[-2:]
+        return slice(y, y + height), slice(x, x + width)
+
+    def whole(self) -> EditedBatch:
+        """Return the same edit with whole crops, (N, 3, S, S) and (N, 1, S, S)."""
+        if self.masks.shape[-2:] == self.source.images.shape[-2:]:
+            return self
+        images = self.source.images.clone()
+        masks = images.new_zeros(len(images), 1, *images.shape[-2:])
+        rows, columns = self.part
+        images[:, :, rows, columns] = self.images
+        masks[:, :, rows, columns] = self.masks
+        return EditedBatch(self.source, images, masks)
 
     def __repr__(self) -> str:
-        return f"EditedBatch({len(self.source)} crops of {self.images.shape[-1]} px)"
+        return f"EditedBatch({len(self.source)} crops of {self.source.images.shape[-1]} px)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
     out = run(face_clip, tmp_path / "out.mkv", "--codec", "ffv1", "--attr", "smile=1.5")
     before, after = planes(face_clip.path), planes(out)
     crops = list(crops_of(plan, frames))
-    masks = [m for b in crops for m in zip(b.frame_index, plan.chain(b).masks, strict=True)]
+    masks = [m for b in crops for m in zip(b.frame_index, plan.chain(b).whole().masks, strict=True)]
     places = {int(f): m for b in crops for f, m in zip(b.frame_index, b.crop_to_frame, strict=True)}
     assert len(masks) == len(frames)
     for index, mask in masks:
@@ -144,9 +144,9 @@ def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
         np.concatenate([b.track_id for b in alone]),
         torch.cat([b.weights for b in alone]),
     )
-    together = plan.chain(joined)
+    together = plan.chain(joined).whole()
     for n, batch in enumerate(alone):
-        one = plan.chain(batch)
+        one = plan.chain(batch).whole()
         assert (one.images[0] - together.images[n]).abs().max() <= BATCH_TOLERANCE
         assert (one.masks[0] - together.masks[n]).abs().max() <= BATCH_TOLERANCE
 

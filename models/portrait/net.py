@@ -8,6 +8,7 @@ the frame by whole pixels, never resampled before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -136,6 +137,21 @@ class PortraitModel(nn.Module):
         Raises:
             ModelInputError: shapes do not fit.
         """
+        part, part_masks, (x, y) = self.render_part(images, landmarks, before, after, state)
+        output, masks = images.clone(), torch.zeros_like(images[:, :1])
+        rows, columns = slice(y, y + part.shape[2]), slice(x, x + part.shape[3])
+        output[:, :, rows, columns], masks[:, :, rows, columns] = part, part_masks
+        return output, masks
+
+    def render_part(
+        self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Return what `render` returns, of a part of the crops that holds all of the masks:
+        images (N, 3, h, w), masks (N, 1, h, w), and x, y of the part's first pixel.
+
+        Raises:
+            ModelInputError: shapes do not fit.
+        """
         _check(images, landmarks)
         if before.shape != after.shape or before.shape != (len(images), self.dimensions):
             raise ModelInputError(
@@ -144,9 +160,9 @@ class PortraitModel(nn.Module):
             )
         changed = (before != after).any(dim=1)
         if not bool(changed.any()):
-            return images.clone(), torch.zeros_like(images[:, :1])
+            return images[:, :, :1, :1], torch.zeros_like(images[:, :1, :1, :1]), (0, 0)
         factors = self._texture_change(after - before)
-        done = [
+        parts = [
             self._render(
                 images[rows],
                 landmarks[rows],
@@ -157,14 +173,12 @@ class PortraitModel(nn.Module):
             )
             for rows in _slices(len(images), _rows_at_once(images))
         ]
-        output, masks = done[0]
-        if len(done) > 1:
-            output = torch.cat([images_part for images_part, _ in done])
-            masks = torch.cat([masks_part for _, masks_part in done])
-        if bool(changed.all()):
-            return output, masks
-        keep = changed[:, None, None, None]
-        return torch.where(keep, output, images), torch.where(keep, masks, torch.zeros_like(masks))
+        output, masks, window = parts[0] if len(parts) == 1 else _joined(images, parts)
+        if not bool(changed.all()):
+            keep = changed[:, None, None, None]
+            output = torch.where(keep, output, images[:, :, window.rows, window.columns])
+            masks = torch.where(keep, masks, torch.zeros_like(masks))
+        return output, masks, (window.columns.start, window.rows.start)
 
     def moved_landmarks(
         self, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -182,8 +196,8 @@ class PortraitModel(nn.Module):
         after: Tensor,
         state: Tensor,
         factor: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Return edited crops and masks; works only on the pixels around the head."""
+    ) -> tuple[Tensor, Tensor, Window]:
+        """Return edited images and masks of the part of the crops in a window round the heads."""
         fit, vertices = self.placed(landmarks)
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
@@ -191,10 +205,9 @@ class PortraitModel(nn.Module):
         source, canonical, mask, window = self._fields(fit, vertices, moved, edit, window)
         change = shaded(warped(images, source), canonical, factor, state[:, 2], edit.share)
         edited = self._with_teeth(change, window, fit, moved, edit, before, state[:, 4])
-        output, masks = images.clone(), torch.zeros_like(images[:, :1])
-        masks[:, :, window.rows, window.columns] = mask
-        paste(edited.clamp_(-1, 1), output[:, :, window.rows, window.columns], mask[:, 0] > 0)
-        return output, masks
+        output = images[:, :, window.rows, window.columns].clone()
+        paste(edited.clamp_(-1, 1), output, mask[:, 0] > 0)
+        return output, mask, window
 
     def _edit(
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -351,6 +364,21 @@ def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
 
 def _slices(count: int, step: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _joined(
+    images: Tensor, parts: Sequence[tuple[Tensor, Tensor, Window]]
+) -> tuple[Tensor, Tensor, Window]:
+    """Return the parts of crops rendered one by one as one part, which holds all of them."""
+    windows = [window for _, _, window in parts]
+    window = windows[0].with_all(windows)
+    output = images[:, :, window.rows, window.columns].clone()
+    masks = torch.zeros_like(output[:, :1])
+    for n, (image, mask, own) in enumerate(parts):
+        top, left = own.rows.start - window.rows.start, own.columns.start - window.columns.start
+        at = (slice(top, top + mask.shape[2]), slice(left, left + mask.shape[3]))
+        output[n, :, *at], masks[n, :, *at] = image[0], mask[0]
+    return output, masks, window
 
 
 def _rows_at_once(images: Tensor) -> int:

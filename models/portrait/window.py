@@ -7,6 +7,7 @@ faces of a batch) does not change a pixel.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,6 +73,13 @@ class Window:
             min(self.left + right, self.right),
             min(self.top + bottom, self.bottom),
         )
+
+    def with_all(self, others: Iterable[Window]) -> Window:
+        """Return the smallest window that holds this and other ones of the same grid."""
+        left, top, right, bottom = zip(
+            *((w.left, w.top, w.right, w.bottom) for w in (self, *others)), strict=True
+        )
+        return Window(self.side, self.cell, min(left), min(top), max(right), max(bottom))
 
     def to_pixels(self, field: Tensor, part: Window, *, smooth: bool = True) -> Tensor:
         """Return a field on this window's cells (N, C, h, w) at the pixels of a part of it.

@@ -84,8 +84,8 @@ class PortraitLatentModel:
         """Carry the difference between two codes into the crops; its own mask is the face's."""
         del regions
         old, new = self.split(before.w)[0], self.split(after.w)[0]
-        images, masks = self._network.render(batch.images, batch.landmarks, old, new, before.state)
-        return EditedBatch(batch, images, masks)
+        part = self._network.render_part(batch.images, batch.landmarks, old, new, before.state)
+        return EditedBatch(batch, *part)
 
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         """Return what is in front of the faces, told by how they look for most of the shot."""

@@ -87,6 +87,8 @@ def _patches(
 ) -> list[tuple[int, _Patch]]:
     """The change of every crop of a batch, with its frame's index."""
     source = batch.source
+    if not all(_is_shift(matrix) for matrix in source.crop_to_frame):
+        batch = batch.whole()  # resampling looks beyond the mask
     frame_points = transform(source.crop_to_frame, source.landmarks.cpu().double().numpy())
     sizes = eye_distance(frame_points)
     out = []
@@ -104,14 +106,20 @@ def _box(batch: EditedBatch, n: int) -> Region | None:
     For a crop on the frame's own pixels that is its mask with one pixel around, for another the
     whole crop, because resampling looks beyond the mask.
     """
-    side = batch.masks.shape[-1]
+    rows, columns = batch.part
     covered = batch.masks[n, 0].cpu().numpy() > 0
     x, y, w, h = cv2.boundingRect(covered.view(np.uint8))
     if w == 0:
         return None
     if not _is_shift(batch.source.crop_to_frame[n]):
-        return 0, 0, side, side
-    return max(x - 1, 0), max(y - 1, 0), min(x + w + 1, side), min(y + h + 1, side)
+        return columns.start, rows.start, columns.stop, rows.stop
+    left, top = columns.start + x, rows.start + y
+    return (
+        max(left - 1, columns.start),
+        max(top - 1, rows.start),
+        min(left + w + 1, columns.stop),
+        min(top + h + 1, rows.stop),
+    )
 
 
 def _is_shift(matrix: Affine) -> bool:
@@ -125,12 +133,14 @@ def _placed(
 ) -> tuple[Region, Floats, Floats]:
     """Region, difference and mask of one crop of a batch on its frame's pixels."""
     x0, y0, x1, y1 = box
-    part = (slice(None), slice(y0, y1), slice(x0, x1))
+    left, top = batch.corner
+    part = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     matrix = batch.source.crop_to_frame[n]
     mask = batch.masks[n][part][0].cpu().numpy()
     # Crops are in [-1, 1], frames in [0, 1].
-    change = (batch.images[n][part] - batch.source.images[n][part]).mul_(0.5).cpu().numpy()
-    exists = _existing(matrix, box, batch.masks.shape[-1], frame)
+    before = batch.source.images[n, :, y0:y1, x0:x1]
+    change = (batch.images[n][part] - before).mul_(0.5).cpu().numpy()
+    exists = _existing(matrix, box, batch.source.images.shape[-1], frame)
     if method == "poisson" and _reaches_beyond(change, mask):
         inside = without_holes(torch.from_numpy(mask > 0)[None, None])
         there = None if exists is None else torch.from_numpy(exists)[None, None]

@@ -112,22 +112,27 @@ class EditChain:
         edited: EditedBatch | None = None
         there = batch.to(self._device)
         for step in self._steps:
-            source = there if edited is None else dataclasses.replace(there, images=edited.images)
-            done = (
-                self._latent(source, step)
-                if isinstance(step, LatentStep)
-                else step.editor.apply(source, step.attribute, step.strength * source.weights)
-            )
-            masks = done.masks if edited is None else torch.maximum(edited.masks, done.masks)
-            edited = EditedBatch(there, done.images, masks)
+            if edited is None:
+                edited = self._done(there, step)
+                continue
+            edited = edited.whole()
+            done = self._done(dataclasses.replace(there, images=edited.images), step).whole()
+            edited = EditedBatch(there, done.images, torch.maximum(edited.masks, done.masks))
         if edited is None:
             return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
         edited = _fetched(edited, batch)
         if self._occlusion and not self._touches_hair and edited.masks.any():
             with self.clock.time("edit / occlusion"):
+                rows, columns = edited.part
                 for hidden in self._hidden(batch, there):
-                    edited = dataclasses.replace(edited, masks=edited.masks * (1 - hidden))
+                    seen = 1 - hidden[:, :, rows, columns]
+                    edited = dataclasses.replace(edited, masks=edited.masks * seen)
         return edited
+
+    def _done(self, batch: AlignedBatch, step: Step) -> EditedBatch:
+        if isinstance(step, LatentStep):
+            return self._latent(batch, step)
+        return step.editor.apply(batch, step.attribute, step.strength * batch.weights)
 
     def _hidden(self, batch: AlignedBatch, there: AlignedBatch) -> Iterator[Tensor]:
         """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is.
@@ -201,4 +206,4 @@ def _fetched(edited: EditedBatch, source: AlignedBatch) -> EditedBatch:
     both = torch.cat([edited.images, edited.masks], dim=1)
     here = torch.empty(both.shape, dtype=both.dtype, pin_memory=both.is_cuda)
     here.copy_(both)  # the one wait for all that was asked of the device
-    return EditedBatch(source, here[:, :3], here[:, 3:])
+    return EditedBatch(source, here[:, :3], here[:, 3:], edited.corner)

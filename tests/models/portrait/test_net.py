@@ -235,3 +235,19 @@ def test_codes_of_another_length_are_named(model: PortraitModel) -> None:
     w, state = model.encode(images, landmarks)
     with pytest.raises(ModelInputError, match="codes must both be"):
         model.render(images, landmarks, w[:, :3], w[:, :3], state)
+
+
+def test_the_part_that_is_rendered_holds_all_that_changes(model: PortraitModel) -> None:
+    images, landmarks = crops(model, 3)
+    landmarks = landmarks + torch.tensor([0.0, 14.0, -9.0])[:, None, None]
+    w, state = model.encode(images, landmarks)
+    after = moved(w, WIDEN, 2)
+    after[1] = w[1]
+    output, masks = model.render(images, landmarks, w, after, state)
+    part, part_masks, (x, y) = model.render_part(images, landmarks, w, after, state)
+    rows, columns = slice(y, y + part.shape[2]), slice(x, x + part.shape[3])
+    assert part.shape[2] < SIDE
+    assert torch.equal(output[:, :, rows, columns], part)
+    assert torch.equal(masks[:, :, rows, columns], part_masks)
+    assert masks.sum() == part_masks.sum()
+    assert (output != images).sum() == (part != images[:, :, rows, columns]).sum() > 1000

@@ -164,6 +164,28 @@ def test_frames_without_faces_pass_and_skipped_faces_are_reported() -> None:
     assert results[0].faces == (FaceOutcome(0, True, ""),)
 
 
+@pytest.mark.parametrize("matrix", [NATIVE, TURNED], ids=["native", "turned"])
+def test_a_part_of_a_crop_is_blended_like_the_whole(matrix: np.ndarray) -> None:
+    source = aligned([FRAME], [matrix], [0])
+    mask = face_mask(source.landmarks, SIDE, feather=0.2)
+    images = torch.where(mask > 0, source.images + 0.3, source.images)
+    whole = EditedBatch(source, images, mask)
+    rows, columns = (np.flatnonzero(mask[0, 0].any(axis)) for axis in (1, 0))
+    y, x = slice(rows[0] - 2, rows[-1] + 4), slice(columns[0] - 3, columns[-1] + 2)
+    part = EditedBatch(source, images[:, :, y, x], mask[:, :, y, x], (int(x.start), int(y.start)))
+    for left, right in ((part.whole().images, images), (part.whole().masks, mask)):
+        assert torch.equal(left, right)
+    (one,), (two,) = blend([FRAME], [whole]), blend([FRAME], [part])
+    assert (one.frame.planes[0] != FRAME.planes[0]).any()
+    assert all((a == b).all() for a, b in zip(one.frame.planes, two.frame.planes, strict=True))
+
+
+def test_a_part_beyond_the_crop_is_refused() -> None:
+    source = aligned([FRAME], [NATIVE], [0])
+    with pytest.raises(ValueError, match="not inside crops of 120 px"):
+        EditedBatch(source, source.images, torch.ones(1, 1, SIDE, SIDE), (1, 0))
+
+
 def test_an_empty_mask_is_a_skipped_face() -> None:
     source = aligned([FRAME], [NATIVE], [0])
     batch = EditedBatch(source, source.images + 1, torch.zeros(1, 1, SIDE, SIDE))
