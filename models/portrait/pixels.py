@@ -54,7 +54,8 @@ def shaded(images: Tensor, canonical: Tensor, factor: Tensor, yaw: Tensor, share
 
 def paste(images: Tensor, into: Tensor, inside: Tensor) -> None:
     """Write images (N, 3, h, w) into others, in place, where a mask (N, h, w) bool says so."""
-    if images.device.type == "cpu" and not images.requires_grad:
+    in_rows = into.stride(-1) == 1  # OpenCV writes into nothing else
+    if images.device.type == "cpu" and in_rows and not images.requires_grad:
         for image, target, mask in zip(images.numpy(), into.numpy(), inside.numpy(), strict=True):
             for source, plane in zip(image, target, strict=True):
                 cv2.copyTo(source, mask.view(np.uint8), plane)
