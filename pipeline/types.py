@@ -266,7 +266,8 @@ class AlignedBatch:
 
         def sent(tensor: Tensor) -> Tensor:
             # Only from pinned memory does CUDA copy while the host goes on.
-            ready = tensor.pin_memory() if device.type == "cuda" else tensor
+            pins = device.type == "cuda" and tensor.device.type == "cpu"
+            ready = tensor.pin_memory() if pins else tensor
             return ready.to(device, non_blocking=True)
 
         return dataclasses.replace(
