@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError, WeightsError
 from ..imaging.color import frame_to_rgb_small
+from ..imaging.geometry import fit_similarity, transform
 from ..imaging.hog import Box, box_iou, find_boxes
 from ..progress import Stopwatch
 from ..types import Face, Frame
@@ -30,6 +31,10 @@ Points = NDArray[np.float32]
 NEAR_ENOUGH = 0.05
 """A face whose points lie on average less than this from where they are expected, in sizes of the
 face, is read as well from there: the network saw such crops in training."""
+
+
+_STEADY = np.arange(36)
+"""Jaw, brows and nose."""
 
 
 class LandmarkEstimate(Protocol):
@@ -166,29 +171,22 @@ class EmbeddedFinder:
             yield faces
 
     def _run(self, frames: Sequence[Frame], face: Face) -> list[Face]:
-        """Return a face in the first of some frames, as many as it can be followed through."""
+        """Return a face in the first of some frames, as many as it can be followed through.
+
+        The networks see all frames at once: a frame's share of their time is then a third. Frames
+        that show the face elsewhere than expected are looked at again, there.
+        """
         run: list[Face] = []
+        places = self._expected(frames, face)
         while len(run) < len(frames):
-            seen = self._look(frames[len(run) :], run[-1] if run else face)
+            rest, last = frames[len(run) :], run[-1] if run else face
+            found = self._faces(self.landmarker.from_points(rest, places), rest)
+            seen = _first_ones_in_place(found, places, last)
             if not seen:
                 break
             run += seen
+            places = _places(found[len(seen) :], seen[-1])
         return run
-
-    def _look(self, frames: Sequence[Frame], start: Face) -> list[Face]:
-        """Return a face in the first of some frames, while it is about where it is expected.
-
-        The networks see all frames at once: a frame's share of their time is then a third.
-        """
-        expected = self._expected(frames, start)
-        estimate = self.landmarker.from_points(frames, expected)
-        seen: list[Face] = []
-        for found, place in zip(self._faces(estimate, frames), expected, strict=True):
-            last = seen[-1] if seen else start
-            if found is None or not _near(found, last) or (seen and not _is_at(found, place)):
-                break
-            seen.append(found)
-        return seen
 
     def _expected(self, frames: Sequence[Frame], start: Face) -> Points:
         """Return about where a face is in some frames (N, 68, 2): on its way to the last of them.
@@ -196,14 +194,16 @@ class EmbeddedFinder:
         Crops placed so move evenly, and points read from such crops shake less than points read
         where the frame before had them.
         """
-        place = start.landmarks[None]
-        way = np.zeros_like(place)
+        place = start.landmarks
+        end = place
         if len(frames) > 1:
-            end, score = self.landmarker.glance(frames[-1:], place)
-            if score[0] >= self.options.min_score and _near(make_face(0, end[0], 1.0), start):
-                way = end - place
-        share = np.arange(len(frames), dtype=np.float32) / len(frames)
-        return np.asarray(place + share[:, None, None] * way, np.float32)
+            points, score = self.landmarker.glance(frames[-1:], place[None])
+            if score[0] >= self.options.min_score and _near(make_face(0, points[0], 1.0), start):
+                # Moved as a whole: a glance reads eyes and mouth otherwise than a closer look.
+                moved = fit_similarity(place[_STEADY], points[0, _STEADY])
+                end = transform(moved, place).astype(np.float32)
+        share = np.arange(1, len(frames) + 1, dtype=np.float32)[:, None, None] / len(frames)
+        return np.asarray(place + share * (end - place), np.float32)
 
     def _faces(self, estimate: LandmarkEstimate, frames: Sequence[Frame]) -> list[Face | None]:
         e = estimate
@@ -245,6 +245,30 @@ def _near(face: Face, before: Face) -> bool:
         np.linalg.norm((face.box[:2] + face.box[2:] - before.box[:2] - before.box[2:]) / 2)
     )
     return 0.67 < ratio < 1.5 and shift < 0.5 * float(was.max())
+
+
+def _first_ones_in_place(found: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
+    """Return a face in the first frames in which it is the face `last` was, and near its place.
+
+    The first frame's is taken wherever it is: there is no better place to look than `last`.
+    """
+    seen: list[Face] = []
+    for face, place in zip(found, places, strict=True):
+        if face is None or not _near(face, last) or (seen and not _is_at(face, place)):
+            break
+        seen.append(face)
+        last = face
+    return seen
+
+
+def _places(found: Sequence[Face | None], last: Face) -> Points:
+    """Return where to look for a face again (N, 68, 2): where it was found, or was last."""
+    places = []
+    for face in found:
+        if face is not None and _near(face, last):
+            last = face
+        places.append(last.landmarks)
+    return np.stack(places) if places else np.zeros((0, 68, 2), np.float32)
 
 
 def _is_at(face: Face, place: Points) -> bool:
