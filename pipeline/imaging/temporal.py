@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 
 REACH = 3.0
 """Samples further than this many sigmas away have no weight."""
+_BLOCK = 256
+"""Samples smoothed together: what lies between needs fifteen times their memory."""
 SPEED_REACH_S = 0.2
 """A face's speed before and after a gap is taken from frames within this time [s]."""
 
@@ -57,10 +59,17 @@ def smooth(
         return data.copy()
     flat = data.reshape(len(data), -1)
     believed = np.ones(len(data)) if valid is None else np.asarray(valid, np.float64)
-    moments, sums = _moments(
-        np.where(believed[:, None] > 0, flat, 0.0), times, believed, strength_s
-    )
-    return _centre_of_parabola(moments, sums, flat).reshape(data.shape)
+    out = np.empty_like(flat)
+    for first in range(0, len(flat), _BLOCK):
+        rows = slice(first, min(first + _BLOCK, len(flat)))
+        reach = REACH * strength_s
+        low = int(np.searchsorted(times, times[rows.start] - reach))
+        high = int(np.searchsorted(times, times[rows.stop - 1] + reach, side="right"))
+        near = np.where(believed[low:high, None] > 0, flat[low:high], 0.0)
+        own = slice(rows.start - low, rows.stop - low)
+        moments, sums = _moments(near, times[low:high], believed[low:high], strength_s)
+        out[rows] = _centre_of_parabola(moments[own], sums[own], flat[rows])
+    return out.reshape(data.shape)
 
 
 def _moments(flat: Floats, times: Times, believed: Floats, sigma: float) -> tuple[Floats, Floats]:
@@ -141,6 +150,10 @@ def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
     return np.stack([c - half - down, c - half + down, c + half + down, c + half - down], 1)
 
 
+_LEAST_OFF = 0.08
+"""An outlier lies further off than this [distances between the eyes]."""
+
+
 def outliers(
     landmarks: Points, times: Times, *, reach_s: float = 0.12, threshold: float = 6.0
 ) -> Flags:
@@ -157,6 +170,8 @@ def outliers(
     if count < 5:
         return np.zeros(count, bool)
     size = np.median(np.linalg.norm(points[:, 45] - points[:, 36], axis=-1))
+    if not (_off_neighbours(points, times) > _LEAST_OFF * size).any():
+        return np.zeros(count, bool)  # as the residuals below would say: none is larger
     residual = np.zeros(count)
     for t in range(count):
         first = np.searchsorted(times, times[t] - reach_s)
@@ -167,8 +182,18 @@ def outliers(
     deviation = np.abs(residual - np.median(residual))
     scale = 1.4826 * np.median(deviation)
     return np.asarray(
-        (residual - np.median(residual) > threshold * scale) & (residual > 0.08 * size)
+        (residual - np.median(residual) > threshold * scale) & (residual > _LEAST_OFF * size)
     )
+
+
+def _off_neighbours(points: Floats, times: Times) -> Floats:
+    """(T - 2,) median distance of a frame's points from the line between the frames beside it."""
+    share = (times[1:-1] - times[:-2]) / (times[2:] - times[:-2])
+    off = points[2:] - points[:-2]
+    off *= share[:, None, None]
+    off += points[:-2]
+    off -= points[1:-1]
+    return np.asarray(np.median(np.linalg.norm(off, axis=-1), axis=1))
 
 
 def _stands_apart(points: Floats, times: Times, t: int, around: NDArray[np.intp]) -> float:

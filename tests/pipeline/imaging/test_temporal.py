@@ -57,6 +57,16 @@ def test_strength_is_in_seconds_not_in_frames() -> None:
     assert np.abs(a - b[::2])[8:-8].max() < 0.02
 
 
+@pytest.mark.parametrize("times", [EVEN, UNEVEN], ids=["even", "uneven"])
+def test_smoothing_in_blocks_is_smoothing_at_once_to_the_bit(
+    monkeypatch: pytest.MonkeyPatch, times: np.ndarray
+) -> None:
+    values, believed = RNG.normal(size=(60, 3)), RNG.random(60) > 0.3
+    whole = t.smooth(values, times, strength_s=0.1, valid=believed)
+    monkeypatch.setattr(t, "_BLOCK", 7)
+    assert (t.smooth(values, times, strength_s=0.1, valid=believed) == whole).all()
+
+
 def test_values_not_believed_give_nothing() -> None:
     valid = np.ones(60, bool)
     valid[[10, 11, 40]] = False
@@ -141,6 +151,21 @@ def test_a_frame_that_jumps_away_is_an_outlier_and_motion_is_not() -> None:
     faces[17] += (25, -10)
     faces[40] = faces[40] * 1.2 - 40
     assert np.flatnonzero(t.outliers(faces, EVEN)).tolist() == [17, 40]
+
+
+@pytest.mark.parametrize("jump", [0.0, 0.05, 0.09, 0.3])
+def test_outliers_are_the_same_whether_clips_without_any_are_told_early(
+    monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        faces = drawn_face((200, 200)) + rng.normal(0, 0.4, (40, 68, 2))
+        faces[rng.integers(2, 38, 3)] += jump * 100
+        faces += np.cumsum(rng.normal(0, 1.5, (40, 1, 2)), axis=0)
+        early = t.outliers(faces, EVEN[:40])
+        with monkeypatch.context() as m:
+            m.setattr(t, "_off_neighbours", lambda points, times: np.full(1, np.inf))
+            assert (t.outliers(faces, EVEN[:40]) == early).all()
 
 
 def test_a_quick_nod_is_no_outlier() -> None:
