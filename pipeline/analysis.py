@@ -235,7 +235,8 @@ def _compact(entry: dict[str, Any]) -> dict[str, Any]:
     """Return a part of the file with its landmarks, if they are numbers, as an array: a tenth of
     the memory of lists."""
     if isinstance(entry.get("landmarks"), list):
-        with suppress(TypeError, ValueError):
+        # What is too large for a float32 becomes infinite, and is refused as that.
+        with suppress(TypeError, ValueError), np.errstate(over="ignore"):
             entry["landmarks"] = np.array(entry["landmarks"], np.float32)
     return entry
 

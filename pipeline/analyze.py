@@ -126,16 +126,16 @@ def analyze(
         for seen, found in looked_at:
             may_be_cut = cuts.update(seen.small)
             with clock.time("analyze / describe"):
-                looks = describe(seen.frame, found, may_be_cut=may_be_cut)
+                appearances.append(describe(seen.frame, found, may_be_cut=may_be_cut))
             faces.append(found)
-            appearances.append(looks)
             pts.append(seen.frame.pts)
             progress.advance(1)
     progress.finish()
     shots = cuts.finish()
     times = np.array([float(p * source.info.time_base) for p in pts])
-    track_options = TrackOptions(max_gap_s=options.max_gap_s)
-    tracks = link(faces, times=times, cuts=shots, appearances=appearances, options=track_options)
+    how = TrackOptions(max_gap_s=options.max_gap_s)
+    with clock.time("analyze / track"):
+        tracks = link(faces, times=times, cuts=shots, appearances=appearances, options=how)
     result = Analysis(
         fingerprint=fingerprint(source.path),
         video={"width": source.info.width, "height": source.info.height},

@@ -284,7 +284,8 @@ def make_plan(
     chosen = select(analysis.tracks, choice, person=person)
     if person is not None and analysis.tracks and not chosen:
         raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
-    tracks = _refined(chosen, request, analysis, source)
+    with clock.time("track"):
+        tracks = _refined(chosen, request, analysis, source)
     batch_size = request.render.batch_size or (1 if device.type == "cpu" else 8)
     aspect = float(source.info.pixel_aspect)
     crops = Crops(aspect, rule_of(pack.model), batch_size, device, analysis.times)

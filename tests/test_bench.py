@@ -57,7 +57,15 @@ def test_bench_tells_runs_and_stages_and_writes_them_with_the_machine(
     assert told["ratios_to_floor"]["edit"]["cpu"] > told["ratios_to_floor"]["floor"]["cpu"] == 1
     assert told["machine"]["cores"] >= 1
     stages = {r["stage"] for r in told["stages"]}
-    assert stages >= {"analyze / detect", "decode", "align", "edit", "blend / colour"}
+    assert stages >= {
+        "analyze / detect",
+        "analyze / track",
+        "track",
+        "decode",
+        "align",
+        "edit",
+        "blend / colour",
+    }
     assert stages >= {"encode + mux", "wait for decoder", "wait for edits", "wait for encoder"}
     assert [p.name for p in tmp_path.iterdir()] == ["figures.json"], "files were left"
 
