@@ -373,7 +373,8 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
         "--threads",
         type=int,
         metavar="N",
-        help="threads of the networks (default: half the cores, at most 4; the video has its own)",
+        help="threads of the networks and of OpenCV (default: half the cores, at most 4; the video "
+        "has its own)",
     )
     return group
 

@@ -69,16 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _choose_threads(asked: int | None) -> None:
-    """Say how many threads the networks use; torch reads it when it is first imported.
+    """Say how many threads the networks and OpenCV use; they read it when first imported.
 
-    They are small: beside the decoder and the encoder, half the cores do more than all of them
-    (2 cores: 7.5 s with one thread, 9.9 s with two, for a clip of 78 frames).
+    Both are small: two frames are worked on at once, beside the decoder and the encoder, and half
+    the cores do more for each than all of them (2 cores: 7.5 s with one thread of the networks,
+    9.9 s with two, for a clip of 78 frames; OpenCV another 4 %).
     """
     if asked is not None and not 1 <= asked <= 256:
         raise UsageError(f"--threads {asked} is out of range; accepted: 1 to 256")
-    if asked is not None:
-        os.environ["OMP_NUM_THREADS"] = str(asked)
-    os.environ.setdefault("OMP_NUM_THREADS", str(min(4, max(1, (os.cpu_count() or 1) // 2))))
+    count = str(asked or min(4, max(1, (os.cpu_count() or 1) // 2)))
+    for library in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        if asked is not None or library not in os.environ:
+            os.environ[library] = count
 
 
 def _say(kind: str, message: str) -> None:

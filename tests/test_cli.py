@@ -310,17 +310,19 @@ def test_every_preset_that_ships_makes_a_request(path: Path) -> None:
     assert arguments.request_of(options).attributes
 
 
+@pytest.mark.parametrize("library", ["OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"])
 def test_the_number_of_threads_is_the_one_asked_for_and_never_every_core(
-    monkeypatch: pytest.MonkeyPatch,
+    library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for other in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        monkeypatch.setenv(other, "7")
     cli._choose_threads(None)
-    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert os.environ[library] == "7"
     cli._choose_threads(3)
-    assert os.environ["OMP_NUM_THREADS"] == "3"
-    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert os.environ[library] == "3"
+    monkeypatch.delenv(library)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     cli._choose_threads(None)
-    assert os.environ["OMP_NUM_THREADS"] == "4"
+    assert os.environ[library] == "4"
     with pytest.raises(UsageError, match="--threads 0 is out of range"):
         cli._choose_threads(0)
