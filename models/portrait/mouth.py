@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .linear import solve_positive
 from .regions import vertex_indices
-from .texture import LOG_OFFSET, LUMA_OF_LOG_RGB
+from .texture import to_log_channels
 from .warp import smoothstep
 
 UPPER_LIP = tuple(vertex_indices((80, 82, 13, 312, 310)))
@@ -96,27 +96,20 @@ def own_mouth(images: Tensor, vertices: Tensor, gap: Tensor) -> Tensor:
     fractions = torch.tensor([0.25, 0.45, 0.65], device=vertices.device, dtype=vertices.dtype)
     upper, lower = vertices[:, list(UPPER_LIP)], vertices[:, list(LOWER_LIP)]
     inside = upper[:, :, None] + (lower - upper)[:, :, None] * fractions[:, None]
-    red, green, blue = _log_colours(images, inside)
-    skin = _luma(*_log_colours(images, vertices[:, 68:, None])).flatten(1).median(dim=1).values
-    bright = torch.sigmoid((_luma(red, green, blue) - skin[:, None, None] + 0.55) * 8)
-    pale = torch.sigmoid((0.45 - (red - green)) * 14)
+    luma, reddish, _ = _log_channels_at(images, inside).unbind(dim=1)
+    skin = _log_channels_at(images, vertices[:, 68:, None])[:, 0].flatten(1).median(dim=1).values
+    bright = torch.sigmoid((luma - skin[:, None, None] + 0.55) * 8)
+    pale = torch.sigmoid((0.45 - reddish) * 14)
     shown = (bright * pale).amax(dim=2)[:, 1:4].mean(dim=1)
     return shown * smoothstep(gap[:, 1:4].mean(dim=1), 0.02, 0.05)
 
 
-def _log_colours(images: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log red, green, blue (N, H, W) each at points (N, H, W, 2) px."""
+def _log_channels_at(images: Tensor, points: Tensor) -> Tensor:
+    """Return log luma and log ratios R/G, B/G (N, 3, H, W) at points (N, H, W, 2) px."""
     grid = (2 * points + 1) / images.shape[-1] - 1
-    colours = F.grid_sample(
-        images, grid, mode="bilinear", padding_mode="border", align_corners=False
+    return to_log_channels(
+        F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     )
-    red, green, blue = ((colours + 1) * 0.5 + LOG_OFFSET).clamp_min(1e-3).log().unbind(dim=1)
-    return red, green, blue
-
-
-def _luma(red: Tensor, green: Tensor, blue: Tensor) -> Tensor:
-    r, g, b = LUMA_OF_LOG_RGB
-    return r * red + g * green + b * blue
 
 
 class Teeth(nn.Module):
