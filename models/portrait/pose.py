@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 
-_REFINEMENTS = 2
+_ROUNDS = 3
+"""Begun with the mean shape."""
 
 
 class Basis(NamedTuple):
@@ -39,13 +40,9 @@ def fit_face(points: Doubles, basis: Basis) -> tuple[Doubles, Doubles, Doubles]:
     camera (a Gaussian prior of `sigma`, noise inversely proportional to `fit_weights`).
     """
     weights = basis.pose_weights / basis.pose_weights.sum()
-    face = basis.mean
-    camera, offset = _pose(points, face, weights)
-    coefficients = _coefficients(points, camera, offset, basis)
-    for _ in range(_REFINEMENTS):
-        face = basis.mean + (coefficients @ basis.shapes.reshape(len(coefficients), -1)).reshape(
-            face.shape
-        )
+    coefficients = np.zeros(len(basis.shapes))
+    for _ in range(_ROUNDS):
+        face = basis.mean + np.tensordot(coefficients, basis.shapes, 1)
         camera, offset = _pose(points, face, weights)
         coefficients = _coefficients(points, camera, offset, basis)
     return camera, offset, coefficients
