@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -78,14 +78,8 @@ def encode_tracks(
     Codes the analysis holds already are used; for the others one more pass looks at a few frames.
     """
     times, rule = analysis.times, pack.model.codes
-    watched, coded = {}, {}
-    for track in tracks:
-        if track.weights.any():
-            seen = sampled(track, times, rate_hz=rule.states_hz or rule.samples_hz)
-            watched[track.track_id] = seen
-            coded[track.track_id] = sampled(
-                seen, times, rate_hz=rule.samples_hz, most=rule.most_samples
-            )
+    rate = rule.states_hz or rule.samples_hz
+    watched = {t.track_id: sampled(t, times, rate_hz=rate) for t in tracks if t.weights.any()}
     settings = {**pack.settings, "version": str(rule.version)}
     owner = "/".join((pack.name, *(f"{k}={v}" for k, v in sorted(settings.items()))))
     keys = {t: f"{owner}:{sample_key(track, pack.hashes)}" for t, track in watched.items()}
@@ -94,8 +88,7 @@ def encode_tracks(
     known = {t: c for t, c in stored_codes.items() if c is not None and fits(c, rule)}
     missing = tuple(track for t, track in watched.items() if t not in known)
     if missing:
-        wanted = {t.track_id: coded[t.track_id] for t in missing}
-        found = _encode_missing(source, missing, wanted, pack, crops, progress, len(times))
+        found = _encode_missing(source, missing, pack, crops, progress)
         known |= found
         stored = dict(analysis.codes)
         for t, codes in found.items():
@@ -110,21 +103,25 @@ def encode_tracks(
 def _encode_missing(
     source: Source,
     watched: tuple[FaceTrack, ...],
-    coded: Mapping[int, FaceTrack],
     pack: Pack,
     crops: Crops,
     progress: Progress,
-    frame_count: int,
 ) -> dict[int, SampledCodes]:
+    rule = pack.model.codes
     wanted = {frame for track in watched for frame in frames_of(track)}
-    progress.start("encode faces", frame_count)
+    coded = {
+        t.track_id: frames_of(
+            sampled(t, crops.times, rate_hz=rule.samples_hz, most=rule.most_samples)
+        )
+        for t in watched
+    }
+    progress.start("encode faces", len(crops.times))
     cut = crops.cutter(watched)
-    chosen = {t: frames_of(track) for t, track in coded.items()}
 
     def seen(frames: list[Frame]) -> list[FaceSample]:
         _, batches, _ = cut(frames)
         there = (batch.to(crops.device) for batch in batches)
-        return [s for b in there for s in look_at(b, pack.model, crops.halving, coded=chosen)]
+        return [s for b in there for s in look_at(b, pack.model, crops.halving, coded=coded)]
 
     with (
         VideoReader(source) as reader,
