@@ -21,7 +21,7 @@ from .config import AnalyzeOptions
 from .imaging.appearance import Descriptor, describe_in
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
-from .imaging.hog import box_iou
+from .imaging.geometry import box_iou
 from .loading import finder_hash, load_finder
 from .progress import Progress, Stopwatch
 from .stages.detect import EmbeddedFinder, FaceFinder

@@ -55,6 +55,12 @@ def invert(matrix: Affine) -> Affine:
     return out
 
 
+def is_shift(matrix: Affine) -> bool:
+    """Whether an affine matrix only moves, by whole pixels."""
+    shift = matrix[:2, 2]
+    return bool((matrix[:2, :2] == np.eye(2)).all() and (shift == np.rint(shift)).all())
+
+
 def transform(matrix: Affine, points: Points) -> NDArray[np.float64]:
     """(..., K, 2) points moved by (..., 3, 3) matrices."""
     linear = np.swapaxes(matrix[..., :2, :2], -1, -2)
@@ -92,6 +98,14 @@ def landmark_box(landmarks: Points, *, margin: float = 0.0) -> NDArray[np.float3
     low, high = landmarks.min(-2), landmarks.max(-2)
     grow = margin * (high - low).max(-1, keepdims=True)
     return np.concatenate([low - grow, high + grow], -1).astype(np.float32)
+
+
+def box_iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Return the intersection over union (0-1) of two boxes (4,) x0 y0 x1 y1."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    shared = float(np.prod(np.maximum(high - low, 0.0)))
+    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
+    return shared / union if union > 0 else 0.0
 
 
 def eye_distance(landmarks: Points) -> NDArray[np.float64]:

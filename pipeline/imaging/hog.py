@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..types import Frame
 from .color import frame_to_rgb_small
+from .geometry import box_iou
 
 Image = NDArray[np.uint8]
 Box = NDArray[np.float32]
@@ -95,11 +96,3 @@ def _turned(image: Image, angle_deg: float) -> tuple[Image, NDArray[np.float64]]
     matrix = np.column_stack([linear, middle - linear @ middle])
     turned = cv2.warpAffine(image, matrix, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return np.asarray(turned, dtype=np.uint8), matrix
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Return the intersection over union (0-1) of two boxes (4,) x0 y0 x1 y1."""
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    shared = float(np.prod(np.maximum(high - low, 0.0)))
-    union = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
-    return shared / union if union > 0 else 0.0

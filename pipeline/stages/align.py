@@ -32,6 +32,7 @@ from ..imaging.geometry import (
     eye_distance,
     ffhq_quad,
     invert,
+    is_shift,
     scaling,
     transform,
     translation,
@@ -249,12 +250,6 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     part = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
     cropped = warp(part, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
     return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))
-
-
-def is_shift(matrix: Affine) -> bool:
-    """Whether an affine matrix only moves, by whole pixels."""
-    shift = matrix[:2, 2]
-    return bool((matrix[:2, :2] == np.eye(2)).all() and (shift == np.rint(shift)).all())
 
 
 def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]:

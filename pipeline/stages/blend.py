@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..imaging import poisson
 from ..imaging.color import add_rgb_difference
-from ..imaging.geometry import Affine, eye_distance, invert, transform, translation
+from ..imaging.geometry import Affine, eye_distance, invert, is_shift, transform, translation
 from ..imaging.masks import inside_frame
 from ..imaging.resample import warp
 from ..progress import Stopwatch
@@ -91,7 +91,7 @@ def _patches(
 ) -> list[tuple[int, _Patch]]:
     """The change of every crop of a batch, with its frame's index."""
     source = batch.source
-    if not all(_is_shift(matrix) for matrix in source.crop_to_frame):
+    if not all(is_shift(matrix) for matrix in source.crop_to_frame):
         batch = batch.whole()  # resampling looks beyond the mask
     frame_points = transform(source.crop_to_frame, source.landmarks.cpu().double().numpy())
     sizes = eye_distance(frame_points)
@@ -115,7 +115,7 @@ def _box(batch: EditedBatch, n: int) -> Region | None:
     x, y, w, h = cv2.boundingRect(covered.view(np.uint8))
     if w == 0:
         return None
-    if not _is_shift(batch.source.crop_to_frame[n]):
+    if not is_shift(batch.source.crop_to_frame[n]):
         return columns.start, rows.start, columns.stop, rows.stop
     left, top = columns.start + x, rows.start + y
     return (
@@ -124,12 +124,6 @@ def _box(batch: EditedBatch, n: int) -> Region | None:
         min(left + w + 1, columns.stop),
         min(top + h + 1, rows.stop),
     )
-
-
-def _is_shift(matrix: Affine) -> bool:
-    """Whether an affine matrix only moves, by whole pixels."""
-    shift = matrix[:2, 2]
-    return bool((matrix[:2, :2] == np.eye(2)).all() and (shift == np.rint(shift)).all())
 
 
 def _placed(
@@ -197,7 +191,7 @@ def _to_frame(
     corners = np.array([[x, y] for x in box[:, 0] for y in box[:, 1]])
     seen = transform(crop_to_frame, corners)
     size = np.array([frame.width, frame.height])
-    exact = _is_shift(crop_to_frame)
+    exact = is_shift(crop_to_frame)
     grow = 0 if exact else 2
     low = np.clip(np.floor(seen.min(0)).astype(int) - grow, 0, size)
     high = np.clip(np.ceil(seen.max(0)).astype(int) + grow + 1, 0, size)

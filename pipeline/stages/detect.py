@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError, WeightsError
 from ..imaging.color import frame_to_rgb_small
-from ..imaging.geometry import fit_similarity, transform
-from ..imaging.hog import Box, box_iou, find_boxes
+from ..imaging.geometry import box_iou, fit_similarity, transform
+from ..imaging.hog import Box, find_boxes
 from ..progress import Stopwatch
 from ..types import Face, Frame
 
