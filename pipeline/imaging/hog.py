@@ -6,8 +6,9 @@ The only file that imports `dlib`, whose package carries the detector.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -63,11 +64,11 @@ def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Box:
     if side == 2 * max(frame.width, frame.height):
         small = np.asarray(cv2.resize(small, None, fx=2.0, fy=2.0), dtype=np.uint8)
     scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]])
-    detector = _detector()
     found: list[tuple[float, NDArray[np.float64]]] = []
     for angle in angles_deg:
         turned, turned_to_small = _turned(small, angle)
-        rectangles, scores, _ = detector.run(turned, 0, _HOG_THRESHOLD)
+        with _lent_detector() as detector:
+            rectangles, scores, _ = detector.run(turned, 0, _HOG_THRESHOLD)
         for r, score in zip(rectangles, scores, strict=True):
             middle = turned_to_small @ np.array(
                 [(r.left() + r.right()) / 2, (r.top() + r.bottom()) / 2, 1.0]
@@ -80,9 +81,25 @@ def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Box:
     return np.stack([b for _, b in found]).astype(np.float32) if found else _NO_BOXES
 
 
-@cache
-def _detector() -> Any:
-    return dlib.get_frontal_face_detector()  # unpacks its model at every call
+_idle_detectors: deque[Any] = deque()
+"""Detectors no thread is using. A detector keeps its pyramid in itself while it runs, without
+Python's lock: two threads in one of them corrupt the heap."""
+
+
+@contextmanager
+def _lent_detector() -> Iterator[Any]:
+    """Give a detector that is this thread's alone until the block ends.
+
+    There are never more of them than threads that search at once: unpacking one takes 0.2 s.
+    """
+    try:
+        detector = _idle_detectors.pop()
+    except IndexError:
+        detector = dlib.get_frontal_face_detector()
+    try:
+        yield detector
+    finally:
+        _idle_detectors.append(detector)
 
 
 def _turned(image: Image, angle_deg: float) -> tuple[Image, NDArray[np.float64]]:

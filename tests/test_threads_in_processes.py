@@ -1,0 +1,84 @@
+"""Native code used by several threads at once, in processes of their own: a crash is seen as one.
+
+What a thread does wrong to a native object shows as a damaged heap, now and then, and ends the
+process without a word. So whole runs are repeated; `VISAGIST_STRESS=50` repeats them that often.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import write_clip
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = int(os.environ.get("VISAGIST_STRESS", "2"))
+
+TWO_THREADS = """
+import sys, threading
+import numpy as np
+from pipeline.imaging.hog import find_boxes
+from pipeline.types import Frame, PixelEncoding
+
+pictures = np.load(sys.argv[1])
+encoding = PixelEncoding("gray", 8, "gray", True)
+frames = [Frame(i, i, 1, (p,), encoding) for i, p in enumerate(pictures)]
+
+def search(out):
+    out.extend(find_boxes(frame, 480, thorough=i % 2 == 0) for i, frame in enumerate(frames))
+
+alone, *together = [], [], []
+search(alone)
+threads = [threading.Thread(target=search, args=(out,)) for out in together]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for boxes in together:
+    assert len(boxes) == len(alone)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, boxes))
+print(sum(map(len, alone)))
+"""
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+
+def _blurred_noise(count: int, height: int, width: int) -> list[np.ndarray]:
+    """Pictures without a face, each another: every one of them is searched."""
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 255, (count, 9, 12, 3), dtype=np.uint8)
+    return [cv2.resize(s, (width, height), interpolation=cv2.INTER_CUBIC) for s in small]
+
+
+def test_two_threads_find_the_boxes_that_one_finds(
+    tmp_path: Path, astronaut: list[np.ndarray]
+) -> None:
+    pictures = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in astronaut]
+    pictures += [p[..., 0] for p in _blurred_noise(20, *pictures[0].shape)]
+    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    for _ in range(RUNS):
+        done = _run("-c", TWO_THREADS, str(tmp_path / "pictures.npy"))
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) >= len(astronaut)
+
+
+@pytest.mark.parametrize("command", ["analyze", "edit"])
+def test_a_clip_without_a_face_never_ends_a_run(tmp_path: Path, command: str) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", _blurred_noise(60, 240, 320))
+    options = ["--attr", "smile"] if command == "edit" else []
+    for _ in range(RUNS):
+        target = tmp_path / ("out.mp4" if command == "edit" else "out.json")
+        done = _run(
+            "-m", "pipeline", command, str(clip), "-o", str(target), "--overwrite", *options
+        )
+        assert done.returncode == 0, done.stderr
+        assert "no face" in done.stderr
+        assert target.stat().st_size
