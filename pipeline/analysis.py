@@ -212,7 +212,7 @@ def load(path: Path, fingerprint: str | None = None) -> Analysis:
         )
     if fingerprint is not None and document.get("fingerprint") != fingerprint:
         raise AnalysisError(
-            f"the analysis file {path} belongs to another video (fingerprint "
+            f"the analysis file {path} belongs to another video or stream of it (fingerprint "
             f"{str(document.get('fingerprint'))[:12]}…, this video has {fingerprint[:12]}…)"
         )
     try:

@@ -137,8 +137,8 @@ def analyze(
     with clock.time("analyze / track"):
         tracks = link(faces, times=times, cuts=shots, appearances=appearances, options=how)
     result = Analysis(
-        fingerprint=fingerprint(source.path),
-        video={"width": source.info.width, "height": source.info.height},
+        fingerprint=fingerprint(source.path, source.number),
+        video={name: getattr(source.info, name) for name in ("width", "height")},
         pts=np.array(pts, np.int64),
         time_base=source.info.time_base,
         cuts=shots,

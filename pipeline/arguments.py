@@ -360,6 +360,9 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
         help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
     )
     group.add_argument(
+        "--video-stream", type=int, metavar="N", help="of the file, from 0, no covers"
+    )
+    group.add_argument(
         "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
     )
     group.add_argument(

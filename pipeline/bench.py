@@ -36,7 +36,7 @@ from .progress import Progress, Stopwatch
 from .run import EditRequest, edit
 from .video.decode import VideoReader
 from .video.encode import VideoWriter
-from .video.preflight import preflight_output
+from .video.preflight import default_ending, preflight_output
 from .video.probe import probe
 from .video.threads import BackgroundWriter, prefetch
 
@@ -152,13 +152,14 @@ def bench_clip(request: EditRequest, progress: Progress, *, rounds: int = 3) -> 
     """
     if rounds < 1:
         raise UsageError(f"--rounds {rounds} is out of range; accepted: 1 and more")
-    info = probe(request.input).info
+    source = probe(request.input, request.analyze.video_stream)
+    info = source.info
     clock = Stopwatch()
     runs: dict[str, list[Timing]] = {FLOOR: [], WHOLE: [], SECOND: []}
     frames, edited = 0, 0
     progress.start("bench", 3 * rounds)
     with TemporaryDirectory() as folder:
-        target = Path(folder) / f"out{request.input.suffix}"
+        target = Path(folder) / f"out{default_ending(source, request.encode)[0]}"
         for turn in range(rounds):
             own = dataclasses.replace(request, analysis_path=Path(folder) / f"{turn}.json")
             timing, frames = _timed(partial(_floor, own, target))
@@ -183,7 +184,7 @@ def bench_clip(request: EditRequest, progress: Progress, *, rounds: int = 3) -> 
 
 def _floor(request: EditRequest, target: Path) -> int:
     """Decode and encode a clip as `edit` does, without an edit; return how many frames it has."""
-    source = probe(request.input)
+    source = probe(request.input, request.analyze.video_stream)
     destination = preflight_output(target, source, request.encode, overwrite=True)
     count = 0
     with (

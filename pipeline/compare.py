@@ -20,7 +20,7 @@ from .types import EditResult, Frame, Plane
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.planes import plane_shapes
-from .video.preflight import preflight_output
+from .video.preflight import default_ending, preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, prefetch
 
@@ -44,8 +44,10 @@ def side_by_side(
         VisagistError: any of the tree in `errors.py`; then no file was written.
     """
     progress = progress or Silent()
-    source = probe(request.input)
-    target = target or source.path.with_name(f"{source.path.stem}.compare{source.path.suffix}")
+    source = probe(request.input, request.analyze.video_stream)
+    ending, why = default_ending(source, request.encode)
+    notes = [why] if target is None and why else []
+    target = target or source.path.with_name(f"{source.path.stem}.compare{ending}")
     destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
     plan = make_plan(request, Stopwatch(), progress)
     progress.start("compare", plan.frame_count)
@@ -61,7 +63,7 @@ def side_by_side(
             writer.write(_joined(original, edited))
             progress.advance(1)
     progress.finish()
-    return target, [*reader.warnings, *summarize(reader.losses), *video.warnings]
+    return target, [*notes, *reader.warnings, *summarize(reader.losses), *video.warnings]
 
 
 def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:

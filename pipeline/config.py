@@ -53,10 +53,17 @@ class AnalyzeOptions:
     """A full detection runs at least this often [s]; between, faces are followed."""
     max_gap_s: float = 0.5
     """Gaps in a track up to this long [s] are filled by interpolation."""
+    video_stream: int | None = None
+    """Which video stream of the file is looked at and edited, counted from 0, covers not counted;
+    None: FFmpeg's best one."""
 
     def __post_init__(self) -> None:
         _check_range("detect_every_s", self.detect_every_s, 0.0, 60.0)
         _check_range("max_gap_s", self.max_gap_s, 0.0, 10.0)
+        if self.video_stream is not None and self.video_stream < 0:
+            raise UsageError(
+                f"video_stream {self.video_stream} is out of range; video streams count from 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)

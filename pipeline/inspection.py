@@ -71,7 +71,7 @@ def inspect(
     """
     folder = folder or request.input.with_name(f"{request.input.stem}.frame{frame_index}")
     check_folder(folder, "the folder", overwrite=overwrite)
-    source = probe(request.input)
+    source = probe(request.input, request.analyze.video_stream)
     check_frame(source, frame_index)
     plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
     if frame_index >= plan.frame_count:

@@ -39,12 +39,9 @@ from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
 from .video.fingerprint import fingerprint
 from .video.plan import OutputPlan
-from .video.preflight import preflight_output
+from .video.preflight import default_ending, preflight_output
 from .video.probe import Source, probe
 from .video.threads import BackgroundWriter, in_order, prefetch
-
-_NO_VIDEO_TARGETS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""Endings that can be read as a clip but not be written as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +121,17 @@ def edit(
         VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
     """
     progress, clock = progress or Silent(), clock or Stopwatch()
-    source = probe(request.input)
+    source = probe(request.input, request.analyze.video_stream)
     device = resolve_device(request.device)
     pack = pack_of(request.render, device)
     edits = resolve_edits(request.attributes, request.strength, pack)
-    target = output or default_output(request.input, edits)
+    ending, why = default_ending(source, request.encode)
+    target = output or default_output(request.input, edits, ending)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
     _check_side_files(request, target, report_path, overwrite)
     plan = make_plan(request, clock, progress, source=source, pack=pack)
     report = open_report(request, plan, destination)
+    report.warnings += [why] if output is None and why else []
     unedited: NoFaceError | None = None
     try:
         _write_video(plan, destination, report, clock, progress, must_edit=fail_if_unedited)
@@ -211,16 +210,17 @@ def analyze_to_file(
         VisagistError: the video or the options cannot be used.
     """
     path = output or video.with_name(f"{video.name}.faces.json")
-    probe(video)
+    options = options or AnalyzeOptions()
+    source = probe(video, options.video_stream)
     check_target(path, "the analysis file", others=[video], overwrite=overwrite)
     request = EditRequest(
         video,
         (),
-        analyze=options or AnalyzeOptions(),
+        analyze=options,
         render=render_options or RenderOptions(),
         device=device,
     )
-    found = make_plan(request, Stopwatch(), progress or Silent()).analysis
+    found = make_plan(request, Stopwatch(), progress or Silent(), source=source).analysis
     analysis_file.save(found, path)
     return path, found
 
@@ -263,7 +263,7 @@ def make_plan(
     Raises:
         VisagistError: the input, the analysis file, the options or the device cannot be used.
     """
-    source = source or probe(request.input)
+    source = source or probe(request.input, request.analyze.video_stream)
     device = resolve_device(request.device)
     pack = pack or pack_of(request.render, device)
     edits = resolve_edits(request.attributes, request.strength, pack)
@@ -276,7 +276,7 @@ def make_plan(
     stored = path is not None and path.exists()
     with clock.time("analyze"):
         if path is not None and stored:
-            analysis = analysis_file.load(path, fingerprint(source.path))
+            analysis = analysis_file.load(path, fingerprint(source.path, source.number))
         else:
             analysis = analyze(
                 source, request.analyze, device=device, progress=progress, clock=clock
@@ -347,8 +347,7 @@ def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
         yield from cut(chunk)[1]
 
 
-def default_output(video: Path, edits: tuple[AttributeEdit, ...]) -> Path:
-    """Return `NAME-ATTR….EXT` beside the input; pictures and animations become an .mp4."""
+def default_output(video: Path, edits: tuple[AttributeEdit, ...], ending: str) -> Path:
+    """Return `NAME-ATTR….EXT` beside the input."""
     names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
-    suffix = ".mp4" if video.suffix.lower() in _NO_VIDEO_TARGETS else video.suffix
-    return video.with_name(f"{video.stem}-{names}{suffix}")
+    return video.with_name(f"{video.stem}-{names}{ending}")

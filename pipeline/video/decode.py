@@ -1,9 +1,11 @@
 """Frames out of a video: every one, in presentation order, with its exact time, upright.
 
 Memory is bounded by the decoder's own buffers. What cannot be decoded is counted in `losses`, never
-guessed. A container that stores only decoding times (AVI) gives the k-th shown frame the k-th of
-them; elsewhere a frame without a time begins where the frame before ends; a stamp not later than
-its predecessor's is moved one tick after it. The last two are counted in `warnings`.
+guessed. Times are those of the file's clock (`clock.py`). A container that stores only decoding
+times (AVI) gives the k-th shown frame the k-th of them; if it knows some presentation times, other
+frames are shown when the packet that completed them was due, as FFmpeg has it; elsewhere a frame
+without a time begins where the frame before ends; a stamp not later than its predecessor's is moved
+one tick after it. The last two are counted in `warnings`.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from typing import Literal
 
 import av
 import numpy as np
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import VideoError
+from ..progress import counted
 from ..types import Frame
-from .inputs import announced_duration_s, find_video, open_input
+from .inputs import announced_duration_s, decoder_of, find_video, open_input
 from .planes import layout_of, planes_of
 from .probe import Source
 
@@ -82,7 +87,8 @@ class VideoReader:
         self._untimed = 0
         self._moved = 0
         self._decoding_times: deque[int] = deque()
-        self._has_pts = False
+        self._is_over = False
+        self._decoder: VideoCodecContext | None = None
         self._end = source.first_pts
         self._last: int | None = None
         self._opened: AbstractContextManager[InputContainer] | None = None
@@ -108,11 +114,14 @@ class VideoReader:
         """Sentences on what was read otherwise than stored, for the report."""
         found = []
         if self._untimed:
-            found.append(f"{self._untimed} frames had no time stamp; it was derived")
+            found.append(
+                f"{counted(self._untimed, 'frame')} had no time stamp; each is shown when the one "
+                "before it ends"
+            )
         if self._moved:
             found.append(
-                f"{self._moved} frames had a time stamp not after the frame before; each was "
-                "moved one tick after it"
+                f"{counted(self._moved, 'frame')} had a time stamp not after the frame before; "
+                "each was moved one tick after it"
             )
         return found
 
@@ -121,44 +130,49 @@ class VideoReader:
         if self._container is None:
             raise RuntimeError("VideoReader must be entered with `with`, and is iterated once")
         container, self._container = self._container, None
-        stream = find_video(container, self.source.path)
+        stream = find_video(container, self.source.path, self.source.number)
         if stream.index != self.source.stream_index:
             raise VideoError(f"{self.source.path} changed since it was opened; start again")
         # Frame threads report damage late and PyAV then drops frames at the end of the file, so
         # they are used only where one core would be too slow.
         is_large = self.source.info.width * self.source.info.height > _FRAME_THREADS_PIXELS
-        stream.thread_type = "AUTO" if is_large else "SLICE"
-        stream.codec_context.thread_count = self.threads
+        self._decoder = decoder_of(stream)
+        self._decoder.thread_type = ThreadType.AUTO if is_large else ThreadType.SLICE
+        self._decoder.thread_count = self.threads
         announced = len(stream.index_entries)
         packets = 0
         for packet in self._packets(container, stream):
             packets += 1
-            self._has_pts |= packet.pts is not None
-            if packet.dts is not None and not self._has_pts:
+            if packet.dts is not None and not self.source.clock.has_pts:
                 self._decoding_times.append(packet.dts)
-            for decoded in self._decoded(stream, packet):
+            for decoded in self._decoded(self._decoder, packet):
                 yield self._frame(decoded)
-        for decoded in self._decoded(stream, None):
+        self._is_over = True
+        for decoded in self._decoded(self._decoder, None):
             yield self._frame(decoded)
         self._check_end(stream, announced, packets)
 
     def _packets(
         self, container: InputContainer, stream: VideoStream
     ) -> Iterator[Packet[VideoStream]]:
+        retime = self.source.clock.retimer(stream.index)
         try:
             for packet in container.demux(stream):
                 # Empty packets stand for a repeated picture in AVI, or for the end (PyAV): to the
                 # decoder they would mean the end.
                 if packet.size:
+                    retime(packet)
                     yield packet
         except av.error.FFmpegError as e:
             self._lose("read-error", self._end, f"reading stopped: {e.strerror}")
 
-    def _decoded(self, stream: VideoStream, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    def _decoded(
+        self, decoder: VideoCodecContext, packet: Packet[VideoStream] | None
+    ) -> list[VideoFrame]:
         if packet is not None and packet.is_corrupt:
             self._lose("packet", packet.pts, "a packet is cut short or fails its checksum")
         try:
-            return stream.codec_context.decode(packet)
+            return decoder.decode(packet)
         except av.error.FFmpegError as e:
             stamp = packet.pts if packet is not None else None
             self._lose("packet", stamp, f"a packet could not be decoded: {e.strerror}")
@@ -187,22 +201,27 @@ class VideoReader:
         if source.turn_deg:
             planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
         pts = self._stamp(decoded)
+        span = source.nominal_duration if source.clock.is_untimed else decoded.duration or 0
         self.frames_read += 1
         return Frame(
             index=self.frames_read - 1,
             pts=pts,
-            duration=max(0, decoded.duration or 0),
+            duration=max(0, span),
             planes=planes,
             encoding=source.encoding,
         )
 
     def _stamp(self, decoded: VideoFrame) -> int:
         """Return the time stamp of a frame, later than any before."""
+        if self.source.clock.is_untimed:
+            return self.frames_read
         pts = decoded.pts
+        if pts is None and self.source.clock.has_pts:
+            pts = decoded.dts
         if pts is None and self._decoding_times:
             pts = self._decoding_times.popleft()
         if pts is None:
-            self._untimed += 1
+            self._untimed += not self._is_over  # the last frames follow from those before
             pts = self._end
         if self._last is not None and pts <= self._last:
             self._moved += 1

@@ -19,6 +19,7 @@ from av.video.format import VideoFormat
 
 from ..config import EncodeOptions
 from ..errors import OutputError, VideoError
+from .containers import HELD, WITH_ALPHA
 from .planes import layout_of
 from .probe import HdrMetadata, Source
 
@@ -35,10 +36,14 @@ class Encoder:
     """Default constant rate factor; None if the encoder has none."""
     preset: str | None = None
     timing: Timing = "any"
+    limits: str = ""
+    """What it takes besides, in words."""
 
 
 _QSCALE = (("flags", "+qscale"), ("global_quality", str(2 * 118)))
 """Fixed quantiser 2, the finest in use; 118 is FF_QP2LAMBDA."""
+
+_MPEG_RATES = "23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 frames/s"
 
 ENCODERS: dict[str, Encoder] = {
     "libx264": Encoder(crf=14, preset="fast"),
@@ -48,17 +53,21 @@ ENCODERS: dict[str, Encoder] = {
     "libvpx": Encoder((("b", "100M"), ("cpu-used", "2"), ("auto-alt-ref", "0")), crf=4),
     "libsvtav1": Encoder(crf=16, preset="6"),
     "mpeg4": Encoder(_QSCALE, timing="16-bit"),
-    "mpeg2video": Encoder(_QSCALE, timing="grid"),
-    "mpeg1video": Encoder(_QSCALE, timing="grid"),
+    "mpeg2video": Encoder(_QSCALE, timing="grid", limits=_MPEG_RATES),
+    "mpeg1video": Encoder(_QSCALE, timing="grid", limits=_MPEG_RATES),
     "mjpeg": Encoder(_QSCALE),
     "flv": Encoder(_QSCALE, timing="16-bit"),
-    "h263": Encoder(_QSCALE, timing="grid"),
+    "h263": Encoder(
+        _QSCALE, timing="grid", limits="128x96, 176x144, 352x288, 704x576 and 1408x1152"
+    ),
     "h263p": Encoder(_QSCALE, timing="16-bit"),
     "msmpeg4": Encoder(_QSCALE, timing="16-bit"),
     "msmpeg4v2": Encoder(_QSCALE, timing="16-bit"),
     "wmv1": Encoder(_QSCALE, timing="16-bit"),
     "wmv2": Encoder(_QSCALE, timing="16-bit"),
-    "dvvideo": Encoder(timing="grid"),
+    "dvvideo": Encoder(
+        timing="grid", limits="720x576 at 25 frames/s or 720x480 at 29.97, in 4:2:0 or 4:1:1"
+    ),
     "ffv1": Encoder((("level", "3"), ("slicecrc", "1"))),
 }
 
@@ -86,11 +95,14 @@ _X26_PRESETS = (
 _NO_FAMILY = {"gif", "apng", "webp"}
 """Encoders that would not keep colours or times."""
 
+_LOSSLESS = {"ffv1", "ffvhuff", "huffyuv", "utvideo", "png", "qtrle", "rawvideo"}
+
 _PRORES_PROFILES = ("Proxy", "LT", "Standard", "HQ", "4444", "XQ")
 
 
-def choose_encoder(source: Source, wanted: str | None, container: str) -> str:
-    """Return the name of the encoder for an input, or the wanted one if it can be used.
+def encoders_for(source: Source, wanted: str | None, container: str) -> list[str]:
+    """Return the encoders to try for an input, best first: the wanted one, or its family's and
+    then general ones; none if the container holds nothing that can be encoded here.
 
     Args:
         source: the input.
@@ -98,16 +110,13 @@ def choose_encoder(source: Source, wanted: str | None, container: str) -> str:
         container: FFmpeg muxer name.
 
     Raises:
-        OutputError: unknown encoder, no encoder, or one the container cannot hold.
+        OutputError: the wanted encoder is unknown, or one the container cannot hold.
     """
     if wanted is not None:
-        return _checked(wanted, container)
-    for name in (_family(source), "libx264", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video"):
-        if name is not None and is_encoder(name) and _holds(container, name):
-            return name
-    raise OutputError(
-        f"{container} cannot hold video of any encoder this program uses; write .mp4, .mov or .mkv"
-    )
+        return [_checked(wanted, container)]
+    names = (_family(source), "libx264", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video")
+    usable = [n for n in names if n is not None and is_encoder(n) and _holds(container, n)]
+    return list(dict.fromkeys(usable))
 
 
 def is_same_family(source: Source, encoder: str) -> bool:
@@ -193,14 +202,23 @@ def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, s
     return {"profile": "dnxhr_hq"} if encoder == "dnxhd" else {}
 
 
-def choose_pix_fmt(source: Source, encoder: str, wanted: str | None) -> tuple[str, str]:
+def choose_pix_fmt(
+    source: Source, encoder: str, wanted: str | None, container: str
+) -> tuple[str, str]:
     """Return the pixel format to encode in, and a warning if it cannot hold all of the input.
+
+    Animations (GIF, APNG, WebP) become 4:2:0 where the encoder has it and their size is even: what
+    they hold in more is seldom seen, and phones and browsers play nothing else.
 
     Raises:
         OutputError: the wanted format is unknown or the encoder does not take it.
     """
     offered = [f.name for f in Codec(encoder, "w").video_formats or []]
     usable = [name for name in offered if _has_layout(name)]
+    if encoder.startswith("libvpx") and container not in WITH_ALPHA:
+        usable = [name for name in usable if "yuva" not in name and name != "gbrap"]
+    is_even = source.stored_size[0] % 2 == source.stored_size[1] % 2 == 0
+    is_animation = source.info.codec in _NO_FAMILY and is_even and encoder not in _LOSSLESS
     planar = source.encoding.pix_fmt
     if wanted is not None:
         if (offered and wanted not in offered) or not _has_layout(wanted):
@@ -209,6 +227,8 @@ def choose_pix_fmt(source: Source, encoder: str, wanted: str | None) -> tuple[st
                 f"{', '.join(usable) or 'any planar format'}"
             )
         chosen = wanted
+    elif is_animation and "yuv420p" in usable:
+        chosen = "yuv420p"
     elif not offered:
         chosen = source.info.pix_fmt if _has_layout(source.info.pix_fmt) else planar
     else:
@@ -220,6 +240,8 @@ def choose_pix_fmt(source: Source, encoder: str, wanted: str | None) -> tuple[st
     if _planar(chosen) == planar:
         return chosen, ""
     how = f"loses {', '.join(lost)}" if lost else "nothing is lost but exactness of rounding"
+    if is_animation and wanted is None and chosen == "yuv420p" and "yuv444p" in usable:
+        how += "; --pix-fmt yuv444p keeps more, but phones and Safari do not play it"
     return chosen, f"{encoder} stores {chosen} instead of {planar}: {how}"
 
 
@@ -262,6 +284,8 @@ def _family(source: Source) -> str | None:
 
 def _holds(container: str, encoder: str) -> bool:
     """Return whether a container may hold an encoder's codec, as far as FFmpeg's tables know."""
+    if container in HELD:
+        return encoder in HELD[container]
     with av.open(io.BytesIO(), "w", format=container) as output:
         try:
             output.add_stream(encoder)
@@ -280,7 +304,7 @@ def _checked(wanted: str, container: str) -> str:
         )
     if not _holds(container, wanted):
         raise OutputError(
-            f"{container} cannot hold video of {wanted}; it can hold {', '.join(held)}. "
+            f"{container} cannot hold video of {wanted}; it can hold {', '.join(held) or 'none'}. "
             "Or write .mkv, which takes nearly every codec"
         )
     return wanted

@@ -13,18 +13,22 @@ from .inputs import find_video, open_input
 _NO_TIME = -(1 << 63)
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, number: int | None = None) -> str:
     """Return a SHA-256 (hex) over the video stream's parameters, packet times and packet sizes.
 
     Nothing is decoded. Copying the file, renaming it, or adding and removing other streams keeps
     the fingerprint; encoding the video again changes it.
+
+    Args:
+        path: the file.
+        number: which of its video streams (see `inputs.find_video`).
 
     Raises:
         VideoError: the file cannot be opened or holds no video.
     """
     digest = hashlib.sha256()
     with open_input(path) as container:
-        stream = find_video(container, path)
+        stream = find_video(container, path, number)
         context = stream.codec_context
         parameters = (context.codec.canonical_name, context.width, context.height, stream.time_base)
         digest.update("|".join(str(p) for p in parameters).encode())

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
+from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from ..errors import VideoError
+from ..errors import UsageError, VideoError
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 1 << 27
@@ -26,6 +28,8 @@ _REFUSED_FORMATS = {
     *("tty", "bin", "xbin", "adf", "idf", "ffmetadata"),
 }
 """Demuxers that reach for other files or addresses, run scripts, or draw text as pictures."""
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 _GENERATE_PTS = 0x1
 """AVFMT_FLAG_GENPTS."""
@@ -67,18 +71,35 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def find_video(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream that is edited: FFmpeg's best one that is not cover art.
+def videos_of(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that are no cover art, in the order that `--video-stream` counts."""
+    return [s for s in container.streams.video if not is_cover(s)]
+
+
+def find_video(container: InputContainer, path: Path, number: int | None = None) -> VideoStream:
+    """Return the video stream that is edited.
+
+    Args:
+        container: an open file.
+        path: of the file, for messages.
+        number: which of `videos_of`, counted from 0; None: FFmpeg's best one.
 
     Raises:
         VideoError: there is none, it cannot be decoded, or its pictures are too large.
+        UsageError: there is no video stream of that number.
     """
-    pictures = [s for s in container.streams.video if not is_cover(s)]
+    pictures = videos_of(container)
     if not pictures:
         found = ", ".join(s.type for s in container.streams) or "no streams"
         raise VideoError(f"{path} has no video stream (found: {found})")
-    best = container.streams.best("video")
-    stream = best if isinstance(best, VideoStream) and best in pictures else pictures[0]
+    if number is None:
+        best = container.streams.best("video")
+        stream = best if isinstance(best, VideoStream) and best in pictures else pictures[0]
+    elif 0 <= number < len(pictures):
+        stream = pictures[number]
+    else:
+        listed = "; ".join(f"{n}: {video_words(s)}" for n, s in enumerate(pictures))
+        raise UsageError(f"{path} has no video stream {number}; there is {listed}")
     if stream.codec_context is None:
         raise VideoError(f"{path}: FFmpeg has no decoder for the video stream {stream.index}")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -89,6 +110,32 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
         )
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+def video_words(stream: VideoStream) -> str:
+    """Return a video stream in words: codec, size, and its name if it has one."""
+    context: VideoCodecContext | None = stream.codec_context  # None for a codec without decoder
+    if context is None:
+        return "of a codec that cannot be read"
+    text = f"{context.codec.canonical_name} {context.width}x{context.height}"
+    name = stream.metadata.get("title") or stream.metadata.get("name")
+    return f"{text} {name!r}" if name else text
+
+
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """Return what decodes a video stream: its own decoder, or one that reads transparency too.
+
+    FFmpeg's own decoders of VP8 and VP9 pass over the transparency of WebM files, libvpx does not.
+    """
+    own = stream.codec_context
+    name = _ALPHA_DECODERS.get(own.codec.canonical_name)
+    if stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return own
+    context = CodecContext.create(name, "r")
+    assert isinstance(context, VideoCodecContext)
+    context.extradata = own.extradata
+    context.options = dict(own.options)
+    return context
 
 
 def announced_duration_s(stream: VideoStream) -> float:
@@ -115,3 +162,11 @@ def is_cover(stream: VideoStream) -> bool:
 def words(error: BaseException | None) -> str:
     """Return what FFmpeg said, without the path (the caller names it)."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def is_animated_webp(path: Path) -> bool:
+    """Return whether a file's header is that of a WebP with the flag ANIM (RFC 9649, 2.7)."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    is_extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21
+    return is_extended and bool(head[20] & 0x02)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import errno
 import math
 import os
-import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -26,6 +25,9 @@ from av.video.stream import VideoStream
 
 from ..errors import OutputError
 from ..types import Frame
+from .containers import MATROSKA
+from .copies import Copier, CopyCount, attach_cover, is_attached
+from .encoders import ENCODERS, Encoder
 from .inputs import open_input, words
 from .plan import OutputPlan
 from .planes import frame_of, layout_of
@@ -39,40 +41,30 @@ _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE"
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 
 
-@dataclass(slots=True)
-class CopyCount:
-    """What was copied of one stream, to be compared with the finished file."""
-
-    packets: int = 0
-    payload_bytes: int = 0
-    checksum: int = 0
-    """CRC-32 over all payloads in order."""
-    first_s: Fraction | None = None
-
-    def add(self, packet: Packet[Stream], time_s: Fraction | None) -> None:
-        """Count one packet at a presentation time."""
-        self.packets += 1
-        self.payload_bytes += packet.size
-        self.checksum = zlib.crc32(memoryview(packet), self.checksum)
-        if self.first_s is None:
-            self.first_s = time_s
-
-
 class Muxer:
     """Writes one output file at `path`; `finish` or `discard` ends it.
+
+    Args:
+        plan: what to write.
+        path: the file, which must not exist.
+        threads: encoder threads; 0 lets FFmpeg choose.
+        until_s: other streams are copied up to this time only [s]; None: whole.
 
     Raises:
         OutputError: the file cannot be created, or the encoder or container refuse.
     """
 
     def __init__(
-        self, plan: OutputPlan, path: Path, *, threads: int = 0, copies: bool = True
+        self, plan: OutputPlan, path: Path, *, threads: int = 0, until_s: Fraction | None = None
     ) -> None:
         self.plan = plan
         self.path = path
         self.warnings: list[str] = []
         base = plan.source.info.time_base
-        self._start_s = plan.source.first_pts * base if plan.is_grid else Fraction(0)
+        first_s = plan.source.first_pts * base
+        # What the encoder counts from, where the file begins, and what that time is in the input.
+        self._start_s = self._begin_s = first_s if plan.is_grid else Fraction(0)
+        self._zero_s, self._empty_slots = Fraction(0), 0
         # The encoder counts from zero on a grid; the file counts in ticks that hit both exactly.
         self._ticks = plan.time_base
         if plan.is_grid:
@@ -81,11 +73,8 @@ class Muxer:
         self._held: Packet[VideoStream] | None = None
         self._first_dts: int | None = None
         self._shown: tuple[int, ...] = ()
-        self.copied: dict[int, CopyCount] = {index: CopyCount() for index in plan.copied}
         self._pending: dict[int, int] = {}
         self._last_slot: int | None = None
-        self._repaired = 0
-        self._last_dts: dict[int, int] = {}
         self._stack = ExitStack()
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
         self._output: OutputContainer | None = None
@@ -98,12 +87,25 @@ class Muxer:
                 container_options=dict(plan.container_options),
             )
             self._streams: dict[int, Stream] = {}
+            if plan.container == "avi":
+                self._begin_at_zero(source, first_s)
             self._video = self._add_streams(source, self._output, threads)
-            self._packets = self._copy_packets(source) if copies and plan.copied else iter(())
-            self._waiting = next(self._packets, None)
+            self._copier = Copier(
+                source,
+                plan.source,
+                self._output,
+                self._streams,
+                until_s=until_s,
+                earlier_s=self._zero_s,
+            )
         except (av.error.FFmpegError, OSError, ValueError) as e:
             self.discard()
             raise self._refusal(e) from e
+
+    @property
+    def copied(self) -> Mapping[int, CopyCount]:
+        """What was copied so far, by index of the stream in the input."""
+        return self._copier.counts
 
     def encode(self, frame: Frame) -> None:
         """Encode the next frame.
@@ -135,17 +137,13 @@ class Muxer:
         try:
             self._mux_video(self._video.encode(None))
             self._write_last()
-            self._copy_until(None)
+            self._copier.copy_until(None)
             self._output.close()
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
         finally:
             self._stack.close()
-        if self._repaired:
-            self.warnings.append(
-                f"{self._repaired} packets of other streams had a decoding time not after the "
-                "packet before; each was moved one tick after it"
-            )
+        self.warnings += self._copier.warnings
 
     def discard(self) -> None:
         """Let go of everything; the file at `path` is incomplete and the caller's to remove."""
@@ -163,6 +161,10 @@ class Muxer:
         for stream in source.streams:
             if stream.index == self.plan.source.stream_index:
                 video = self._add_video(stream, output, threads)
+                stream.discard = Discard.all
+            elif stream.index in keep and is_attached(self.plan.container, stream):
+                assert isinstance(stream, VideoStream)
+                attach_cover(output, self.plan.source, stream)
                 stream.discard = Discard.all
             elif stream.index in keep:
                 copy = output.add_stream_from_template(stream, opaque=True)
@@ -295,14 +297,39 @@ class Muxer:
         assert self._output is not None
         if packet.dts is not None and self._first_dts is None:
             self._first_dts = packet.dts
+            self._write_empty_slots()
         self._retime(packet)
         if packet.dts is not None:
-            self._copy_until(packet.dts * self._ticks)
+            self._copier.copy_until(packet.dts * self._ticks)
         self._output.mux_one(packet)
+
+    def _begin_at_zero(self, source: InputContainer, first_s: Fraction) -> None:
+        """Begin an AVI, whose streams all begin at zero, when the first of them does.
+
+        A picture that comes later waits for some frames, which AVI stores as empty packets.
+        """
+        clock = self.plan.source.clock
+        starts = [first_s]
+        for stream in (source.streams[i] for i in self.plan.copied):
+            if stream.type == "audio" and stream.start_time is not None and stream.time_base:
+                moved = sum(shift for _, shift in clock.shifts.get(stream.index, ())[:1])
+                starts.append(stream.start_time * stream.time_base + moved)
+        self._zero_s = min(starts)
+        # Half a frame and less, as the lead-in of many a sound codec, is no reason to wait.
+        self._empty_slots = int((first_s - self._zero_s) / self.plan.time_base + Fraction(2, 5))
+        self._begin_s = self._empty_slots * self.plan.time_base
+
+    def _write_empty_slots(self) -> None:
+        assert self._output is not None
+        for slot in range(self._empty_slots):
+            empty: Packet[Any] = Packet(0)
+            empty.stream, empty.time_base = self._video, self.plan.time_base
+            empty.pts = empty.dts = slot
+            self._output.mux_one(empty)
 
     def _retime(self, packet: Packet[VideoStream]) -> None:
         """Move a packet from the encoder's count to the file's."""
-        scale, start = self.plan.time_base / self._ticks, self._start_s / self._ticks
+        scale, start = self.plan.time_base / self._ticks, self._begin_s / self._ticks
         if packet.pts is not None:
             packet.pts = int(packet.pts * scale + start)
         if packet.dts is not None:
@@ -321,57 +348,20 @@ class Muxer:
             packet.duration = max(1, first + self._shown[1] - self._shown[0] - packet.dts)
         self._write_held()
 
-    def _copy_packets(self, source: InputContainer) -> Iterator[Packet[Stream]]:
-        try:
-            for packet in source.demux([source.streams[i] for i in self.plan.copied]):
-                if packet.size and not is_filler(packet):
-                    yield packet
-        except av.error.FFmpegError as e:
-            self.warnings.append(f"other streams could not be read to their end: {words(e)}")
-
-    def _copy_until(self, time_s: Fraction | None) -> None:
-        """Copy packets up to a decoding time, or all that remain."""
-        while self._waiting is not None:
-            packet = self._waiting
-            stamp = packet.dts if packet.dts is not None else packet.pts
-            if time_s is not None and stamp is not None and stamp * packet.time_base > time_s:
-                return
-            self._copy(packet)
-            self._waiting = next(self._packets, None)
-
-    def _copy(self, packet: Packet[Stream]) -> None:
-        assert self._output is not None
-        index = packet.stream.index
-        time_s = None if packet.pts is None else packet.pts * packet.time_base
-        self.copied[index].add(packet, time_s)
-        if packet.dts is None:
-            packet.dts = packet.pts if packet.pts is not None else self._last_dts.get(index, -1) + 1
-        if packet.pts is None:
-            packet.pts = packet.dts
-        before = self._last_dts.get(index)
-        if before is not None and packet.dts <= before and packet.stream.type != "subtitle":
-            self._repaired += 1
-            packet.dts = before + 1
-            packet.pts = max(packet.pts, packet.dts)
-        self._last_dts[index] = packet.dts
-        packet.stream = self._streams[index]
-        self._output.mux_one(packet)
-
     def _refusal(self, error: BaseException) -> OutputError:
         plan = self.plan
         options = ", ".join(
             [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
         )
-        cure = "check the encoder's options, or write .mkv, which takes nearly every codec"
+        cures = []
+        if limits := ENCODERS.get(plan.codec, Encoder()).limits:
+            cures.append(f"{plan.codec} takes {limits}")
+        if plan.container != MATROSKA:
+            cures.append(f"write {plan.path.with_suffix('.mkv').name}")
+        cure = "; ".join([*cures, "or choose another --codec"])
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EIO):
             cure = "check the disk's free space"
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
             f"{words(error)}; {cure}"
         )
-
-
-def is_filler(packet: Packet[Stream]) -> bool:
-    """Return whether a packet is an empty MP4 subtitle, which its muxer puts into every gap."""
-    context = getattr(packet.stream, "codec_context", None)
-    return packet.size == 2 and context is not None and context.name == "mov_text"

@@ -30,6 +30,8 @@ class OutputPlan:
     """Indices of the input's streams that are copied packet for packet."""
     bake_rotation: bool
     """Pixels are written upright, because the container cannot store the rotation."""
+    position: int
+    """Of the edited video among the video streams of the output that are no cover art."""
     overwrite: bool
     warnings: tuple[str, ...]
     """What the output cannot keep, in sentences."""

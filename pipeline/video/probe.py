@@ -16,13 +16,18 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Matrix, PixelEncoding, VideoInfo
+from .clock import Clock, frame_rate, read_clock
 from .inputs import (
     MAX_PIXELS,
     MAX_SIDE_PX,
     announced_duration_s,
+    decoder_of,
     find_video,
+    is_animated_webp,
     is_cover,
     open_input,
+    video_words,
+    videos_of,
     words,
 )
 from .planes import Layout, layout_of, nearest_planar
@@ -115,20 +120,32 @@ class Source:
     """[ticks] of a frame at the average rate, at least 1."""
     profile: str
     """Codec profile as FFmpeg names it, or empty."""
+    number: int
+    """Of the edited one among the video streams that are no cover art, counted from 0."""
+    clock: Clock
+    """When frames and packets are due."""
     warnings: tuple[str, ...]
 
 
-def probe(path: Path) -> Source:
-    """Return what is known of a video after decoding its first frame.
+def probe(path: Path, number: int | None = None) -> Source:
+    """Return what is known of a video after reading its packets and decoding its first frame.
+
+    Args:
+        path: a local file.
+        number: which video stream is edited, counted from 0, covers not counted; None: FFmpeg's
+            best one.
 
     Raises:
         VideoError: the file cannot be opened, holds no video, or not one frame can be decoded.
+        UsageError: there is no video stream of that number.
     """
     with open_input(path) as container:
-        stream = find_video(container, path)
+        stream = find_video(container, path, number)
         stream.thread_type = "SLICE"  # one frame is wanted soon, not many frames fast
         frame = _first_frame(container, stream, path)
-        return _describe(path, container, stream, frame)
+        with open_input(path) as again:
+            clock = read_clock(again, find_video(again, path, number))
+        return _describe(path, container, stream, frame, clock, is_chosen=number is not None)
 
 
 def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, Layout, str]:
@@ -162,10 +179,11 @@ def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, Layout, 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
     last_error: Exception | None = None
+    decoder = decoder_of(stream)
     try:
         for packet in container.demux(stream):
             try:
-                frames = packet.decode()
+                frames = decoder.decode(packet if packet.size else None)
             except av.error.FFmpegError as e:
                 last_error = e
                 continue
@@ -173,6 +191,11 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
                 return frames[0]
     except av.error.FFmpegError as e:
         last_error = e
+    if is_animated_webp(path):
+        raise VideoError(
+            f"{path} is an animated WebP, which FFmpeg does not read; convert it to .gif, .apng or "
+            ".mp4 first"
+        ) from last_error
     why = f" ({words(last_error)})" if last_error else ""
     raise VideoError(
         f"{path}: not one frame of its video could be decoded{why}. It may be damaged, without "
@@ -181,13 +204,23 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
 
 
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, frame: VideoFrame
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    frame: VideoFrame,
+    clock: Clock,
+    *,
+    is_chosen: bool,
 ) -> Source:
     encoding, _, conversion = encoding_of(frame, frame.height)
     display_matrix = _display_matrix(frame)
     turn, oddity = _turn(display_matrix, frame, encoding)
-    info = _info(container, stream, frame, turn)
-    warnings = (conversion, oddity, *_not_kept(stream, frame, encoding))
+    info = _info(container, stream, frame, turn, clock)
+    other_videos = "" if is_chosen else _other_videos(container, stream)
+    warnings = (
+        *(other_videos, conversion, oddity, *_not_kept(stream, frame, encoding)),
+        *clock.warnings,
+    )
     return Source(
         path=path,
         info=info,
@@ -199,25 +232,59 @@ def _describe(
         display_matrix=display_matrix,
         turn_deg=turn,
         hdr=_hdr(frame),
-        first_pts=frame.pts if frame.pts is not None else stream.start_time or 0,
+        first_pts=_first_pts(stream, frame, clock),
         nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
         profile=stream.profile or "",
+        number=videos_of(container).index(stream),
+        clock=clock,
         warnings=tuple(w for w in warnings if w),
     )
 
 
+def _other_videos(container: InputContainer, stream: VideoStream) -> str:
+    """Return a sentence on the video streams that are not edited, or nothing if there are none."""
+    videos = videos_of(container)
+    if len(videos) == 1:
+        return ""
+    own = videos.index(stream)
+    rest = ", ".join(f"{n} ({video_words(s)})" for n, s in enumerate(videos) if n != own)
+    are = "are" if len(videos) > 2 else "is"
+    return (
+        f"the file has {len(videos)} video streams: {own} ({video_words(stream)}) is edited, "
+        f"{rest} {are} copied; --video-stream N edits another one"
+    )
+
+
+def _first_pts(stream: VideoStream, frame: VideoFrame, clock: Clock) -> int:
+    """Return the time [ticks] of the first frame, as the reader will give it."""
+    if clock.is_untimed:
+        return 0
+    stamp = frame.pts
+    if stamp is None and clock.has_pts:
+        stamp = frame.dts
+    if stamp is None:
+        stamp = stream.start_time or 0
+    first = clock.shifts.get(stream.index, ())[:1]
+    return stamp + sum(round(shift / (stream.time_base or 1)) for _, shift in first)
+
+
 def _info(
-    container: InputContainer, stream: VideoStream, frame: VideoFrame, turn_deg: int
+    container: InputContainer,
+    stream: VideoStream,
+    frame: VideoFrame,
+    turn_deg: int,
+    clock: Clock,
 ) -> VideoInfo:
     width, height = frame.width, frame.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if turn_deg in (90, 270):
         width, height, aspect = height, width, 1 / aspect
+    rate = frame_rate(stream, clock, is_interlaced=frame.interlaced_frame)
     return VideoInfo(
         width=width,
         height=height,
-        time_base=stream.time_base or Fraction(1, 90_000),
-        rate=stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25),
+        time_base=1 / rate if clock.is_untimed else stream.time_base or Fraction(1, 90_000),
+        rate=rate,
         rotation_deg=turn_deg,
         pixel_aspect=aspect,
         pix_fmt=frame.format.name,

@@ -10,8 +10,8 @@ from pathlib import Path
 import av
 
 from ..errors import OutputError
+from .copies import CopyCount, is_filler
 from .inputs import is_cover, open_input, words
-from .mux import CopyCount, is_filler
 from .plan import OutputPlan
 
 _KINDS = ("audio", "subtitle", "data")

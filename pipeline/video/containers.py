@@ -1,0 +1,29 @@
+"""What containers can and cannot do, where FFmpeg's own tables do not tell."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from av.format import ContainerFormat, Flags
+
+MOV_FAMILY = frozenset({"mp4", "mov", "ipod", "3gp", "3g2", "psp"})
+MATROSKA = "matroska"
+WITH_ALPHA = frozenset({"matroska", "webm"})
+"""Containers that hold the transparency of VP8 and VP9, which is a stream beside the picture."""
+
+HELD = {"ogg": ("libtheora", "libvpx"), "ogv": ("libtheora", "libvpx")}
+"""Encoders whose codec a container holds, where FFmpeg finds out only while writing."""
+
+_COUNTING = frozenset({"avi", "yuv4mpegpipe", "swf", "amv", "gxf"})
+"""Containers that store frame numbers at best, though FFmpeg does not mark them so."""
+
+
+@lru_cache(maxsize=64)
+def stores_times(container: str) -> bool:
+    """Return whether a container stores when a frame is shown: not only that there is one more.
+
+    Args:
+        container: FFmpeg muxer name.
+    """
+    flags = Flags(ContainerFormat(container, "w").flags)
+    return container not in _COUNTING and Flags.no_timestamps not in flags
