@@ -8,6 +8,7 @@ decoding them, and is known from then on by a packet's number in its stream.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -34,10 +35,12 @@ _AHEAD_ELSEWHERE_S = 30 * 3600.0
 """Elsewhere pauses may last this long [s]; FFmpeg takes more for an error too."""
 _LATE_S = 1.0
 """Packets from before a jump can come after it, up to so much later than those before [s]."""
-_OVERLAP_S = Fraction(1, 10)
+OVERLAP_S = Fraction(1, 10)
 """Sound may outlast the picture before a jump by this [s] without holding the picture up."""
 _PAUSE_S = 600.0
 """A picture that stands longer than this [s] is mentioned."""
+_USUAL_STEPS = 4
+"""Steps between frames beyond so many usual ones are pauses."""
 _WRAP_S = Fraction(1 << 33, 90_000)
 """After this [s] the stamps of MPEG streams, 33 bits at 90 kHz, begin anew."""
 _SANE_RATE = 1000
@@ -55,10 +58,14 @@ class Clock:
     has_pts: bool = True
     """At least some packets of the edited video say when they are shown."""
     measured_rate: Fraction | None = None
-    """Packets per second of the edited video by its stamps, pauses included; None if unknown."""
+    """Packets per second of the edited video by its stamps, without pauses; None if unknown."""
     rate_tolerance: float = 0.0
     """By what part of itself the measured rate may be off."""
     warnings: tuple[str, ...] = ()
+
+    def jumps(self, stream_index: int) -> bool:
+        """Return whether the time stamps of a stream jump, so that lengths announced are wrong."""
+        return len(self.shifts.get(stream_index, ())) > 1
 
     def retimer(self, stream_index: int) -> Retimer:
         """Return what moves the packets of a stream; every one must pass through it in order."""
@@ -139,20 +146,31 @@ def frame_rate(video: VideoStream, clock: Clock, *, is_interlaced: bool) -> Frac
 
 def _clock_of_index(video: VideoStream) -> Clock:
     """Return the clock of an MP4 with an index: its times never go back."""
-    stamps = [entry.timestamp for entry in video.index_entries]
     base = video.time_base or Fraction(1, 90_000)
-    pauses = [(b - a) * base for a, b in pairwise(stamps)]
-    warnings = [_pause(float(max(pauses)))] if pauses and max(pauses) > _PAUSE_S else []
-    span = (stamps[-1] - stamps[0]) * base
-    return Clock(
-        measured_rate=(len(stamps) - 1) / span if span > 0 else None,
-        rate_tolerance=_tolerance(base, span),
-        warnings=tuple(warnings),
-    )
+    steps = Counter(b.timestamp - a.timestamp for a, b in pairwise(video.index_entries))
+    rate, tolerance = _measured(steps, base)
+    pause_s = max(steps, default=0) * base
+    warnings = (_pause(float(pause_s)),) if pause_s > _PAUSE_S else ()
+    return Clock(measured_rate=rate, rate_tolerance=tolerance, warnings=warnings)
 
 
-def _tolerance(base: Fraction, span: Fraction) -> float:
-    return max(0.005, float(1.5 * base / span)) if span > 0 else 0.0
+def _measured(steps: Counter[int], base: Fraction) -> tuple[Fraction | None, float]:
+    """Return frames per second by the steps between stamps [ticks], and its relative uncertainty.
+
+    Pauses do not count: steps of more than some frames.
+    """
+    steps = Counter({step: count for step, count in steps.items() if step > 0})
+    if not steps:
+        return None, 0.0
+    half, median = steps.total() / 2, 0
+    for step in sorted(steps):
+        half -= steps[step]
+        if half <= 0:
+            median = step
+            break
+    usual = {step: count for step, count in steps.items() if step <= _USUAL_STEPS * median}
+    span = sum(step * count for step, count in usual.items()) * base
+    return sum(usual.values()) / span, max(0.005, float(1.5 * base / span))
 
 
 def _pause(longest_s: float) -> str:
@@ -170,9 +188,20 @@ class _Part:
     earliest_s: float
     last_s: dict[int, float] = field(default_factory=dict)
     """Stamp of the last packet by stream [s]."""
-    begin: dict[int, Fraction] = field(default_factory=dict)
-    end: dict[int, Fraction] = field(default_factory=dict)
+    shown: dict[int, tuple[Fraction, Fraction]] = field(default_factory=dict)
     """When the first packet is shown and the last is over, by stream [s]."""
+    decoded: dict[int, tuple[Fraction, Fraction]] = field(default_factory=dict)
+    """The same by decoding times."""
+    partly: set[int] = field(default_factory=set)
+    """Streams that have presentation times for some packets only."""
+
+    def step_from(self, before: _Part, index: int) -> Fraction | None:
+        """Return how far a stream is moved to go on from a part [s]; None if one lacks it."""
+        if index not in self.decoded or index not in before.decoded:
+            return None
+        if index in self.partly or index in before.partly:
+            return before.decoded[index][1] - self.decoded[index][0]
+        return before.shown[index][1] - self.shown[index][0]
 
 
 class _Scan:
@@ -188,9 +217,8 @@ class _Scan:
         self._bases: dict[int, Fraction] = {}
         self._decoding: dict[int, bool] = {}
         self._has_pts = False
-        self._timed, self._spans = 0, Fraction(0)
-        self._video_last: tuple[int, Fraction] | None = None
-        self._longest = Fraction(0)
+        self._video_last: tuple[int, int] | None = None
+        self._steps: Counter[int] = Counter()
 
     def add(self, packet: Packet[Any]) -> None:
         """Take the next packet that holds data."""
@@ -211,16 +239,14 @@ class _Scan:
             self._changes.setdefault(index, []).append((number, now))
         self._current[index] = now
         self._note(self._parts[now], packet, stamp * base, is_steady=is_steady)
-        if is_video:
-            self._measure(now, stamp * base)
+        if is_video and packet.dts is not None:
+            self._measure(now, stamp)
 
     def _back_s(self, index: int, packet: Packet[Any]) -> float:
         """Return by how much a packet's time may lie before the last packet's of its stream [s]."""
-        is_decoding, self._decoding[index] = (
-            self._decoding.get(index, False),
-            packet.dts is not None,
-        )
-        if is_decoding and packet.dts is not None:
+        was_decoding = self._decoding.get(index, False)
+        self._decoding[index] = packet.dts is not None
+        if was_decoding and packet.dts is not None:
             return _BACK_S
         frame_s = float((packet.duration or 0) * packet.time_base)
         return max(_BACK_SHOWN_S, _BACK_SHOWN_FRAMES * frame_s)
@@ -250,22 +276,22 @@ class _Scan:
         return len(self._parts) - 1
 
     def _note(self, part: _Part, packet: Packet[Any], time: Fraction, *, is_steady: bool) -> None:
-        index = packet.stream.index
+        index, span = packet.stream.index, (packet.duration or 0) * packet.time_base
         part.last_s[index] = float(time)
+        if packet.pts is None:
+            part.partly.add(index)
         shown = time if packet.pts is None else packet.pts * packet.time_base
-        over = shown + (packet.duration or 0) * packet.time_base
-        part.begin[index] = min(part.begin.get(index, shown), shown)
-        part.end[index] = max(part.end.get(index, over), over)
+        for spans, at in ((part.shown, shown), (part.decoded, time)):
+            begin, end = spans.get(index, (at, at))
+            spans[index] = min(begin, at), max(end, at + span)
         if is_steady:
             part.latest_s = max(part.latest_s, float(time))
             part.earliest_s = min(part.earliest_s, float(time))
 
-    def _measure(self, part: int, time: Fraction) -> None:
-        last, self._video_last = self._video_last, (part, time)
-        if last is not None and last[0] == part and time > last[1]:
-            self._timed += 1
-            self._spans += time - last[1]
-            self._longest = max(self._longest, time - last[1])
+    def _measure(self, part: int, stamp: int) -> None:
+        last, self._video_last = self._video_last, (part, stamp)
+        if last is not None and last[0] == part:
+            self._steps[stamp - last[1]] += 1
 
     def finish(self) -> Clock:
         """Return the clock of what was taken."""
@@ -276,14 +302,15 @@ class _Scan:
             moved = [(number, offsets[part]) for number, part in changes] if offsets else []
             if any(offset for _, offset in moved):
                 shifts[index] = tuple(moved)
-        base = self._bases.get(self._video.index, Fraction(0))
+        base = self._bases.get(self._video.index, Fraction(1))
+        rate, tolerance = _measured(self._steps, base)
         return Clock(
             shifts=shifts,
             is_untimed=self._video.index not in self._current,
             has_pts=self._has_pts,
-            measured_rate=self._timed / self._spans if self._spans else None,
-            rate_tolerance=_tolerance(base, self._spans),
-            warnings=tuple(self._sentences(offsets)),
+            measured_rate=rate,
+            rate_tolerance=tolerance,
+            warnings=tuple(self._sentences(offsets, max(self._steps, default=0) * base)),
         )
 
     def _offsets(self) -> list[Fraction]:
@@ -292,20 +319,20 @@ class _Scan:
         offsets: list[Fraction] = []
         for part in self._parts:
             if not offsets:
-                begin = part.begin.get(video, Fraction(0))
+                begin, _ = part.shown.get(video, (Fraction(0), None))
                 offsets.append(max(Fraction(0), -begin))
                 continue
             before = self._parts[part.before]
-            steps = {i: before.end[i] - part.begin[i] for i in part.begin if i in before.end}
-            step = max(steps.values())
-            if video in steps and step - steps[video] <= _OVERLAP_S:
-                step = steps[video]
+            steps = [s for i in part.decoded if (s := part.step_from(before, i)) is not None]
+            step, own = max(steps), part.step_from(before, video)
+            if own is not None and step - own <= OVERLAP_S:
+                step = own
             if abs(step - _WRAP_S) < _AHEAD_S:
                 step = _WRAP_S
             offsets.append(offsets[part.before] + step)
         return offsets
 
-    def _sentences(self, offsets: list[Fraction]) -> list[str]:
+    def _sentences(self, offsets: list[Fraction], longest_s: Fraction) -> list[str]:
         found = []
         if offsets and offsets[0]:
             found.append(
@@ -325,6 +352,6 @@ class _Scan:
                 f"by {abs(by_s):.2f} s; what follows is moved so that picture and sound go on "
                 "without a break, as players do"
             )
-        if self._longest > _PAUSE_S:
-            found.append(_pause(float(self._longest)))
+        if longest_s > _PAUSE_S:
+            found.append(_pause(float(longest_s)))
         return found

@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from .clock import move
+from .clock import OVERLAP_S, move
 from .containers import MATROSKA, MOV_FAMILY
 from .inputs import is_cover, open_input, words
 from .probe import Source, StreamInfo
@@ -124,7 +124,11 @@ class Copier:
         if packet.pts is None:
             packet.pts = packet.dts
         if index in self._last and packet.dts <= before and packet.stream.type != "subtitle":
-            self._repaired += 1
+            # Where the file's clock jumps, sound may outlast the picture a little.
+            is_seam = index in self._found.clock.shifts and (
+                (before - packet.dts) * packet.time_base <= OVERLAP_S
+            )
+            self._repaired += not is_seam
             packet.dts = before + 1
             packet.pts = max(packet.pts, packet.dts)
         self._last[index] = packet.dts, max(1, packet.duration or 0)

@@ -237,6 +237,8 @@ class VideoReader:
         if announced > packets:
             message = f"the file announces {announced} pictures and holds {packets}; it is cut off"
             self._lose("truncated", self._end, message)
+        elif self.source.clock.jumps(stream.index):
+            return
         elif announced < packets and missing_s > _END_TOLERANCE_S:  # no full index to go by
             message = f"the video ends {missing_s:.2f} s before its announced end; it is cut off"
             self._lose("truncated", self._end, message)
