@@ -101,8 +101,8 @@ _PRORES_PROFILES = ("Proxy", "LT", "Standard", "HQ", "4444", "XQ")
 
 
 def encoders_for(source: Source, wanted: str | None, container: str) -> list[str]:
-    """Return the encoders to try for an input, best first: the wanted one, or its family's and
-    then general ones; none if the container holds nothing that can be encoded here.
+    """Return the encoders to try for an input, best first: the wanted one, or its family's, then
+    general ones, then the container's own; none if it holds nothing that can be encoded here.
 
     Args:
         source: the input.
@@ -114,7 +114,8 @@ def encoders_for(source: Source, wanted: str | None, container: str) -> list[str
     """
     if wanted is not None:
         return [_checked(wanted, container)]
-    names = (_family(source), "libx264", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video")
+    general = ("libx264", "libvpx-vp9", "ffv1", "mpeg4", "mpeg2video")
+    names = (_family(source), *general, _usual_encoder(container))
     usable = [n for n in names if n is not None and is_encoder(n) and _holds(container, n)]
     return list(dict.fromkeys(usable))
 
@@ -280,6 +281,13 @@ def _family(source: Source) -> str | None:
     if codec == "h264" and source.encoding.matrix == "rgb":
         return "libx264rgb"
     return None if codec in _NO_FAMILY else _FAMILIES.get(codec, codec)
+
+
+def _usual_encoder(container: str) -> str:
+    """Return the encoder of the codec that FFmpeg writes into a container by default."""
+    with av.open(io.BytesIO(), "w", format=container) as output:
+        codec = output.default_video_codec
+    return _FAMILIES.get(codec, codec)
 
 
 def _holds(container: str, encoder: str) -> bool:

@@ -67,10 +67,9 @@ def preflight_output(
     if refused is not None:
         raise refused
     suggested = path.with_suffix(".mkv").name
-    only_read = f"; {source.info.codec} can only be read" if container in HELD else ""
     raise OutputError(
-        f"{container} cannot hold video of any encoder this program uses{only_read}; write "
-        f"{suggested} (-o {suggested}), or .mp4 or .mov"
+        f"{container} cannot hold video of any encoder this program uses; write {suggested} "
+        f"(-o {suggested}), or .mp4 or .mov"
     )
 
 
@@ -120,6 +119,8 @@ def _planned(
     warnings = [*source.warnings, *([lost] if lost else [])]
     if options.codec is None and not is_same_family(source, codec):
         warnings.append(f"the video is written with {codec}: {source.info.codec} is not possible")
+        if container in HELD:
+            warnings.append(f"few players show {codec} in {container}; .mkv is the safer choice")
     if source.hdr is not None and (hdr := hdr_options(codec, source.hdr)):
         before = codec_options.get(hdr[0])
         codec_options[hdr[0]] = f"{before}:{hdr[1]}" if before else hdr[1]

@@ -140,7 +140,10 @@ def _compare(
     if turn_lost and not source.turn_deg:
         others.append("the display matrix")
     if (source.sample_aspect or 1) != (made.sample_aspect or 1) and not plan.bake_rotation:
-        others.append(f"the pixel aspect ratio {source.sample_aspect}")
+        others.append(
+            f"the pixel aspect ratio {source.sample_aspect or 1} (it reads back as "
+            f"{made.sample_aspect or 1})"
+        )
     if not turn_lost and not upright:
         others.append(
             f"pictures of {wanted.width}x{wanted.height}; it made {got.width}x{got.height}"

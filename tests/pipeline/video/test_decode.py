@@ -183,19 +183,6 @@ def test_a_size_that_changes_mid_stream_is_an_error(make_clip: MakeClip, tmp_pat
         list(reader)
 
 
-def test_times_that_run_backwards_are_put_in_order_and_counted(
-    make_clip: MakeClip, tmp_path: Path
-) -> None:
-    once = make_clip("once.ts", options={"crf": "20", "bf": "0"})
-    twice = tmp_path / "twice.ts"
-    twice.write_bytes(once.read_bytes() * 2)
-    with VideoReader(probe(twice)) as reader:
-        stamps = [f.pts for f in reader]
-    assert len(stamps) == 24
-    assert all(a < b for a, b in pairwise(stamps))
-    assert "12 frames had a time stamp not after" in reader.warnings[0]
-
-
 def test_palette_pictures_are_converted_by_name(tmp_path: Path, tools) -> None:
     path = tmp_path / "a.gif"
     with av.open(str(path), "w") as container:

@@ -9,7 +9,14 @@ from pathlib import Path
 import av
 import pytest
 
-from pipeline.errors import OutputError
+from pipeline.config import EncodeOptions
+from pipeline.errors import OutputError, UsageError
+from pipeline.video.decode import VideoReader
+from pipeline.video.encode import VideoWriter
+from pipeline.video.fingerprint import fingerprint
+from pipeline.video.inputs import is_cover
+from pipeline.video.preflight import preflight_output
+from pipeline.video.probe import probe
 
 MakeClip = Callable[..., Path]
 
@@ -167,4 +174,133 @@ def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
     assert tools.times(source) == tools.times(target)
     for position in (1, 2):
         assert tools.packets(source, "video", position) == tools.packets(target, "video", position)
+    with av.open(str(target)) as container:
+        assert container.streams.video[2].disposition == av.stream.Disposition.attached_pic
+    (said,) = warnings
+    assert "2 video streams: 0 (h264 64x48) is edited, 1 (h264 96x64) is copied" in said
+    assert "--video-stream N" in said
+
+
+def two_videos(path: Path, tools) -> Path:
+    """Write a cover, then two videos of different sizes."""
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
+        cover.pix_fmt, cover.disposition = "yuvj420p", 1 << 10
+        streams = [(cover, 1)]
+        for width in (96, 64):
+            video = container.add_stream("libx264", rate=25, width=width, height=48)
+            video.pix_fmt = "yuv420p"
+            streams.append((video, 6))
+        for stream, count in streams:
+            for index in range(count):
+                image = tools.picture(stream.width, stream.height, index)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame = frame.reformat(format=stream.pix_fmt)
+                frame.pts = index
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_video_stream_asked_for_is_edited_and_the_other_copied(
+    tools, tmp_path: Path, number: int
+) -> None:
+    source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mp4"
+    found = probe(source, number)
+    assert found.info.width == (96, 64)[number], "covers are not counted"
+    assert found.warnings == ()
+    plan = preflight_output(target, found, EncodeOptions())
+    with VideoReader(found) as reader, VideoWriter(plan, threads=1) as writer:
+        for frame in reader:
+            writer.write(frame)
+    assert writer.warnings == []
+    for position in (0, 1):
+        before, after = (tools.packets(path, "video", position) for path in (source, target))
+        assert [p.time_s for p in before] == [p.time_s for p in after]
+    with av.open(str(source)) as a, av.open(str(target)) as b:
+        old, new = ([s.width for s in c.streams.video] for c in (a, b))
+        assert old == new
+        kept = [s.width != (96, 64)[number] for s in a.streams.video if not is_cover(s)]
+    for position, is_kept in enumerate(kept):
+        before, after = (tools.packets(path, "video", position) for path in (source, target))
+        assert (before == after) == is_kept
+    assert fingerprint(source, 0) != fingerprint(source, 1)
+
+
+def test_a_video_stream_that_is_not_there_is_an_error(tools, tmp_path: Path) -> None:
+    source = two_videos(tmp_path / "in.mp4", tools)
+    words = r"no video stream 2; there is 0: h264 96x48; 1: h264 64x48"
+    with pytest.raises(UsageError, match=words):
+        probe(source, 2)
+
+
+def with_cover(path: Path, tools) -> Path:
+    """Write a Matroska video with a cover and a font attached."""
+    picture = av.VideoFrame.from_ndarray(tools.picture(32, 32, 0), format="rgb24")
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width = encoder.height = 32
+    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
+    jpeg = bytes(encoder.encode(picture.reformat(format="yuvj420p"))[0])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, width=64, height=48)
+        stream.pix_fmt = "yuv420p"
+        container.add_attachment("poster.jpg", "image/jpeg", jpeg)
+        container.add_attachment("font.ttf", "font/ttf", b"not really a font" * 20)
+        for index in range(5):
+            frame = av.VideoFrame.from_ndarray(tools.picture(64, 48, index), format="rgb24")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "keeps"), [(".mkv", True), (".mp4", True), (".avi", False)])
+def test_a_cover_stays_a_cover_or_is_named(tools, tmp_path: Path, suffix: str, keeps: bool) -> None:
+    source, target = with_cover(tmp_path / "in.mkv", tools), tmp_path / f"out{suffix}"
+    _, warnings = tools.transcode(source, target)
+    with av.open(str(source)) as before, av.open(str(target)) as after:
+        pictures = [s for s in after.streams.video if is_cover(s)]
+        assert len(after.streams.video) == 1 + keeps
+        assert any("the cover in stream" in w for w in warnings) != keeps
+        if keeps:
+            old, new = (next(bytes(p) for p in c.demux(video=1) if p.size) for c in (before, after))
+            assert old == new
+        if suffix == ".mkv":
+            assert pictures[0].metadata["filename"] == "poster.jpg"
+            assert warnings == []
+
+
+def test_a_cover_of_an_mp4_becomes_an_attachment_of_a_matroska_file(tools, tmp_path: Path) -> None:
+    source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mkv"
+    tools.transcode(source, target)
+    with av.open(str(target)) as container:
+        assert [is_cover(s) for s in container.streams.video] == [False, False, True]
+        assert container.streams.video[2].metadata["filename"] == "cover.jpg"
+
+
+def test_languages_titles_and_marks_are_kept_or_named(
+    make_clip: MakeClip, tools, tmp_path: Path
+) -> None:
+    plain = make_clip("plain.mkv", audio=("deu", "jpn"))
+    source = tmp_path / "in.mkv"
+    with av.open(str(plain)) as before, av.open(str(source), "w") as after:
+        streams = [after.add_stream_from_template(s, opaque=True) for s in before.streams]
+        for old, new in zip(before.streams, streams, strict=True):
+            new.metadata.update(old.metadata)
+        streams[2].metadata["title"] = "Commentary"
+        streams[1].disposition = av.stream.Disposition.default
+        streams[2].disposition = av.stream.Disposition.comment
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                after.mux(packet)
+    _, warnings = tools.transcode(source, tmp_path / "out.mkv")
+    with av.open(str(source)) as a, av.open(str(tmp_path / "out.mkv")) as b:
+        assert [s.disposition for s in a.streams] == [s.disposition for s in b.streams]
+        assert [s.metadata.get("title") for s in b.streams] == [None, None, "Commentary"]
     assert warnings == []
+    plan, _ = tools.transcode(source, tmp_path / "out.ts")
+    said = " ".join(plan.warnings)
+    assert "cannot store the title of stream 2 (Commentary)" in said
+    assert "language" not in said
