@@ -11,10 +11,13 @@ MATROSKA = "matroska"
 WITH_ALPHA = frozenset({"matroska", "webm"})
 """Containers that hold the transparency of VP8 and VP9, which is a stream beside the picture."""
 
+ONE_TIME = frozenset({"avi", "asf", "asf_stream", "rm"})
+"""Containers that store one time of a packet, not when it is decoded and when it is shown."""
+
 HELD = {"ogg": ("libtheora", "libvpx"), "ogv": ("libtheora", "libvpx")}
 """Encoders whose codec a container holds, where FFmpeg finds out only while writing."""
 
-_COUNTING = frozenset({"avi", "yuv4mpegpipe", "swf", "amv", "gxf"})
+_COUNTING = frozenset({"avi", "ogg", "ogv", "yuv4mpegpipe", "swf", "amv", "gxf"})
 """Containers that store frame numbers at best, though FFmpeg does not mark them so."""
 
 

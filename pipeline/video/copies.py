@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -129,7 +130,8 @@ class Copier:
                 (before - packet.dts) * packet.time_base <= OVERLAP_S
             )
             self._repaired += not is_seam
-            packet.dts = before + 1
+            tick_s = self._streams[index].time_base or packet.time_base
+            packet.dts = before + max(1, math.ceil(tick_s / packet.time_base))
             packet.pts = max(packet.pts, packet.dts)
         self._last[index] = packet.dts, max(1, packet.duration or 0)
         packet.stream = self._streams[index]

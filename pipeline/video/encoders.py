@@ -53,7 +53,9 @@ ENCODERS: dict[str, Encoder] = {
     "libvpx": Encoder((("b", "100M"), ("cpu-used", "2"), ("auto-alt-ref", "0")), crf=4),
     "libsvtav1": Encoder(crf=16, preset="6"),
     "mpeg4": Encoder(_QSCALE, timing="16-bit"),
-    "mpeg2video": Encoder(_QSCALE, timing="grid", limits=_MPEG_RATES),
+    "mpeg2video": Encoder(
+        _QSCALE, timing="grid", limits=f"{_MPEG_RATES}, and simple parts of these"
+    ),
     "mpeg1video": Encoder(_QSCALE, timing="grid", limits=_MPEG_RATES),
     "mjpeg": Encoder(_QSCALE),
     "flv": Encoder(_QSCALE, timing="16-bit"),

@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 
 from ..errors import OutputError
 from ..types import Frame
-from .containers import MATROSKA
+from .containers import MATROSKA, ONE_TIME
 from .copies import Copier, CopyCount, attach_cover, is_attached
 from .encoders import ENCODERS, Encoder
 from .inputs import open_input, words
@@ -210,8 +210,8 @@ class Muxer:
         video.codec_context.thread_count = threads
         if self._is_mov and plan.codec == "libx265":
             video.codec_tag = "hvc1"  # the tag Apple players insist on
-        if plan.container == "avi":
-            video.max_b_frames = 0  # AVI stores decoding times only
+        if plan.container in ONE_TIME:
+            video.max_b_frames = 0
         video.disposition = template.disposition
         kept = (k for k in template.metadata if not k.upper().startswith(_STALE_PREFIXES))
         video.metadata.update({k: template.metadata[k] for k in kept if k != "encoder"})

@@ -94,8 +94,10 @@ def _why_not(ending: str, source: Source, options: EncodeOptions) -> str:
         container = _container(Path(f"output{ending}"))
     except OutputError:
         return f"no container of the ending {ending} can be written"
-    if not encoders_for(source, options.codec, container):
-        return f"{ending} files hold no video that could be written ({source.info.codec} is read)"
+    encoders = encoders_for(source, options.codec, container)
+    is_second_best = container in HELD and not any(is_same_family(source, e) for e in encoders)
+    if not encoders or (is_second_best and options.codec is None):
+        return f"{source.info.codec} in {ending} files can be read, not written"
     with open_input(source.path) as opened:
         for info in source.others:
             stream = opened.streams[info.index]

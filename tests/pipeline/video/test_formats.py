@@ -175,7 +175,7 @@ def test_a_refusal_says_what_to_write(
             "out.dv",
             r"720x576 at 25 frames/s or .* 4:1:1; write out\.mkv; or choose another --codec",
         ),
-        ("out.m2v", r"23\.976, 24, 25, .* frames/s; write out\.mkv"),
+        ("out.m1v", r"23\.976, 24, 25, .* frames/s; write out\.mkv"),
     ],
 )
 def test_what_an_encoder_takes_is_said(
