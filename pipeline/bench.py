@@ -32,7 +32,7 @@ from .errors import OutputError, UsageError
 from .imaging.poisson import clone
 from .listings import Row
 from .loading import resolve_device, time_generator
-from .progress import Progress, Stopwatch
+from .progress import Progress, Stopwatch, unheard
 from .run import EditRequest, edit
 from .video.decode import VideoReader
 from .video.encode import VideoWriter
@@ -143,8 +143,16 @@ def default_clip() -> Path:
     return clip
 
 
-def bench_clip(request: EditRequest, progress: Progress, *, rounds: int = 3) -> ClipBench:
+def bench_clip(
+    request: EditRequest,
+    progress: Progress,
+    *,
+    rounds: int = 3,
+    warn: Callable[[str], None] = unheard,
+) -> ClipBench:
     """Return how long floor, whole edit, and second edit of a clip take, in turns.
+
+    `warn` hears what is odd about the video.
 
     Raises:
         UsageError: fewer than one round.
@@ -154,6 +162,8 @@ def bench_clip(request: EditRequest, progress: Progress, *, rounds: int = 3) -> 
         raise UsageError(f"--rounds {rounds} is out of range; accepted: 1 and more")
     source = probe(request.input, request.analyze.video_stream)
     info = source.info
+    for sentence in source.warnings:
+        warn(sentence)
     clock = Stopwatch()
     runs: dict[str, list[Timing]] = {FLOOR: [], WHOLE: [], SECOND: []}
     frames, edited = 0, 0

@@ -88,6 +88,19 @@ def _say(kind: str, message: str) -> None:
     print(f"visagist: {kind}: {' '.join(message.split())}", file=sys.stderr, flush=True)
 
 
+class _Warnings:
+    """Says warnings as they come, each once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, *sentences: str) -> None:
+        for sentence in sentences:
+            if sentence not in self._said:
+                self._said.add(sentence)
+                _say("warning", sentence)
+
+
 @contextmanager
 def _polite_kills() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that temporary files are removed."""
@@ -110,6 +123,7 @@ def _run_edit(options: argparse.Namespace) -> int:
     request = request_of(options)
     from .run import edit
 
+    warn = _Warnings()
     with _watching(options) as progress:
         report = edit(
             request,
@@ -118,9 +132,9 @@ def _run_edit(options: argparse.Namespace) -> int:
             report_path=options.report,
             fail_if_unedited=options.fail_if_unedited,
             progress=progress,
+            warn=warn,
         )
-    for warning in report.warnings:
-        _say("warning", warning)
+    warn(*report.warnings)
     if not options.quiet:
         print(report.summary(), file=sys.stderr)
         print(report.output)
@@ -130,6 +144,7 @@ def _run_edit(options: argparse.Namespace) -> int:
 def _run_analyze(options: argparse.Namespace) -> int:
     from .run import analyze_to_file
 
+    warn = _Warnings()
     with _watching(options) as progress:
         path, found = analyze_to_file(
             options.input,
@@ -139,9 +154,9 @@ def _run_analyze(options: argparse.Namespace) -> int:
             device=options.device,
             overwrite=options.overwrite,
             progress=progress,
+            warn=warn,
         )
-    for warning in [*found.warnings, *([] if found.tracks else ["no face was found"])]:
-        _say("warning", warning)
+    warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
     if not options.quiet:
         counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
         print(", ".join(counted(n, noun) for noun, n in counts.items()), file=sys.stderr)
@@ -160,6 +175,7 @@ def _run_inspect(options: argparse.Namespace) -> int:
             options.output,
             overwrite=options.overwrite,
             progress=progress,
+            warn=_Warnings(),
         )
     if not options.quiet:
         print(folder)
@@ -172,10 +188,15 @@ def _run_preview(options: argparse.Namespace) -> int:
     from .compare import side_by_side
     from .inspection import preview
 
+    warn = _Warnings()
     with _watching(options) as progress:
         if options.side_by_side:
             path, warnings = side_by_side(
-                request, options.output, overwrite=options.overwrite, progress=progress
+                request,
+                options.output,
+                overwrite=options.overwrite,
+                progress=progress,
+                warn=warn,
             )
         else:
             path, warnings = (
@@ -186,11 +207,11 @@ def _run_preview(options: argparse.Namespace) -> int:
                     factors=factors,
                     overwrite=options.overwrite,
                     progress=progress,
+                    warn=warn,
                 ),
                 [],
             )
-    for warning in warnings:
-        _say("warning", warning)
+    warn(*warnings)
     if not options.quiet:
         print(path)
     return 0
@@ -211,7 +232,9 @@ def _run_bench(options: argparse.Namespace) -> int:
         options.input = options.input or bench.default_clip()
         options.attr = options.attr or ["smile"]
         with _watching(options) as progress:
-            found = bench.bench_clip(request_of(options), progress, rounds=options.rounds)
+            found = bench.bench_clip(
+                request_of(options), progress, rounds=options.rounds, warn=_Warnings()
+            )
         tables, figures = [found.rows(), found.stage_rows()], found.as_json()
     if options.json is not None:
         bench.save(figures, options.json)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from .progress import Progress, Silent, Stopwatch
+from .progress import Progress, Silent, Stopwatch, unheard
 from .run import EditRequest, make_plan, render
 from .types import EditResult, Frame, Plane
 from .video.decode import VideoReader, summarize
@@ -31,6 +31,7 @@ def side_by_side(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = unheard,
 ) -> tuple[Path, list[str]]:
     """Write a clip of twice the width, upright; return its path and what could not be kept.
 
@@ -39,6 +40,7 @@ def side_by_side(
         target: default: `NAME.compare.EXT` beside the input.
         overwrite: replace an existing target.
         progress: what watches; default: nobody.
+        warn: hears before the first frame what is known by then; it is returned too.
 
     Raises:
         VisagistError: any of the tree in `errors.py`; then no file was written.
@@ -49,7 +51,9 @@ def side_by_side(
     notes = [why] if target is None and why else []
     target = target or source.path.with_name(f"{source.path.stem}.compare{ending}")
     destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
-    plan = make_plan(request, Stopwatch(), progress)
+    for sentence in (*notes, *destination.warnings):
+        warn(sentence)
+    plan = make_plan(request, Stopwatch(), progress, source=source)
     progress.start("compare", plan.frame_count)
     video = VideoWriter(destination)
     originals: deque[Frame] = deque()  # as far as the render pass reads ahead, on its own thread

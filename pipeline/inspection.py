@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from .pictures import (
     tensor_rgb,
     write_png,
 )
-from .progress import Progress, Silent, Stopwatch
+from .progress import Progress, Silent, Stopwatch, unheard
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, check_target
 from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
@@ -58,12 +58,13 @@ def inspect(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = unheard,
 ) -> Path:
     """Write everything about one frame into a folder and return the folder.
 
     Pictures (PNG): `frame`, `landmarks` (with box and crop), `composite`, `change` (grey = none),
     `side-by-side`, and per face `crop`, `edited`, `mask`, `residual`, `blended` and `overview`.
-    `frame.json` holds the numbers.
+    `frame.json` holds the numbers. `warn` hears what is odd about the video.
 
     Raises:
         UsageError: the clip has no such frame.
@@ -73,6 +74,8 @@ def inspect(
     check_folder(folder, "the folder", overwrite=overwrite)
     source = probe(request.input, request.analyze.video_stream)
     check_frame(source, frame_index)
+    for sentence in source.warnings:
+        warn(sentence)
     plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
     if frame_index >= plan.frame_count:
         raise UsageError(
@@ -99,10 +102,12 @@ def preview(
     factors: Sequence[float] = (-1.0, 0.0, 1.0, 2.0),
     overwrite: bool = False,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = unheard,
 ) -> Path:
     """Write a contact sheet, `count` frames down and strength factors across; return its path.
 
-    Frames are shown around the faces to be edited, if these are close together; else whole.
+    Frames are shown around the faces to be edited, if these are close together; else whole. `warn`
+    hears what is odd about the video.
 
     Raises:
         UsageError: no frame or no factor asked for, or a strength out of range.
@@ -114,7 +119,10 @@ def preview(
     if target.suffix.lower() != ".png":
         raise OutputError(f"the sheet {target} must be a .png file")
     check_target(target, "the sheet", others=[request.input], overwrite=overwrite)
-    plan = make_plan(request, Stopwatch(), progress or Silent())
+    source = probe(request.input, request.analyze.video_stream)
+    for sentence in source.warnings:
+        warn(sentence)
+    plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
     columns = [tuple(replace(e, strength=e.strength * f) for e in plan.edits) for f in factors]
     wanted = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
     frames = _frames_at(plan, wanted.round().astype(int).tolist())

@@ -16,6 +16,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def unheard(_sentence: str) -> None:
+    """Do nothing with a warning; it is in the result too, if that holds any."""
+
+
 class Progress(Protocol):
     """What a caller may watch; the command line draws a bar, the Python API is silent."""
 

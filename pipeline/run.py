@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
-from .progress import Progress, Silent, Stopwatch
+from .progress import Progress, Silent, Stopwatch, unheard
 from .reference import describe_person
 from .report import Report, open_report
 from .stages.align import rule_of
@@ -105,6 +105,7 @@ def edit(
     fail_if_unedited: bool = False,
     progress: Progress | None = None,
     clock: Stopwatch | None = None,
+    warn: Callable[[str], None] = unheard,
 ) -> Report:
     """Write the clip again with its faces edited and all else kept; return the account of it.
 
@@ -116,6 +117,7 @@ def edit(
         fail_if_unedited: raise NoFaceError if not one face could be edited; the report is written.
         progress: what watches; default: nobody.
         clock: what takes the times; default: one for the report alone.
+        warn: hears before the first frame what is known by then; the report holds it too.
 
     Raises:
         VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
@@ -129,9 +131,12 @@ def edit(
     target = output or default_output(request.input, edits, ending)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
     _check_side_files(request, target, report_path, overwrite)
+    notes = [why] if output is None and why else []
+    for sentence in (*notes, *destination.warnings):
+        warn(sentence)
     plan = make_plan(request, clock, progress, source=source, pack=pack)
     report = open_report(request, plan, destination)
-    report.warnings += [why] if output is None and why else []
+    report.warnings += notes
     unedited: NoFaceError | None = None
     try:
         _write_video(plan, destination, report, clock, progress, must_edit=fail_if_unedited)
@@ -199,11 +204,13 @@ def analyze_to_file(
     device: str = "cpu",
     overwrite: bool = False,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = unheard,
 ) -> tuple[Path, Analysis]:
     """Analyze a clip, store the result, and return where, with the result itself.
 
     What is stored holds the codes of the faces too, so that an edit of the analysed clip with the
-    same pack (of `render_options`) need not encode them again.
+    same pack (of `render_options`) need not encode them again. `warn` hears before the first frame
+    what is known of the video by then; the result holds it too.
 
     Raises:
         OutputError: the file exists already or cannot be written.
@@ -220,6 +227,8 @@ def analyze_to_file(
         render=render_options or RenderOptions(),
         device=device,
     )
+    for sentence in source.warnings:
+        warn(sentence)
     found = make_plan(request, Stopwatch(), progress or Silent(), source=source).analysis
     analysis_file.save(found, path)
     return path, found

@@ -98,6 +98,8 @@ def _why_not(ending: str, source: Source, options: EncodeOptions) -> str:
     is_second_best = container in HELD and not any(is_same_family(source, e) for e in encoders)
     if not encoders or (is_second_best and options.codec is None):
         return f"{source.info.codec} in {ending} files can be read, not written"
+    if container in source.info.container.split(",") and container != "webm":
+        return ""  # what held the sound so far holds it again
     with open_input(source.path) as opened:
         for info in source.others:
             stream = opened.streams[info.index]
