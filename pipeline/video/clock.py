@@ -54,7 +54,7 @@ class Clock:
     shifts: Mapping[int, tuple[tuple[int, Fraction], ...]] = field(default_factory=dict)
     """Per stream: from which packet on (counted from 0) times move, and by how much [s]."""
     is_untimed: bool = False
-    """The edited video has no time stamps at all: its frames follow each other evenly."""
+    """The edited video has no time stamps, or one for all: its frames follow each other evenly."""
     has_pts: bool = True
     """At least some packets of the edited video say when they are shown."""
     measured_rate: Fraction | None = None
@@ -108,7 +108,8 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     if 0 < video.frames == len(video.index_entries) and container.format.name.startswith("mov"):
         return _clock_of_index(video)
     is_broadcast = Flags.ts_discont in Flags(container.format.flags)
-    scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S)
+    is_bare = Flags.no_timestamps in Flags(container.format.flags)
+    scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S, is_bare=is_bare)
     streams = [
         s
         for s in container.streams
@@ -207,8 +208,9 @@ class _Part:
 class _Scan:
     """Sorts the packets of a file, in the order they lie there, into parts."""
 
-    def __init__(self, video: VideoStream, ahead_s: float) -> None:
+    def __init__(self, video: VideoStream, ahead_s: float, *, is_bare: bool) -> None:
         self._video = video
+        self._is_bare = is_bare
         self._ahead_s = ahead_s
         self._parts: list[_Part] = []
         self._current: dict[int, int] = {}
@@ -304,13 +306,19 @@ class _Scan:
                 shifts[index] = tuple(moved)
         base = self._bases.get(self._video.index, Fraction(1))
         rate, tolerance = _measured(self._steps, base)
+        is_stuck = bool(self._steps) and not any(step > 0 for step in self._steps)
+        # The stamps of a bare stream are FFmpeg's, in ticks finer than anything in it.
+        is_even = self._is_bare and len(self._steps) <= 1
         return Clock(
             shifts=shifts,
-            is_untimed=self._video.index not in self._current,
+            is_untimed=is_stuck or is_even or self._video.index not in self._current,
             has_pts=self._has_pts,
             measured_rate=rate,
             rate_tolerance=tolerance,
-            warnings=tuple(self._sentences(offsets, max(self._steps, default=0) * base)),
+            warnings=(
+                *self._sentences(offsets, max(self._steps, default=0) * base),
+                *(["all frames have one time stamp; they are shown evenly"] * is_stuck),
+            ),
         )
 
     def _offsets(self) -> list[Fraction]:

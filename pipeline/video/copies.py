@@ -20,7 +20,14 @@ from .containers import MATROSKA, MOV_FAMILY
 from .inputs import is_cover, open_input, words
 from .probe import Source, StreamInfo
 
-_IMAGE_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
+_IMAGE_TYPES = {
+    "mjpeg": ("jpg", "image/jpeg"),
+    "png": ("png", "image/png"),
+    "gif": ("gif", "image/gif"),
+    "tiff": ("tiff", "image/tiff"),
+    "webp": ("webp", "image/webp"),
+    "bmp": ("bmp", "image/bmp"),
+}
 """Codec of a cover → ending and media type of the attachment it becomes."""
 
 

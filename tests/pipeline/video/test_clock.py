@@ -230,3 +230,24 @@ def test_rates_of_odd_headers(make_clip: MakeClip) -> None:
         assert probe(make_clip(name, rate=rate, frames=24)).info.rate == rate
     varying = make_clip("v.mkv", pts=(0, 40, 80, 120, 900), time_base=Fraction(1, 1000))
     assert probe(varying).info.rate == 25, "the pause does not count"
+
+
+def test_stamps_that_stand_still_are_no_stamps(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+    once, stuck = make_clip("once.mkv", options={"bf": "0"}), tmp_path / "in.mkv"
+    with av.open(str(once)) as before, av.open(str(stuck), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0], opaque=True)
+        for packet in before.demux():
+            if packet.size:
+                packet.pts = packet.dts = 0
+                packet.stream = stream
+                after.mux(packet)
+    _, warnings = tools.transcode(stuck, tmp_path / "out.mp4")
+    assert [at for at, _ in tools.times(tmp_path / "out.mp4")] == [
+        Fraction(k, 25) for k in range(12)
+    ]
+    assert "all frames have one time stamp; they are shown evenly" in warnings
+
+
+def test_motion_jpeg_without_a_container_has_whole_frames_for_ticks(make_clip: MakeClip) -> None:
+    info = probe(make_clip("a.mjpeg", codec="mjpeg", pix_fmt="yuvj420p", options={})).info
+    assert (info.rate, info.time_base) == (25, Fraction(1, 25))
