@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Matrix, PixelEncoding, VideoInfo
-from .clock import Clock, frame_rate, read_clock
+from .clock import Clock, frame_rate
 from .inputs import (
     MAX_PIXELS,
     MAX_SIDE_PX,
@@ -31,6 +31,7 @@ from .inputs import (
     words,
 )
 from .planes import Layout, layout_of, nearest_planar
+from .scan import read_clock
 
 StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
 
