@@ -57,14 +57,25 @@ class Retimer:
         self._ahead = list(shifts)[::-1]
         self._count = 0
         self._shift = Fraction(0)
+        self._jumped: int | None = None
 
     def __call__(self, packet: Packet[Any]) -> None:
         """Change the times of the next packet of the stream that holds data."""
         if self._ahead and self._ahead[-1][0] <= self._count:
             self._shift = self._ahead.pop()[1]
+            self._jumped = self._count or None
         self._count += 1
         if self._shift:
             move(packet, self._shift)
+
+    @property
+    def is_seam(self) -> bool:
+        """Whether the last packet was one of the two before a jump, or the first after it.
+
+        FFmpeg reads a packet or two ahead, so what it says of a seam it says of these.
+        """
+        is_before = bool(self._ahead) and 0 < self._ahead[-1][0] - self._count + 1 <= 2
+        return is_before or self._jumped == self._count - 1
 
 
 def move(packet: Packet[Any], shift_s: Fraction) -> None:

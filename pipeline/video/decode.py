@@ -162,6 +162,8 @@ class VideoReader:
                 # decoder they would mean the end.
                 if packet.size:
                     retime(packet)
+                    # Where files were joined FFmpeg misses packets by their count; none is hurt.
+                    packet.is_corrupt &= not retime.is_seam
                     yield packet
         except av.error.FFmpegError as e:
             self._lose("read-error", self._end, f"reading stopped: {e.strerror}")

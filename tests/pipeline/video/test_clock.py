@@ -60,6 +60,9 @@ def test_transport_streams_appended_play_one_after_the_other(
     once = make_clip("once.ts", frames=20, audio=("eng",), options=OPEN)
     source = joined(tmp_path / "in.ts", once, once, once)
     count = len(tools.packets(once, "audio"))
+    with VideoReader(probe(source)) as reader:
+        assert len(list(reader)) == 60
+    assert reader.losses == [], "joining hurts no packet"
     target = tmp_path / f"out{suffix}"
     _, warnings = tools.transcode(source, target)
     check_even(tools, target, 60, 3 * count)
