@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
+from typing import cast
 
 from av.format import ContainerFormat, Flags
 
@@ -21,6 +23,11 @@ _COUNTING = frozenset({"avi", "ogg", "ogv", "yuv4mpegpipe", "swf", "amv", "gxf"}
 """Containers that store frame numbers at best, though FFmpeg does not mark them so."""
 
 
+def safer_name(path: Path) -> str:
+    """Return the name of an output in a container that takes nearly every codec."""
+    return path.with_suffix(".mov" if path.suffix.lower() == ".mkv" else ".mkv").name
+
+
 @lru_cache(maxsize=64)
 def stores_times(container: str) -> bool:
     """Return whether a container stores when a frame is shown: not only that there is one more.
@@ -28,5 +35,10 @@ def stores_times(container: str) -> bool:
     Args:
         container: FFmpeg muxer name.
     """
-    flags = Flags(ContainerFormat(container, "w").flags)
-    return container not in _COUNTING and Flags.no_timestamps not in flags
+    muxer = ContainerFormat(container, "w")
+    return container not in _COUNTING and not has_flag(muxer, Flags.no_timestamps)
+
+
+def has_flag(form: ContainerFormat, flag: Flags) -> bool:
+    """Return whether FFmpeg marks a muxer or demuxer so; some have marks PyAV has no name for."""
+    return bool(form.flags & cast(int, flag.value))

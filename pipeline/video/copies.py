@@ -133,7 +133,7 @@ class Copier:
             packet.pts = packet.dts
         if index in self._last and packet.dts <= before and packet.stream.type != "subtitle":
             # Where the file's clock jumps, sound may outlast the picture a little.
-            is_seam = index in self._found.clock.shifts and (
+            is_seam = self._found.clock.jumps(index) and (
                 (before - packet.dts) * packet.time_base <= OVERLAP_S
             )
             self._repaired += not is_seam

@@ -216,6 +216,7 @@ class VideoReader:
     def _stamp(self, decoded: VideoFrame) -> int:
         """Return the time stamp of a frame, later than any before."""
         if self.source.clock.is_untimed:
+            self._end = self.frames_read + 1
             return self.frames_read
         pts = decoded.pts
         if pts is None and self.source.clock.has_pts:
@@ -239,8 +240,8 @@ class VideoReader:
         if announced > packets:
             message = f"the file announces {announced} pictures and holds {packets}; it is cut off"
             self._lose("truncated", self._end, message)
-        elif self.source.clock.jumps(stream.index):
-            return
+        elif self.source.clock.jumps(stream.index) or self.source.clock.is_untimed:
+            return  # what is announced is wrong, or a guess from the size of the file
         elif announced < packets and missing_s > _END_TOLERANCE_S:  # no full index to go by
             message = f"the video ends {missing_s:.2f} s before its announced end; it is cut off"
             self._lose("truncated", self._end, message)

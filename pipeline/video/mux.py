@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 
 from ..errors import OutputError
 from ..types import Frame
-from .containers import MATROSKA, ONE_TIME
+from .containers import ONE_TIME, safer_name
 from .copies import Copier, CopyCount, attach_cover, is_attached
 from .encoders import ENCODERS, Encoder
 from .inputs import open_input, words
@@ -356,8 +356,7 @@ class Muxer:
         cures = []
         if limits := ENCODERS.get(plan.codec, Encoder()).limits:
             cures.append(f"{plan.codec} takes {limits}")
-        if plan.container != MATROSKA:
-            cures.append(f"write {plan.path.with_suffix('.mkv').name}")
+        cures.append(f"write {safer_name(plan.path)}")
         cure = "; ".join([*cures, "or choose another --codec"])
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EIO):
             cure = "check the disk's free space"

@@ -18,7 +18,7 @@ from av.stream import Discard, Stream
 
 from ..config import EncodeOptions
 from ..errors import OutputError
-from .containers import HELD, stores_times
+from .containers import HELD, safer_name, stores_times
 from .copies import is_attached, keeps_covers
 from .encode import temporary_path
 from .encoders import (
@@ -66,7 +66,7 @@ def preflight_output(
             refused = refused or e
     if refused is not None:
         raise refused
-    suggested = path.with_suffix(".mkv").name
+    suggested = safer_name(path)
     raise OutputError(
         f"{container} cannot hold video of any encoder this program uses; write {suggested} "
         f"(-o {suggested}), or .mp4 or .mov"
@@ -209,9 +209,8 @@ def _with_copies(plan: OutputPlan) -> OutputPlan:
             what += f", {info.language})" if info.language else ")"
             if info.kind == "audio":
                 raise OutputError(
-                    f"{what} cannot be stored in {plan.container}; write "
-                    f"{plan.path.with_suffix('.mkv').name}, or the container of the input "
-                    f"({plan.source.path.suffix})"
+                    f"{what} cannot be stored in {plan.container}; write {safer_name(plan.path)}, "
+                    f"or the container of the input ({plan.source.path.suffix})"
                 )
             dropped.append(f"{what} cannot be stored in {plan.container} and is left out")
     videos = [s.index for s in plan.source.others if s.kind == "video" and not s.is_cover]
@@ -288,6 +287,6 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
                 raise OutputError(
                     f"{plan.codec} in {plan.container} takes a constant frame rate only, and the "
                     f"input's varies (at {float(stamp * source.info.time_base):.3f} s); write "
-                    f"{plan.path.with_suffix('.mkv').name} with --codec libx264"
+                    f"{safer_name(plan.path)} with --codec libx264"
                 )
     return dataclasses.replace(plan, time_base=slot_s, is_grid=True)

@@ -20,6 +20,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from .clock import OVERLAP_S, Clock, measured_rate
+from .containers import has_flag
 from .inputs import is_cover
 
 _BACK_S = 0.1
@@ -51,8 +52,8 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     """
     if 0 < video.frames == len(video.index_entries) and container.format.name.startswith("mov"):
         return _clock_of_index(video)
-    is_broadcast = Flags.ts_discont in Flags(container.format.flags)
-    is_bare = Flags.no_timestamps in Flags(container.format.flags)
+    is_broadcast = has_flag(container.format, Flags.ts_discont)
+    is_bare = has_flag(container.format, Flags.no_timestamps)
     scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S, is_bare=is_bare)
     streams = [
         s

@@ -13,7 +13,7 @@ from av.stream import Disposition, Stream
 
 from ..errors import OutputError, VideoError
 from ..types import Frame
-from .containers import MOV_FAMILY
+from .containers import MOV_FAMILY, safer_name
 from .encode import temporary_path
 from .inputs import open_input
 from .mux import Muxer
@@ -132,7 +132,7 @@ def _compare(
     if got.codec != Codec(plan.codec, "w").canonical_name:
         raise OutputError(
             f"{plan.path}: {plan.codec} in {plan.container} reads back as {got.codec}; write "
-            f"{plan.path.with_suffix('.mkv').name}, or choose another --codec"
+            f"{safer_name(plan.path)}, or choose another --codec"
         )
     upright = (wanted.width, wanted.height) == (got.width, got.height)
     turn_lost = not plan.bake_rotation and made.display_matrix != source.display_matrix

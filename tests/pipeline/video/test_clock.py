@@ -254,3 +254,12 @@ def test_stamps_that_stand_still_are_no_stamps(make_clip: MakeClip, tools, tmp_p
 def test_motion_jpeg_without_a_container_has_whole_frames_for_ticks(make_clip: MakeClip) -> None:
     info = probe(make_clip("a.mjpeg", codec="mjpeg", pix_fmt="yuvj420p", options={})).info
     assert (info.rate, info.time_base) == (25, Fraction(1, 25))
+
+
+def test_a_bare_stream_is_not_called_cut_off(make_clip: MakeClip) -> None:
+    for name, codec in (("a.m2v", "mpeg2video"), ("a.h264", "libx264"), ("a.mjpeg", "mjpeg")):
+        pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        path = make_clip(name, codec=codec, pix_fmt=pix_fmt, options={}, frames=60)
+        with VideoReader(probe(path)) as reader:
+            assert len(list(reader)) == 60
+        assert reader.losses == []
