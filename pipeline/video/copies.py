@@ -157,6 +157,14 @@ def is_filler(packet: Packet[Any]) -> bool:
     return packet.size == 2 and context is not None and context.name == "mov_text"
 
 
+def track_tags(stream: Stream) -> dict[str, str]:
+    """Return the tags of a stream as muxers take them: what MP4 reads as `name` is a title."""
+    tags = dict(stream.metadata)
+    if "title" not in tags and "name" in tags:
+        tags["title"] = tags.pop("name")
+    return tags
+
+
 def keeps_covers(container: str, cover: StreamInfo) -> bool:
     """Return whether a container can hold cover art as that: not as a video of one frame."""
     return container in MOV_FAMILY or (container == MATROSKA and cover.codec in _IMAGE_TYPES)

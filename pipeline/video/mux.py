@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from ..errors import OutputError
 from ..types import Frame
 from .containers import ONE_TIME, safer_name
-from .copies import Copier, CopyCount, attach_cover, is_attached
+from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
 from .inputs import open_input, words
 from .plan import OutputPlan
@@ -169,7 +169,7 @@ class Muxer:
             elif stream.index in keep:
                 copy = output.add_stream_from_template(stream, opaque=True)
                 copy.disposition = stream.disposition
-                copy.metadata.update(stream.metadata)
+                copy.metadata.update(track_tags(stream))
                 self._streams[stream.index] = copy
             else:
                 stream.discard = Discard.all
@@ -213,8 +213,9 @@ class Muxer:
         if plan.container in ONE_TIME:
             video.max_b_frames = 0
         video.disposition = template.disposition
-        kept = (k for k in template.metadata if not k.upper().startswith(_STALE_PREFIXES))
-        video.metadata.update({k: template.metadata[k] for k in kept if k != "encoder"})
+        tags = track_tags(template)
+        kept = (k for k in tags if not k.upper().startswith(_STALE_PREFIXES))
+        video.metadata.update({k: tags[k] for k in kept if k != "encoder"})
         return video
 
     def _tags(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -14,8 +15,9 @@ from av.stream import Disposition, Stream
 from ..errors import OutputError, VideoError
 from ..types import Frame
 from .containers import MOV_FAMILY, safer_name
+from .copies import track_tags
 from .encode import temporary_path
-from .inputs import open_input
+from .inputs import open_input, videos_of
 from .mux import Muxer
 from .plan import OutputPlan
 from .planes import plane_shapes
@@ -171,16 +173,22 @@ def _compare(
 
 
 def _marks_lost(plan: OutputPlan, before: InputContainer, after: InputContainer) -> list[str]:
-    """Return which languages, titles and marks of the copied streams are not found again."""
+    """Return which languages, titles and marks of streams are not found again."""
     lost: dict[str, list[str]] = {}
-    for kind in ("audio", "subtitle"):
-        old = [before.streams[i] for i in plan.copied if before.streams[i].type == kind]
-        new = [s for s in after.streams if s.type == kind]
-        for a, b in zip(old, new, strict=False):
+    own = (plan.source.stream_index, *plan.copied)
+    for kind in ("video", "audio", "subtitle"):
+        old = [s for s in _streams(before, kind) if s.index in own]
+        for a, b in zip(old, _streams(after, kind), strict=False):
             for what, values in _marks_of(a).items():
                 if values and values != _marks_of(b)[what]:
                     lost.setdefault(what, []).append(f"{a.index} ({values})")
     return [f"the {what} of stream {', '.join(streams)}" for what, streams in lost.items()]
+
+
+def _streams(container: InputContainer, kind: str) -> Sequence[Stream]:
+    if kind == "video":
+        return videos_of(container)
+    return [s for s in container.streams if s.type == kind]
 
 
 def _marks_of(stream: Stream) -> dict[str, str]:
@@ -189,7 +197,7 @@ def _marks_of(stream: Stream) -> dict[str, str]:
     marks = stream.disposition & ~Disposition.default
     return {
         "language": "" if language == "und" else language,
-        "title": tags.get("title") or tags.get("name") or "",
+        "title": track_tags(stream).get("title", ""),
         "marks": ", ".join(str(m.name).replace("_", " ") for m in Disposition if m & marks),
     }
 

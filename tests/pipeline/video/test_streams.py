@@ -304,3 +304,24 @@ def test_languages_titles_and_marks_are_kept_or_named(
     said = " ".join(plan.warnings)
     assert "cannot store the title of stream 2 (Commentary)" in said
     assert "language" not in said
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_names_of_mp4_tracks_are_kept(
+    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+) -> None:
+    plain, source = make_clip("plain.mp4", audio=("deu",)), tmp_path / "in.mp4"
+    with av.open(str(plain)) as before, av.open(str(source), "w") as after:
+        streams = [after.add_stream_from_template(s, opaque=True) for s in before.streams]
+        for stream, name in zip(streams, ("Camera A", "Original sound"), strict=True):
+            stream.metadata["title"] = name
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                after.mux(packet)
+    target = tmp_path / f"out{suffix}"
+    _, warnings = tools.transcode(source, target)
+    with av.open(str(target)) as container:
+        names = [s.metadata.get("title") or s.metadata.get("name") for s in container.streams]
+    assert names == ["Camera A", "Original sound"]
+    assert not any("title" in w for w in warnings)
