@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from .files import write_whole
 from .weights import embedded, sha256_of
 
 
@@ -16,7 +17,7 @@ def rehash() -> None:
     for name, card in embedded().items():
         section = rf'(\[{name}\][^\[]*?sha256 = ")[^"]*'
         text = re.sub(section, rf"\g<1>{sha256_of(card.path)}", text)
-    table.write_text(text, encoding="utf-8")
+    write_whole(table, text)
 
 
 if __name__ == "__main__":

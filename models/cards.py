@@ -10,6 +10,7 @@ from typing import Any, get_args
 from .base import WeightsError
 from .bringing import tensorfile, toml
 from .bringing.parts import IN_PACKS, Facts, Licence, Part, Role
+from .files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,7 @@ def write_card(card: Card, folder: Path) -> None:
     table |= {"licence": card.licence.name, "commercial": card.licence.commercial}
     default = Facts()
     known = {k: v for k, v in asdict(card.facts).items() if v != getattr(default, k)}
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(toml.dumps({**table, "facts": known}), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, toml.dumps({**table, "facts": known}))
 
 
 def read_card(path: Path) -> Card:

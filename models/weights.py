@@ -17,6 +17,7 @@ import safetensors.torch
 from torch import Tensor
 
 from .base import WeightsError
+from .files import write_whole
 
 _CHUNK_BYTES = 1 << 20
 
@@ -61,11 +62,14 @@ def load_safetensors(
 
 
 def save_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors and text metadata, beside the target first and renamed when complete."""
-    beside = path.with_name(path.name + ".part")
+    """Write tensors and text metadata; the file is there as a whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    safetensors.torch.save_file(contiguous, beside, metadata)
-    beside.replace(path)
+    # Not the library's `save_file`: it renames a file of its own, which is left over after a kill.
+    write_whole(path, safetensors.torch.save(contiguous, metadata))
 
 
 def describe_file(path: Path) -> str:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 
 from pipeline import EditRequest, inspect, preview
 from pipeline.config import RenderOptions
+from pipeline.files import write_whole
 
 HERE = Path(__file__).resolve().parent
 CLIP = HERE / "astronaut.mp4"
@@ -36,6 +37,11 @@ def sheet(attributes: tuple[str, ...], options: RenderOptions, scratch: Path) ->
     return np.vstack(rows)
 
 
+def write_jpeg(path: Path, picture: np.ndarray) -> None:
+    """Write a picture, (H, W, 3) uint8 BGR."""
+    write_whole(path, cv2.imencode(".jpg", picture, JPEG)[1].tobytes())
+
+
 def main() -> None:
     """Write `sample-sheet.jpg`, `mini-sheet.jpg` and `how-it-works.jpg`."""
     PICTURES.mkdir(exist_ok=True)
@@ -43,11 +49,11 @@ def main() -> None:
         scratch = Path(folder)
         portrait = sheet(ATTRIBUTES, RenderOptions(), scratch)
         mini = sheet(MINI_ATTRIBUTES, RenderOptions(pack="mini"), scratch)
-        cv2.imwrite(str(PICTURES / "sample-sheet.jpg"), portrait, JPEG)
-        cv2.imwrite(str(PICTURES / "mini-sheet.jpg"), mini, JPEG)
+        write_jpeg(PICTURES / "sample-sheet.jpg", portrait)
+        write_jpeg(PICTURES / "mini-sheet.jpg", mini)
         stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
         overview = cv2.imread(str(stages / "face0-overview.png"))
-        cv2.imwrite(str(PICTURES / "how-it-works.jpg"), overview, JPEG)
+        write_jpeg(PICTURES / "how-it-works.jpg", overview)
 
 
 if __name__ == "__main__":

@@ -61,14 +61,14 @@ keys but those marked * may be left out; a key that is not listed here is refuse
 
 from __future__ import annotations
 
-import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ..base import PackError
+from ..files import write_whole
 from . import toml
 
 FILE_NAME: Final = "pack.toml"
@@ -210,16 +210,10 @@ def read_pack_file(folder: Path) -> PackFile:
     return _checked(_entry(PackFile, table, str(path)), path)
 
 
-def write_pack_file(pack: PackFile, folder: Path, check: Callable[[], None] = lambda: None) -> None:
-    """Write the `pack.toml` of a folder, beside the old one first and put in place when complete.
-
-    Args:
-        pack: what to write.
-        folder: that exists.
-        check: called while nobody else can write the pack; what it raises stops the writing.
+def write_pack_file(pack: PackFile, folder: Path) -> None:
+    """Write or replace the `pack.toml` of a folder that exists.
 
     Raises:
-        FileExistsError: somebody else is writing it, or was cut off while doing so.
         OSError: it cannot be written.
     """
     parts: dict[str, Any] = {
@@ -228,17 +222,7 @@ def write_pack_file(pack: PackFile, folder: Path, check: Callable[[], None] = la
     }
     order = sorted(parts.items(), key=lambda item: isinstance(item[1], dict | list))
     full = {key: value for key, value in order if value is not None}
-    beside = folder / (FILE_NAME + ".part")
-    with beside.open("x", encoding="utf-8") as file:  # fails if it is there: nobody else writes now
-        try:
-            check()
-            file.write(toml.dumps({"format": FORMAT, **full}))
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            beside.unlink()
-            raise
-    beside.replace(folder / FILE_NAME)
+    write_whole(folder / FILE_NAME, toml.dumps({"format": FORMAT, **full}))
 
 
 _SECTIONS: Final[Mapping[str, type]] = {

@@ -22,6 +22,7 @@ from typing import Final
 
 from ..base import PackError, WeightsError
 from ..cards import Card, read_card, texts_of, write_card
+from ..files import locked
 from ..weights import load_safetensors, sha256_of
 from . import tensorfile
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
@@ -165,24 +166,19 @@ class Store:
         """Write a pack, or replace it as it was when read.
 
         Raises:
-            PackError: another import changed it meanwhile, or is writing it.
+            PackError: another import changed it meanwhile.
             WeightsError: it cannot be written.
         """
-        name, folder = pack.name, self.packs / pack.name
-        retry = "run the same import again: what it stored is there already"
-
-        def check() -> None:
-            if self.read_packs().get(name) != replaces:
-                raise PackError(f"another import changed the pack {name!r} meanwhile; {retry}")
-
+        folder = self.packs / pack.name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_pack_file(pack, folder, check)
-        except FileExistsError as e:
-            raise PackError(
-                f"another import is writing the pack {name!r}, or was cut off ({e.filename} is "
-                f"there; delete it if no other runs); {retry}"
-            ) from e
+            with locked(self.packs):  # nobody else looks or writes in between
+                if self.read_packs().get(pack.name) != replaces:
+                    raise PackError(
+                        f"another import changed the pack {pack.name!r} meanwhile; run the same "
+                        "import again: what it stored is there already"
+                    )
+                write_pack_file(pack, folder)
         except OSError as e:
             raise WeightsError(self._unwritable(e)) from e
 
@@ -250,9 +246,10 @@ class Store:
                 "folder yourself"
             )
         try:
-            for file in ours:
-                file.unlink()
-            folder.rmdir()
+            with locked(self.packs):
+                for file in ours:
+                    file.unlink(missing_ok=True)
+                folder.rmdir()
         except OSError as e:
             raise WeightsError(f"cannot remove {folder}: {e.strerror}") from e
         gone = sorted(w for w in own if w in self.names() and not self.users_of(w))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..base import WeightsError
+from ..files import opened_whole
 
 _NAMES: Final[Mapping[torch.dtype, str]] = {
     torch.float64: "F64",
@@ -57,24 +57,16 @@ def hash_of(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
-    """Write a file beside its place and put it there when it is complete and on the disk.
+    """Write a file; it is there as a whole or not at all.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(_header(tensors, texts))
-            for key in _ordered(tensors):
-                for chunk in _chunks(tensors[key]):
-                    file.write(_bytes(chunk))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with opened_whole(path) as file:
+        file.write(_header(tensors, texts))
+        for key in _ordered(tensors):
+            for chunk in _chunks(tensors[key]):
+                file.write(_bytes(chunk))
 
 
 def _ordered(tensors: Mapping[str, Tensor]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import ModelError
+from ..files import write_whole
 
 if TYPE_CHECKING:
     from .attribute_curves import Point
@@ -67,8 +68,13 @@ def draw_curves(
         0.5,
     )
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    if not cv2.imwrite(str(path), small, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-        raise ModelError(f"cannot write the picture {path}; does its folder exist?")
+    try:
+        done, data = cv2.imencode(path.suffix, small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        if not done:
+            raise OSError("it could not be encoded")
+        write_whole(path, data.tobytes())
+    except (cv2.error, OSError) as e:
+        raise ModelError(f"cannot write the picture {path}: {e}; does its folder exist?") from e
 
 
 def _place(corner: Place, across: float, up: float) -> Place:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import ModelInputError
+from ..files import opened_whole
 from . import mesh as face_mesh
 from . import render
 from .topology import mesh_to_68
@@ -129,5 +130,6 @@ def render_faces(
             for i, picture, found in pool.imap_unordered(_render_one, tasks, chunksize=32):
                 store[i], points[i] = picture, found
         store.flush()
-        np.save(labels, points)
+        with opened_whole(labels) as file:  # last: its being there says that all is made
+            np.save(file, points)
     return Faces(np.load(pictures, mmap_mode="r"), np.load(labels))

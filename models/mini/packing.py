@@ -25,6 +25,7 @@ from ..bringing.packfile import (
     PackFile,
     write_pack_file,
 )
+from ..files import opened_whole
 from ..latent_transformer.wplus_files import load_classifier, load_mover
 from ..packs import StylePack, open_pack
 from ..stylegan2.net import Generator
@@ -215,12 +216,13 @@ def _write_codes(pack: StylePack, data: MiniData, path: Path) -> None:
         images = resized(some.images, pack.encoder_size)
         rows += [_in_batches(pack.encode, images), _in_batches(pack.encode, images.flip(-1))]
         labels += [_labels(some, ratings[:, columns], 1), _labels(some, ratings[:, columns], -1)]
-    np.savez(
-        path,
-        w=torch.cat(rows).numpy(),
-        labels=torch.cat(labels).numpy(),
-        names=np.array([*LABELS, "turned"]),
-    )
+    with opened_whole(path) as file:
+        np.savez(
+            file,
+            w=torch.cat(rows).numpy(),
+            labels=torch.cat(labels).numpy(),
+            names=np.array([*LABELS, "turned"]),
+        )
 
 
 def _labels(faces: Pictures, ratings: Tensor, sign: int) -> Tensor:

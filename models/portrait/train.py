@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..files import opened_whole
 from .data import FaceSet
 from .fit_shape import fit_shape
 from .fit_teeth import fit_teeth
@@ -71,13 +72,14 @@ class Codes:
 
     def save(self, path: Path) -> None:
         """Write an .npz with `w`, `labels`, `names`, `ids`."""
-        np.savez(
-            path,
-            w=self.w.numpy(),
-            labels=self.labels.numpy(),
-            names=np.array(self.names),
-            ids=np.array(self.ids),
-        )
+        with opened_whole(path) as file:
+            np.savez(
+                file,
+                w=self.w.numpy(),
+                labels=self.labels.numpy(),
+                names=np.array(self.names),
+                ids=np.array(self.ids),
+            )
 
 
 def fit_portrait(

@@ -16,6 +16,7 @@ import torch
 
 from ..base import ModelError
 from ..encoders import Encoder, FastEncoder, build
+from ..files import opened_whole
 from ..packs import open_pack
 from ..state_dicts import randomised
 from .picture_folder import pictures_in
@@ -46,7 +47,7 @@ def run_encode(options: argparse.Namespace) -> dict[str, object]:
     names = [path.relative_to(options.data).as_posix() for path in pictures.paths]
     w = np.concatenate(codes)
     try:
-        with options.out.open("wb") as file:
+        with opened_whole(options.out) as file:
             np.savez(file, w=w, files=np.array(names))
     except OSError as e:
         raise ModelError(f"cannot write {options.out}: {e}") from e

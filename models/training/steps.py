@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..base import ModelError
+from ..files import write_whole
 from ..weights import load_safetensors, save_safetensors
 
 _FORMAT = "training-checkpoint-1"
@@ -168,10 +169,8 @@ def digest_of(*tensors: Tensor) -> str:
 
 
 def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
-    """Write metrics as JSON, beside the target first and renamed when complete."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    """Write metrics as JSON."""
+    write_whole(path, json.dumps(metrics, indent=1) + "\n")
 
 
 def _check_finite(losses: Mapping[str, float], number: int) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from models.bringing.packfile import read_pack_file, write_pack_file
 from models.bringing.parts import Facts, Licence, Part
 from models.bringing.store import Store
 from models.cards import Card, card_of
+from models.files import locked
 from tests.models.weight_files import Desk
 from tests.style_pack import write_tiny_pack
 
@@ -191,16 +193,32 @@ def test_of_two_imports_into_one_pack_at_the_same_time_none_is_lost(
     assert [m.attribute for m in store.read_packs()["one"].movers] == ["smile", "age"]
 
 
-def test_a_pack_that_is_being_written_is_left_alone(store: Store, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks on folders")
+def test_an_import_waits_for_another_that_writes_a_pack(store: Store, tmp_path: Path) -> None:
     desk = Desk(tmp_path, store)
     desk.bring(desk.generator(), pack="one")
-    before = store.read_packs()
-    part = store.packs / "one" / "pack.toml.part"
-    part.write_text("another import was here")
-    with pytest.raises(PackError, match=r"is writing the pack 'one', or was cut off .*toml\.part"):
-        desk.bring(desk.transformer(), pack="one")
-    assert store.read_packs() == before
-    assert store.remove("one")[0] == "one", "what is left of an import does not keep a pack alive"
+    transformer = desk.transformer()
+    ended = threading.Event()
+
+    def second() -> None:
+        desk.bring(transformer, pack="one")
+        ended.set()
+
+    with locked(store.packs):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not ended.wait(0.3)
+        assert store.read_packs()["one"].movers == ()
+    thread.join(timeout=60)
+    assert [m.attribute for m in store.read_packs()["one"].movers] == ["smile"]
+
+
+def test_what_is_left_of_an_import_does_not_keep_a_pack_alive(store: Store, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, store)
+    desk.bring(desk.generator(), pack="one")
+    (store.packs / "one" / ".pack.visagist-0-0123456789abcdef.part").write_text("[")
+    assert "left over" in {finding.state for finding in store.verify()}
+    assert store.remove("one")[0] == "one"
 
 
 def test_a_full_disk_is_told_before_anything_is_written(
