@@ -32,8 +32,6 @@ import base64
 import binascii
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,10 +42,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import AnalysisError, OutputError
+from .errors import AnalysisError
+from .files import write_whole
 from .imaging.geometry import landmark_box
 from .stages.encode import SampledCodes, half_scale
 from .stages.track import RawTrack
+from .targets import output_errors
 from .types import FaceState
 
 VERSION = 1
@@ -87,32 +87,14 @@ class Analysis:
         return f"Analysis({len(self.pts)} frames, {len(self.tracks)} tracks)"
 
 
-def save(analysis: Analysis, path: Path) -> None:
+def save(analysis: Analysis, path: Path, *, overwrite: bool = True) -> None:
     """Write the file; at `path` stands the old content or the whole new one, whatever happens.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is there and `overwrite` is off.
     """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_lines(analysis))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as e:
-        raise OutputError(f"cannot write the analysis file {path}: {e}") from e
-    finally:
-        with suppress(OSError):
-            Path(temporary or path.with_suffix(".part")).unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with output_errors(path, "the analysis file"):
+        write_whole(path, _lines(analysis), overwrite=overwrite)
 
 
 def _lines(analysis: Analysis) -> Iterator[str]:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 EPILOG = """exit codes:
   0 done   1 failed   2 wrong usage   3 input unusable   4 output cannot be written
   5 weights unusable   6 device not there   7 nothing edited (--fail-if-unedited)
-  70 a bug in visagist   130 interrupted
+  70 a bug in visagist   130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
+  (a reader that closes our stdout early, as `| head` does, is no failure)
 
 examples:
   visagist edit shot.mp4 --attr smile
@@ -50,7 +51,6 @@ class Parser(argparse.ArgumentParser):
 
 
 Commands = Any  # argparse gives its sub-parser collection no public type
-
 
 _ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
 """Where the defaults that the help tells come from."""
@@ -110,6 +110,7 @@ def request_of(options: argparse.Namespace) -> EditRequest:
         encode=EncodeOptions(**given(options, EncodeOptions, preset)),
         analysis_path=options.analysis,
         device=options.device,
+        presets=(options.config,) if options.config else (),
     )
 
 
@@ -266,7 +267,7 @@ def _add_bench(commands: Commands) -> None:
     command.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     _add_edit_options(command)
     _add_encode_options(command)
-    command.add_argument("--quiet", action="store_true", help="no progress")
+    _add_output_options(command)
 
 
 def _add_edit_options(command: argparse.ArgumentParser) -> None:

@@ -28,12 +28,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import OutputError, UsageError
+from .errors import UsageError
+from .files import write_whole
 from .imaging.poisson import clone
 from .listings import Row
 from .loading import resolve_device, time_generator
 from .progress import Progress, Stopwatch, unheard
-from .run import EditRequest, edit
+from .run import EditRequest, check_outputs, edit
+from .targets import check_target, output_errors
 from .video.decode import VideoReader
 from .video.encode import VideoWriter
 from .video.preflight import default_ending, preflight_output
@@ -42,6 +44,7 @@ from .video.threads import BackgroundWriter, prefetch
 
 T = TypeVar("T")
 
+_FIGURES = "the file of figures"
 FLOOR, WHOLE, SECOND = "floor", "edit", "edit, analysed"
 
 
@@ -350,14 +353,24 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def save(measured: Mapping[str, Any], path: Path) -> None:
-    """Write what was measured as JSON.
+def check_json(path: Path, request: EditRequest | None, *, overwrite: bool = False) -> None:
+    """Refuse a file of figures that cannot be written, or that the measured run reads.
 
     Raises:
         OutputError: it cannot be written.
     """
+    if request is None:
+        check_target(path, _FIGURES, taken={}, overwrite=overwrite)
+    else:
+        check_outputs(request, [(path, _FIGURES)], overwrite=overwrite)
+
+
+def save(measured: Mapping[str, Any], path: Path, *, overwrite: bool = True) -> None:
+    """Write what was measured as JSON.
+
+    Raises:
+        OutputError: the file cannot be written, or is there and `overwrite` is off.
+    """
     text = json.dumps(measured, indent=2, ensure_ascii=False) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise OutputError(f"{path} cannot be written: {e.strerror}") from e
+    with output_errors(path, _FIGURES):
+        write_whole(path, text, overwrite=overwrite)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .progress import Progress, Silent, Stopwatch, unheard
-from .run import EditRequest, make_plan, render
+from .run import EditRequest, check_outputs, make_plan, render
 from .types import EditResult, Frame, Plane
 from .video.decode import VideoReader, summarize
 from .video.encode import VideoWriter
@@ -50,6 +50,7 @@ def side_by_side(
     ending, why = default_ending(source, request.encode)
     notes = [why] if target is None and why else []
     target = target or source.path.with_name(f"{source.path.stem}.compare{ending}")
+    check_outputs(request, [(target, "the clip")], overwrite=overwrite)
     destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
     for sentence in (*notes, *destination.warnings):
         warn(sentence)

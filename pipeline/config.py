@@ -26,6 +26,10 @@ OWN_PACKS = ("portrait", "mini")
 """Packs that are part of the program; nothing can be imported into them."""
 
 
+LANDMARKERS = ("embedded", "face-alignment")
+"""What finds landmarks; any other word is the path of a file with landmarks."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeEdit:
     """One attribute moved by a strength."""

@@ -10,9 +10,9 @@ VisagistError                      exit 1
 ├── WeightsError                   exit 5   weights missing, damaged or refused
 └── DeviceError                    exit 6   the device asked for is not there
 
-An interrupt (Ctrl-C) exits 130. Each message says what was wrong (the value), what is accepted,
-what to do. Expected misses are not errors: a frame without a face passes through untouched and is
-counted in the report.
+An interrupt exits 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP). Each message says what was wrong
+(the value), what is accepted, what to do. Expected misses are not errors: a frame without a face
+passes through untouched and is counted in the report.
 """
 
 from __future__ import annotations

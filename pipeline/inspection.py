@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from .errors import OutputError, UsageError
+from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
 from .pictures import (
     Picture,
@@ -31,8 +32,8 @@ from .pictures import (
     write_png,
 )
 from .progress import Progress, Silent, Stopwatch, unheard
-from .run import EditRequest, Plan, crops_of, make_plan, render
-from .targets import check_folder, check_target
+from .run import EditRequest, Plan, check_outputs, crops_of, make_plan, render
+from .targets import check_folder, output_errors
 from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
 from .video.count import check_frame
 from .video.decode import VideoReader
@@ -71,7 +72,9 @@ def inspect(
         OutputError: the folder cannot be written, or holds something and `overwrite` is off.
     """
     folder = folder or request.input.with_name(f"{request.input.stem}.frame{frame_index}")
-    check_folder(folder, "the folder", overwrite=overwrite)
+    taken = check_outputs(request, [], overwrite=overwrite)
+    names = ("frame.json", "*.png")
+    check_folder(folder, "the folder", names=names, taken=taken, overwrite=overwrite)
     source = probe(request.input, request.analyze.video_stream)
     check_frame(source, frame_index)
     for sentence in source.warnings:
@@ -118,7 +121,7 @@ def preview(
     target = target or request.input.with_name(f"{request.input.stem}.preview.png")
     if target.suffix.lower() != ".png":
         raise OutputError(f"the sheet {target} must be a .png file")
-    check_target(target, "the sheet", others=[request.input], overwrite=overwrite)
+    check_outputs(request, [(target, "the sheet")], overwrite=overwrite)
     source = probe(request.input, request.analyze.video_stream)
     for sentence in source.warnings:
         warn(sentence)
@@ -137,7 +140,8 @@ def preview(
     heads = [
         h if any(e.strength for e in c) else "original" for h, c in zip(heads, columns, strict=True)
     ]
-    write_png(target, sheet(tiles, heads, [f"frame {frame.index}" for frame in frames]))
+    picture = sheet(tiles, heads, [f"frame {frame.index}" for frame in frames])
+    write_png(target, picture, overwrite=overwrite)
     return target
 
 
@@ -326,10 +330,9 @@ def _write_all(folder: Path, pictures: dict[str, Picture], facts: dict[str, Any]
     text = re.sub(
         r"\[[\s\d.,e+-]+\]", lambda m: re.sub(r"\s+", " ", m[0]), json.dumps(facts, indent=1)
     )
-    try:
+    with output_errors(folder, "the folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "frame.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as e:
-        raise OutputError(f"cannot write into the folder {folder}: {e}") from e
+    with output_errors(folder / "frame.json", "the facts"):
+        write_whole(folder / "frame.json", text + "\n")
     for name, picture in pictures.items():
         write_png(folder / f"{name}.png", picture)

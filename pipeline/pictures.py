@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .errors import OutputError
+from .files import write_whole
 from .imaging.color import frame_to_rgb
+from .targets import output_errors
 from .types import Frame
 
 Picture = NDArray[np.uint8]
@@ -149,22 +150,17 @@ def crop_of(frame: Picture, crop_to_frame: NDArray[np.float64], side: int) -> Pi
     return np.asarray(shown, np.uint8)
 
 
-def write_png(path: Path, picture: Picture) -> None:
-    """Write a picture, beside the target first and renamed when complete.
+def write_png(path: Path, picture: Picture, *, overwrite: bool = True) -> None:
+    """Write a picture; it is there as a whole or not at all.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is there and `overwrite` is off.
     """
-    beside = path.with_name(f".{path.name}.part")
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    try:
+    with output_errors(path, "the picture"):
         if not done:
-            raise OSError("the picture could not be encoded")
-        beside.write_bytes(data.tobytes())
-        beside.replace(path)
-    except OSError as e:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {e}") from e
+            raise OSError("it could not be encoded")
+        write_whole(path, data.tobytes(), overwrite=overwrite)
 
 
 def _placed(points: NDArray[np.floating], scale: float) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
 from .edits import cautions
-from .errors import OutputError
+from .files import write_whole
 from .progress import counted
+from .targets import output_errors
 from .types import EditResult, FaceOutcome, FaceTrack
 
 if TYPE_CHECKING:
@@ -109,19 +110,14 @@ class Report:
             "frames": self.frames,
         }
 
-    def save(self, path: Path) -> None:
-        """Write the report, beside the target first and renamed when complete.
+    def save(self, path: Path, *, overwrite: bool = True) -> None:
+        """Write the report; it is there as a whole or not at all.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: the file cannot be written, or is there and `overwrite` is off.
         """
-        beside = path.with_name(f".{path.name}.part")
-        try:
-            beside.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            beside.replace(path)
-        except OSError as e:
-            beside.unlink(missing_ok=True)
-            raise OutputError(f"cannot write the report {path}: {e}") from e
+        with output_errors(path, "the report"):
+            write_whole(path, json.dumps(self.to_json(), indent=1) + "\n", overwrite=overwrite)
 
 
 def versions() -> dict[str, str]:

@@ -18,12 +18,12 @@ import torch
 from . import analysis as analysis_file
 from .analysis import Analysis
 from .analyze import analyze
-from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
+from .config import LANDMARKERS, AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .crops import Crops, encode_tracks
 from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
-from .loading import load_pack, resolve_device
+from .loading import load_pack, resolve_device, weight_folders
 from .progress import Progress, Silent, Stopwatch, unheard
 from .reference import describe_person
 from .report import Report, open_report
@@ -32,7 +32,7 @@ from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
-from .targets import check_target
+from .targets import INPUT, check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.count import check_frame
 from .video.decode import VideoReader, summarize
@@ -59,6 +59,8 @@ class EditRequest:
     analysis_path: Path | None = None
     """Analysis file to reuse, or to write if it does not exist."""
     device: str = "cpu"
+    presets: tuple[Path, ...] = ()
+    """Files the options above were read from; no output may replace one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,9 @@ def edit(
     edits = resolve_edits(request.attributes, request.strength, pack)
     ending, why = default_ending(source, request.encode)
     target = output or default_output(request.input, edits, ending)
+    reports = [] if report_path is None else [(report_path, "the report")]
+    check_outputs(request, [(target, "the output"), *reports], overwrite=overwrite)
     destination = preflight_output(target, source, request.encode, overwrite=overwrite)
-    _check_side_files(request, target, report_path, overwrite)
     notes = [why] if output is None and why else []
     for sentence in (*notes, *destination.warnings):
         warn(sentence)
@@ -144,7 +147,7 @@ def edit(
         unedited, report.output = e, ""
     report.seconds = clock.seconds()
     if report_path is not None:
-        report.save(report_path)
+        report.save(report_path, overwrite=overwrite)
     if unedited is not None:
         raise unedited
     return report
@@ -202,6 +205,7 @@ def analyze_to_file(
     render_options: RenderOptions | None = None,
     *,
     device: str = "cpu",
+    presets: tuple[Path, ...] = (),
     overwrite: bool = False,
     progress: Progress | None = None,
     warn: Callable[[str], None] = unheard,
@@ -219,33 +223,58 @@ def analyze_to_file(
     path = output or video.with_name(f"{video.name}.faces.json")
     options = options or AnalyzeOptions()
     source = probe(video, options.video_stream)
-    check_target(path, "the analysis file", others=[video], overwrite=overwrite)
     request = EditRequest(
         video,
         (),
         analyze=options,
         render=render_options or RenderOptions(),
         device=device,
+        presets=presets,
     )
+    check_outputs(request, [(path, "the analysis file")], overwrite=overwrite)
     for sentence in source.warnings:
         warn(sentence)
     found = make_plan(request, Stopwatch(), progress or Silent(), source=source).analysis
-    analysis_file.save(found, path)
+    analysis_file.save(found, path, overwrite=overwrite)
     return path, found
 
 
-def _check_side_files(
-    request: EditRequest, target: Path, report_path: Path | None, overwrite: bool
-) -> None:
-    """Refuse a report or a new analysis file that cannot be written, or that is another file."""
-    used = [request.input, target]
+def check_outputs(
+    request: EditRequest, outputs: Iterable[tuple[Path, str]], *, overwrite: bool
+) -> dict[Path, str]:
+    """Refuse what a run cannot write, and what would replace another file of the same run.
+
+    Args:
+        request: of the run; a new analysis file it names is an output too.
+        outputs: each with what it is, e.g. `the report`.
+        overwrite: replace what exists.
+
+    Returns:
+        What the run reads and writes, as `targets.check_target` takes it.
+
+    Raises:
+        OutputError: one of them cannot be written.
+    """
+    taken = _files_read(request)
     analysis = request.analysis_path
     if analysis is not None:
-        used.append(analysis)
         if not analysis.exists():
-            check_target(analysis, "the analysis file", others=used[:2])
-    if report_path is not None:
-        check_target(report_path, "the report", others=used, overwrite=overwrite)
+            check_target(analysis, "the analysis file", taken=taken)
+        taken[analysis] = "the analysis file of this run"
+    for path, what in outputs:
+        check_target(path, what, taken=taken, overwrite=overwrite)
+        taken[path] = f"{what} of this run"
+    return taken
+
+
+def _files_read(request: EditRequest) -> dict[Path, str]:
+    """Return the files and folders a run reads, and what each is to it."""
+    files = {request.input: INPUT, **weight_folders()}
+    if request.analyze.landmarks not in LANDMARKERS:
+        files[Path(request.analyze.landmarks)] = "the landmark file of this run"
+    if (picture := FaceChoice.parse(request.render.faces).picture) is not None:
+        files[picture] = "the reference picture of this run"
+    return files | dict.fromkeys(request.presets, "the preset of this run")
 
 
 def pack_of(options: RenderOptions, device: torch.device) -> Pack:
@@ -301,7 +330,7 @@ def make_plan(
     with clock.time("encode faces"):
         codes, complete = encode_tracks(source, analysis, tracks, pack, crops, progress)
     if path is not None and (not stored or (complete is not analysis and os.access(path, os.W_OK))):
-        analysis_file.save(complete, path)
+        analysis_file.save(complete, path, overwrite=stored)
     return Plan(source, edits, complete, tracks, codes, pack, request.render, crops)
 
 

@@ -61,9 +61,9 @@ def start(clip: Path, output: Path, analysis: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"the run ended with {process.wait()} before its render pass")
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupt_exits_130_and_leaves_everything_as_it_was(
-    long_clip: Path, made: tuple[bytes, Path], tmp_path: Path, name: str
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupt_says_so_and_leaves_everything_as_it_was(
+    long_clip: Path, made: tuple[bytes, Path], tmp_path: Path, name: str, code: int
 ) -> None:
     before = long_clip.read_bytes()
     output = tmp_path / "out.mp4"
@@ -71,7 +71,7 @@ def test_an_interrupt_exits_130_and_leaves_everything_as_it_was(
     process = start(long_clip, output, made[1])
     process.send_signal(getattr(signal, name))
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert out == ""
     assert err.splitlines()[-1] == "visagist: interrupted: no output was written"
     assert "Traceback" not in err

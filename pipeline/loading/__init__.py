@@ -21,6 +21,7 @@ from .store import (
     stored_weights,
     unread_names,
     verify_stored,
+    weight_folders,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "time_generator",
     "unread_names",
     "verify_stored",
+    "weight_folders",
 ]

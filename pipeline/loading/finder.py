@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..config import AnalyzeOptions
+from ..config import LANDMARKERS, AnalyzeOptions
 from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
 from ..imaging.hog import Box
@@ -60,7 +60,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     if not path.is_file():
         raise UsageError(
             f"--landmarks {options.landmarks!r} is neither a known name nor a file; accepted: "
-            "embedded, face-alignment, or the path of a landmark file"
+            f"{', '.join(LANDMARKERS)}, or the path of a landmark file"
         )
     return FileFinder.load(path, mesh_to_68=models("topology68").MESH_TO_68)
 

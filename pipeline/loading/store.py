@@ -140,6 +140,16 @@ def store_folder() -> str:
     return str(_store().home)
 
 
+def weight_folders() -> dict[Path, str]:
+    """Return the folders of weights, where no result belongs, and what each is."""
+    store = _store()
+    return {
+        store.weights: "in the store of imported weights",
+        store.packs: "in the store of imported weights",
+        Path(models("base").__file__).parent: "in a folder of the program",
+    }
+
+
 def _store() -> Store:
     module = models("bringing.store")
     store: Store = module.Store(module.default_home())

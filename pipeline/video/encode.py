@@ -1,27 +1,36 @@
 """Edited frames into a finished file: complete and verified, or not there at all.
 
-The file grows under a temporary name beside its target (`.name.visagist-PID.part.ext`), is read
-back, flushed to disk and only then renamed; a killed run leaves nothing that looks finished.
+The file grows beside its target, is read back and only then put in place (see `files`); a killed
+run leaves nothing that looks finished.
 """
 
 from __future__ import annotations
 
-import os
 from array import array
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from ..errors import OutputError, VideoError
+from ..files import scratch_beside, written_whole
+from ..targets import output_errors
 from ..types import Frame
 from .mux import Muxer
 from .plan import OutputPlan
 from .verify import verify
 
 
-def temporary_path(path: Path) -> Path:
-    """Return the hidden name beside `path` that is written before the rename."""
-    return path.with_name(f".{path.stem}.visagist-{os.getpid()}.part{path.suffix}")
+@contextmanager
+def trial_file(plan: OutputPlan) -> Iterator[Path]:
+    """Give the path of a file beside the output, there for a trial only.
+
+    Raises:
+        OutputError: the folder does not take it.
+    """
+    path = plan.path
+    with output_errors(path, "the output"), scratch_beside(path, path.suffix) as beside:
+        yield beside
 
 
 class VideoWriter:
@@ -44,7 +53,7 @@ class VideoWriter:
         self.plan = plan
         self.threads = threads
         self.warnings: list[str] = list(plan.warnings)
-        self._temporary = temporary_path(plan.path)
+        self._file = ExitStack()
         self._pts = array("q")
         self._muxer: Muxer | None = None
 
@@ -54,11 +63,13 @@ class VideoWriter:
         return len(self._pts)
 
     def __enter__(self) -> VideoWriter:
-        try:
+        path = self.plan.path
+        with output_errors(path, "the output"), ExitStack() as file:
+            self._temporary = file.enter_context(
+                written_whole(path, overwrite=self.plan.overwrite, suffix=path.suffix)
+            )
             self._muxer = Muxer(self.plan, self._temporary, threads=self.threads)
-        except BaseException:
-            self._remove()
-            raise
+            self._file = file.pop_all()
         return self
 
     def write(self, frame: Frame) -> None:
@@ -81,13 +92,14 @@ class VideoWriter:
         muxer, self._muxer = self._muxer, None
         if muxer is None:
             return
-        try:
-            if error is None:
+        if error is None:
+            with output_errors(self.plan.path, "the output"), self._file:
                 self._finish(muxer)
-            else:
-                muxer.discard()
+            return
+        try:
+            muxer.discard()
         finally:
-            self._remove()
+            self._file.__exit__(kind, error, trace)
 
     def _finish(self, muxer: Muxer) -> None:
         if not self._pts:
@@ -103,29 +115,3 @@ class VideoWriter:
             self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copied))
         except VideoError as e:
             raise OutputError(f"{self.plan.path}: the written file cannot be read: {e}") from e
-        self._rename()
-
-    def _rename(self) -> None:
-        path = self.plan.path
-        if path.exists() and not self.plan.overwrite:
-            raise OutputError(f"{path} appeared while it was being made; use --overwrite")
-        try:
-            _sync(self._temporary)
-            self._temporary.replace(path)
-        except OSError as e:
-            raise OutputError(f"{path} cannot be written: {e.strerror}") from e
-        with suppress(OSError):  # some systems cannot flush a folder; the file itself is safe
-            _sync(path.parent)
-
-    def _remove(self) -> None:
-        with suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    # Windows flushes only what is open for writing; folders open only for reading.
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -81,7 +81,7 @@ class Muxer:
         try:
             source = self._stack.enter_context(open_input(plan.source.path))
             self._output = av.open(
-                str(path.absolute()),
+                f"file:{path.absolute()}",  # a path, whatever protocol its name looks like
                 "w",
                 format=plan.container,
                 container_options=dict(plan.container_options),

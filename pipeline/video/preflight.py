@@ -18,9 +18,10 @@ from av.stream import Discard, Stream
 
 from ..config import EncodeOptions
 from ..errors import OutputError
+from ..targets import INPUT, check_target
 from .containers import HELD, safer_name, stores_times
 from .copies import is_attached, keeps_covers
-from .encode import temporary_path
+from .encode import trial_file
 from .encoders import (
     ENCODERS,
     Encoder,
@@ -38,6 +39,8 @@ from .trial import container_options, tried
 
 _PICTURE_ENDINGS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Endings that can be read as a clip but not be written as one."""
+_NOT_ONE_FILE = {"webm_dash_manifest", "rtp", "rtp_mpegts"}
+"""Muxers whose one file is not the video."""
 
 
 def preflight_output(
@@ -54,7 +57,7 @@ def preflight_output(
     Raises:
         OutputError: whatever would make the run fail later, naming what is accepted.
     """
-    _check_path(path, source, overwrite)
+    check_target(path, "the output", taken={source.path: INPUT}, overwrite=overwrite)
     container = _container(path)
     refused: OutputError | None = None
     for codec in encoders_for(source, options.codec, container):
@@ -148,33 +151,39 @@ def _planned(
     return dataclasses.replace(plan, container_options=container_options(plan, tags=False))
 
 
-def _check_path(path: Path, source: Source, overwrite: bool) -> None:
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give the name of the file to write")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.exists():
-        if path.samefile(source.path):
-            raise OutputError(f"{path} is the input itself; give another name for the output")
-        if not overwrite:
-            raise OutputError(f"{path} exists; use --overwrite to replace it, or another name")
+class _Named(io.BytesIO):
+    """Memory with a file's name, by whose ending FFmpeg picks the muxer."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.name = str(path.absolute())
 
 
 def _container(path: Path) -> str:
-    """Return the muxer FFmpeg picks for a file name; no file is made."""
+    """Return the muxer FFmpeg picks for a file name; no file is made.
+
+    Raises:
+        OutputError: there is none for it, or it writes several files or none.
+    """
     try:
-        output = av.open(str(path.absolute()), "w")
+        output = av.open(_Named(path), "w")
     except (av.error.FFmpegError, ValueError) as e:
         raise OutputError(
             f"{path}: the ending {path.suffix!r} names no video container; accepted are for "
             "instance .mp4, .mov, .mkv, .webm, .avi, .ts"
         ) from e
-    name = output.format.name
+    # `no_file` is FFmpeg's word for a muxer that opens files by itself, and several.
+    name, opens_files = output.format.name, output.format.no_file
     output.close()
     if name == "svcd":  # the first of three that FFmpeg knows the ending .vob of
         name = "vob"
     if name == "image2":
         raise OutputError(f"{path}: {path.suffix} is for still pictures; write .mp4, .mov or .mkv")
+    if opens_files or name in _NOT_ONE_FILE:
+        raise OutputError(
+            f"{path}: {path.suffix} ({name}) is not one file but a list of others, which would be "
+            "written beside it; write .mp4 or .mkv and cut it up with FFmpeg"
+        )
     return name
 
 
@@ -248,14 +257,11 @@ def _accepts(container: str, stream: Stream) -> bool:
 
 def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
     """Return whether a stream is taken together with the video, which MXF insists on."""
-    path = temporary_path(plan.path)
-    try:
-        Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).discard()
-    except OutputError:
-        return False
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+    with trial_file(plan) as path:
+        try:
+            Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).discard()
+        except OutputError:
+            return False
     return True
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 from av.codec.codec import Codec
@@ -16,7 +15,7 @@ from ..errors import OutputError, VideoError
 from ..types import Frame
 from .containers import MOV_FAMILY, safer_name
 from .copies import track_tags
-from .encode import temporary_path
+from .encode import trial_file
 from .inputs import open_input, videos_of
 from .mux import Muxer
 from .plan import OutputPlan
@@ -87,11 +86,10 @@ def _trial(plan: OutputPlan) -> _Findings:
     Raises:
         OutputError: the trial cannot be written or read.
     """
-    path = temporary_path(plan.path)
-    try:
-        frames = [_noise(plan.source, k) for k in range(_TRIAL_FRAMES)]
-        # With some of their packets, without which some containers write nothing at all.
-        until_s = (frames[-1].pts + frames[-1].duration) * plan.source.info.time_base
+    frames = [_noise(plan.source, k) for k in range(_TRIAL_FRAMES)]
+    # With some of their packets, without which some containers write nothing at all.
+    until_s = (frames[-1].pts + frames[-1].duration) * plan.source.info.time_base
+    with trial_file(plan) as path:
         muxer = Muxer(plan, path, threads=1, until_s=until_s)
         try:
             for frame in frames:
@@ -100,14 +98,12 @@ def _trial(plan: OutputPlan) -> _Findings:
         except BaseException:
             muxer.discard()
             raise
-        made = probe(path, plan.position)
-        with open_input(plan.source.path) as before, open_input(path) as after:
-            return _compare(plan, made, before, after)
-    except VideoError as e:
-        raise OutputError(f"{plan.path}: a trial of the output cannot be read back: {e}") from e
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        try:
+            made = probe(path, plan.position)
+            with open_input(plan.source.path) as before, open_input(path) as after:
+                return _compare(plan, made, before, after)
+        except VideoError as e:
+            raise OutputError(f"{plan.path}: a trial of the output cannot be read back: {e}") from e
 
 
 def _noise(source: Source, index: int) -> Frame:
