@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from . import analysis as analysis_file
 from .analysis import LANDMARKS_HASH, Analysis
@@ -22,6 +21,7 @@ from .imaging.appearance import Descriptor, describe_in
 from .imaging.color import frame_to_rgb_small
 from .imaging.cuts import CutDetector
 from .imaging.geometry import box_iou
+from .imaging.recent import LookedBack
 from .loading import finder_hash, load_finder
 from .progress import Progress, Stopwatch
 from .stages.detect import EmbeddedFinder, FaceFinder
@@ -44,27 +44,36 @@ DESCRIBE_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A frame, and the small picture (h, w, 3) uint8 RGB that cuts are found on."""
+    """A frame, and who is in it."""
 
     frame: Frame
-    small: NDArray[np.uint8]
+    may_be_cut: bool
+    faces: list[Face] = field(default_factory=list)
+    earlier: list[LookedBack] = field(default_factory=list)
+    """Faces found only now in frames before this one, or in this one."""
 
 
-def _seen(frames: Iterable[Frame], finder: FaceFinder, clock: Stopwatch) -> Iterator[_Seen]:
+def _seen(
+    frames: Iterable[Frame], finder: FaceFinder, cuts: CutDetector, clock: Stopwatch
+) -> Iterator[_Seen]:
     for frame in clock.timed("analyze / decode", frames):
-        finder.prepare(frame)
         with clock.time("analyze / colour"):
-            small = frame_to_rgb_small(frame, CUT_IMAGE_PX)
-        yield _Seen(frame, small)
+            may_be_cut = cuts.update(frame_to_rgb_small(frame, CUT_IMAGE_PX))
+        finder.prepare(frame, may_be_cut=may_be_cut)
+        yield _Seen(frame, may_be_cut)
 
 
-def _with_faces(seen: Iterable[_Seen], finder: FaceFinder) -> Iterator[tuple[_Seen, list[Face]]]:
+def _with_faces(seen: Iterable[_Seen], finder: FaceFinder) -> Iterator[_Seen]:
     last: list[Face] = []
     rest = iter(seen)
     while group := list(islice(rest, FRAMES_AT_ONCE)):
         found = finder.find([s.frame for s in group], last)
         last = found[-1]
-        yield from zip(group, found, strict=True)
+        for at, faces in zip(group, found, strict=True):
+            at.faces.extend(faces)
+        if isinstance(finder, EmbeddedFinder):
+            group[-1].earlier.extend(finder.looked_back())
+        yield from group
 
 
 class _Describer:
@@ -87,6 +96,11 @@ class _Describer:
         if stays and not may_be_cut and frame.index % self._every:
             return [None]
         return [describe_in(frame, f.landmarks, pixel_aspect=self._pixel_aspect) for f in faces]
+
+    def gone_by(self, found: LookedBack) -> Descriptor:
+        """Return what a face looks like in a frame before."""
+        points = found.frame.to_kept(found.face.landmarks)
+        return describe_in(found.frame.frame, points, pixel_aspect=self._pixel_aspect)
 
 
 def analyze(
@@ -120,15 +134,19 @@ def analyze(
     progress.start("analyze", source.info.frame_count_hint)
     with (
         VideoReader(source) as reader,
-        prefetch(_seen(reader, finder, clock), depth=FRAMES_AT_ONCE) as ahead,
+        prefetch(_seen(reader, finder, cuts, clock), depth=FRAMES_AT_ONCE) as ahead,
         prefetch(_with_faces(ahead, finder), depth=_AHEAD) as looked_at,
     ):
-        for seen, found in looked_at:
-            may_be_cut = cuts.update(seen.small)
+        for seen in looked_at:
             with clock.time("analyze / describe"):
-                appearances.append(describe(seen.frame, found, may_be_cut=may_be_cut))
-            faces.append(found)
+                looks = describe(seen.frame, seen.faces, may_be_cut=seen.may_be_cut)
+            appearances.append(looks)
+            faces.append(seen.faces)
             pts.append(seen.frame.pts)
+            for found in seen.earlier:
+                with clock.time("analyze / describe"):
+                    appearances[found.face.frame_index].append(describe.gone_by(found))
+                faces[found.face.frame_index].append(found.face)
             progress.advance(1)
     progress.finish()
     shots = cuts.finish()

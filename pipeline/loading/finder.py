@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 from ..config import LANDMARKERS, AnalyzeOptions
 from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
-from ..imaging.hog import Box
-from ..stages.detect import (
-    DetectOptions,
-    EmbeddedFinder,
-    FaceAlignmentFinder,
-    FaceFinder,
-    LandmarkEstimate,
-    Points,
-)
+from ..imaging.following import Box, LandmarkEstimate, Points
+from ..stages.detect import DetectOptions, EmbeddedFinder, FaceAlignmentFinder, FaceFinder
 from ..stages.landmark_files import FileFinder
 from ..types import Frame
 from .device import multiplies_bf16

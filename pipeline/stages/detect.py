@@ -17,64 +17,37 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UsageError, WeightsError
 from ..imaging.color import frame_to_rgb_small
-from ..imaging.geometry import box_iou, fit_similarity, transform
-from ..imaging.hog import Box, find_boxes
+from ..imaging.following import (
+    SURE,
+    Box,
+    Follower,
+    Landmarker,
+    apart,
+    distinct,
+    faces_of,
+    make_face,
+    overlaps_any,
+    points_in,
+    square_of,
+)
+from ..imaging.geometry import box_iou
+from ..imaging.hog import Turned, find_boxes, find_near, find_turned
+from ..imaging.recent import LookedBack, RecentFrames, look_back
 from ..progress import Stopwatch
 from ..types import Face, Frame
-
-Points = NDArray[np.float32]
-
-NEAR_ENOUGH = 0.05
-"""A face whose points lie on average less than this from where they are expected, in sizes of the
-face, is read as well from there: the network saw such crops in training."""
-
-
-_STEADY = np.arange(36)
-"""Jaw, brows and nose."""
-
-
-class LandmarkEstimate(Protocol):
-    """What a landmark network says of N faces."""
-
-    @property
-    def points(self) -> Points:
-        """(N, 68, 2) float32 (x, y) [image px]."""
-
-    @property
-    def score(self) -> NDArray[np.float32]:
-        """(N,) float32 0-1; from 0.5 good enough to edit."""
-
-    @property
-    def mouth_score(self) -> NDArray[np.float32]:
-        """(N,) float32 0-1, of the mouth alone."""
-
-    @property
-    def eyes_score(self) -> NDArray[np.float32]:
-        """(N,) float32 0-1, of the eyes alone."""
-
-
-class Landmarker(Protocol):
-    """A landmark network: frames in, one per face; landmarks out."""
-
-    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
-        """Landmarks of faces first seen, from a detector's boxes (N, 4) x0 y0 x1 y1 [px]."""
-
-    def from_points(self, frames: Sequence[Frame], points: Points) -> LandmarkEstimate:
-        """Landmarks of faces near their landmarks (N, 68, 2) [px] in a frame shortly before."""
-
-    def glance(self, frames: Sequence[Frame], points: Points) -> tuple[Points, NDArray[np.float32]]:
-        """What `from_points` says, roughly and quickly: landmarks (N, 68, 2), scores (N,)."""
 
 
 class FaceFinder(Protocol):
     """Anything that finds the faces of frames."""
 
-    def prepare(self, frame: Frame) -> None:
-        """Do ahead what can be done of a frame by itself; may run beside `find`, in frame order."""
+    def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
+        """Do ahead what can be done of a frame by itself; may run beside `find`, in frame order.
+
+        `may_be_cut`: the frame may begin a new shot, of other faces.
+        """
 
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames.
@@ -89,7 +62,7 @@ class DetectOptions:
     """When the embedded finder searches, and what it keeps."""
 
     every: int = 12
-    """[frames] A search for new faces runs at least this often; always when no face is followed."""
+    """[frames] A search for new faces runs at least this often."""
     search_side: int = 480
     """[px] Long side of the shrunk frame searched first."""
     min_score: float = 0.15
@@ -97,184 +70,245 @@ class DetectOptions:
     same_face_iou: float = 0.3
     """Two boxes that overlap more are one face."""
 
+    @property
+    def pause(self) -> int:
+        """[frames] Between two searches while there is no face at all."""
+        return max(1, self.every // 4)
+
+    @property
+    def rarely(self) -> int:
+        """[frames] Between two thorough searches, and as far back new faces are looked for."""
+        return max(1, min(2 * self.every, _MOST_KEPT))
+
+    @property
+    def memory(self) -> int:
+        """[frames] How long a lost face is looked for near its last place."""
+        return 4 * self.every
+
+
+_MOST_KEPT = 60
+"""Frames kept to look back at, at most: 190 MB of the largest, see `recent.MOST_BYTES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A face that could not be followed any more."""
+
+    face: Face
+    """Where it was last."""
+    since: int
+    """Index of the first frame without it."""
+
+    def reach(self, index: int) -> float:
+        """How far it may be by then, in its sizes: heads that jump go two eye distances at once."""
+        return min(1.5 + 0.25 * (index - self.since), 3.0)
+
+    def is_due(self, index: int) -> bool:
+        """Tell whether it is looked for: at once, then ever more rarely (a face that is found
+        again is followed back to where it came into sight)."""
+        age = index - self.since
+        return age & (age - 1) == 0
+
 
 @dataclass(slots=True)
 class EmbeddedFinder:
-    """dlib's HOG detector, then the landmark network; follows faces from frame to frame."""
+    """dlib's HOG detector, then the landmark network; follows faces from frame to frame.
+
+    What a search finds late is followed back to where it came into sight; see `looked_back`.
+    """
 
     landmarker: Landmarker
     options: DetectOptions = field(default_factory=DetectOptions)
     clock: Stopwatch = field(default_factory=Stopwatch)
     _boxes: dict[int, Box] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
+    _cuts: dict[int, bool] = field(default_factory=dict)
+    """Frames that may begin a shot, by their index, and whether they are searched thoroughly."""
+    _recent: RecentFrames = field(init=False)
+    _lost: list[_Lost] = field(default_factory=list)
+    _back: list[LookedBack] = field(default_factory=list)
+    _next: int = -1
+    """Index of the frame that would go on with what `find` saw last."""
 
-    def prepare(self, frame: Frame) -> None:
+    def __post_init__(self) -> None:
+        self._recent = RecentFrames(self.options.rarely)
+
+    def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
         """Search a frame that will be searched in any case."""
-        if self._is_due(frame.index):
+        if may_be_cut:
+            # Where everything moves every frame may be a cut.
+            lately = range(frame.index - self.options.pause, frame.index)
+            self._cuts[frame.index] = not any(self._cuts.get(i) for i in lately)
+        if self._is_due(frame.index) or may_be_cut:
             self._boxes[frame.index] = self._find_boxes(
-                frame, thorough=self._is_due(frame.index, of=4)
+                frame, thorough=self._is_thorough(frame.index)
             )
 
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames; see `FaceFinder.find`."""
+        if frames and frames[0].index != self._next:
+            self._recent.clear()
+            self._lost.clear()
         done: list[list[Face]] = []
         before = list(previous)
         while len(done) < len(frames):
-            rest = frames[len(done) :]
-            for frame, followed in zip(rest, self._follow(rest, before), strict=True):
-                fresh = self._search(frame, followed, len(before))
+            rest = self._until_cut(frames[len(done) :])
+            for frame, (followed, gone) in zip(rest, self._follow(rest, before), strict=True):
+                fresh = self._newcomers(frame, followed, gone)
                 before = followed + fresh
                 done.append(before)
+                self._recent.add(frame, before, begins=frame.index in self._cuts)
+                self._next = frame.index + 1
                 if fresh:  # somebody more to follow from here on
                     break
+        for index in [i for i in self._cuts if i < self._next - self.options.every]:
+            del self._cuts[index]
         return done
 
-    def _search(self, frame: Frame, followed: Sequence[Face], expected: int) -> list[Face]:
-        """Return the faces beside those followed, if it is time to look for them."""
-        ahead = self._boxes.pop(frame.index, None)
-        due = self._is_due(frame.index)
-        if followed and len(followed) == expected and not due:
-            return []
-        # thoroughly at the start, now and then, and while there is no face at all
-        rarely = self._is_due(frame.index, of=4)
-        if ahead is not None and (rarely or followed):
-            boxes = ahead
-        else:
-            boxes = self._find_boxes(frame, thorough=rarely or (due and not followed))
-        limit = self.options.same_face_iou
-        unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in followed)]
-        if not unknown:
-            return []
-        here = [frame] * len(unknown)
-        with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_boxes(here, np.stack(unknown))
-        found = [f for f in self._faces(estimate, here) if f is not None]
-        fresh = self._distinct(sorted(found, key=lambda f: -f.score))
-        return [f for f in fresh if not _overlaps_any(f, followed, limit)]
+    def looked_back(self) -> list[LookedBack]:
+        """Return the faces found since the last call in frames before those that showed them."""
+        found, self._back = self._back, []
+        return found
 
-    def _is_due(self, index: int, *, of: int = 1) -> bool:
-        """Tell whether a frame is one of those searched in any case, or every `of`th of them."""
-        return index % (of * max(1, self.options.every)) == 0
+    def _until_cut(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """Return the first frames, up to one that may begin a shot; such a one alone."""
+        count = next((i for i, f in enumerate(frames) if f.index in self._cuts), len(frames))
+        return frames[: max(1, count)]
+
+    def _newcomers(
+        self, frame: Frame, followed: Sequence[Face], gone: Sequence[Face]
+    ) -> list[Face]:
+        """Return the faces beside those followed, as far as it is time to look for them.
+
+        `gone`: those that could be followed up to the frame before.
+        """
+        index = frame.index
+        found = self._look_for_lost(frame, followed, gone)
+        known = [*followed, *found]
+        ahead = self._boxes.pop(index, None)
+        due = self._is_due(index) or index in self._cuts
+        seldom = not known and index % self.options.pause == 0
+        if due or seldom or len(found) < len(gone):
+            thorough = self._is_thorough(index) or (due and not known)
+            if ahead is None or (thorough and not self._is_thorough(index)):
+                ahead = self._find_boxes(frame, thorough=thorough)
+            fresh = self._read_boxes(frame, ahead, known)
+            if thorough and not known and not fresh:
+                fresh = self._search_turned(frame)
+            found += fresh
+        with self.clock.time("analyze / landmarks"):
+            limit, cut = self.options.same_face_iou, index in self._cuts
+            for face in found:
+                self._back += look_back(self._recent, self._follower, face, limit, begins=cut)
+        return found
+
+    def _is_due(self, index: int) -> bool:
+        """Tell whether a frame is one of those searched in any case."""
+        return index % max(1, self.options.every) == 0
+
+    def _is_thorough(self, index: int) -> bool:
+        """Tell whether a frame is one of those searched thoroughly in any case."""
+        return index % self.options.rarely == 0 or self._cuts.get(index, False)
 
     def _find_boxes(self, frame: Frame, *, thorough: bool) -> Box:
         with self.clock.time("analyze / detect"):
             return find_boxes(frame, self.options.search_side, thorough=thorough)
 
-    def _follow(self, frames: Sequence[Frame], before: Sequence[Face]) -> Iterator[list[Face]]:
-        """Yield the faces of each frame that were there before and in every frame since."""
+    def _read_boxes(self, frame: Frame, boxes: Box, known: Sequence[Face]) -> list[Face]:
+        """Return the faces in boxes where nobody is known to be."""
+        limit = self.options.same_face_iou
+        unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known)]
+        if not unknown:
+            return []
+        here = [frame] * len(unknown)
         with self.clock.time("analyze / landmarks"):
-            runs = [self._run(frames, face) for face in before]
-        for row in range(len(frames)):
-            faces = self._distinct([run[row] for run in runs if len(run) > row])
+            estimate = self.landmarker.from_boxes(here, np.stack(unknown))
+        found = [f for f in faces_of(estimate, here, self.options.min_score) if f is not None]
+        fresh = distinct(sorted(found, key=lambda f: -f.score), limit)
+        return apart(fresh, known, limit)
+
+    def _search_turned(self, frame: Frame) -> list[Face]:
+        """Return heads that lie on their side or stand upside down, where no other face is."""
+        seldom = frame.index % (4 * self.options.rarely) == 0 or self._cuts.get(frame.index, False)
+        with self.clock.time("analyze / detect"):
+            heads = find_turned(frame, self.options.search_side, thorough=seldom)
+        return self._read_squares(frame, heads, [])
+
+    def _read_squares(self, frame: Frame, heads: Turned, known: Sequence[Face]) -> list[Face]:
+        """Return the faces seen well in a detector's squares where nobody is known to be."""
+        fresh: list[Face] = []
+        limit = self.options.same_face_iou
+        with self.clock.time("analyze / landmarks"):
+            for square in heads:
+                place = points_in(square)
+                others = [*known, *fresh]
+                if overlaps_any(make_face(frame.index, place, 1.0), others, limit):
+                    continue
+                face = self._follower.settle(frame, place, reach=0.5)
+                if face is not None and face.score >= SURE:
+                    fresh += apart([face], others, limit)
+        return fresh
+
+    def _look_for_lost(
+        self, frame: Frame, followed: Sequence[Face], gone: Sequence[Face]
+    ) -> list[Face]:
+        """Return the faces found again about where they were last."""
+        index = frame.index
+        self._lost += [_Lost(face, index) for face in gone if self._was_seen_well(index, face)]
+        found: list[Face] = []
+        still: list[_Lost] = []
+        for lost in self._lost:
+            back = self._look_near(frame, lost, [*followed, *found]) if lost.is_due(index) else []
+            found += back
+            if not back and index - lost.since < self.options.memory:
+                still.append(lost)
+        self._lost = still
+        return found
+
+    def _look_near(self, frame: Frame, lost: _Lost, known: Sequence[Face]) -> list[Face]:
+        """Return the lost face (or none), by the network alone if it is close, else by search."""
+        with self.clock.time("analyze / landmarks"):
+            face = self._follower.settle(frame, lost.face.landmarks)
+        if (
+            face is not None
+            and face.score >= SURE
+            and apart([face], known, self.options.same_face_iou)
+        ):
+            return [face]
+        square = square_of(lost.face)
+        with self.clock.time("analyze / detect"):
+            heads = find_near(frame, square, lost.reach(frame.index))
+        return self._read_squares(frame, heads, known)[:1]
+
+    def _was_seen_well(self, index: int, face: Face) -> bool:
+        """Tell whether a face was worth following lately."""
+        lately = self._recent.before(index)[: self.options.every]
+        sure = [f for kept in lately for f in kept.faces if f.score >= SURE]
+        return face.score >= SURE or overlaps_any(face, sure, self.options.same_face_iou)
+
+    @property
+    def _follower(self) -> Follower:
+        return Follower(self.landmarker, self.options.min_score)
+
+    def _follow(
+        self, frames: Sequence[Frame], before: Sequence[Face]
+    ) -> Iterator[tuple[list[Face], list[Face]]]:
+        """Yield the faces of each frame that were there before and in every frame since, and the
+        last faces of those that were there up to the frame before."""
+        with self.clock.time("analyze / landmarks"):
+            runs = [self._follower.run(frames, face) for face in before]
+        last = dict(enumerate(before))
+        for row, frame in enumerate(frames):
+            # Over a cut only what is seen well goes on: it may be the picture's that was.
+            least = SURE if frame.index in self._cuts else 0.0
+            here = {i: runs[i][row] for i in last if len(runs[i]) > row}
             # two tracks must not end on one person: who gave way is not taken up again
-            runs = [run for run in runs if len(run) > row and any(run[row] is f for f in faces)]
-            yield faces
-
-    def _run(self, frames: Sequence[Frame], face: Face) -> list[Face]:
-        """Return a face in the first of some frames, as many as it can be followed through.
-
-        The networks see all frames at once: a frame's share of their time is then a third. Frames
-        that show the face elsewhere than expected are looked at again, there.
-        """
-        run: list[Face] = []
-        places = self._expected(frames, face)
-        while len(run) < len(frames):
-            rest, last = frames[len(run) :], run[-1] if run else face
-            found = self._faces(self.landmarker.from_points(rest, places), rest)
-            seen = _first_ones_in_place(found, places, last)
-            if not seen:
-                break
-            run += seen
-            places = _places(found[len(seen) :], seen[-1])
-        return run
-
-    def _expected(self, frames: Sequence[Frame], start: Face) -> Points:
-        """Return about where a face is in some frames (N, 68, 2): on its way to the last of them.
-
-        Crops placed so move evenly, and points read from such crops shake less than points read
-        where the frame before had them.
-        """
-        place = start.landmarks
-        end = place
-        if len(frames) > 1:
-            points, score = self.landmarker.glance(frames[-1:], place[None])
-            if score[0] >= self.options.min_score and _near(make_face(0, points[0], 1.0), start):
-                # Moved as a whole: a glance reads eyes and mouth otherwise than a closer look.
-                moved = fit_similarity(place[_STEADY], points[0, _STEADY])
-                end = transform(moved, place).astype(np.float32)
-        share = np.arange(1, len(frames) + 1, dtype=np.float32)[:, None, None] / len(frames)
-        return np.asarray(place + share * (end - place), np.float32)
-
-    def _faces(self, estimate: LandmarkEstimate, frames: Sequence[Frame]) -> list[Face | None]:
-        e = estimate
-        scores = zip(frames, e.points, e.score, e.mouth_score, e.eyes_score, strict=True)
-        return [
-            make_face(frame.index, p, float(s), (float(m), float(y)))
-            if s >= self.options.min_score
-            else None
-            for frame, p, s, m, y in scores
-        ]
-
-    def _distinct(self, faces: Sequence[Face]) -> list[Face]:
-        """Drop every face that overlaps an earlier one: two tracks must not end on one person."""
-        kept: list[Face] = []
-        for face in faces:
-            if not _overlaps_any(face, kept, self.options.same_face_iou):
-                kept.append(face)
-        return kept
-
-
-def make_face(
-    frame_index: int, points: Points, score: float, region_scores: tuple[float, float] = (1.0, 1.0)
-) -> Face:
-    """Return a Face whose box is the box of its landmarks (68, 2) [px]."""
-    points = points.astype(np.float32)
-    box = np.concatenate([points.min(axis=0), points.max(axis=0)])
-    return Face(frame_index, box, points, min(1.0, max(0.0, score)), region_scores)
-
-
-def _overlaps_any(face: Face, others: Sequence[Face], limit: float) -> bool:
-    return any(box_iou(face.box, other.box) > limit for other in others)
-
-
-def _near(face: Face, before: Face) -> bool:
-    """Tell a face that moved from one that was lost, by its size and place."""
-    size, was = face.box[2:] - face.box[:2], before.box[2:] - before.box[:2]
-    ratio = float(np.sqrt(np.prod(size) / max(float(np.prod(was)), 1e-6)))
-    shift = float(
-        np.linalg.norm((face.box[:2] + face.box[2:] - before.box[:2] - before.box[2:]) / 2)
-    )
-    return 0.67 < ratio < 1.5 and shift < 0.5 * float(was.max())
-
-
-def _first_ones_in_place(found: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
-    """Return a face in the first frames in which it is the face `last` was, and near its place.
-
-    The first frame's is taken wherever it is: there is no better place to look than `last`.
-    """
-    seen: list[Face] = []
-    for face, place in zip(found, places, strict=True):
-        if face is None or not _near(face, last) or (seen and not _is_at(face, place)):
-            break
-        seen.append(face)
-        last = face
-    return seen
-
-
-def _places(found: Sequence[Face | None], last: Face) -> Points:
-    """Return where to look for a face again (N, 68, 2): where it was found, or was last."""
-    places = []
-    for face in found:
-        if face is not None and _near(face, last):
-            last = face
-        places.append(last.landmarks)
-    return np.stack(places) if places else np.zeros((0, 68, 2), np.float32)
-
-
-def _is_at(face: Face, place: Points) -> bool:
-    """Tell whether a face is near enough to a place (68, 2) to be read well from there."""
-    off = float(np.linalg.norm(face.landmarks - place, axis=1).mean())
-    return off < NEAR_ENOUGH * float((face.box[2:] - face.box[:2]).max())
+            well = [f for f in here.values() if f.score >= least]
+            faces = distinct(well, self.options.same_face_iou)
+            kept = {i: f for i, f in here.items() if any(f is face for face in faces)}
+            gone = [face for i, face in last.items() if i not in kept]
+            last = kept
+            yield faces, gone
 
 
 @dataclass(slots=True)
@@ -284,7 +318,7 @@ class FaceAlignmentFinder:
     network: Any
     """An instance of `face_alignment.FaceAlignment` (the package carries no types)."""
 
-    def prepare(self, frame: Frame) -> None:
+    def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
         """Do nothing."""
 
     @classmethod

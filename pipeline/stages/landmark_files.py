@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AnalysisError
+from ..imaging.following import make_face
 from ..types import Face, Frame
-from .detect import make_face
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class FileFinder:
             by_frame.setdefault(face.frame_index, []).append(face)
         return cls(by_frame)
 
-    def prepare(self, frame: Frame) -> None:
+    def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
         """Do nothing."""
 
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:

@@ -1,0 +1,135 @@
+"""The last frames that went by, small enough to keep: where a new face is looked for backwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Face, Frame
+from .following import SURE, Follower, make_face, overlaps_any
+
+Points = NDArray[np.float32]
+
+MOST_BYTES = 3_200_000
+"""Of a kept frame, about one of 1920×1080 with 8 bits and quarter chroma; larger ones shrink."""
+
+_TOGETHER = 8
+"""Frames looked at in one go, at most: fewer at first, since a face may have come this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFrame:
+    """A frame, shrunk if it was large, and who is known to be in it."""
+
+    frame: Frame
+    shrink: NDArray[np.float64]
+    """(2,) pixels of the frame as it was for each that is kept, across and down."""
+    faces: list[Face]
+    """[px of the frame as it was]"""
+    begins: bool
+    """It may begin a new shot."""
+
+    def to_kept(self, points: Points) -> Points:
+        """Return points (..., 2) of the frame as it was in pixels of the kept one."""
+        return np.asarray((points + 0.5) / self.shrink - 0.5, np.float32)
+
+    def to_frame(self, points: Points) -> Points:
+        """Return points (..., 2) of the kept frame in pixels of the frame as it was."""
+        return np.asarray((points + 0.5) * self.shrink - 0.5, np.float32)
+
+
+class RecentFrames:
+    """The last `most` consecutive frames."""
+
+    def __init__(self, most: int) -> None:
+        self._kept: deque[KeptFrame] = deque(maxlen=most)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+
+    def add(self, frame: Frame, faces: Sequence[Face], *, begins: bool) -> None:
+        """Keep the next frame; one of another size, or not the next, is the first again."""
+        small = _shrunk(frame)
+        shrink = np.array([frame.width / small.width, frame.height / small.height])
+        if self._kept:
+            last = self._kept[-1].frame
+            follows = frame.index == last.index + 1
+            if not follows or small.planes[0].shape != last.planes[0].shape:
+                self.clear()
+        self._kept.append(KeptFrame(small, shrink, list(faces), begins))
+
+    def before(self, index: int) -> list[KeptFrame]:
+        """Return the frames before frame `index`, the last of them first."""
+        kept = [k for k in self._kept if k.frame.index < index]
+        return kept[::-1] if kept and kept[-1].frame.index == index - 1 else []
+
+
+@dataclass(frozen=True, slots=True)
+class LookedBack:
+    """A face found in a frame that has gone by."""
+
+    frame: KeptFrame
+    face: Face
+    """[px of the frame as it was]"""
+
+
+def look_back(
+    recent: RecentFrames, follower: Follower, face: Face, limit: float, *, begins: bool
+) -> list[LookedBack]:
+    """Return a face in the frames before its own, back to where it came into sight.
+
+    Args:
+        recent: what went by; gets to know the face in its frames.
+        follower: what follows it.
+        face: one seen well; any other is not followed.
+        limit: two boxes that overlap more (intersection over union) are one face; where somebody
+            is known already the way back ends.
+        begins: the frame of `face` may begin a new shot. Across such a place a face must be seen
+            well to be believed.
+    """
+    found: list[LookedBack] = []
+    frames = recent.before(face.frame_index) if face.score >= SURE else []
+    width = 1
+    while frames:
+        some, frames = frames[:width], frames[width:]
+        width = min(2 * width, _TOGETHER)
+        here = make_face(face.frame_index, some[0].to_kept(face.landmarks), face.score)
+        run = follower.run([kept.frame for kept in some], here)
+        for kept, seen in zip(some, run, strict=False):
+            points = kept.to_frame(seen.landmarks)
+            face = make_face(kept.frame.index, points, seen.score, seen.region_scores)
+            if (begins and face.score < SURE) or overlaps_any(face, kept.faces, limit):
+                return found
+            kept.faces.append(face)
+            found.append(LookedBack(kept, face))
+            begins = kept.begins
+        if len(run) < len(some):
+            break
+    return found
+
+
+def _shrunk(frame: Frame) -> Frame:
+    """Return a frame of at most about `MOST_BYTES`; of 8 bits, without alpha, if it was larger."""
+    planes = frame.planes[:3]
+    samples = sum(plane.size for plane in planes)
+    if samples * planes[0].itemsize <= MOST_BYTES:
+        return frame
+    shrink = max(1.0, math.sqrt(samples / MOST_BYTES))
+    # Multiples of four: what is subsampled by two or four has whole pixels.
+    size = (4 * math.ceil(frame.width / shrink / 4), 4 * math.ceil(frame.height / shrink / 4))
+    kept = []
+    for plane in planes:
+        per_sample = (round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0]))
+        own = (size[0] // per_sample[0], size[1] // per_sample[1])
+        levels = (plane >> (frame.encoding.bits - 8)).astype(np.uint8)
+        kept.append(np.asarray(cv2.resize(levels, own, interpolation=cv2.INTER_AREA), np.uint8))
+    encoding = dataclasses.replace(frame.encoding, bits=8)
+    return dataclasses.replace(frame, planes=tuple(kept), encoding=encoding)
