@@ -25,7 +25,7 @@ from .imaging.recent import LookedBack
 from .loading import finder_hash, load_finder
 from .progress import Progress, Stopwatch
 from .stages.detect import EmbeddedFinder, FaceFinder
-from .stages.track import TrackOptions, link
+from .stages.track import TrackOptions, link, with_unseen
 from .types import Face, Frame
 from .video.decode import VideoReader, summarize
 from .video.fingerprint import fingerprint
@@ -50,7 +50,7 @@ class _Seen:
     may_be_cut: bool
     faces: list[Face] = field(default_factory=list)
     earlier: list[LookedBack] = field(default_factory=list)
-    """Faces found only now in frames before this one, or in this one."""
+    """Faces found only now in this frame or those before it, beside those found there at first."""
 
 
 def _seen(
@@ -103,6 +103,27 @@ class _Describer:
         return describe_in(found.frame.frame, points, pixel_aspect=self._pixel_aspect)
 
 
+@dataclass(slots=True)
+class _Account:
+    """What was found in every frame so far."""
+
+    describe: _Describer
+    pts: list[int] = field(default_factory=list)
+    faces: list[list[Face]] = field(default_factory=list)
+    appearances: list[list[Descriptor | None]] = field(default_factory=list)
+
+    def take(self, seen: _Seen) -> None:
+        """Add the next frame, and what was found with it of frames before."""
+        looks = self.describe(seen.frame, seen.faces, may_be_cut=seen.may_be_cut)
+        self.pts.append(seen.frame.pts)
+        self.faces.append(seen.faces)
+        self.appearances.append(looks)
+        for found in seen.earlier:
+            index = found.face.frame_index
+            self.faces[index].append(found.face)
+            self.appearances[index].append(self.describe.gone_by(found))
+
+
 def analyze(
     source: Source,
     options: AnalyzeOptions,
@@ -126,11 +147,8 @@ def analyze(
     if isinstance(finder, EmbeddedFinder):
         finder.clock = clock
     cuts = CutDetector()
-    pts: list[int] = []
-    faces: list[list[Face]] = []
-    appearances: list[list[Descriptor | None]] = []
     every = max(1, round(DESCRIBE_EVERY_S * float(source.info.rate)))
-    describe = _Describer(every, float(source.info.pixel_aspect))
+    account = _Account(_Describer(every, float(source.info.pixel_aspect)))
     progress.start("analyze", source.info.frame_count_hint)
     with (
         VideoReader(source) as reader,
@@ -139,25 +157,21 @@ def analyze(
     ):
         for seen in looked_at:
             with clock.time("analyze / describe"):
-                looks = describe(seen.frame, seen.faces, may_be_cut=seen.may_be_cut)
-            appearances.append(looks)
-            faces.append(seen.faces)
-            pts.append(seen.frame.pts)
-            for found in seen.earlier:
-                with clock.time("analyze / describe"):
-                    appearances[found.face.frame_index].append(describe.gone_by(found))
-                faces[found.face.frame_index].append(found.face)
+                account.take(seen)
             progress.advance(1)
     progress.finish()
     shots = cuts.finish()
-    times = np.array([float(p * source.info.time_base) for p in pts])
+    times = np.array([float(p * source.info.time_base) for p in account.pts])
     how = TrackOptions(max_gap_s=options.max_gap_s)
     with clock.time("analyze / track"):
-        tracks = link(faces, times=times, cuts=shots, appearances=appearances, options=how)
+        looks = account.appearances
+        tracks = link(account.faces, times=times, cuts=shots, appearances=looks, options=how)
+        if isinstance(finder, EmbeddedFinder):
+            tracks = [with_unseen(track, times, options.max_gap_s) for track in tracks]
     result = Analysis(
         fingerprint=fingerprint(source.path, source.number),
         video={name: getattr(source.info, name) for name in ("width", "height")},
-        pts=np.array(pts, np.int64),
+        pts=np.array(account.pts, np.int64),
         time_base=source.info.time_base,
         cuts=shots,
         options={**dataclasses.asdict(options), LANDMARKS_HASH: finder_hash(options)},

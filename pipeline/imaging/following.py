@@ -85,7 +85,9 @@ class Follower:
         elsewhere than expected are looked at again, there.
         """
         run: list[Face] = []
-        places, width = self._expected(frames, face), len(frames)
+        places, is_there = self._expected(frames, face)
+        # who jumps about, or soon is not to be seen, is not looked for far ahead
+        width = len(frames) if is_there else 2
         while len(run) < len(frames):
             rest, last = frames[len(run) :][:width], run[-1] if run else face
             found, read = self.read(rest, places[: len(rest)])
@@ -94,8 +96,7 @@ class Follower:
             if not seen:
                 break
             run += seen
-            # whoever jumps about is not looked for far ahead
-            width = max(2, 2 * len(seen))
+            width = max(width, 2 * len(seen))
             places = _places(found[len(seen) :], seen[-1])
             unread = max(0, len(frames) - len(run) - len(places))
             places = np.concatenate([places, np.repeat(_last(places, seen[-1]), unread, axis=0)])
@@ -136,22 +137,24 @@ class Follower:
         settled = self.settle(frame, read, reach=0.8)
         return found if settled is None and off < _OFF else settled
 
-    def _expected(self, frames: Sequence[Frame], start: Face) -> Points:
-        """Return about where a face is in some frames (N, 68, 2): on its way to the last of them.
+    def _expected(self, frames: Sequence[Frame], start: Face) -> tuple[Points, bool]:
+        """Return about where a face is in some frames (N, 68, 2): on its way to the last of them,
+        and whether it seems to be seen there.
 
         Crops placed so move evenly, and points read from such crops shake less than points read
         where the frame before had them.
         """
         place = start.landmarks
-        end = place
+        end, is_there = place, True
         if len(frames) > 1:
             points, score = self.landmarker.glance(frames[-1:], place[None])
-            if score[0] >= self.min_score and is_near(make_face(0, points[0], 1.0), start):
+            is_there = bool(score[0] >= self.min_score)
+            if is_there and is_near(make_face(0, points[0], 1.0), start):
                 # Moved as a whole: a glance reads eyes and mouth otherwise than a closer look.
                 moved = fit_similarity(place[_STEADY], points[0, _STEADY])
                 end = transform(moved, place).astype(np.float32)
         share = np.arange(1, len(frames) + 1, dtype=np.float32)[:, None, None] / len(frames)
-        return np.asarray(place + share * (end - place), np.float32)
+        return np.asarray(place + share * (end - place), np.float32), is_there
 
 
 def make_face(
@@ -178,8 +181,8 @@ def points_in(square: NDArray[np.float64]) -> Points:
     points[:36] = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])[np.arange(36) % 4]
     points[36:42], points[42:48] = (-0.2, -0.2), (0.2, -0.2)
     points[48:] = (0.0, 0.25)
-    placed = similarity(side, turn, x, y)
-    return transform(placed, points + (0.0, _BOX_DOWN)).astype(np.float32)
+    points[:, 1] += _BOX_DOWN
+    return transform(similarity(side, turn, x, y), points).astype(np.float32)
 
 
 def square_of(face: Face) -> NDArray[np.float64]:

@@ -24,14 +24,14 @@ Image = NDArray[np.uint8]
 Box = NDArray[np.float32]
 """x0 y0 x1 y1 [px]."""
 Turned = NDArray[np.float64]
-"""(N, 4) squares: x y of the middle, side [frame px], and how far they are turned clockwise [deg]."""
+"""(N, 4) squares: x y of the middle, side [frame px], and the turn, clockwise [deg]."""
 
 # dlib's own threshold is 0; below it more faces are found, and the network refuses the rest.
 _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
 _SIDEWAYS = (90.0, 180.0, 270.0)
 _BETWEEN = (-62.0, 62.0, -118.0, 118.0, -148.0, 148.0)
-"""[deg] What upright, tilted and sideways pictures leave out of all turns, 20 degrees around each."""
+"""[deg] With upright, tilted and sideways, 20 degrees around each, these are about all turns."""
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _MAX_SIDE = 2048
 """[px] Larger frames are shrunk to this for the thorough search, which sees faces from 80 px."""

@@ -7,6 +7,7 @@ appearance, and a face that fits two tracks goes to the one it fits better over 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ..types import Face, FaceState, Track
 from .appearance import Descriptor, distance
 from .geometry import NON_MOUTH, face_size
+from .temporal import fill
 
 Times = NDArray[np.float64]
 
@@ -25,6 +27,9 @@ SAME_LOOK = 0.62
 """Appearance distance below which a face may be the same person after a gap (see `appearance`)."""
 CLEARLY_OTHER = 1.0
 """Appearance distance above which even a face in the right place is somebody else."""
+JUMP = 4.0
+"""How far a face that looks the same may jump from one frame to the next [face sizes]: about two
+distances between the eyes, as in shaken or speeded-up pictures."""
 MEMORY_S = 2.0
 """How long a lost face is remembered [s]; later it begins a new track."""
 _FORGETS_S = 1.7
@@ -145,6 +150,23 @@ def link(
     return out
 
 
+def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
+    """Return a track that says of every frame in its gaps that it was looked for there in vain.
+
+    Such a frame is DETECTED with score 0, at the place that `refine` would fill in: for finders
+    that look for a lost face in every frame. Gaps longer than `max_gap_s` stay as they are.
+    """
+    own = times[track.first_frame : track.end_frame]
+    points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, own, max_gap_s=max_gap_s)
+    if not gaps.any():
+        return track
+    return dataclasses.replace(
+        track,
+        landmarks=np.where(gaps[:, None, None], points, track.landmarks).astype(np.float32),
+        states=np.where(gaps, FaceState.DETECTED, track.states).astype(np.uint8),
+    )
+
+
 def _follow(
     faces: Sequence[Sequence[Face]],
     times: Times,
@@ -220,14 +242,15 @@ def _misfit(
     one_step = thread.frames[-1] == frame - 1
     # A head crosses about two of its own sizes in a second before a cameraman loses it; the first
     # term is what a jump from frame to frame may be.
-    if distance_sizes > 0.8 + 3.0 * gap or not 0.5 < ratio < 2.0:
+    stayed = distance_sizes <= 0.8 + 3.0 * gap
+    if distance_sizes > JUMP + 3.0 * gap or not 0.5 < ratio < 2.0:
         return np.inf
     if thread.look is None:
-        return distance_sizes if one_step or gap <= options.max_gap_s else np.inf
+        return distance_sizes if stayed and (one_step or gap <= options.max_gap_s) else np.inf
     if look is None:  # it stayed where it was
-        return distance_sizes if one_step else np.inf
+        return distance_sizes if stayed and one_step else np.inf
     unlike = distance(look, thread.look)
-    if unlike > (CLEARLY_OTHER if one_step else SAME_LOOK):
+    if unlike > (CLEARLY_OTHER if stayed and one_step else SAME_LOOK):
         return np.inf
     return distance_sizes + unlike
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging import temporal
-from ..imaging.geometry import head_pose, yaw_weight
-from ..imaging.linking import RawTrack, TrackOptions, link, shot_bounds
+from ..imaging.geometry import NON_MOUTH, eye_distance, head_pose, yaw_weight
+from ..imaging.linking import RawTrack, TrackOptions, link, shot_bounds, with_unseen
 from ..types import FaceState, FaceTrack
 
-__all__ = ["RawTrack", "TrackOptions", "link", "refine", "shot_bounds"]
+__all__ = ["RawTrack", "TrackOptions", "link", "refine", "shot_bounds", "with_unseen"]
 
 Times = NDArray[np.float64]
 
@@ -28,6 +28,12 @@ MOUTH_LOST, MOUTH_BACK = 0.25, 0.45
 Measured: clean frames of grimacing, speaking faces stay above 0.39; a mouth behind a cup or a
 microphone is mostly below 0.25, often 0.
 """
+
+ELSEWHERE = 0.2
+"""A face found further than this from where it is filled in is elsewhere [distances between the
+eyes]; faces read badly are off by half of it."""
+UNSEEN = 0.05
+"""A face with a lower score was looked for in vain (see `linking.with_unseen`)."""
 
 
 def refine(
@@ -62,7 +68,8 @@ def refine(
             points[rows], own[rows], strength_s=options.smoothing_s, pinned=manual[rows]
         )
     states = np.where(valid, raw.states, np.where(filled, FaceState.INTERPOLATED, FaceState.ABSENT))
-    weights = _weights(raw, points, present, times, cuts, pixel_aspect, options)
+    shown = present & ~_is_elsewhere(raw, points, valid)
+    weights = _weights(raw, points, shown, times, cuts, pixel_aspect, options)
     if present.any():
         weights *= _mouth_seen(raw, valid, own, options)
     return FaceTrack(
@@ -74,6 +81,27 @@ def refine(
         scores=raw.scores,
         weights=weights.astype(np.float32),
     )
+
+
+def _is_elsewhere(
+    raw: RawTrack, points: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(T,) frames that show the face elsewhere than at `points` (T, 68, 2), or not at all.
+
+    What was found in a frame may be read too badly to edit, or stand apart from the frames around:
+    it still tells where the face is. Beside a frame set by hand what is filled in is meant so.
+    """
+    off = np.linalg.norm(raw.landmarks - points, axis=-1)[:, NON_MOUTH]
+    far = np.median(off, axis=1) > ELSEWHERE * eye_distance(points)
+    elsewhere = (raw.states == FaceState.DETECTED) & ~valid & (far | (raw.scores < UNSEEN))
+    for rows in temporal.runs(elsewhere):
+        beside = [
+            *np.flatnonzero(valid[: rows.start])[-1:],
+            *np.flatnonzero(valid[rows.stop :])[:1] + rows.stop,
+        ]
+        if (raw.states[beside] == FaceState.MANUAL).any():
+            elsewhere[rows] = False
+    return np.asarray(elsewhere)
 
 
 def _weights(
