@@ -183,24 +183,24 @@ class EmbeddedFinder:
         `gone`: those that could be followed up to the frame before.
         """
         index = frame.index
-        found = self._look_for_lost(frame, followed, gone)
-        known = [*followed, *found]
+        late, at_once = self._look_for_lost(frame, followed, gone)
+        known = [*followed, *late, *at_once]
         ahead = self._boxes.pop(index, None)
         due = self._is_due(index) or index in self._cuts
         seldom = not known and index % self.options.pause == 0
-        if due or seldom or len(found) < len(gone):
+        if due or seldom or len(at_once) < len(gone):
             thorough = self._is_thorough(index) or (due and not known)
             if ahead is None or (thorough and not self._is_thorough(index)):
                 ahead = self._find_boxes(frame, thorough=thorough)
             fresh = self._read_boxes(frame, ahead, known)
             if thorough and not known and not fresh:
                 fresh = self._search_turned(frame)
-            found += fresh
+            late += fresh
         with self.clock.time("analyze / landmarks"):
             limit, cut = self.options.same_face_iou, index in self._cuts
-            for face in found:
+            for face in late:
                 self._back += look_back(self._recent, self._follower, face, limit, begins=cut)
-        return found
+        return [*at_once, *late]
 
     def _is_due(self, index: int) -> bool:
         """Tell whether a frame is one of those searched in any case."""
@@ -251,33 +251,33 @@ class EmbeddedFinder:
 
     def _look_for_lost(
         self, frame: Frame, followed: Sequence[Face], gone: Sequence[Face]
-    ) -> list[Face]:
-        """Return the faces found again about where they were last."""
+    ) -> tuple[list[Face], list[Face]]:
+        """Return the faces found again about where they were last: those that were lost in frames
+        before, and those lost in this one."""
         index = frame.index
         self._lost += [_Lost(face, index) for face in gone if self._was_seen_well(index, face)]
-        found: list[Face] = []
+        late: list[Face] = []
+        at_once: list[Face] = []
         still: list[_Lost] = []
         for lost in self._lost:
-            back = self._look_near(frame, lost, [*followed, *found]) if lost.is_due(index) else []
-            found += back
+            known = [*followed, *late, *at_once]
+            back = self._look_near(frame, lost, known) if lost.is_due(index) else []
+            (late if lost.since < index else at_once).extend(back)
             if not back and index - lost.since < self.options.memory:
                 still.append(lost)
         self._lost = still
-        return found
+        return late, at_once
 
     def _look_near(self, frame: Frame, lost: _Lost, known: Sequence[Face]) -> list[Face]:
         """Return the lost face (or none), by the network alone if it is close, else by search."""
-        with self.clock.time("analyze / landmarks"):
-            face = self._follower.settle(frame, lost.face.landmarks)
-        if (
-            face is not None
-            and face.score >= SURE
-            and apart([face], known, self.options.same_face_iou)
-        ):
-            return [face]
-        square = square_of(lost.face)
+        limit = self.options.same_face_iou
+        if lost.since < frame.index:  # else the network has just looked
+            with self.clock.time("analyze / landmarks"):
+                face = self._follower.settle(frame, lost.face.landmarks)
+            if face is not None and face.score >= SURE and apart([face], known, limit):
+                return [face]
         with self.clock.time("analyze / detect"):
-            heads = find_near(frame, square, lost.reach(frame.index))
+            heads = find_near(frame, square_of(lost.face), lost.reach(frame.index))
         return self._read_squares(frame, heads, known)[:1]
 
     def _was_seen_well(self, index: int, face: Face) -> bool:
