@@ -13,13 +13,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
 from .progress import counted
+from .stages.track import UNSEEN
 from .targets import output_errors
-from .types import EditResult, FaceOutcome, FaceTrack
+from .types import EditResult, FaceOutcome, FaceState, FaceTrack
 
 if TYPE_CHECKING:
     from .run import EditRequest, Plan
@@ -45,6 +48,8 @@ class Report:
     frames: list[dict[str, Any]] = field(default_factory=list)
     """One entry a frame: its index, pts and faces, each with `edited` or the `skipped` reason, and
     the `weight` 0–1 that the strength was multiplied by (fading at gaps and with the head's turn).
+    A face whose place was not read in this frame, but lies between its places before and after, is
+    `interpolated`.
     """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
@@ -52,6 +57,8 @@ class Report:
     """Wall-clock seconds by stage."""
     followed: Mapping[int, FaceTrack] = field(default_factory=dict, repr=False)
     """The tracks by id, for the weights of their frames; not written."""
+    unchosen: frozenset[int] = field(default=frozenset(), repr=False)
+    """Frames that show a face that was not chosen to be edited; not written."""
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
@@ -62,7 +69,13 @@ class Report:
     def _face(self, outcome: FaceOutcome, frame_index: int) -> dict[str, Any]:
         track = self.followed[outcome.track_id]
         weight = round(float(track.weights[frame_index - track.first_frame]), 3)
-        entry = {"track": outcome.track_id, "weight": weight, "edited": outcome.edited}
+        entry: dict[str, Any] = {
+            "track": outcome.track_id,
+            "weight": weight,
+            "edited": outcome.edited,
+        }
+        if track.states[frame_index - track.first_frame] == FaceState.INTERPOLATED:
+            entry["interpolated"] = True
         return entry if outcome.edited else {**entry, "skipped": outcome.reason}
 
     @property
@@ -79,15 +92,49 @@ class Report:
             if not face["edited"]
         )
 
+    @property
+    def interpolated(self) -> int:
+        """Edited faces whose place was not read in their frame, but taken from those around it."""
+        faces = (face for frame in self.frames for face in frame["faces"])
+        return sum(face["edited"] and face.get("interpolated", False) for face in faces)
+
+    def untouched(self) -> tuple[int, int]:
+        """Return how many frames show no face at all, and how many none that was chosen."""
+        frames = [frame["frame"] for frame in self.frames if not frame["faces"]]
+        others = sum(index in self.unchosen for index in frames)
+        return len(frames) - others, others
+
     def summary(self) -> str:
-        """Return two or three lines for a person."""
+        """Return a few lines for a person."""
         total = len(self.frames)
         tracks = counted(len(self.tracks), "face track")
         lines = [f"edited {self.edited_frames} of {counted(total, 'frame')}, {tracks}"]
-        if without := sum(not frame["faces"] for frame in self.frames):
+        without, others = self.untouched()
+        if without:
             lines.append(f"{counted(without, 'frame')} without a face passed through untouched")
+        if others:
+            lines.append(
+                f"{counted(others, 'frame')} without a chosen face passed through untouched"
+            )
+        if between := self.interpolated:
+            lines.append(f"{counted(between, 'face')} edited between places read before and after")
         lines += [f"{counted(n, 'face')} skipped: {reason}" for reason, n in self.skipped().items()]
         return "\n".join(lines)
+
+    def _counts(self) -> dict[str, Any]:
+        """Return the sums; those of rare things only where there are any."""
+        without, others = self.untouched()
+        rare = {
+            "without_face": without,
+            "without_chosen_face": others,
+            "interpolated": self.interpolated,
+        }
+        return {
+            "frames": len(self.frames),
+            "edited": self.edited_frames,
+            "skipped": dict(self.skipped()),
+            **{name: count for name, count in rare.items() if count},
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -99,11 +146,7 @@ class Report:
             "versions": self.versions,
             "weights": self.weights,
             "video": self.video,
-            "counts": {
-                "frames": len(self.frames),
-                "edited": self.edited_frames,
-                "skipped": dict(self.skipped()),
-            },
+            "counts": self._counts(),
             "seconds": self.seconds,
             "warnings": self.warnings,
             "tracks": self.tracks,
@@ -168,6 +211,18 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
         ],
         warnings=[*_ignored(request, plan), *cautions(plan.edits, plan.pack)],
         followed={track.track_id: track for track in plan.tracks},
+        unchosen=_unchosen(plan),
+    )
+
+
+def _unchosen(plan: Plan) -> frozenset[int]:
+    """Return the frames that show somebody who is not to be edited."""
+    chosen = {track.track_id for track in plan.tracks}
+    others = [track for track in plan.analysis.tracks if track.track_id not in chosen]
+    return frozenset(
+        track.first_frame + int(row)
+        for track in others
+        for row in np.flatnonzero((track.states != FaceState.ABSENT) & (track.scores >= UNSEEN))
     )
 
 

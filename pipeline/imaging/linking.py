@@ -141,7 +141,7 @@ def link(
     options = options or TrackOptions()
     out: list[RawTrack] = []
     for shot, (first, end) in enumerate(shot_bounds(cuts, len(faces))):
-        threads = _follow(faces, times, appearances, options, first, end)
+        threads = _rejoined(_follow(faces, times, appearances, options, first, end), times)
         duration = float(times[end - 1] - times[first])
         for thread in threads:
             seen = times[thread.frames[-1]] - times[thread.frames[0]]
@@ -203,6 +203,40 @@ def _follow(
                 thread.take(t, found[j], looks[j], float(times[t]), options.min_score)
                 threads.append(thread)
     return threads
+
+
+def _rejoined(threads: Sequence[_Thread], times: Times) -> list[_Thread]:
+    """The threads of one shot, those of one person in one.
+
+    The first look of a face that comes back may be unlike what is remembered: half covered, or
+    another expression. So a thread that began soon after another was lost is compared with that
+    once more, by all that was seen of both.
+    """
+    kept: list[_Thread] = []
+    for thread in threads:
+        lost = [(_unlike(x, thread, times), i) for i, x in enumerate(kept)]
+        unlike, nearest = min(lost, default=(np.inf, 0))
+        if unlike > SAME_LOOK:
+            kept.append(thread)
+            continue
+        kept[nearest].frames += thread.frames
+        kept[nearest].faces += thread.faces
+        kept[nearest].look = thread.look
+    return kept
+
+
+def _unlike(lost: _Thread, back: _Thread, times: Times) -> float:
+    """How unlike two threads look; infinite if one cannot go on with the other."""
+    if lost.look is None or back.look is None or lost.frames[-1] >= back.frames[0]:
+        return np.inf
+    gap = float(times[back.frames[0]] - times[lost.frames[-1]])
+    before, after = lost.faces[-1].landmarks, back.faces[0].landmarks
+    sizes = float(face_size(before)), float(face_size(after))
+    shift = float(np.linalg.norm(before[NON_MOUTH].mean(0) - after[NON_MOUTH].mean(0)))
+    far = shift > (JUMP + 3.0 * gap) * 0.5 * sum(sizes)
+    if gap > MEMORY_S or far or not 0.5 < sizes[1] / max(sizes[0], 1e-6) < 2.0:
+        return np.inf
+    return distance(lost.look, back.look)
 
 
 def _cheapest_pairs(cost: NDArray[np.float64]) -> list[tuple[int, int]]:

@@ -201,6 +201,8 @@ def _why_not(track: FaceTrack, row: int) -> str:
     """Why a frame of weight 0 takes no edit."""
     if track.states[row] == FaceState.ABSENT:
         return "face not seen well enough"
+    if track.states[row] == FaceState.INTERPOLATED:
+        return "face not where it was expected"
     return "face turned away, or its mouth covered"
 
 
