@@ -177,6 +177,7 @@ def _follow(
 ) -> list[_Thread]:
     """The threads of one shot, in order of their first frame, then from the left."""
     threads: list[_Thread] = []
+    unused: dict[int, list[Face]] = {}
     for t in range(first, end):
         found = list(faces[t])
         looks = [None] * len(found) if appearances is None else list(appearances[t])
@@ -200,9 +201,30 @@ def _follow(
         for j in sorted(fresh, key=lambda j: float(found[j].box[0])):
             if found[j].score >= options.min_score:
                 thread = _Thread([], [])
+                for at, face in _lead(unused, t, found[j]):
+                    thread.take(at, face, None, float(times[at]), options.min_score)
                 thread.take(t, found[j], looks[j], float(times[t]), options.min_score)
                 threads.append(thread)
+        unused[t] = [found[j] for j in fresh if found[j].score < options.min_score]
     return threads
+
+
+def _lead(unused: dict[int, list[Face]], frame: int, face: Face) -> list[tuple[int, Face]]:
+    """Faces seen badly in the frames right before `frame` that lead up to a face in it, each with
+    its frame; they are taken out of the `unused` ones of every frame."""
+    lead: list[tuple[int, Face]] = []
+    while around := unused.get(frame - 1):
+        frame -= 1
+        size = float(face_size(face.landmarks))
+        off = [
+            float(np.linalg.norm((f.landmarks - face.landmarks)[NON_MOUTH].mean(0))) for f in around
+        ]
+        nearest = int(np.argmin(off))
+        if off[nearest] > 0.8 * size:
+            break
+        face = around.pop(nearest)
+        lead.append((frame, face))
+    return lead[::-1]
 
 
 def _rejoined(threads: Sequence[_Thread], times: Times) -> list[_Thread]:
