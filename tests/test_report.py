@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import EditRequest, edit
 from pipeline.cli import main
+from pipeline.config import RenderOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -122,3 +123,43 @@ def test_an_analysis_option_that_a_stored_file_overrules_is_named(
     options += ["--detect-every", "2", "-o", str(tmp_path / "out.mp4")]
     assert main(["edit", str(face_clip.path), *options]) == 0
     assert "warning: detect_every_s 2.0 is not used" in capsys.readouterr().err
+
+
+def test_frames_of_people_who_were_not_chosen_are_not_frames_without_a_face(
+    face_clip, tmp_path: Path
+) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    frames = stored["tracks"][0]["frames"]
+    there = [dict(line) for line in frames]
+    other = [
+        {**line, "landmarks": [[x + 60, y] for x, y in line["landmarks"]]} for line in frames[:8]
+    ]
+    stored["tracks"] = [
+        {**stored["tracks"][0], "frames": there[:4]},
+        {**stored["tracks"][0], "id": 1, "frames": other},
+    ]
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    request = EditRequest(
+        face_clip.path, ("smile",), analysis_path=changed, render=RenderOptions(faces="0")
+    )
+    report = edit(request, tmp_path / "out.mp4")
+    assert report.untouched() == (2, 4)
+    assert "2 frames without a face passed through" in report.summary()
+    assert "4 frames without a chosen face passed through" in report.summary()
+    counts = report.to_json()["counts"]
+    assert (counts["without_face"], counts["without_chosen_face"]) == (2, 4)
+
+
+def test_faces_between_places_are_counted(face_clip, tmp_path: Path) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    del stored["tracks"][0]["frames"][4:6]
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    request = EditRequest(face_clip.path, ("smile",), analysis_path=changed)
+    report = edit(request, tmp_path / "out.mp4")
+    assert report.interpolated == report.to_json()["counts"]["interpolated"] == 2
+    assert [f["faces"][0].get("interpolated", False) for f in report.frames[3:7]] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert "2 faces edited between places read before and after" in report.summary()

@@ -122,14 +122,15 @@ def _shrunk(frame: Frame) -> Frame:
     samples = sum(plane.size for plane in planes)
     if samples * planes[0].itemsize <= MOST_BYTES:
         return frame
-    shrink = max(1.0, math.sqrt(samples / MOST_BYTES))
+    shrink = math.ceil(math.sqrt(samples / MOST_BYTES))  # whole numbers shrink fast
     # Multiples of four: what is subsampled by two or four has whole pixels.
     size = (4 * math.ceil(frame.width / shrink / 4), 4 * math.ceil(frame.height / shrink / 4))
+    shift = frame.encoding.bits - 8
     kept = []
     for plane in planes:
         per_sample = (round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0]))
         own = (size[0] // per_sample[0], size[1] // per_sample[1])
-        levels = (plane >> (frame.encoding.bits - 8)).astype(np.uint8)
+        levels = plane if shift == 0 else (plane >> shift).astype(np.uint8)
         kept.append(np.asarray(cv2.resize(levels, own, interpolation=cv2.INTER_AREA), np.uint8))
     encoding = dataclasses.replace(frame.encoding, bits=8)
     return dataclasses.replace(frame, planes=tuple(kept), encoding=encoding)

@@ -499,3 +499,119 @@ def test_fan_points_and_peaks_become_faces(monkeypatch: pytest.MonkeyPatch) -> N
     assert face.frame_index == 3
     assert np.array_equal(face.landmarks, _square(LEFT))
     assert face.region_scores == pytest.approx((0.2, 0.8))
+
+
+def _no_turned(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Make no head lie on its side; return the list of whether each such search was thorough."""
+    asked: list[bool] = []
+
+    def find(frame: Frame, side: int, *, thorough: bool) -> np.ndarray:
+        asked.append(thorough)
+        return np.zeros((0, 4))
+
+    monkeypatch.setattr(detect, "find_turned", find)
+    return asked
+
+
+def test_a_clip_without_a_face_is_searched_at_a_bounded_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, turned = _boxes(monkeypatch), _no_turned(monkeypatch)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=12))
+    for first in range(0, 240, 8):
+        frames = [_frame(BLANK, first + k) for k in range(8)]
+        for frame in frames:
+            finder.prepare(frame)
+        finder.find(frames, [])
+    assert len(asked) <= 240 / 3 + 240 / 24, "a search every third frame, and thorough ones"
+    assert sum(asked) == 240 / 12
+    assert len(turned) == 240 / 12
+    assert sum(turned) == 3, "at the start and every fourth second"
+
+
+def test_where_every_frame_may_be_a_cut_thorough_searches_stay_rare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = _boxes(monkeypatch, LEFT)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=12))
+    faces: list[Face] = []
+    for index in range(48):
+        frame = _frame(BLANK, index)
+        finder.prepare(frame, may_be_cut=True)
+        (faces,) = finder.find([frame], faces)
+    assert sum(asked) <= 48 / 4 + 2
+    assert len(faces) == 1
+
+
+def test_over_a_cut_a_face_seen_badly_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    _boxes(monkeypatch)
+    _no_turned(monkeypatch)
+    start = [detect.make_face(4, _square(LEFT), 0.9)]
+    for score, cut, count in ((0.3, False, 1), (0.3, True, 0), (0.9, True, 1)):
+        finder = detect.EmbeddedFinder(Scripted(score=score))
+        frame = _frame(BLANK, 5)
+        finder.prepare(frame, may_be_cut=cut)
+        assert len(finder.find([frame], start)[0]) == count
+
+
+def test_a_cut_is_searched_whatever_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _boxes(monkeypatch, LEFT, RIGHT)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=12))
+    frames = [_frame(BLANK, index) for index in range(1, 9)]
+    for frame in frames:
+        finder.prepare(frame, may_be_cut=frame.index == 5)
+    found = finder.find(frames, [detect.make_face(0, _square(LEFT), 0.9)])
+    assert [len(faces) for faces in found] == [1] * 4 + [2] * 4
+    assert asked == [True]
+
+
+def test_a_newcomer_is_followed_back_to_the_frames_before_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Comes(Scripted):
+        """The face on the right is there from frame 3 on."""
+
+        def from_points(self, frames: Sequence[Frame], points: np.ndarray) -> Estimate:
+            answer = self._answer(points)
+            answer.score[np.array([f.index < 3 for f in frames]) & (points[:, 0, 0] > 100)] = 0.0
+            return answer
+
+    _boxes(monkeypatch, LEFT, RIGHT)
+    finder = detect.EmbeddedFinder(Comes(), detect.DetectOptions(every=8))
+    frames = [_frame(BLANK, index) for index in range(1, 10)]
+    found = finder.find(frames, [detect.make_face(0, _square(LEFT), 0.9)])
+    assert [len(faces) for faces in found] == [1] * 7 + [2] * 2
+    back = finder.looked_back()
+    assert [b.face.frame_index for b in back] == [7, 6, 5, 4, 3]
+    assert {float(b.face.box[0]) for b in back} == {120.0}
+    assert finder.looked_back() == []
+
+
+def test_a_lost_face_is_looked_for_near_its_last_place_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _boxes(monkeypatch)
+    _no_turned(monkeypatch)
+    asked: list[tuple[int, float]] = []
+
+    def near(frame: Frame, place: np.ndarray, reach: float) -> np.ndarray:
+        asked.append((frame.index, reach))
+        return np.zeros((0, 4))
+
+    monkeypatch.setattr(detect, "find_near", near)
+    finder = detect.EmbeddedFinder(Scripted(score=0.0), detect.DetectOptions(every=12))
+    faces: list[Face] = [detect.make_face(4, _square(LEFT), 0.9)]
+    for index in range(5, 120):
+        faces = _find(finder, BLANK, index, faces)
+    assert [index - 5 for index, _ in asked] == [0, 1, 2, 4, 8, 16, 32]
+    reaches = [reach for _, reach in asked]
+    assert reaches == sorted(reaches)
+    assert reaches[0] >= 1.4, "two distances between the eyes"
+
+
+def test_frames_that_do_not_follow_on_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    _boxes(monkeypatch, LEFT)
+    finder = detect.EmbeddedFinder(Scripted(), detect.DetectOptions(every=4))
+    _find(finder, BLANK, 3)
+    _find(finder, BLANK, 8)
+    assert finder.looked_back() == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from pipeline.imaging.geometry import similarity, transform
-from pipeline.stages.track import RawTrack, TrackOptions, link, refine
+from pipeline.stages.track import RawTrack, TrackOptions, link, refine, with_unseen
 from pipeline.types import Face, FaceState
 from tests.pipeline.faces import drawn_face, found, look
 
@@ -228,3 +230,64 @@ def test_refining_is_the_same_whatever_stands_left_or_right_in_the_picture() -> 
     b = [[found(i, transform(move, drawn_face((200, 200)) + noise[i]))] for i in range(100)]
     left, right = refine(raw_of(a), times=TIMES), refine(raw_of(b), times=TIMES)
     np.testing.assert_allclose(left.landmarks + np.array([300, 40]), right.landmarks, atol=1e-3)
+
+
+def test_a_frame_that_shows_the_face_elsewhere_takes_no_edit_where_it_is_filled_in() -> None:
+    for far, score in ((40, 0.3), (40, 0.9)):
+        faces = still(100)
+        faces[50] = [found(50, drawn_face((200.0 + far, 200)), score)]
+        track = refine(raw_of(faces), times=TIMES)
+        assert track.states[50] == FaceState.INTERPOLATED
+        assert track.weights[50] == 0
+        assert 0 < track.weights[48] < 1, "it fades"
+    faces[50] = [found(50, drawn_face((205.0, 200)), 0.3)]  # badly seen, but there
+    assert (refine(raw_of(faces), times=TIMES).weights == 1).all()
+
+
+def test_a_face_looked_for_in_vain_takes_no_edit_and_beside_one_set_by_hand_it_does() -> None:
+    faces = one([None if 40 <= i < 46 else (200 + 2.0 * i, 200.0) for i in range(100)])
+    raw = with_unseen(raw_of(faces), TIMES, max_gap_s=0.5)
+    assert (raw.states == FaceState.DETECTED).all()
+    assert (raw.scores[40:46] == 0).all()
+    weights = refine(raw, times=TIMES).weights
+    assert (weights[40:46] == 0).all()
+    assert weights[[30, 60]].tolist() == [1, 1]
+    states = raw.states.copy()
+    states[42] = FaceState.MANUAL
+    by_hand = dataclasses.replace(raw, states=states)
+    assert (refine(by_hand, times=TIMES).weights == 1).all()
+
+
+def test_a_gap_longer_than_what_is_filled_stays_a_gap() -> None:
+    faces = one([None if 40 <= i < 70 else (200.0, 200.0) for i in range(100)])
+    raw = with_unseen(raw_of(faces), TIMES, max_gap_s=0.5)
+    assert (raw.states[40:70] == FaceState.ABSENT).all()
+
+
+def test_a_face_that_jumps_and_looks_the_same_keeps_its_track() -> None:
+    faces = one([(200.0 + 160 * (i >= 50), 200.0) for i in range(100)])
+    assert len(raw_of(faces)) == 100
+    looks = [[look(int(i >= 50), RNG)] for i in range(100)]
+    assert len(link(faces, times=TIMES, appearances=looks)) == 2
+    assert len(link(faces, times=TIMES)) == 2, "unknown by looks it may be anybody"
+
+
+def test_who_comes_back_with_another_expression_is_told_by_all_that_is_seen_of_them() -> None:
+    faces = one([(200.0, 200.0)] * 40 + [None] * 20 + [(230.0, 200.0)] * 40)
+    looks = [[look(3, RNG)] if f else [] for f in faces]
+    for i in range(60, 64):  # half covered at first
+        looks[i] = [look(3, RNG) + 0.9 * look(5, RNG)]
+    (track,) = link(faces, times=TIMES, appearances=looks)
+    assert len(track) == 100
+
+
+def test_frames_seen_badly_that_lead_up_to_a_face_belong_to_its_track() -> None:
+    faces = still(100)
+    for i in range(10):
+        faces[i] = [found(i, drawn_face((190.0 + i, 200)), score=0.3)]
+    track = raw_of(faces)
+    assert track.first_frame == 0
+    faces[4] = []
+    assert raw_of(faces).first_frame == 5
+    faces[4] = [found(4, drawn_face((400, 200)), score=0.3)]
+    assert raw_of(faces).first_frame == 5, "that was elsewhere"
