@@ -97,11 +97,6 @@ class _Describer:
             return [None]
         return [describe_in(frame, f.landmarks, pixel_aspect=self._pixel_aspect) for f in faces]
 
-    def gone_by(self, found: LookedBack) -> Descriptor:
-        """Return what a face looks like in a frame before."""
-        points = found.frame.to_kept(found.face.landmarks)
-        return describe_in(found.frame.frame, points, pixel_aspect=self._pixel_aspect)
-
 
 @dataclass(slots=True)
 class _Account:
@@ -121,7 +116,7 @@ class _Account:
         for found in seen.earlier:
             index = found.face.frame_index
             self.faces[index].append(found.face)
-            self.appearances[index].append(self.describe.gone_by(found))
+            self.appearances[index].append(found.look)
 
 
 def analyze(
@@ -145,7 +140,7 @@ def analyze(
     clock = clock or Stopwatch()
     finder = load_finder(options, device, rate=float(source.info.rate))
     if isinstance(finder, EmbeddedFinder):
-        finder.clock = clock
+        finder.clock, finder.pixel_aspect = clock, float(source.info.pixel_aspect)
     cuts = CutDetector()
     every = max(1, round(DESCRIBE_EVERY_S * float(source.info.rate)))
     account = _Account(_Describer(every, float(source.info.pixel_aspect)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Face, Frame
+from .appearance import Descriptor, describe_in
 from .following import SURE, Follower, make_face, overlaps_any
 
 Points = NDArray[np.float32]
@@ -46,10 +47,11 @@ class KeptFrame:
 
 
 class RecentFrames:
-    """The last `most` consecutive frames."""
+    """The last `most` consecutive frames, in memory of its own that goes back when it goes."""
 
     def __init__(self, most: int) -> None:
         self._kept: deque[KeptFrame] = deque(maxlen=most)
+        self._slots: list[NDArray[np.uint8]] = []
 
     def clear(self) -> None:
         """Forget all."""
@@ -58,13 +60,31 @@ class RecentFrames:
     def add(self, frame: Frame, faces: Sequence[Face], *, begins: bool) -> None:
         """Keep the next frame; one of another size, or not the next, is the first again."""
         small = _shrunk(frame)
-        shrink = np.array([frame.width / small.width, frame.height / small.height])
         if self._kept:
             last = self._kept[-1].frame
             follows = frame.index == last.index + 1
-            if not follows or small.planes[0].shape != last.planes[0].shape:
+            if not follows or [p.shape for p in small.planes] != [p.shape for p in last.planes]:
                 self.clear()
-        self._kept.append(KeptFrame(small, shrink, list(faces), begins))
+        shrink = np.array([frame.width / small.width, frame.height / small.height])
+        self._kept.append(KeptFrame(self._copied(small), shrink, list(faces), begins))
+
+    def _copied(self, frame: Frame) -> Frame:
+        """Return the frame in the memory of the one that is kept no longer.
+
+        A decoder's frames kept for a second would leave holes in its memory that stay until the
+        program ends.
+        """
+        size = sum(plane.nbytes for plane in frame.planes)
+        most = self._kept.maxlen or 1
+        if not self._slots or len(self._slots[0]) != size:
+            self._slots = list(np.empty((most, size), np.uint8))
+        rest = self._slots[frame.index % most]
+        planes = []
+        for plane in frame.planes:
+            own, rest = rest[: plane.nbytes], rest[plane.nbytes :]
+            planes.append(own.view(plane.dtype).reshape(plane.shape))
+            planes[-1][:] = plane
+        return dataclasses.replace(frame, planes=tuple(planes))
 
     def before(self, index: int) -> list[KeptFrame]:
         """Return the frames before frame `index`, the last of them first."""
@@ -76,13 +96,19 @@ class RecentFrames:
 class LookedBack:
     """A face found in a frame that has gone by."""
 
-    frame: KeptFrame
     face: Face
-    """[px of the frame as it was]"""
+    look: Descriptor
+    """What it looks like there."""
 
 
 def look_back(
-    recent: RecentFrames, follower: Follower, face: Face, limit: float, *, begins: bool
+    recent: RecentFrames,
+    follower: Follower,
+    face: Face,
+    limit: float,
+    *,
+    begins: bool,
+    pixel_aspect: float = 1.0,
 ) -> list[LookedBack]:
     """Return a face in the frames before its own, back to where it came into sight.
 
@@ -94,6 +120,7 @@ def look_back(
             is known already the way back ends.
         begins: the frame of `face` may begin a new shot. Across such a place a face must be seen
             well to be believed.
+        pixel_aspect: width ÷ height of a pixel, to describe the face.
     """
     found: list[LookedBack] = []
     frames = recent.before(face.frame_index) if face.score >= SURE else []
@@ -109,7 +136,8 @@ def look_back(
             if (begins and face.score < SURE) or overlaps_any(face, kept.faces, limit):
                 return found
             kept.faces.append(face)
-            found.append(LookedBack(kept, face))
+            look = describe_in(kept.frame, seen.landmarks, pixel_aspect=pixel_aspect)
+            found.append(LookedBack(face, look))
             begins = kept.begins
         if len(run) < len(some):
             break

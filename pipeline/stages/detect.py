@@ -120,6 +120,8 @@ class EmbeddedFinder:
     landmarker: Landmarker
     options: DetectOptions = field(default_factory=DetectOptions)
     clock: Stopwatch = field(default_factory=Stopwatch)
+    pixel_aspect: float = 1.0
+    """Width ÷ height of a pixel of the frames."""
     _boxes: dict[int, Box] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
     _cuts: dict[int, bool] = field(default_factory=dict)
@@ -197,9 +199,15 @@ class EmbeddedFinder:
                 fresh = self._search_turned(frame)
             late += fresh
         with self.clock.time("analyze / landmarks"):
-            limit, cut = self.options.same_face_iou, index in self._cuts
             for face in late:
-                self._back += look_back(self._recent, self._follower, face, limit, begins=cut)
+                self._back += look_back(
+                    self._recent,
+                    self._follower,
+                    face,
+                    self.options.same_face_iou,
+                    begins=index in self._cuts,
+                    pixel_aspect=self.pixel_aspect,
+                )
         return [*at_once, *late]
 
     def _is_due(self, index: int) -> bool:

@@ -46,7 +46,20 @@ def test_large_frames_are_kept_small(width: int, height: int, bits: int) -> None
 def test_a_frame_of_usual_size_is_kept_as_it_is() -> None:
     recent, frame = RecentFrames(5), _large(1920, 1080, 8)
     recent.add(frame, [], begins=False)
-    assert recent.before(1)[0].frame is frame
+    (kept,) = recent.before(1)
+    for plane, own in zip(frame.planes, kept.frame.planes, strict=True):
+        assert np.array_equal(plane, own)
+        assert not np.shares_memory(plane, own), "the decoder's memory is free"
+
+
+def test_memory_is_used_again_and_none_that_is_still_kept() -> None:
+    recent = RecentFrames(3)
+    for index in range(8):
+        recent.add(gray_frame(index, np.full((9, 7), index, np.uint8)), [], begins=False)
+    assert [int(kept.frame.planes[0].max()) for kept in recent.before(8)] == [7, 6, 5]
+    deep = PixelEncoding("gray10le", 10, "gray", full_range=True)
+    recent.add(Frame(8, 8, 1, (np.full((9, 7), 900, np.uint16),), deep), [], begins=False)
+    assert int(recent.before(9)[0].frame.planes[0].max()) == 900
 
 
 def test_no_more_frames_are_kept_than_asked_for_the_last_first() -> None:
