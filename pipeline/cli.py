@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -18,11 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import analysis_of, factors_of, parse, render_of, request_of
+from .displays import watching
 from .errors import UsageError, VisagistError, WeightsError, is_out_of_memory
-from .progress import Progress, Silent, counted
+from .progress import counted
 
 if TYPE_CHECKING:
     from .listings import Row
@@ -124,7 +124,7 @@ def _run_edit(options: argparse.Namespace) -> int:
     from .run import edit
 
     warn = _Warnings()
-    with _watching(options) as progress:
+    with watching(quiet=options.quiet) as progress:
         report = edit(
             request,
             options.output,
@@ -145,7 +145,7 @@ def _run_analyze(options: argparse.Namespace) -> int:
     from .run import analyze_to_file
 
     warn = _Warnings()
-    with _watching(options) as progress:
+    with watching(quiet=options.quiet) as progress:
         path, found = analyze_to_file(
             options.input,
             options.output,
@@ -168,7 +168,7 @@ def _run_inspect(options: argparse.Namespace) -> int:
     request = request_of(options)
     from .inspection import inspect
 
-    with _watching(options) as progress:
+    with watching(quiet=options.quiet) as progress:
         folder = inspect(
             request,
             options.frame,
@@ -189,7 +189,7 @@ def _run_preview(options: argparse.Namespace) -> int:
     from .inspection import preview
 
     warn = _Warnings()
-    with _watching(options) as progress:
+    with watching(quiet=options.quiet) as progress:
         if options.side_by_side:
             path, warnings = side_by_side(
                 request,
@@ -231,7 +231,7 @@ def _run_bench(options: argparse.Namespace) -> int:
     else:
         options.input = options.input or bench.default_clip()
         options.attr = options.attr or ["smile"]
-        with _watching(options) as progress:
+        with watching(quiet=options.quiet) as progress:
             found = bench.bench_clip(
                 request_of(options), progress, rounds=options.rounds, warn=_Warnings()
             )
@@ -325,67 +325,3 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "models": _run_models,
     "doctor": _run_doctor,
 }
-
-
-class _Bar:
-    """A tqdm bar on a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def start(self, stage: str, total: int) -> None:
-        from tqdm import tqdm
-
-        # A terminal that says it has 0 columns would get an empty bar; this gives 80 for that.
-        width = min(100, shutil.get_terminal_size().columns)
-        self._bar = tqdm(
-            total=total or None, desc=stage, unit="frame", file=sys.stderr, ncols=width
-        )
-
-    def advance(self, frames: int) -> None:
-        self._bar.update(frames)
-
-    def finish(self) -> None:
-        self._bar.close()
-
-    def abandon(self) -> None:
-        """Leave the bar where it stands, so that a message begins on a line of its own."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class _Lines:
-    """One plain line per tenth of the way, for logs and render farms."""
-
-    def __init__(self) -> None:
-        self._stage, self._total, self._done, self._said = "", 0, 0, 0
-
-    def start(self, stage: str, total: int) -> None:
-        self._stage, self._total, self._done, self._said = stage, total, 0, 0
-
-    def advance(self, frames: int) -> None:
-        self._done += frames
-        tenth = 10 * self._done // self._total if self._total else self._done // 250
-        if tenth > self._said:
-            self._said = tenth
-            share = f"{min(100, 10 * tenth)}%" if self._total else counted(self._done, "frame")
-            print(f"{self._stage} progress: {share}", file=sys.stderr, flush=True)
-
-    def finish(self) -> None:
-        done = counted(self._done, "frame")
-        print(f"{self._stage} done: {done}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _watching(options: argparse.Namespace) -> Iterator[Progress]:
-    """Give what shows progress: a bar on a terminal, plain lines elsewhere, nothing if quiet."""
-    if options.quiet:
-        yield Silent()
-    elif not sys.stderr.isatty():
-        yield _Lines()
-    else:
-        bar = _Bar()
-        try:
-            yield bar
-        finally:
-            bar.abandon()

@@ -15,7 +15,7 @@ DOORS = {
     "av": ("pipeline/video/",),
     "dlib": ("pipeline/imaging/hog.py",),
     "face_alignment": ("pipeline/stages/detect.py",),
-    "tqdm": ("pipeline/cli.py",),
+    "tqdm": ("pipeline/displays.py",),
     "pickle": (),
 }
 """Which files may import a library."""
