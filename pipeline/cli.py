@@ -1,4 +1,4 @@
-"""The command line: what runs, what is printed, exit codes. The only file that prints.
+"""The command line: what runs, what is printed, exit codes.
 
 Results go to stdout (the path of what was written, or a table), all else to stderr. Nothing heavy
 is imported before the arguments are known to be good, so `--help` answers at once.
@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +19,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import analysis_of, factors_of, parse, render_of, request_of
+from .console import abandon_stdout, prepare, show, tell
 from .displays import watching
-from .errors import UsageError, VisagistError, WeightsError, is_out_of_memory
+from .errors import UsageError, VisagistError, WeightsError, lack_of, reason
 from .progress import counted
 
 if TYPE_CHECKING:
@@ -41,31 +41,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that wait by spinning starve each other on a busy machine: with 5 jobs on 2 cores an
     # edit took 5.9 s of processor time instead of 3.1 s. Read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare()
     try:
         with _polite_kills():
             options = parse(arguments)
             _choose_threads(getattr(options, "threads", None))
             return _COMMANDS[options.command](options)
-    except VisagistError as e:
-        _say("error", str(e))
-        return e.exit_code
     except KeyboardInterrupt:
         _say("interrupted", "no output was written")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output is gone; give the interpreter's last flush somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
-    except ImportError as e:
-        _say("error", f"{e}; `visagist doctor` says what is missing and how to get it")
+        abandon_stdout()  # whoever read our output is gone
         return EXIT_FAILED
     except Exception as e:
-        if is_out_of_memory(e):
-            _say("error", f"out of memory ({e}); try --batch-size 1, or a smaller video")
-            return EXIT_FAILED
-        traceback.print_exc()
-        _say("error", f"a bug in visagist, please report it: {type(e).__name__}: {e}")
+        return _failed(e)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong and return the exit code; what is nobody's fault but ours is a bug."""
+    words = f"{type(error).__name__}: {error}"
+    lack = lack_of(error)
+    if lack == "memory":
+        _say("error", f"out of memory ({words}); {_LESS_MEMORY}")
+    elif lack == "threads":
+        _say("error", f"no more threads can be started ({words}); {_LESS_THREADS}")
+    elif isinstance(error, VisagistError):
+        _say("error", str(error))
+        return error.exit_code
+    elif isinstance(error, ImportError):
+        _say("error", f"{error}; `visagist doctor` says what is missing and how to get it")
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        _say("error", f"{where}{reason(error)}")
+    else:
+        tell("".join(traceback.format_exception(error)).rstrip())
+        _say("error", f"a bug in visagist, please report it: {words}")
         return EXIT_BUG
+    return EXIT_FAILED
+
+
+_LESS_MEMORY = "try --batch-size 1, or a smaller video, or close other programs"
+_LESS_THREADS = "try --threads 1, or close other programs; `ulimit -u` shows how many are allowed"
 
 
 def _choose_threads(asked: int | None) -> None:
@@ -85,7 +101,7 @@ def _choose_threads(asked: int | None) -> None:
 
 def _say(kind: str, message: str) -> None:
     """Write one line to stderr, whatever line breaks a library's words bring along."""
-    print(f"visagist: {kind}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    tell(f"visagist: {kind}: {' '.join(message.split())}")
 
 
 class _Warnings:
@@ -136,8 +152,8 @@ def _run_edit(options: argparse.Namespace) -> int:
         )
     warn(*report.warnings)
     if not options.quiet:
-        print(report.summary(), file=sys.stderr)
-        print(report.output)
+        tell(report.summary())
+        show(report.output)
     return 0
 
 
@@ -159,8 +175,8 @@ def _run_analyze(options: argparse.Namespace) -> int:
     warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
     if not options.quiet:
         counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
-        print(", ".join(counted(n, noun) for noun, n in counts.items()), file=sys.stderr)
-        print(path)
+        tell(", ".join(counted(n, noun) for noun, n in counts.items()))
+        show(str(path))
     return 0
 
 
@@ -178,7 +194,7 @@ def _run_inspect(options: argparse.Namespace) -> int:
             warn=_Warnings(),
         )
     if not options.quiet:
-        print(folder)
+        show(str(folder))
     return 0
 
 
@@ -213,7 +229,7 @@ def _run_preview(options: argparse.Namespace) -> int:
             )
     warn(*warnings)
     if not options.quiet:
-        print(path)
+        show(str(path))
     return 0
 
 
@@ -238,7 +254,7 @@ def _run_bench(options: argparse.Namespace) -> int:
         tables, figures = [found.rows(), found.stage_rows()], found.as_json()
     if options.json is not None:
         bench.save(figures, options.json)
-    print("\n\n".join(map(table, tables)))
+    show("\n\n".join(map(table, tables)))
     return 0
 
 
@@ -246,7 +262,7 @@ def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list
     from .listings import table
 
     rows = listing()
-    print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else table(rows))
+    show(json.dumps(rows, indent=2) if options.json else table(rows))
     return rows
 
 
@@ -276,9 +292,9 @@ def _import_models(options: argparse.Namespace) -> int:
     given_options = {name: getattr(options, name) for name in names}
     report = import_weights(ImportRequest(tuple(options.files), **given_options))
     if options.json:
-        print(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+        show(json.dumps(asdict(report), indent=2))
     else:
-        print(imported_text(report))
+        show(imported_text(report))
     return 0
 
 
@@ -296,7 +312,7 @@ def _remove_models(options: argparse.Namespace) -> int:
 
     for name in options.names:
         for gone in remove_stored(name):
-            print(f"removed {gone}")
+            show(f"removed {gone}")
     return 0
 
 

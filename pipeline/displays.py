@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .console import tell
 from .progress import Progress, Silent, counted
 
 
@@ -53,11 +54,11 @@ class Lines:
         if tenth > self._said:
             self._said = tenth
             share = f"{min(100, 10 * tenth)}%" if self._total else counted(self._done, "frame")
-            _say(f"{self._stage} progress: {share}")
+            tell(f"{self._stage} progress: {share}")
 
     def finish(self) -> None:
         done = counted(self._done, "frame")
-        _say(f"{self._stage} done: {done}")
+        tell(f"{self._stage} done: {done}")
 
 
 @contextmanager
@@ -73,8 +74,3 @@ def watching(*, quiet: bool) -> Iterator[Progress]:
             yield bar
         finally:
             bar.abandon()
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

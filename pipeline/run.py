@@ -27,6 +27,7 @@ from .loading import load_pack, resolve_device
 from .progress import Progress, Silent, Stopwatch, unheard
 from .reference import describe_person
 from .report import Report, open_report
+from .side_files import is_missing
 from .stages.align import rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
@@ -242,7 +243,7 @@ def _check_side_files(
     analysis = request.analysis_path
     if analysis is not None:
         used.append(analysis)
-        if not analysis.exists():
+        if is_missing(analysis):
             check_target(analysis, "the analysis file", others=used[:2])
     if report_path is not None:
         check_target(report_path, "the report", others=used, overwrite=overwrite)
@@ -282,10 +283,12 @@ def make_plan(
     if choice.frame is not None:
         check_frame(source, choice.frame)
     path = request.analysis_path
-    stored = path is not None and path.exists()
+    stored = path is not None and not is_missing(path)
     with clock.time("analyze"):
         if path is not None and stored:
-            analysis = analysis_file.load(path, fingerprint(source.path, source.number))
+            size = (source.info.width, source.info.height)
+            own = fingerprint(source.path, source.number)
+            analysis = analysis_file.load(path, own, size=size)
         else:
             analysis = analyze(
                 source, request.analyze, device=device, progress=progress, clock=clock

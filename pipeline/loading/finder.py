@@ -14,6 +14,7 @@ from ..config import AnalyzeOptions
 from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
 from ..imaging.hog import Box
+from ..side_files import is_missing
 from ..stages.detect import (
     DetectOptions,
     EmbeddedFinder,
@@ -57,7 +58,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     if options.landmarks == "face-alignment":
         return FaceAlignmentFinder.load(str(device))
     path = Path(options.landmarks)
-    if not path.is_file():
+    if is_missing(path):
         raise UsageError(
             f"--landmarks {options.landmarks!r} is neither a known name nor a file; accepted: "
             "embedded, face-alignment, or the path of a landmark file"

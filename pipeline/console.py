@@ -1,0 +1,117 @@
+"""Standard output and standard error, whatever they are: closed, full, or of ASCII alone.
+
+Results go to stdout (`show`), all else to stderr (`tell`). What stdout cannot take is an error,
+since the result is lost; what stderr cannot take is let go, since there is nobody to tell.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import OutputError
+
+_SIGNS = "–—−‘’“”·×÷"
+_PLAIN = dict(zip(_SIGNS, "---''\"\"*x/", strict=True))
+_PLAIN |= {"…": "...", "→": "->", "≥": ">=", "≤": "<=", "±": "+-"}
+"""Typographic signs of messages and tables, in ASCII."""
+
+
+def prepare() -> None:
+    """Make both streams take any text, and keep closed ones from becoming other files.
+
+    A closed stderr leaves its number free: the next file opened, perhaps the output, would get it,
+    and what libraries report would be written into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stdout is None:  # what Python makes of a closed one
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
+    codecs.register_error("visagist", _in_plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="visagist")
+
+
+def show(text: str) -> None:
+    """Write a line to stdout, now.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: whoever read it is gone.
+    """
+    with _stdout_errors():
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def finish() -> None:
+    """Write what stdout still holds.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: whoever read it is gone.
+    """
+    with _stdout_errors():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        abandon_stdout()
+        raise OutputError(
+            f"cannot write to standard output: {e.strerror or e}; what it should have shown is lost"
+        ) from e
+
+
+def tell(text: str) -> None:
+    """Write lines to stderr, now."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        # Full, or its reader is gone, and there is no other place to say so: the exit code speaks.
+        sys.stderr = _nowhere()
+
+
+def abandon_stdout() -> None:
+    """Let what stdout still holds go nowhere, so that the interpreter's last flush succeeds."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        sys.stdout = _nowhere()  # no file of the system: a stream that a caller put there
+    else:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _nowhere() -> io.TextIOWrapper:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # a device, and open to the end
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for characters that an encoding lacks.
+
+    Half of a surrogate pair stands for a byte of a file's name that is no text: it is written as
+    the byte it was, so that the name that is shown is the name of the file.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    if all("\udc80" <= character <= "\udcff" for character in text):
+        return bytes(ord(character) - 0xDC00 for character in text), error.end
+    plain = (_PLAIN.get(c) or ascii(c)[1:-1] for c in text)
+    return "".join(plain), error.end
