@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from .errors import AnalysisError, OutputError, reason
 from .imaging.geometry import landmark_box, may_be_face
-from .side_files import DAMAGE, FACES_BYTES, read_text, shown
+from .side_files import DAMAGE, FACES_BYTES, is_missing, read_text, shown
 from .stages.encode import SampledCodes
 from .stages.track import RawTrack
 from .stored_codes import codes_from_json, codes_to_json, encoded
@@ -175,6 +175,8 @@ def load(
     Raises:
         AnalysisError: missing, damaged (with the line), of another version, or of another video.
     """
+    if is_missing(path):
+        raise AnalysisError(f"there is no analysis file {path}; `analyze` makes one")
     text = read_text(path, "analysis file", most=FACES_BYTES, error=AnalysisError)
     try:
         document = json.loads(text, object_pairs_hook=_compact)

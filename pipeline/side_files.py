@@ -45,22 +45,25 @@ def read_bytes(path: Path, what: str, *, most: int, error: type[VisagistError]) 
     """
     try:
         status = path.stat()
+        why = ""
         if stat.S_ISDIR(status.st_mode):
-            raise error(f"the {what} {path} is a folder; give the name of a file")
-        if not stat.S_ISREG(status.st_mode):
-            raise error(f"the {what} {path} is a pipe or a device; give a file on a disk")
-        if status.st_size > most:
-            raise error(
-                f"the {what} {path} has {status.st_size / 1e6:.0f} MB, which no such file has; "
-                f"accepted are up to {most / 1e6:.0f} MB"
+            why = "it is a folder; give the name of a file"
+        elif not stat.S_ISREG(status.st_mode):
+            why = "it is a pipe or a device; give a file on a disk"
+        elif status.st_size > most:
+            why = (
+                f"it has {status.st_size / 1e6:.0f} MB, which no such file has; accepted are up to "
+                f"{most / 1e6:.0f} MB"
             )
-        with path.open("rb") as file:
-            return file.read(most)
-    except FileNotFoundError as e:
-        raise error(f"there is no {what} {path}; give the name of a file that is there") from e
+        if not why:
+            with path.open("rb") as file:
+                return file.read(most)
     except (OSError, ValueError) as e:  # ValueError: a name that holds a zero byte
         words = getattr(e, "strerror", None) or str(e)
-        raise error(f"cannot read the {what} {path}: {words}; give a file you may read") from e
+        raise error(
+            f"cannot read the {what} {path}: {words}; give a file that is there and may be read"
+        ) from e
+    raise error(f"cannot read the {what} {path}: {why}")
 
 
 def read_text(path: Path, what: str, *, most: int, error: type[VisagistError]) -> str:
