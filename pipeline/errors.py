@@ -115,7 +115,7 @@ def reason(error: OSError) -> str:
 _CURES = {
     **dict.fromkeys(
         (errno.EACCES, errno.EPERM),
-        "you have no permission to write there: choose another folder, or have it opened to you",
+        "it is closed to you: choose another place, or have its permissions changed",
     ),
     errno.EROFS: "nothing can be written there: choose a folder on another disk",
     errno.ENAMETOOLONG: "give a shorter name",

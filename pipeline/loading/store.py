@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import OWN_PACKS
 from ..errors import UsageError
-from .seam import models, weights_errors
+from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
     from models.bringing.bring import Import
@@ -142,7 +142,8 @@ def store_folder() -> str:
 
 def _store() -> Store:
     module = models("bringing.store")
-    store: Store = module.Store(module.default_home())
+    with usage_errors():
+        store: Store = module.Store(module.default_home())
     return store
 
 
