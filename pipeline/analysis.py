@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 
 from .errors import AnalysisError, OutputError, reason
 from .imaging.geometry import landmark_box, may_be_face
-from .side_files import DAMAGE, FACES_BYTES, is_missing, read_text, shown
+from .side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_text, shown
 from .stages.encode import SampledCodes
 from .stages.track import RawTrack
 from .stored_codes import codes_from_json, codes_to_json, encoded
@@ -186,7 +186,7 @@ def load(
             "mend that line or make the file again with `analyze`"
         ) from e
     except DAMAGE as e:
-        raise _damaged(path, str(e)) from e
+        raise _damaged(path, e) from e
     version = document.get("visagist_analysis") if isinstance(document, dict) else None
     if version is None:
         raise AnalysisError(f"{path} is not an analysis file: it has no 'visagist_analysis'")
@@ -203,13 +203,13 @@ def load(
     try:
         return _analysis(document, _Clip(text, size or (MAX_SIDE_PX, MAX_SIDE_PX)))
     except DAMAGE as e:
-        what = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
-        raise _damaged(path, what) from e
+        raise _damaged(path, e) from e
 
 
-def _damaged(path: Path, what: str) -> AnalysisError:
+def _damaged(path: Path, error: Exception) -> AnalysisError:
     return AnalysisError(
-        f"the analysis file {path} is damaged: {what:.300}; mend it or make it again with `analyze`"
+        f"the analysis file {path} is damaged: {in_words(error)}; mend it or make it again with "
+        "`analyze`"
     )
 
 

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from .arguments import analysis_of, factors_of, parse, render_of, request_of
-from .console import abandon_stdout, prepare, show, tell
+from .console import abandon_stdout, prepare, printable, show, tell
 from .displays import watching
 from .errors import UsageError, VisagistError, WeightsError, lack_of, reason
 from .progress import counted
@@ -100,8 +100,9 @@ def _choose_threads(asked: int | None) -> None:
 
 
 def _say(kind: str, message: str) -> None:
-    """Write one line to stderr, whatever line breaks a library's words bring along."""
-    tell(f"visagist: {kind}: {' '.join(message.split())}")
+    """Write one line to stderr, whatever line breaks a library's words bring along, and whatever
+    a file's name would have a terminal do."""
+    tell(f"visagist: {kind}: {printable(' '.join(message.split()))}")
 
 
 class _Warnings:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 from .errors import UsageError
-from .side_files import DAMAGE, PRESET_BYTES, read_text, shown
+from .side_files import DAMAGE, PRESET_BYTES, in_words, read_text, shown
 
 BlendMethod = Literal["poisson", "alpha", "none"]
 Transfer = Literal["replace", "delta"]
@@ -130,7 +130,8 @@ def load_preset(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot use the preset: {e}") from e
     except DAMAGE as e:
         raise UsageError(
-            f"cannot use the preset {path}: {e}; accepted is TOML, a `name = value` a line"
+            f"cannot use the preset {path}: {in_words(e)}; accepted is TOML, one `name = value` in "
+            "a line"
         ) from e
     accepted = _preset_types()
     if unknown := sorted(set(settings) - set(accepted)):

@@ -88,6 +88,16 @@ def tell(text: str) -> None:
         sys.stderr = _nowhere()
 
 
+def printable(text: str) -> str:
+    """Return a text with its control characters written out; bytes of odd names stay."""
+    return "".join(c if c.isprintable() or _is_byte(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_byte(character: str) -> bool:
+    """Return whether a character stands for a byte of a file's name that is no text."""
+    return "\udc80" <= character <= "\udcff"
+
+
 def abandon_stdout() -> None:
     """Let what stdout still holds go nowhere, so that the interpreter's last flush succeeds."""
     try:
@@ -111,7 +121,7 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    if all("\udc80" <= character <= "\udcff" for character in text):
+    if all(map(_is_byte, text)):
         return bytes(ord(character) - 0xDC00 for character in text), error.end
     plain = (_PLAIN.get(c) or ascii(c)[1:-1] for c in text)
     return "".join(plain), error.end

@@ -16,7 +16,7 @@ from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .imaging.picture_size import picture_size
 from .loading import load_finder
-from .side_files import DAMAGE, PICTURE_BYTES, read_bytes
+from .side_files import DAMAGE, PICTURE_BYTES, in_words, read_bytes
 
 MOST_PIXELS = 1 << 27
 """Of a reference picture; what a header claims beyond it is refused before it is decoded."""
@@ -63,6 +63,6 @@ def _decoded(picture: Path) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
     except (*DAMAGE, cv2.error) as e:
         raise InputError(
-            f"{picture} is not a picture that can be read ({e}); accepted: PNG, JPEG, TIFF, WebP, "
-            "BMP"
+            f"{picture} is not a picture that can be read ({in_words(e)}); accepted: PNG, JPEG, "
+            "TIFF, WebP, BMP"
         ) from e

@@ -77,6 +77,21 @@ def read_text(path: Path, what: str, *, most: int, error: type[VisagistError]) -
         ) from e
 
 
+def in_words(error: BaseException) -> str:
+    """Return what is wrong with a file's content, from what a reader raised (`DAMAGE`)."""
+    if isinstance(error, KeyError) and error.args:
+        return f"{shown(error.args[0])} is missing"
+    if isinstance(error, RecursionError):
+        return "it is nested without end"
+    words = str(error) or type(error).__name__
+    if words.startswith("Exceeds the limit"):
+        return "it holds a number of thousands of digits"
+    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}…"
+
+
+_MOST_WORDS = 300
+
+
 def is_missing(path: Path) -> bool:
     """Return whether nothing is at a path; what cannot be looked at is not missing."""
     try:

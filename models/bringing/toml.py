@@ -34,8 +34,12 @@ def read(path: Path) -> dict[str, Any]:
         _check_numbers(table)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError) as e:
-        raise WeightsError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}") from e
+    except RecursionError as e:
+        raise WeightsError(f"{path} cannot be read: it is nested without end") from e
+    except (OSError, ValueError) as e:
+        words = getattr(e, "strerror", None) or str(e)
+        words = "a number of thousands of digits" if words.startswith("Exceeds") else words
+        raise WeightsError(f"{path} cannot be read: {words}") from e
     return table
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import AnalysisError
 from ..imaging.geometry import Points, may_be_face
 from ..npz import read_npz
-from ..side_files import DAMAGE, FACES_BYTES, is_missing, read_bytes, read_text, shown
+from ..side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_bytes, read_text, shown
 from ..types import Face, Frame
 from .detect import make_face
 
@@ -50,9 +50,8 @@ class FileFinder:
         try:
             faces = reader()
         except DAMAGE as e:
-            what = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
             raise AnalysisError(
-                f"landmark file {path} cannot be read: {what:.300}; accepted: {_ACCEPTED}"
+                f"landmark file {path} cannot be read: {in_words(e)}; accepted: {_ACCEPTED}"
             ) from e
         by_frame: dict[int, list[Face]] = {}
         for face in faces:
