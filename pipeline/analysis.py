@@ -177,7 +177,7 @@ def load(
     """
     if is_missing(path):
         raise AnalysisError(f"there is no analysis file {path}; `analyze` makes one")
-    text = read_text(path, "analysis file", most=FACES_BYTES, error=AnalysisError)
+    text = read_text(path, "cannot read the analysis file", most=FACES_BYTES, error=AnalysisError)
     try:
         document = json.loads(text, object_pairs_hook=_compact)
     except json.JSONDecodeError as e:

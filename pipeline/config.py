@@ -123,11 +123,9 @@ def load_preset(path: Path) -> dict[str, Any]:
         UsageError: the file cannot be read, is not TOML, names an option that does not exist, or
             gives one a value of another type.
     """
+    text = read_text(path, "cannot use the preset", most=PRESET_BYTES, error=UsageError)
     try:
-        text = read_text(path, "preset", most=PRESET_BYTES, error=UsageError)
         settings = tomllib.loads(text)
-    except UsageError as e:
-        raise UsageError(f"cannot use the preset: {e}") from e
     except DAMAGE as e:
         raise UsageError(
             f"cannot use the preset {path}: {in_words(e)}; accepted is TOML, one `name = value` in "

@@ -107,9 +107,14 @@ def _says(error: BaseException, number: int, phrases: tuple[str, ...]) -> bool:
 
 
 def reason(error: OSError) -> str:
-    """Return why a file could not be written, in the system's words, and what to do about it."""
+    """Return why a file could not be used, in the system's words, and what to do about it."""
     words = error.strerror or str(error)
-    return f"{words}; {_CURES[error.errno or 0]}" if error.errno in _CURES else words
+    return f"{words}; {cure_of(error)}" if cure_of(error) else words
+
+
+def cure_of(error: BaseException) -> str:
+    """Return what helps against an error of the system, whoever reports it; '' if nothing does."""
+    return _CURES.get(getattr(error, "errno", None) or 0, "")
 
 
 _CURES = {

@@ -48,7 +48,9 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
 
 def _decoded(picture: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB."""
-    data = read_bytes(picture, "reference picture", most=PICTURE_BYTES, error=InputError)
+    data = read_bytes(
+        picture, "cannot read the reference picture", most=PICTURE_BYTES, error=InputError
+    )
     try:
         width, height = picture_size(data)
         if width * height > MOST_PIXELS:

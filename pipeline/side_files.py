@@ -30,12 +30,12 @@ DAMAGE: Final = (
 (nesting without end), UnicodeDecodeError and JSONDecodeError."""
 
 
-def read_bytes(path: Path, what: str, *, most: int, error: type[VisagistError]) -> bytes:
+def read_bytes(path: Path, complaint: str, *, most: int, error: type[VisagistError]) -> bytes:
     """Return the content of a file.
 
     Args:
         path: of the file.
-        what: what it should be, for messages, e.g. `preset`.
+        complaint: how the message begins, e.g. `cannot read the picture`.
         most: bytes that a file of that kind can have.
         error: what to raise.
 
@@ -61,20 +61,18 @@ def read_bytes(path: Path, what: str, *, most: int, error: type[VisagistError]) 
     except (OSError, ValueError) as e:  # ValueError: a name that holds a zero byte
         words = getattr(e, "strerror", None) or str(e)
         raise error(
-            f"cannot read the {what} {path}: {words}; give a file that is there and may be read"
+            f"{complaint} {path}: {words}; give a file that is there and may be read"
         ) from e
-    raise error(f"cannot read the {what} {path}: {why}")
+    raise error(f"{complaint} {path}: {why}")
 
 
-def read_text(path: Path, what: str, *, most: int, error: type[VisagistError]) -> str:
+def read_text(path: Path, complaint: str, *, most: int, error: type[VisagistError]) -> str:
     """Return the content of a file in UTF-8; see `read_bytes`."""
-    data = read_bytes(path, what, most=most, error=error)
+    data = read_bytes(path, complaint, most=most, error=error)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise error(
-            f"cannot read the {what} {path}: it is not text in UTF-8 ({e}); give one that is"
-        ) from e
+        raise error(f"{complaint} {path}: it is not text in UTF-8 ({e}); give one that is") from e
 
 
 def in_words(error: BaseException) -> str:

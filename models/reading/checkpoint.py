@@ -82,7 +82,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             head = file.read(_HEAD_BYTES)
         size = status.st_size
     except (OSError, ValueError) as e:
-        raise WeightsError(f"cannot read {path}: {getattr(e, 'strerror', None) or e}") from e
+        words = getattr(e, "strerror", None) or str(e)
+        raise WeightsError(f"cannot read {path}: {words}; give a file you may read") from e
     # First of all: a safetensors file begins with a length, whose bytes may look like anything.
     is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
     if not is_safetensors:

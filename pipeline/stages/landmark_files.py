@@ -75,12 +75,13 @@ class FileFinder:
 
 
 _ACCEPTED = "`points` (T, 68, 2) in .npz, or a list `faces` with `frame` and `landmarks` in .json"
+_UNREADABLE = "cannot read the landmark file"
 _MOST_PX = 1 << 20
 """No coordinate of any video lies beyond it."""
 
 
 def _read_npz(path: Path, mesh_to_68: Sequence[int]) -> list[Face]:
-    data = read_bytes(path, "landmark file", most=FACES_BYTES, error=AnalysisError)
+    data = read_bytes(path, _UNREADABLE, most=FACES_BYTES, error=AnalysisError)
     arrays = read_npz(data, ("points", "found"), most=FACES_BYTES)
     points = arrays["points"]
     if points.ndim != 3 or points.shape[1] not in (68, 468, 478) or points.shape[2] < 2:
@@ -96,7 +97,7 @@ def _read_npz(path: Path, mesh_to_68: Sequence[int]) -> list[Face]:
 
 
 def _read_json(path: Path) -> list[Face]:
-    content = json.loads(read_text(path, "landmark file", most=FACES_BYTES, error=AnalysisError))
+    content = json.loads(read_text(path, _UNREADABLE, most=FACES_BYTES, error=AnalysisError))
     faces = []
     for k, entry in enumerate(content["faces"]):
         with np.errstate(over="ignore"):
