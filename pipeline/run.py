@@ -24,7 +24,7 @@ from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
-from .progress import Progress, Silent, Stopwatch, unheard
+from .progress import PASSES, Progress, Silent, Stopwatch, passes, unheard
 from .reference import describe_person
 from .report import Report, open_report
 from .side_files import is_missing
@@ -124,6 +124,7 @@ def edit(
         VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
     """
     progress, clock = progress or Silent(), clock or Stopwatch()
+    progress.expect(passes())
     source = probe(request.input, request.analyze.video_stream)
     device = resolve_device(request.device)
     pack = pack_of(request.render, device)
@@ -230,7 +231,9 @@ def analyze_to_file(
     )
     for sentence in source.warnings:
         warn(sentence)
-    found = make_plan(request, Stopwatch(), progress or Silent(), source=source).analysis
+    progress = progress or Silent()
+    progress.expect({name: weight for name, weight in PASSES.items() if name != "edit"})
+    found = make_plan(request, Stopwatch(), progress, source=source).analysis
     analysis_file.save(found, path)
     return path, found
 
@@ -286,6 +289,7 @@ def make_plan(
     stored = path is not None and not is_missing(path)
     with clock.time("analyze"):
         if path is not None and stored:
+            progress.skip("analyze")
             size = (source.info.width, source.info.height)
             own = fingerprint(source.path, source.number)
             analysis = analysis_file.load(path, own, size=size)
