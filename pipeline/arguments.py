@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from .errors import UsageError
 from .models_arguments import add_models_actions
-from .parser import Parser, dash_hint
+from .parser import Parser, ShowVersion, dash_hint
 from .side_files import expanded, expanded_path
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"visagist {_version()}")
+    parser.add_argument("--version", action=ShowVersion, version=f"visagist {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_edit(commands)
     _add_analyze(commands)

@@ -10,8 +10,7 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TextIO
 
 from .errors import OutputError
 
@@ -49,26 +48,9 @@ def show(text: str) -> None:
         OutputError: it cannot be written.
         BrokenPipeError: whoever read it is gone.
     """
-    with _stdout_errors():
+    try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-
-
-def finish() -> None:
-    """Write what stdout still holds.
-
-    Raises:
-        OutputError: it cannot be written.
-        BrokenPipeError: whoever read it is gone.
-    """
-    with _stdout_errors():
-        sys.stdout.flush()
-
-
-@contextmanager
-def _stdout_errors() -> Iterator[None]:
-    try:
-        yield
     except BrokenPipeError:
         raise
     except OSError as e:
@@ -85,7 +67,7 @@ def tell(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         # Full, or its reader is gone, and there is no other place to say so: the exit code speaks.
-        sys.stderr = _nowhere()
+        sys.stderr = _let_go(sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -100,12 +82,17 @@ def _is_byte(character: str) -> bool:
 
 def abandon_stdout() -> None:
     """Let what stdout still holds go nowhere, so that the interpreter's last flush succeeds."""
+    sys.stdout = _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> TextIO:
+    """Return a stream that leads nowhere; what the old one still holds goes there too."""
     try:
-        number = sys.stdout.fileno()
+        number = stream.fileno()
     except (OSError, ValueError):
-        sys.stdout = _nowhere()  # no file of the system: a stream that a caller put there
-    else:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        return _nowhere()  # no file of the system: a stream that a caller put there
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return stream
 
 
 def _nowhere() -> io.TextIOWrapper:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .console import finish, show
+from .console import show
 from .errors import UsageError
 
 
@@ -26,10 +26,18 @@ class Parser(argparse.ArgumentParser):
         del file
         show(self.format_help().rstrip())
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit when what `--version` shows is out."""
-        finish()
-        super().exit(status, message)
+
+class ShowVersion(argparse.Action):
+    """Shows the version, and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, version: str = "") -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version, and end")
+        self.version = version
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Show it; argparse itself would not notice that nobody gets it."""
+        show(self.version)
+        parser.exit()
 
 
 _NAME_WITH_DASH = re.compile(r"-[^=]*\.[A-Za-z]\w{1,4}")
