@@ -246,18 +246,16 @@ def test_a_pickle_that_would_take_for_ever_is_refused_at_once(
 def test_arrays_that_share_their_numbers_are_no_way_to_more_than_the_file_holds(
     tmp_path: Path,
 ) -> None:
+    reconstruct, arguments, _ = np.zeros(1).__reduce__()
     raw = bytes(100_000)
-    once = pickle.dumps(np.frombuffer(raw, np.uint8).copy(), protocol=4)
-    array = once[once.index(b"\x8c") : -1]
-    at = array.index(raw)
-    # The raw bytes are named once (memo 99) and then fetched again for every array.
-    named = array[: at - 5] + array[at - 5 : at + len(raw)] + b"r\x63\x00\x00\x00"
-    again = array[: at - 5] + b"j\x63\x00\x00\x00"
-    rest = array[at + len(raw) :].removeprefix(b"\x94")
-    program = b"\x80\x04](" + named + rest + (again + rest) * 50 + b"e."
-    path = tmp_path / "a.pkl"
-    path.write_bytes(program)
-    with pytest.raises(WeightsError, match="cannot be used"):
+
+    class Again:
+        def __reduce__(self) -> Any:
+            return reconstruct, arguments, (1, (len(raw),), np.dtype("u1"), False, raw)
+
+    path = _save(tmp_path / "a.pkl", "pickle4", [Again() for _ in range(50)])
+    assert path.stat().st_size < 200_000
+    with pytest.raises(WeightsError, match="arrays that share their numbers"):
         read_checkpoint(path)
 
 
