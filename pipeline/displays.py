@@ -77,8 +77,7 @@ class Lines:
     def __call__(self, moment: Moment) -> None:
         """Say where the run is, if it came far enough since the last time."""
         if moment.is_end:
-            done, spent = counted(moment.frames, "frame"), clock(moment.elapsed_s)
-            tell(f"{moment.stage} done: {done}, {moment.rate:.1f} frames/s, {spent} so far")
+            tell(f"{moment.stage} done: {counted(moment.frames, 'frame')}")
             return
         # Where nobody knows how many frames there are, every so many of them are a step.
         tenth = int(10 * moment.share)
