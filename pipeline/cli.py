@@ -59,8 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what went wrong and return the exit code; what is nobody's fault but ours is a bug."""
-    words = f"{type(error).__name__}: {error}"
     lack = lack_of(error)
+    first: BaseException = error  # what others were raised from blames no clip
+    while lack and first.__cause__ is not None:
+        first = first.__cause__
+    words = f"{type(first).__name__}: {first}"
     if lack == "memory":
         _say("error", f"out of memory ({words}); {_LESS_MEMORY}")
     elif lack == "threads":

@@ -94,7 +94,11 @@ def lack_of(error: BaseException) -> str:
     return ""
 
 
-_NO_MEMORY = ("out of memory", "allocate memory", "insufficient memory", "bad_alloc")
+_NO_MEMORY = (
+    *("out of memory", "allocate memory", "insufficient memory", "bad_alloc"),
+    *("could not create a primitive", "could not create a memory"),  # oneDNN
+    "failed to map segment",  # of a library that is loaded
+)
 _NO_THREADS = ("start new thread", "resource temporarily unavailable")
 
 

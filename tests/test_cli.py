@@ -255,6 +255,8 @@ def test_a_bug_shows_its_trace_and_exits_70(
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         ImportError("libtorch.so: cannot allocate memory in static TLS block"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("could not create a primitive"),
         cv2.error("(-4:Insufficient memory) Failed to allocate 3000000000 bytes"),
         VideoError("the clip cannot be decoded"),
     ],
@@ -288,6 +290,7 @@ def test_running_out_of_threads_is_no_bug_and_no_fault_of_the_clip(
     assert main(["edit", "a.mp4", "--attr", "smile"]) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("visagist: error: no more threads can be started")
+    assert "the clip" not in shown
     assert "--threads 1" in shown
 
 
