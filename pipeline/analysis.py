@@ -281,6 +281,7 @@ def _analysis(document: Mapping[str, Any], clip: _Clip) -> Analysis:
     numerator, denominator = (int(number) for number in document["time_base"])
     if numerator <= 0 or denominator <= 0:
         raise ValueError("'time_base' must be two numbers above 0")
+    _check_times(pts, Fraction(numerator, denominator))
     clip = dataclasses.replace(clip, cuts=cuts, count=len(pts))
     return Analysis(
         fingerprint=str(document["fingerprint"]),
@@ -293,6 +294,21 @@ def _analysis(document: Mapping[str, Any], clip: _Clip) -> Analysis:
         codes=codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
     )
+
+
+def _check_times(pts: NDArray[np.int64], time_base: Fraction) -> None:
+    """Refuse times that no video has: what is smoothed over time would never end."""
+    duration = int(pts[-1] - pts[0]) * time_base if len(pts) > 1 else Fraction(1)
+    if not len(pts) / _MOST_HZ <= duration <= _LONGEST_S:
+        raise ValueError(
+            f"'pts' and 'time_base' say that {len(pts)} frames take {float(duration):g} s"
+        )
+
+
+_MOST_HZ = 1_000_000
+"""Frames per second."""
+_LONGEST_S = 10_000_000
+"""Four months."""
 
 
 def _track(entry: Mapping[str, Any], clip: _Clip) -> RawTrack:

@@ -100,6 +100,8 @@ def test_an_analysis_that_is_none_is_refused(text: str, words: str, tmp_path: Pa
     [
         (("time_base",), [0, 1], "above 0"),
         (("time_base",), [1, -25], "above 0"),
+        (("time_base",), [1, 1e37], "10 frames take"),
+        (("time_base",), [1e37, 1], "10 frames take"),
         (("tracks", 0, "id"), 1 << 70, "whole numbers from 0"),
         (("tracks", 0, "id"), -1, "whole numbers from 0"),
         (("tracks", 0, "frames", 0, "score"), float("nan"), "scores must be"),

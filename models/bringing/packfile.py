@@ -301,6 +301,9 @@ def _checked(pack: PackFile, path: Path) -> PackFile:
         raise PackError(
             f"{path}: generator size {size} is not a power of two from 8 to {LARGEST_PX}"
         )
+    for file in pack.files:
+        if "\0" in file or max(len(os.fsencode(part)) for part in Path(file).parts or ("",)) > 255:
+            raise PackError(f"{path}: no file can be called {reprlib.repr(file)}")
     if pack.encoder is not None:
         _check_encoder(pack.encoder, path)
     for mover in pack.movers:

@@ -89,6 +89,8 @@ def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
         (MINIMAL.replace("size = 64", f"size = {'9' * 5000}"), "thousands of digits"),
         (MINIMAL.replace("size = 64", f"size = {10**400}"), "more than 64 bits"),
         (MINIMAL.replace("size = 64", f"size = {2**40}"), "power of two from 8 to 2048"),
+        (MINIMAL.replace("generator.safetensors", "g" * 256), "no file can be called 'ggg"),
+        (MINIMAL.replace("generator.safetensors", "g\\u0000"), r"no file can be called 'g\\x00'"),
         ("a = " + "[" * 100_000, "nested without end"),
         ("a" + ".a" * 2000 + " = 1", "nested without end|format None"),
         (MINIMAL + "low = inf\n", "holds the number inf"),
