@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from .base import WeightsError
 from .bringing import tensorfile, toml
@@ -83,7 +83,7 @@ def read_card(path: Path) -> Card:
         WeightsError: it cannot be read.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = toml.read(path)
         known = {f.name: f for f in fields(Facts)}
         facts: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
@@ -93,9 +93,37 @@ def read_card(path: Path) -> Card:
         licence = Licence(table.pop("licence"), table.pop("commercial"))
         if table["role"] not in get_args(Role):
             raise ValueError(f"role {table['role']!r}")
-        return Card(**table, licence=licence, facts=Facts(**facts))
-    except (OSError, ValueError, KeyError, TypeError) as e:
+        card = Card(**table, licence=licence, facts=Facts(**facts))
+        _check_types(card, ("licence", "facts", "role"))
+        _check_types(licence, ())
+        _check_types(card.facts, ())
+    except (WeightsError, OSError, *_MALFORMED) as e:
         raise WeightsError(f"the card {path} cannot be read ({e}); import the weights again") from e
+    return card
+
+
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+"""What a table of another shape raises."""
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+}
+
+
+def _check_types(entry: Card | Licence | Facts, but: tuple[str, ...]) -> None:
+    """Refuse values of other types than a card's; lists need only hold texts and numbers."""
+    for field in fields(entry):
+        value, wanted = getattr(entry, field.name), _TYPES.get(str(field.type))
+        is_right = isinstance(value, wanted or tuple) or (value is None and wanted is None)
+        if isinstance(value, bool) and field.type != "bool":
+            is_right = False
+        if isinstance(value, tuple):
+            is_right &= all(isinstance(part, str | int) for part in value)
+        if field.name not in but and not is_right:
+            raise ValueError(f"{field.name} is not a {field.type}")
 
 
 def bound(card: Card, generator: str) -> Card:

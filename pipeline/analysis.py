@@ -29,9 +29,9 @@ gaps no longer than `--max-gap` are filled. `box` is for the reader and follows 
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,15 +44,19 @@ from numpy.typing import NDArray
 
 from .errors import AnalysisError
 from .files import write_whole
-from .imaging.geometry import landmark_box
-from .stages.encode import SampledCodes, half_scale
+from .imaging.geometry import landmark_box, may_be_face
+from .side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_text, shown
+from .stages.encode import SampledCodes
 from .stages.track import RawTrack
+from .stored_codes import codes_from_json, codes_to_json, encoded
 from .targets import output_errors
 from .types import FaceState
 
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
 """Option under which the hash of the landmark weights is noted."""
+MAX_SIDE_PX = 16_384
+"""Of any video that can be edited."""
 _STATES = {
     "detected": FaceState.DETECTED,
     "manual": FaceState.MANUAL,
@@ -115,11 +119,11 @@ def _lines(analysis: Analysis) -> Iterator[str]:
         yield from _track_lines(track)
         yield ",\n" if i + 1 < len(analysis.tracks) else "\n"
     yield " ],\n"
-    yield f' "codes": {json.dumps(_codes_to_json(analysis.codes))}}}\n'
+    yield f' "codes": {json.dumps(codes_to_json(analysis.codes))}}}\n'
 
 
 def _track_lines(track: RawTrack) -> Iterator[str]:
-    look = _encode(track.appearance, "<f2")
+    look = encoded(track.appearance, "<f2")
     yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
     rows = np.flatnonzero(track.states != FaceState.ABSENT)
     names = {state: name for name, state in _STATES.items()}
@@ -139,51 +143,32 @@ def _track_lines(track: RawTrack) -> Iterator[str]:
     yield "  ]}"
 
 
-def _encode(array: NDArray[np.generic], dtype: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode("ascii")
-
-
-def _codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str, Any]:
-    return {
-        str(track_id): {
-            pack: {
-                "w": _encode(c.w, "<f4"),
-                "w_shape": list(c.w.shape),
-                "frames": [int(f) for f in c.frames],
-                "state": _encode(c.state, "<f4"),
-                "state_shape": list(c.state.shape),
-                "moving": _encode(c.moving / np.float32(half_scale(c.moving)), "<f2"),
-                "moving_shape": list(c.moving.shape),
-                "moving_scale": half_scale(c.moving),
-            }
-            for pack, c in by_pack.items()
-        }
-        for track_id, by_pack in codes.items()
-    }
-
-
-def load(path: Path, fingerprint: str | None = None) -> Analysis:
+def load(
+    path: Path, fingerprint: str | None = None, *, size: tuple[int, int] | None = None
+) -> Analysis:
     """Read a file that `save` wrote, corrected by hand or not.
 
     Args:
+        path: of the file.
         fingerprint: of the video it is to be used with; not checked when left out.
+        size: width and height of the video [px], as far from which no face can be; not checked when
+            left out.
 
     Raises:
         AnalysisError: missing, damaged (with the line), of another version, or of another video.
     """
+    if is_missing(path):
+        raise AnalysisError(f"there is no analysis file {path}; `analyze` makes one")
+    text = read_text(path, "cannot read the analysis file", most=FACES_BYTES, error=AnalysisError)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as e:
-        raise AnalysisError(f"there is no analysis file {path}; `analyze` makes one") from e
-    except (OSError, UnicodeDecodeError) as e:
-        raise AnalysisError(f"cannot read the analysis file {path}: {e}") from e
-    try:
-        document = json.loads(text, object_hook=_compact)
+        document = json.loads(text, object_pairs_hook=_compact)
     except json.JSONDecodeError as e:
         raise AnalysisError(
             f"the analysis file {path} is damaged at line {e.lineno}, column {e.colno}: {e.msg}; "
             "mend that line or make the file again with `analyze`"
         ) from e
+    except DAMAGE as e:
+        raise _damaged(path, e) from e
     version = document.get("visagist_analysis") if isinstance(document, dict) else None
     if version is None:
         raise AnalysisError(f"{path} is not an analysis file: it has no 'visagist_analysis'")
@@ -198,27 +183,28 @@ def load(path: Path, fingerprint: str | None = None) -> Analysis:
             f"{str(document.get('fingerprint'))[:12]}…, this video has {fingerprint[:12]}…)"
         )
     try:
-        return _analysis(document, text)
-    except _MALFORMED as e:
-        what = f"{e.args[0]!r} is missing" if isinstance(e, KeyError) else str(e)
-        raise AnalysisError(
-            f"the analysis file {path} is damaged: {what}; mend it or make it again with `analyze`"
-        ) from e
+        return _analysis(document, _Clip(text, size or (MAX_SIDE_PX, MAX_SIDE_PX)))
+    except DAMAGE as e:
+        raise _damaged(path, e) from e
 
 
-_MALFORMED = (
-    *(KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError),
-    binascii.Error,
-)
-"""What reading a document of another shape raises."""
+def _damaged(path: Path, error: Exception) -> AnalysisError:
+    return AnalysisError(
+        f"the analysis file {path} is damaged: {in_words(error)}; mend it or make it again with "
+        "`analyze`"
+    )
 
 
-def _compact(entry: dict[str, Any]) -> dict[str, Any]:
+def _compact(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a part of the file with its landmarks, if they are numbers, as an array: a tenth of
     the memory of lists."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{shown(twice)} stands twice in one pair of braces")
     if isinstance(entry.get("landmarks"), list):
         # What is too large for a float32 becomes infinite, and is refused as that.
-        with suppress(TypeError, ValueError), np.errstate(over="ignore"):
+        with suppress(ArithmeticError, TypeError, ValueError), np.errstate(over="ignore"):
             entry["landmarks"] = np.array(entry["landmarks"], np.float32)
     return entry
 
@@ -249,7 +235,20 @@ def _rounded(track: RawTrack) -> RawTrack:
     )
 
 
-def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """What the parts of a file are compared with."""
+
+    text: str
+    """The whole file, to find lines in."""
+    size: tuple[int, int]
+    """Width and height of a frame [px]."""
+    cuts: tuple[int, ...] = ()
+    count: int = 0
+    """Frames."""
+
+
+def _analysis(document: Mapping[str, Any], clip: _Clip) -> Analysis:
     pts = np.array(document["pts"], np.int64)
     cuts = tuple(int(t) for t in document["cuts"])
     if pts.ndim != 1 or (np.diff(pts) <= 0).any():
@@ -258,24 +257,45 @@ def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
         raise ValueError(f"'cuts' must be rising frame numbers from 1 to {len(pts) - 1}")
     ids = [int(entry["id"]) for entry in document["tracks"]]
     if len(set(ids)) < len(ids):
-        raise ValueError(f"track ids must be distinct, got {ids}")
-    numerator, denominator = document["time_base"]
+        raise ValueError(f"track ids must be distinct, got {shown(ids)}")
+    if any(not 0 <= number < 1 << 31 for number in ids):
+        raise ValueError(f"track ids must be whole numbers from 0 on, got {shown(ids)}")
+    numerator, denominator = (int(number) for number in document["time_base"])
+    if numerator <= 0 or denominator <= 0:
+        raise ValueError("'time_base' must be two numbers above 0")
+    _check_times(pts, Fraction(numerator, denominator))
+    clip = dataclasses.replace(clip, cuts=cuts, count=len(pts))
     return Analysis(
         fingerprint=str(document["fingerprint"]),
         video=document["video"],
         pts=pts,
-        time_base=Fraction(int(numerator), int(denominator)),
+        time_base=Fraction(numerator, denominator),
         cuts=cuts,
         options=dict(document["options"]),
-        tracks=tuple(_track(entry, cuts, len(pts), text) for entry in document["tracks"]),
-        codes=_codes_from_json(document.get("codes", {}), len(pts)),
+        tracks=tuple(_track(entry, clip) for entry in document["tracks"]),
+        codes=codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
     )
 
 
-def _track(entry: Mapping[str, Any], cuts: tuple[int, ...], count: int, text: str) -> RawTrack:
+def _check_times(pts: NDArray[np.int64], time_base: Fraction) -> None:
+    """Refuse times that no video has: what is smoothed over time would never end."""
+    duration = int(pts[-1] - pts[0]) * time_base if len(pts) > 1 else Fraction(1)
+    if not len(pts) / _MOST_HZ <= duration <= _LONGEST_S:
+        raise ValueError(
+            f"'pts' and 'time_base' say that {len(pts)} frames take {float(duration):g} s"
+        )
+
+
+_MOST_HZ = 1_000_000
+"""Frames per second."""
+_LONGEST_S = 10_000_000
+"""Four months."""
+
+
+def _track(entry: Mapping[str, Any], clip: _Clip) -> RawTrack:
     track_id, shot = int(entry["id"]), int(entry["shot"])
-    edges = [0, *cuts, count]
+    edges = [0, *clip.cuts, clip.count]
     if not 0 <= shot < len(edges) - 1:
         raise ValueError(f"track {track_id}: there is no shot {shot}")
     frames = sorted(entry["frames"], key=lambda line: int(line["frame"]))
@@ -292,7 +312,7 @@ def _track(entry: Mapping[str, Any], cuts: tuple[int, ...], count: int, text: st
     states, scores = np.zeros(length, np.uint8), np.zeros(length, np.float32)
     regions = np.zeros((length, 2), np.float32)
     for row, line in zip(rows, frames, strict=True):
-        landmarks[row], states[row], scores[row], regions[row] = _face(line, track_id, text)
+        landmarks[row], states[row], scores[row], regions[row] = _face(line, track_id, clip)
     look = np.frombuffer(base64.b64decode(entry.get("appearance", ""), validate=True), "<f2")
     return RawTrack(
         track_id, shot, first, landmarks, states, scores, regions, look.astype(np.float32)
@@ -300,10 +320,11 @@ def _track(entry: Mapping[str, Any], cuts: tuple[int, ...], count: int, text: st
 
 
 def _face(
-    line: Mapping[str, Any], track_id: int, text: str
+    line: Mapping[str, Any], track_id: int, clip: _Clip
 ) -> tuple[NDArray[np.float32], FaceState, float, tuple[float, float]]:
     """landmarks, state, score, (mouth, eyes) of one line."""
-    points = np.array(line["landmarks"], np.float32)
+    with np.errstate(over="ignore"):  # infinite then, and refused as that
+        points = np.array(line["landmarks"], np.float32)
     score, mouth, eyes = (float(line.get(k, 1.0)) for k in ("score", "mouth", "eyes"))
     state = _STATES.get(line.get("state", "detected"))
     wrong = ""
@@ -311,12 +332,14 @@ def _face(
         wrong = f"'landmarks' must be 68 pairs of numbers, got shape {points.shape}"
     elif np.ptp(points, axis=0).min() < 1.0:
         wrong = "'landmarks' must spread over a face, got points on one spot or line"
+    elif not may_be_face(points, clip.size):
+        wrong = f"'landmarks' must lie about a frame of {clip.size[0]}x{clip.size[1]} px"
     elif state is None:
-        wrong = f"'state' must be one of {', '.join(_STATES)}, got {line.get('state')!r}"
+        wrong = f"'state' must be one of {', '.join(_STATES)}, got {shown(line.get('state'))}"
     elif not all(0.0 <= value <= 1.0 for value in (score, mouth, eyes)):
         wrong = f"scores must be 0–1, got {score:g}, {mouth:g}, {eyes:g}"
     if wrong or state is None:
-        where = _line_of(text, track_id, int(line["frame"]))
+        where = _line_of(clip.text, track_id, int(line["frame"]))
         raise ValueError(f"track {track_id}, frame {line['frame']}{where}: {wrong}")
     return points, state, score, (mouth, eyes)
 
@@ -330,51 +353,3 @@ def _line_of(text: str, track_id: int, frame: int) -> str:
         elif inside and line.lstrip().startswith(f'{{"frame": {frame},'):
             return f" (line {number})"
     return ""
-
-
-def _codes_from_json(
-    entry: Mapping[str, Any], frame_count: int
-) -> dict[int, dict[str, SampledCodes]]:
-    def floats(data: Mapping[str, Any], name: str, dtype: str = "<f4") -> NDArray[np.float32]:
-        raw = np.frombuffer(base64.b64decode(data[name], validate=True), dtype)
-        values = raw.reshape([int(n) for n in data[f"{name}_shape"]]).astype(np.float32)
-        with np.errstate(over="ignore"):
-            values *= np.float32(data.get(f"{name}_scale", 1.0))
-        if not np.isfinite(values).all():
-            raise ValueError(f"'{name}' of stored codes must be finite")
-        return values
-
-    def codes(data: Mapping[str, Any]) -> SampledCodes:
-        found = SampledCodes(
-            floats(data, "w"),
-            np.array(data["frames"], np.int64),
-            floats(data, "state"),
-            # Files made before codes could follow a face have no such layers.
-            *([floats(data, "moving", "<f2")] if "moving" in data else []),
-        )
-        _check_codes(found, frame_count)
-        return found
-
-    return {
-        int(track_id): {pack: codes(data) for pack, data in by_pack.items()}
-        for track_id, by_pack in entry.items()
-    }
-
-
-def _check_codes(codes: SampledCodes, frame_count: int) -> None:
-    """Refuse codes whose parts do not belong together or to the clip."""
-    frames, w, moving = codes.frames, codes.w, codes.moving
-    inside = frames.ndim == 1 and len(frames) > 0
-    if not inside or frames[0] < 0 or frames[-1] >= frame_count or (np.diff(frames) <= 0).any():
-        raise ValueError(
-            f"'frames' of stored codes must be rising frame numbers from 0 to {frame_count - 1}"
-        )
-    fits = w.ndim == 2 and codes.state.ndim == 2 and len(codes.state) == len(frames)
-    if fits and moving.size:
-        fits = moving.ndim == 3 and len(moving) == len(frames) and moving.shape[1] <= len(w)
-        fits = fits and moving.shape[2] == w.shape[1]
-    if not fits:
-        raise ValueError(
-            f"stored codes of {frames.size} frames cannot have the shapes {w.shape} (w), "
-            f"{codes.state.shape} (state) and {moving.shape} (moving)"
-        )

@@ -1,19 +1,21 @@
 """The commands and options of the command line, and how they become requests; nothing runs here.
 
-Only `config` and `errors` are imported, so that `--help` answers at once.
+Nothing heavy is imported, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from .errors import UsageError
 from .models_arguments import add_models_actions
+from .parser import Parser, ShowVersion, dash_hint
+from .side_files import expanded, expanded_path
 
 if TYPE_CHECKING:
     from .run import EditRequest
@@ -39,17 +41,6 @@ LISTINGS = {
 """Commands that only show something, with their help."""
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are UsageErrors, and that takes no shortened options."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print and exit with."""
-        raise UsageError(f"{message}; see `{self.prog} --help`")
-
-
 Commands = Any  # argparse gives its sub-parser collection no public type
 
 _ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
@@ -69,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"visagist {_version()}")
+    parser.add_argument("--version", action=ShowVersion, version=f"visagist {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_edit(commands)
     _add_analyze(commands)
@@ -85,7 +76,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument(
                 "--pack", default=_RENDER.pack, metavar="NAME", help="of this pack"
             )
-    return parser.parse_args(arguments)
+    try:
+        return parser.parse_args(arguments)
+    except UsageError as e:
+        raise UsageError(f"{e}{dash_hint(sys.argv[1:] if arguments is None else arguments)}") from e
 
 
 def request_of(options: argparse.Namespace) -> EditRequest:
@@ -175,18 +169,18 @@ def _add_edit(commands: Commands) -> None:
         help="change attributes of the faces in a clip",
         description="Write the clip again with the faces changed and all else kept.",
     )
-    command.add_argument("input", type=Path, metavar="VIDEO")
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=expanded_path,
         metavar="FILE",
         help="default: beside the input, NAME-ATTR.EXT",
     )
     _add_edit_options(command)
     _add_encode_options(command)
     group = _add_output_options(command)
-    group.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report")
+    group.add_argument("--report", type=expanded_path, metavar="FILE", help="write a JSON report")
     group.add_argument(
         "--fail-if-unedited", action="store_true", help="exit 7 if no frame could be edited"
     )
@@ -198,13 +192,16 @@ def _add_analyze(commands: Commands) -> None:
         help="find and follow the faces, store the result",
         description="Store where the faces of a clip are, to be read, corrected and reused.",
     )
-    command.add_argument("input", type=Path, metavar="VIDEO")
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="default: VIDEO.faces.json"
+        "-o", "--output", type=expanded_path, metavar="FILE", help="default: VIDEO.faces.json"
     )
     group = _add_analyze_options(command)
     group.add_argument(
-        "--config", type=Path, metavar="TOML", help="preset file; what it says of analysis is used"
+        "--config",
+        type=expanded_path,
+        metavar="TOML",
+        help="preset file; what it says of analysis is used",
     )
     _add_output_options(command)
 
@@ -216,10 +213,10 @@ def _add_inspect(commands: Commands) -> None:
         description="Write the landmarks, crop, mask, change and result of one frame as pictures "
         "and JSON.",
     )
-    command.add_argument("input", type=Path, metavar="VIDEO")
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument("--frame", type=int, required=True, metavar="N", help="from 0")
     command.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="default: VIDEO.frameN"
+        "-o", "--output", type=expanded_path, metavar="FOLDER", help="default: VIDEO.frameN"
     )
     _add_edit_options(command)
     _add_output_options(command)
@@ -232,11 +229,11 @@ def _add_preview(commands: Commands) -> None:
         description="Write one picture with several frames of the clip at several strengths, or, "
         "with --side-by-side, a clip with the original on the left and the edit on the right.",
     )
-    command.add_argument("input", type=Path, metavar="VIDEO")
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=expanded_path,
         metavar="FILE",
         help="default: VIDEO.preview.png, or VIDEO.compare.EXT with --side-by-side",
     )
@@ -262,9 +259,9 @@ def _add_bench(commands: Commands) -> None:
         description="Time an edit of a clip against decoding and encoding it; or `bench poisson`, "
         "`bench generator`.",
     )
-    command.add_argument("input", nargs="?", type=Path, metavar="CLIP|poisson|generator")
+    command.add_argument("input", nargs="?", type=expanded_path, metavar="CLIP|poisson|generator")
     command.add_argument("--rounds", type=int, default=3, metavar="N", help="turns (default 3)")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    command.add_argument("--json", type=expanded_path, metavar="FILE", help="write all figures")
     _add_edit_options(command)
     _add_encode_options(command)
     _add_output_options(command)
@@ -283,7 +280,9 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength", type=float, metavar="S", help="of every --attr that names none (default 1)"
     )
-    group.add_argument("--config", type=Path, metavar="TOML", help="preset file; flags win over it")
+    group.add_argument(
+        "--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it"
+    )
     group.add_argument(
         "--faces",
         metavar="WHICH",
@@ -311,7 +310,7 @@ def _add_edit_options(command: argparse.ArgumentParser) -> None:
     )
     _add_analyze_options(command).add_argument(
         "--analysis",
-        type=Path,
+        type=expanded_path,
         metavar="FILE",
         help="reuse the analysis of this clip, or store it there if there is none",
     )
@@ -342,6 +341,7 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
     group = command.add_argument_group("analysis")
     group.add_argument(
         "--landmarks",
+        type=expanded,
         metavar="HOW",
         help="embedded (default) | face-alignment | FILE with landmarks",
     )

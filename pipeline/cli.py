@@ -1,4 +1,4 @@
-"""The command line: what runs, what is printed, exit codes. The only file that prints.
+"""The command line: what runs, what is printed, exit codes.
 
 Results go to stdout (the path of what was written, or a table), all else to stderr. Nothing heavy
 is imported before the arguments are known to be good, so `--help` answers at once.
@@ -10,7 +10,6 @@ import argparse
 import json
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from .arguments import analysis_of, factors_of, parse, render_of, request_of
+from .console import abandon_stdout, prepare, printable, show, tell
 from .displays import watching
-from .errors import UsageError, VisagistError, WeightsError, is_out_of_memory
+from .errors import UsageError, VisagistError, WeightsError, lack_of, reason
 from .files import placed
 from .progress import counted
 from .signals import Interrupted, polite_kills
@@ -55,32 +55,52 @@ def _run(arguments: Sequence[str] | None) -> int:
     # Threads that wait by spinning starve each other on a busy machine: with 5 jobs on 2 cores an
     # edit took 5.9 s of processor time instead of 3.1 s. Read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare()
     try:
         with polite_kills(is_program=arguments is None):
             options = parse(arguments)
             _choose_threads(getattr(options, "threads", None))
-            code = _COMMANDS[options.command](options)
-            sys.stdout.flush()
-            return code
-    except VisagistError as e:
-        _say("error", str(e))
-        return e.exit_code
+            return _COMMANDS[options.command](options)
     except KeyboardInterrupt as e:
         whole = _written()
         _say("interrupted", f"written before that, and whole: {whole}" if whole else _NOTHING)
         return EXIT_BY_SIGNAL + e.number if isinstance(e, Interrupted) else EXIT_INTERRUPTED
     except BrokenPipeError:
-        return _reader_gone()
-    except ImportError as e:
-        _say("error", f"{e}; `visagist doctor` says what is missing and how to get it")
-        return EXIT_FAILED
+        # All there is to make is made before it is shown: whoever read that has seen enough.
+        abandon_stdout()
+        return 0
     except Exception as e:
-        if is_out_of_memory(e):
-            _say("error", f"out of memory ({e}); try --batch-size 1, or a smaller video")
-            return EXIT_FAILED
-        traceback.print_exc()
-        _say("error", f"a bug in visagist, please report it: {type(e).__name__}: {e}")
+        return _failed(e)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong and return the exit code; what is nobody's fault but ours is a bug."""
+    lack = lack_of(error)
+    first: BaseException = error  # what others were raised from blames no clip
+    while lack and first.__cause__ is not None:
+        first = first.__cause__
+    words = f"{type(first).__name__}: {first}"
+    if lack == "memory":
+        _say("error", f"out of memory ({words}); {_LESS_MEMORY}")
+    elif lack == "threads":
+        _say("error", f"no more threads can be started ({words}); {_LESS_THREADS}")
+    elif isinstance(error, VisagistError):
+        _say("error", str(error))
+        return error.exit_code
+    elif isinstance(error, ImportError):
+        _say("error", f"{error}; `visagist doctor` says what is missing and how to get it")
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        _say("error", f"{where}{reason(error)}")
+    else:
+        tell("".join(traceback.format_exception(error)).rstrip())
+        _say("error", f"a bug in visagist, please report it: {words}")
         return EXIT_BUG
+    return EXIT_FAILED
+
+
+_LESS_MEMORY = "try --batch-size 1, or a smaller video, or close other programs"
+_LESS_THREADS = "try --threads 1, or close other programs; `ulimit -u` shows how many are allowed"
 
 
 def _choose_threads(asked: int | None) -> None:
@@ -99,8 +119,9 @@ def _choose_threads(asked: int | None) -> None:
 
 
 def _say(kind: str, message: str) -> None:
-    """Write one line to stderr, whatever line breaks a library's words bring along."""
-    print(f"visagist: {kind}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    """Write one line to stderr, whatever line breaks a library's words bring along, and whatever
+    a file's name would have a terminal do."""
+    tell(f"visagist: {kind}: {printable(' '.join(message.split()))}")
 
 
 class _Warnings:
@@ -114,22 +135,6 @@ class _Warnings:
             if sentence not in self._said:
                 self._said.add(sentence)
                 _say("warning", sentence)
-
-
-def _reader_gone() -> int:
-    """Let the interpreter's last flush go nowhere; return the exit code.
-
-    All there is to make is made before it is shown on stdout: whoever read that has seen enough.
-    Messages on stderr come on the way; without a reader for them the run ended there.
-    """
-    code = 0
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            code = EXIT_FAILED if stream is sys.stderr else code
-    return code
 
 
 def _written() -> str:
@@ -177,8 +182,8 @@ def _run_edit(options: argparse.Namespace) -> int:
         )
     warn(*report.warnings)
     if not options.quiet:
-        print(report.summary(), file=sys.stderr)
-        print(report.output)
+        tell(report.summary())
+        show(report.output)
     return 0
 
 
@@ -201,8 +206,8 @@ def _run_analyze(options: argparse.Namespace) -> int:
     warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
     if not options.quiet:
         counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
-        print(", ".join(counted(n, noun) for noun, n in counts.items()), file=sys.stderr)
-        print(path)
+        tell(", ".join(counted(n, noun) for noun, n in counts.items()))
+        show(str(path))
     return 0
 
 
@@ -220,7 +225,7 @@ def _run_inspect(options: argparse.Namespace) -> int:
             warn=_Warnings(),
         )
     if not options.quiet:
-        print(folder)
+        show(str(folder))
     return 0
 
 
@@ -255,7 +260,7 @@ def _run_preview(options: argparse.Namespace) -> int:
             )
     warn(*warnings)
     if not options.quiet:
-        print(path)
+        show(str(path))
     return 0
 
 
@@ -283,7 +288,7 @@ def _run_bench(options: argparse.Namespace) -> int:
         tables, figures = [found.rows(), found.stage_rows()], found.as_json()
     if options.json is not None:
         bench.save(figures, options.json, overwrite=options.overwrite)
-    print("\n\n".join(map(table, tables)))
+    show("\n\n".join(map(table, tables)))
     return 0
 
 
@@ -291,7 +296,7 @@ def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list
     from .listings import table
 
     rows = listing()
-    print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else table(rows))
+    show(json.dumps(rows, indent=2) if options.json else table(rows))
     return rows
 
 
@@ -321,9 +326,9 @@ def _import_models(options: argparse.Namespace) -> int:
     given_options = {name: getattr(options, name) for name in names}
     report = import_weights(ImportRequest(tuple(options.files), **given_options))
     if options.json:
-        print(json.dumps(asdict(report), indent=2, ensure_ascii=False))
+        show(json.dumps(asdict(report), indent=2))
     else:
-        print(imported_text(report))
+        show(imported_text(report))
     return 0
 
 
@@ -344,7 +349,8 @@ def _remove_models(options: argparse.Namespace) -> int:
         for name in options.names:
             removed += remove_stored(name)
     finally:  # shown at the end, so that a reader that left does not stop the rest
-        print("".join(f"removed {gone}\n" for gone in removed), end="")
+        if removed:
+            show("\n".join(f"removed {gone}" for gone in removed))
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .progress import Progress, Silent, Stopwatch, unheard
+from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, check_outputs, make_plan, render
 from .types import EditResult, Frame, Plane
 from .video.decode import VideoReader, summarize
@@ -46,6 +46,7 @@ def side_by_side(
         VisagistError: any of the tree in `errors.py`; then no file was written.
     """
     progress = progress or Silent()
+    progress.expect(passes("compare"))
     source = probe(request.input, request.analyze.video_stream)
     ending, why = default_ending(source, request.encode)
     notes = [why] if target is None and why else []

@@ -11,9 +11,10 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_type_hints
 
 from .errors import UsageError
+from .side_files import DAMAGE, PRESET_BYTES, in_words, read_text, shown
 
 BlendMethod = Literal["poisson", "alpha", "none"]
 Transfer = Literal["replace", "delta"]
@@ -126,16 +127,20 @@ def load_preset(path: Path) -> dict[str, Any]:
         UsageError: the file cannot be read, is not TOML, names an option that does not exist, or
             gives one a value of another type.
     """
+    text = read_text(path, "cannot use the preset", most=PRESET_BYTES, error=UsageError)
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise UsageError(f"cannot use the preset {path}: {e}") from e
+        settings = tomllib.loads(text)
+    except DAMAGE as e:
+        raise UsageError(
+            f"cannot use the preset {path}: {in_words(e)}; accepted is TOML, one `name = value` in "
+            "a line"
+        ) from e
     accepted = _preset_types()
     if unknown := sorted(set(settings) - set(accepted)):
         near = difflib.get_close_matches(unknown[0], accepted, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            f"preset {path}: unknown setting {unknown[0]!r}; {hint}accepted: "
+            f"preset {path}: unknown setting {shown(unknown[0])}; {hint}accepted: "
             f"{', '.join(sorted(accepted))}"
         )
     if isinstance(settings.get("attr"), str):
@@ -143,7 +148,7 @@ def load_preset(path: Path) -> dict[str, Any]:
     for name, value in settings.items():
         if not _is_a(value, accepted[name]):
             raise UsageError(
-                f"preset {path}: {name} = {value!r} is not {_KINDS[accepted[name]]}, which it "
+                f"preset {path}: {name} = {shown(value)} is not {_KINDS[accepted[name]]}, which it "
                 "must be"
             )
     return settings
@@ -175,14 +180,20 @@ def _is_a(value: object, kind: type) -> bool:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if isinstance(value, bool):
         return kind is bool
+    if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
+        return False
     return isinstance(value, (int, float) if kind is float else kind)
+
+
+_LARGEST: Final = 2**63 - 1
+"""Whole numbers beyond it are no TOML, but Python reads them."""
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise UsageError(f"{name} {value:g} is out of range; accepted: {low:g} to {high:g}")
+        raise UsageError(f"{name} {shown(value)} is out of range; accepted: {low:g} to {high:g}")
 
 
 def _check_choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
     if value not in accepted:
-        raise UsageError(f"{name} {value!r} is unknown; accepted: {', '.join(accepted)}")
+        raise UsageError(f"{name} {shown(value)} is unknown; accepted: {', '.join(accepted)}")

@@ -97,6 +97,8 @@ def encode_tracks(
             kept = {k: c for k, c in others if k.partition(":")[0] != owner}
             stored[t] = {**kept, keys[t]: codes}
         analysis = dataclasses.replace(analysis, codes=stored)
+    else:
+        progress.skip("encode faces")
     return {t: hold(watched[t], codes, times, pack.model) for t, codes in known.items()}, analysis
 
 

@@ -10,13 +10,15 @@ VisagistError                      exit 1
 ├── WeightsError                   exit 5   weights missing, damaged or refused
 └── DeviceError                    exit 6   the device asked for is not there
 
-An interrupt exits 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP). Each message says what was wrong
-(the value), what is accepted, what to do. Expected misses are not errors: a frame without a face
-passes through untouched and is counted in the report.
+An interrupt exits 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP); memory or threads that run out exit
+1, whatever was being done. Each message says what was wrong (the value), what is accepted, what to
+do. Expected misses are not errors: a frame without a face passes through untouched and is counted
+in the report.
 """
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -70,9 +72,65 @@ class DeviceError(VisagistError):
     exit_code = 6
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether memory ran out; torch says so in words only, different ones per device."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory ran out; torch and OpenCV say so in words only, different ones per
+    device."""
+    return isinstance(error, MemoryError) or _says(error, errno.ENOMEM, _NO_MEMORY)
+
+
+def lack_of(error: BaseException) -> str:
+    """Return what the machine ran out of, `memory` or `threads`, if that is behind an error.
+
+    Libraries report both as if the file they read were at fault, and errors of the tree above are
+    raised from what they report; so what an error was raised from is looked at too. Else ''.
+    """
+    behind: BaseException | None = error
+    while behind is not None:
+        if is_out_of_memory(behind):
+            return "memory"
+        # A stream that would have to wait says EAGAIN too.
+        if type(behind) is not BlockingIOError and _says(behind, errno.EAGAIN, _NO_THREADS):
+            return "threads"
+        behind = behind.__cause__
+    return ""
+
+
+_NO_MEMORY = (
+    *("out of memory", "allocate memory", "insufficient memory", "bad_alloc"),
+    *("could not create a primitive", "could not create a memory"),  # oneDNN
+    "failed to map segment",  # of a library that is loaded
+)
+_NO_THREADS = ("start new thread", "resource temporarily unavailable")
+
+
+def _says(error: BaseException, number: int, phrases: tuple[str, ...]) -> bool:
+    """Return whether a library's error has a number, or one of the phrases in its words."""
+    if isinstance(error, VisagistError):
+        return False
     words = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in words or "allocate memory" in words)
-    )
+    return getattr(error, "errno", None) == number or any(p in words for p in phrases)
+
+
+def reason(error: OSError) -> str:
+    """Return why a file could not be used, in the system's words, and what to do about it."""
+    words = error.strerror or str(error)
+    return f"{words}; {cure_of(error)}" if cure_of(error) else words
+
+
+def cure_of(error: BaseException) -> str:
+    """Return what helps against an error of the system, whoever reports it; '' if nothing does."""
+    return _CURES.get(getattr(error, "errno", None) or 0, "")
+
+
+_CURES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM),
+        "it is closed to you: choose another place, or have its permissions changed",
+    ),
+    errno.EROFS: "nothing can be written there: choose a folder on another disk",
+    errno.ENAMETOOLONG: "give a shorter name",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "check the disk's free space"),
+    errno.EIO: "check the disk and its free space",
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "the folder must be there: make it first"),
+}
+"""What helps against an error of the system, by its number."""

@@ -31,7 +31,7 @@ from .pictures import (
     tensor_rgb,
     write_png,
 )
-from .progress import Progress, Silent, Stopwatch, unheard
+from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, Plan, check_outputs, crops_of, make_plan, render
 from .targets import check_folder, output_errors
 from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
@@ -79,12 +79,15 @@ def inspect(
     check_frame(source, frame_index)
     for sentence in source.warnings:
         warn(sentence)
-    plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
+    progress = progress or Silent()
+    progress.expect(passes("inspect"))
+    plan = make_plan(request, Stopwatch(), progress, source=source)
     if frame_index >= plan.frame_count:
         raise UsageError(
             f"frame {frame_index} does not exist; {request.input} has frames 0 to "
             f"{plan.frame_count - 1}"
         )
+    progress.start("inspect", 1)
     frame = _frames_at(plan, [frame_index])[0]
     result = next(iter(render(plan, [frame], Stopwatch())))
     with torch.inference_mode():
@@ -94,6 +97,8 @@ def inspect(
         pictures |= _face_pictures(batch, rgb_of(result.frame))
         pictures |= _reconstructions(plan, batch)
     _write_all(folder, pictures, _facts(plan, result, edited))
+    progress.advance(1)
+    progress.finish()
     return folder
 
 
@@ -125,17 +130,22 @@ def preview(
     source = probe(request.input, request.analyze.video_stream)
     for sentence in source.warnings:
         warn(sentence)
-    plan = make_plan(request, Stopwatch(), progress or Silent(), source=source)
+    progress = progress or Silent()
+    progress.expect(passes("preview"))
+    plan = make_plan(request, Stopwatch(), progress, source=source)
     columns = [tuple(replace(e, strength=e.strength * f) for e in plan.edits) for f in factors]
     wanted = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
     frames = _frames_at(plan, wanted.round().astype(int).tolist())
     windows = _windows(plan, frames)
     tiles: list[list[Picture]] = [[] for _ in frames]
+    progress.start("preview", len(columns) * len(frames))
     for edits in columns:
         shown = render(plan.with_edits(edits), frames, Stopwatch())
         for row, (result, (x0, y0, x1, y1)) in enumerate(zip(shown, windows, strict=True)):
             part = rgb_of(result.frame)[y0:y1, x0:x1]
             tiles[row].append(fit(part, _SHEET_TILE_PX, pixel_aspect=_aspect(plan)))
+            progress.advance(1)
+    progress.finish()
     heads = [", ".join(f"{e.attribute} {e.strength:+g}" for e in edits) for edits in columns]
     heads = [
         h if any(e.strength for e in c) else "original" for h, c in zip(heads, columns, strict=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -20,33 +21,122 @@ def unheard(_sentence: str) -> None:
     """Do nothing with a warning; it is in the result too, if that holds any."""
 
 
-class Progress(Protocol):
-    """What a caller may watch; the command line draws a bar, the Python API is silent."""
+PASSES: Mapping[str, float] = {"analyze": 2.0, "encode faces": 2.0, "edit": 5.0}
+"""The passes of an edit and what they weigh: about their shares of the time, which depend on the
+machine, the pack and the size of the faces (portrait and mini, 720p, one face, two cores)."""
+
+
+def passes(last: str = "edit") -> dict[str, float]:
+    """Return the passes of a run whose last one is called otherwise, with their weights."""
+    return {last if name == "edit" else name: weight for name, weight in PASSES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How far a run is."""
+
+    stage: str
+    """Name of the pass."""
+    frames: int
+    """Frames that went through this pass."""
+    total: int
+    """Frames that will, as far as is known; 0: nobody knows."""
+    share: float
+    """Of the whole run, all passes together, 0–1; it never falls."""
+    elapsed_s: float
+    """Since the first pass began [s]."""
+    left_s: float | None
+    """Until the last pass ends [s], about; None where it cannot be told yet."""
+    rate: float
+    """Frames per second of this pass; 0 before the first."""
+    is_end: bool = False
+    """Whether this pass is over."""
+
+
+class Progress:
+    """What a run tells of itself: one rising number over all of its passes.
+
+    Args:
+        watch: called when a pass begins, after every few frames, and when it ends; on the thread
+            that runs the pass. What it raises ends the run. None: nobody watches.
+    """
+
+    def __init__(self, watch: Callable[[Moment], None] | None = None) -> None:
+        self._watch = watch
+        self._weights: dict[str, float] = {}
+        self._over: set[str] = set()
+        self._stage, self._frames, self._total = "", 0, 0
+        self._share = 0.0
+        self._begin: float | None = None
+        self._stage_begin = 0.0
+
+    def expect(self, weights: Mapping[str, float]) -> None:
+        """Say which passes are to come, and about how long each takes compared with the others.
+
+        Passes that are known already keep their weights.
+        """
+        self._weights = {**weights, **self._weights}
+
+    def skip(self, stage: str) -> None:
+        """Say that a pass is not needed."""
+        self._weights.pop(stage, None)
 
     def start(self, stage: str, total: int) -> None:
         """A pass over `total` frames begins (0 if nobody knows how many)."""
-        ...
+        now = time.perf_counter()
+        self._begin = now if self._begin is None else self._begin
+        self._stage, self._frames, self._total = stage, 0, total
+        self._stage_begin = now
+        self._weights.setdefault(stage, 1.0)
+        self._tell()
 
     def advance(self, frames: int) -> None:
         """`frames` more frames are through."""
-        ...
+        self._frames += frames
+        self._tell()
 
     def finish(self) -> None:
         """The pass is over."""
-        ...
+        self._over.add(self._stage)
+        self._tell(is_end=True)
+
+    def _tell(self, *, is_end: bool = False) -> None:
+        if self._watch is None:
+            return
+        now, whole = time.perf_counter(), sum(self._weights.values())
+        done = sum(w for stage, w in self._weights.items() if stage in self._over)
+        part = min(1.0, self._frames / self._total) if self._total and not is_end else 0.0
+        own = self._weights.get(self._stage, 0.0)
+        self._share = max(self._share, min(1.0, (done + own * part) / whole if whole else 1.0))
+        spent, elapsed = now - self._stage_begin, now - (self._begin or now)
+        left = None
+        if part > _SURE and own:
+            # This pass goes on at its own speed, later ones go as all went so far.
+            later = (whole - done - own) * elapsed / (done + own * part)
+            left = spent * (1 - part) / part + later
+        self._watch(
+            Moment(
+                stage=self._stage,
+                frames=self._frames,
+                total=self._total,
+                share=self._share,
+                elapsed_s=elapsed,
+                left_s=left,
+                rate=self._frames / spent if spent > 0 else 0.0,
+                is_end=is_end,
+            )
+        )
 
 
-class Silent:
+_SURE = 0.02
+"""Share of a pass from which on its speed says when it ends."""
+
+
+class Silent(Progress):
     """Progress nobody watches."""
 
-    def start(self, stage: str, total: int) -> None:
-        """Do nothing."""
-
-    def advance(self, frames: int) -> None:
-        """Do nothing."""
-
-    def finish(self) -> None:
-        """Do nothing."""
+    def __init__(self) -> None:
+        super().__init__()
 
 
 class Stopwatch:

@@ -24,9 +24,10 @@ from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device, weight_folders
-from .progress import Progress, Silent, Stopwatch, unheard
+from .progress import PASSES, Progress, Silent, Stopwatch, passes, unheard
 from .reference import describe_person
 from .report import Report, open_report
+from .side_files import is_missing
 from .stages.align import rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
@@ -125,6 +126,7 @@ def edit(
         VisagistError: any of the tree in `errors.py`; then no file was written at `output`.
     """
     progress, clock = progress or Silent(), clock or Stopwatch()
+    progress.expect(passes())
     source = probe(request.input, request.analyze.video_stream)
     device = resolve_device(request.device)
     pack = pack_of(request.render, device)
@@ -234,7 +236,9 @@ def analyze_to_file(
     check_outputs(request, [(path, "the analysis file")], overwrite=overwrite)
     for sentence in source.warnings:
         warn(sentence)
-    found = make_plan(request, Stopwatch(), progress or Silent(), source=source).analysis
+    progress = progress or Silent()
+    progress.expect({name: weight for name, weight in PASSES.items() if name != "edit"})
+    found = make_plan(request, Stopwatch(), progress, source=source).analysis
     analysis_file.save(found, path, overwrite=overwrite)
     return path, found
 
@@ -258,7 +262,7 @@ def check_outputs(
     taken = _files_read(request)
     analysis = request.analysis_path
     if analysis is not None:
-        if not analysis.exists():
+        if is_missing(analysis):
             check_target(analysis, "the analysis file", taken=taken)
         taken[analysis] = "the analysis file of this run"
     for path, what in outputs:
@@ -311,10 +315,13 @@ def make_plan(
     if choice.frame is not None:
         check_frame(source, choice.frame)
     path = request.analysis_path
-    stored = path is not None and path.exists()
+    stored = path is not None and not is_missing(path)
     with clock.time("analyze"):
         if path is not None and stored:
-            analysis = analysis_file.load(path, fingerprint(source.path, source.number))
+            progress.skip("analyze")
+            size = (source.info.width, source.info.height)
+            own = fingerprint(source.path, source.number)
+            analysis = analysis_file.load(path, own, size=size)
         else:
             analysis = analyze(
                 source, request.analyze, device=device, progress=progress, clock=clock

@@ -207,6 +207,8 @@ class FaceTrack(Track):
 
     weights: NDArray[np.float32]
     """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
+    excluded: frozenset[int] = frozenset()
+    """Rows that the analysis file keeps from being edited; they are ABSENT."""
 
     def __post_init__(self) -> None:
         Track.__post_init__(self)  # a class with slots is made anew: super() would miss it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.cli import main
+from tests.skips import is_refused
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -25,6 +26,20 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder `shared` with real faces and goldens is not beside the checkout")
     return SHARED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a skipped test as failed where `VISAGIST_NO_SKIPS=1` says that nothing is lacking."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        no_skips = os.environ.get("VISAGIST_NO_SKIPS") == "1"
+        reason = str(report.longrepr)
+        if is_refused(reason, no_skips=no_skips, has_shared=SHARED.is_dir()):
+            report.outcome, report.longrepr = "failed", f"skipped, and must not be: {reason}"
+    return report
 
 
 Pictures = list[NDArray[np.uint8]]

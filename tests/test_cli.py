@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import av
+import cv2
 import pytest
 
 from pipeline import arguments, cli, run
@@ -21,6 +25,7 @@ from pipeline.errors import (
     VideoError,
     WeightsError,
 )
+from pipeline.stages.select import FaceChoice
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor")
@@ -91,7 +96,11 @@ def test_only_the_output_path_goes_to_stdout_and_progress_is_plain_lines(
     shown = capsys.readouterr()
     assert shown.out == f"{out}\n"
     lines = shown.err.splitlines()
-    assert "edit progress: 50%" in lines
+    time_and_speed = r"0:\d\d, \d+\.\d frames/s"
+    assert any(
+        re.fullmatch(rf"edit progress: 50%, 5 of 10 frames, {time_and_speed}, 0:\d\d left", line)
+        for line in lines
+    )
     assert "edit done: 10 frames" in lines
     assert "edited 10 of 10 frames, 1 face track" in lines
     assert "\r" not in shown.err
@@ -239,19 +248,87 @@ def test_a_bug_shows_its_trace_and_exits_70(
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libtorch.so: cannot allocate memory in static TLS block"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("could not create a primitive"),
+        cv2.error("(-4:Insufficient memory) Failed to allocate 3000000000 bytes"),
+        VideoError("the clip cannot be decoded"),
+    ],
+    ids=repr,
 )
-def test_running_out_of_memory_is_no_bug(
+def test_running_out_of_memory_is_no_bug_and_no_fault_of_the_clip(
     error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise error
+        raise error from (MemoryError() if isinstance(error, VideoError) else None)
 
     monkeypatch.setattr(run, "edit", fail)
     assert main(["edit", "a.mp4", "--attr", "smile"]) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("visagist: error: out of memory")
     assert "--batch-size 1" in shown
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_running_out_of_threads_is_no_bug_and_no_fault_of_the_clip(
+    is_wrapped: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        error = RuntimeError("can't start new thread")
+        if not is_wrapped:
+            raise error
+        refused = av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        raise VideoError("the clip cannot be decoded") from refused
+
+    monkeypatch.setattr(run, "edit", fail)
+    assert main(["edit", "a.mp4", "--attr", "smile"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("visagist: error: no more threads can be started")
+    assert "the clip" not in shown
+    assert "--threads 1" in shown
+
+
+def test_what_the_system_refuses_is_no_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "a\x1b[2Jb")
+
+    monkeypatch.setattr(run, "edit", fail)
+    assert main(["edit", "a.mp4", "--attr", "smile"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(r"visagist: error: a\x1b[2Jb: Permission denied; it is closed to you")
+
+
+def test_a_name_that_begins_with_a_dash_is_told_from_an_option(
+    desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.folder)
+    assert "write ./-clip.mp4" in desk.refused(2, "edit", "-clip.mp4", "--attr", "smile")
+    assert "write ./-out.mp4" in desk.edit_refused(2, "-o", "-out.mp4")
+    assert "./" not in desk.edit_refused(2, "--no-such-option")
+
+
+def test_a_tilde_behind_an_equals_sign_is_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    given = ["--output=~/out.mp4", "--landmarks=~/a.npz", "--faces=reference:~/a.png"]
+    options = arguments.parse(["edit", "a.mp4", "--attr", "smile", *given])
+    assert options.output == tmp_path / "out.mp4"
+    assert options.landmarks == str(tmp_path / "a.npz")
+    assert FaceChoice.parse(options.faces).picture == tmp_path / "a.png"
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "out.mp4").touch()  # a folder that is really called so
+    assert arguments.parse(["edit", "~/out.mp4"]).input == Path("~/out.mp4")
 
 
 # Presets: a flag wins over the preset, the preset over the default.

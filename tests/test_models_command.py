@@ -148,13 +148,16 @@ def test_verify_finds_damage_and_exits_with_5(
     assert f"1 of {len(rows)} are not as they should be: {name}" in refused(capsys, 5, "verify")
 
 
+@pytest.mark.parametrize(
+    "text", ["x = [", "x = " + "[" * 100_000, f"x = {'9' * 5000}"], ids=["cut", "deep", "digits"]
+)
 def test_a_damaged_pack_stops_nothing_but_itself(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    text: str, desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(capsys, "import", desk.generator(), "--as", "mine")
     damaged = desk.store.packs / "damaged"
     damaged.mkdir()
-    (damaged / "pack.toml").write_text("x = [")
+    (damaged / "pack.toml").write_text(text)
     rows = {row["name"]: row for row in json.loads(run(capsys, "--json"))}
     assert rows["damaged"]["use"].startswith("damaged; `visagist models verify`")
     assert rows["mine"]["use"].startswith("pack: 16-px generator")
@@ -259,3 +262,15 @@ def test_doctor_names_a_damaged_pack(desk: Desk, capsys: pytest.CaptureFixture[s
     main(["doctor"])
     line = next(s for s in capsys.readouterr().out.splitlines() if s.startswith("imported mine"))
     assert "damaged" in line
+
+
+def test_a_store_that_is_nowhere_is_named_and_stops_no_pack_of_the_program(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISAGIST_HOME", "~nobody-of-this-name/x")
+    assert "VISAGIST_HOME is '~nobody-of-this-name/x'" in refused(capsys, 2, "list")
+    assert main(["attrs", "--pack", "mini"]) == 0
+    assert main(["doctor"]) == 1
+    assert "VISAGIST_HOME is" in capsys.readouterr().out
+    monkeypatch.setenv("VISAGIST_HOME", "n" * 300)
+    assert "File name too long" in refused(capsys, 5, "list")

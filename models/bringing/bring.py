@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..base import PackError, WeightsError
-from ..cards import Card, card_of
+from ..cards import Card, card_of, texts_of
 from ..reading.checkpoint import read_checkpoint
 from ..weights import sha256_of
+from . import tensorfile
 from .assembly import assembled
 from .found import Hints, plain_name
 from .packfile import PackFile, read_pack_file
@@ -98,6 +99,7 @@ def _looked_at(
     found = []
     for part in recognise(read_checkpoint(path), hints):
         source = source or sha256_of(path)
+        _check_size(part, path)
         try:
             card = _known_generator(part, known) or card_of(part, path, source)
         except WeightsError as e:
@@ -107,6 +109,22 @@ def _looked_at(
         item = Brought(path.name, card, stored is None, part.left_aside, part)
         found.append(item)
     return found
+
+
+def _check_size(part: Part, path: Path) -> None:
+    """Refuse a part that is small in its file only because its tensors share their numbers."""
+    inside, outside = tensorfile.size_of(part.tensors, texts_of(part)), path.stat().st_size
+    if inside > max(_GROWTH * outside, _SMALL_BYTES):
+        raise WeightsError(
+            f"{path} has {outside / 1e6:.1f} MB, and what is in it would take {inside / 1e6:.0f} "
+            "MB of the store; get the file from its authors"
+        )
+
+
+_GROWTH = 8
+"""Times that weights may be larger in the store than in their file: half precision doubles, tensors
+under two names double."""
+_SMALL_BYTES = 64_000_000
 
 
 def _licensed(card: Card, licence: Licence | None) -> Card:

@@ -61,18 +61,22 @@ keys but those marked * may be left out; a key that is not listed here is refuse
 
 from __future__ import annotations
 
-import tomllib
+import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ..base import PackError
+from ..base import PackError, WeightsError
 from ..files import write_whole
 from . import toml
 
 FILE_NAME: Final = "pack.toml"
 FORMAT: Final = 1
+LARGEST_PX: Final = 2048
+"""Side of a generator's picture; the largest published one is 1024."""
+_MOST_UNIT: Final = 1e6
 ENCODER_KINDS: Final = ("psp", "e4e", "restyle-psp", "restyle-e4e", "w", "w+", "small")
 EDITORS: Final = ("latent-transformer", "direction", "pca")
 
@@ -193,13 +197,13 @@ def read_pack_file(folder: Path) -> PackFile:
     """
     path = folder / FILE_NAME
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = toml.read(path)
     except FileNotFoundError as e:
         raise PackError(f"{folder} is no pack: it holds no {FILE_NAME}") from e
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise PackError(f"{path} cannot be read: {e}") from e
+    except WeightsError as e:
+        raise PackError(str(e)) from e
     if (version := table.pop("format", None)) != FORMAT:
-        raise PackError(f"{path} has format {version!r}, this program reads {FORMAT}")
+        raise PackError(f"{path} has format {reprlib.repr(version)}, this program reads {FORMAT}")
     for key, kind in _SECTIONS.items():
         if key in table:
             table[key] = _entry(kind, table[key], f"{path}, [{key}]")
@@ -250,14 +254,16 @@ def _entry(kind: type[Entry], table: object, where: str) -> Entry:
         raise PackError(f"{where} is not a table")
     known = {f.name: f for f in fields(kind)}
     if unknown := sorted(set(table) - set(known)):
-        raise PackError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
+        raise PackError(
+            f"{where}: unknown key {reprlib.repr(unknown[0])}; known are {', '.join(known)}"
+        )
     needed = [name for name, f in known.items() if f.default is MISSING and name not in table]
     if needed:
         raise PackError(f"{where}: {needed[0]!r} is missing")
     values: dict[str, Any] = {}
     for name, value in table.items():
         if not _fits(value, str(known[name].type)):
-            raise PackError(f"{where}: {name} = {value!r} is not a {known[name].type}")
+            raise PackError(f"{where}: {name} = {reprlib.repr(value)} is not a {known[name].type}")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
@@ -276,17 +282,24 @@ def _fits(value: object, annotation: str) -> bool:
 
 def _checked(pack: PackFile, path: Path) -> PackFile:
     size = pack.generator.size
-    if size < 8 or size & (size - 1):
-        raise PackError(f"{path}: generator size {size} is not a power of two from 8 on")
-    if pack.encoder is not None and pack.encoder.kind not in ENCODER_KINDS:
+    if not 8 <= size <= LARGEST_PX or size & (size - 1):
         raise PackError(
-            f"{path}: unknown encoder kind {pack.encoder.kind!r}; "
-            f"known are {', '.join(ENCODER_KINDS)}"
+            f"{path}: generator size {size} is not a power of two from 8 to {LARGEST_PX}"
         )
+    for file in pack.files:
+        if "\0" in file or max(len(os.fsencode(part)) for part in Path(file).parts or ("",)) > 255:
+            raise PackError(f"{path}: no file can be called {reprlib.repr(file)}")
+    if pack.encoder is not None:
+        _check_encoder(pack.encoder, path)
     for mover in pack.movers:
         if mover.editor not in EDITORS:
             known = ", ".join(EDITORS)
             raise PackError(f"{path}: unknown editor {mover.editor!r}; known are {known}")
+        if not mover.low <= mover.high or abs(mover.unit) > _MOST_UNIT or mover.component < 0:
+            raise PackError(
+                f"{path}: low {mover.low:g}, high {mover.high:g}, unit {mover.unit:g} and "
+                f"component {mover.component} of {mover.attribute} cannot be"
+            )
         layers = pack.generator.layers
         if mover.layers is not None and not _is_range(mover.layers, layers):
             raise PackError(
@@ -299,6 +312,24 @@ def _checked(pack: PackFile, path: Path) -> PackFile:
                 f"{mover.generator}, the pack has {pack.generator.id}"
             )
     return pack
+
+
+def _check_encoder(encoder: EncoderEntry, path: Path) -> None:
+    """Refuse measures that no encoder has; a network of a billion layers is not even begun."""
+    if encoder.kind not in ENCODER_KINDS:
+        raise PackError(
+            f"{path}: unknown encoder kind {encoder.kind!r}; known are {', '.join(ENCODER_KINDS)}"
+        )
+    ranges = {
+        "size": (encoder.size, 16, LARGEST_PX),
+        "steps": (encoder.steps, 1, 100),
+        "reduction": (encoder.reduction, 1, 1024),
+        "widths": (*encoder.widths, 1, 8192),
+        "units": (*encoder.units, 1, 256),
+    }
+    for name, (*values, low, high) in ranges.items():
+        if not all(low <= value <= high for value in values):
+            raise PackError(f"{path}: {name} of the encoder must be from {low} to {high}")
 
 
 def _is_range(pair: tuple[int, ...], layers: int) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..base import PackError, WeightsError
+from ..base import ModelError, PackError, WeightsError
 from ..cards import Card, read_card, texts_of, write_card
 from ..files import locked
 from ..weights import load_safetensors, sha256_of
@@ -36,6 +36,17 @@ RESERVED: Final = ("portrait", "mini")
 
 def default_home() -> Path:
     """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data."""
+    try:
+        return _default_home()
+    except RuntimeError as e:  # the home folder of a user who is not there, or has none
+        chosen = os.environ.get(HOME_VARIABLE, "")
+        raise ModelError(
+            f"{HOME_VARIABLE} is {chosen!r}, and there is no such folder ({e}); set it to the path "
+            "of a folder"
+        ) from e
+
+
+def _default_home() -> Path:
     if chosen := os.environ.get(HOME_VARIABLE):
         return Path(chosen).expanduser()
     if sys.platform == "win32":

@@ -1,11 +1,59 @@
-"""Write TOML: what `tomllib` reads, for cards and pack files (the standard library only reads)."""
+"""Read and write TOML, for cards and pack files (the standard library only reads)."""
 
 from __future__ import annotations
 
 import json
+import math
+import stat
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..base import WeightsError
 
 Value = str | bool | int | float | Sequence["Value"] | Mapping[str, "Value"]
+
+
+_MOST_BYTES = 1 << 20
+_LARGEST = 2**63 - 1
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the table that a file holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        WeightsError: it is no plain file, too large, no TOML, or may not be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+            raise ValueError(f"it is no plain file of up to {_MOST_BYTES // 1000} kB")
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check_numbers(table)
+    except FileNotFoundError:
+        raise
+    except RecursionError as e:
+        raise WeightsError(f"{path} cannot be read: it is nested without end") from e
+    except (OSError, ValueError) as e:
+        words = getattr(e, "strerror", None) or str(e)
+        words = "a number of thousands of digits" if words.startswith("Exceeds") else words
+        raise WeightsError(f"{path} cannot be read: {words}") from e
+    return table
+
+
+def _check_numbers(value: object) -> None:
+    """Refuse numbers that TOML does not have, but Python reads, and those that are none."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            _check_numbers(part)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"it holds the number {value}")
+    elif isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
+        raise ValueError("it holds a whole number of more than 64 bits")
 
 
 def dumps(table: Mapping[str, Value]) -> str:

@@ -7,8 +7,10 @@ could run something when other programs open it is refused, and what it would ha
 
 from __future__ import annotations
 
+import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Any, Final
 import numpy as np
 import safetensors
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import WeightsError
+from .arrays import read_array
 from .inert import DamagedPickleError, RefusedNameError
 from .torchfile import LEGACY_START, Content, mapped, read_legacy, read_plain, read_zip
 
@@ -29,6 +33,7 @@ _HEAD_BYTES = 512
 _DAMAGE: Final = (
     *(DamagedPickleError, zipfile.BadZipFile, safetensors.SafetensorError, struct.error),
     *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+    *(EOFError, OSError, SyntaxError, zlib.error),
 )
 """What readers raise when a few bytes of a file are wrong: nearly anything, as trials showed."""
 
@@ -68,13 +73,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
         WeightsError: what the file is instead, or what it would have run, and what to do.
     """
     try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise WeightsError(f"{path} is a folder; give the weight files in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise WeightsError(f"{path} is a pipe or a device; give a file on a disk")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-        size = path.stat().st_size
-    except IsADirectoryError as e:
-        raise WeightsError(f"{path} is a folder; give the weight files in it") from e
-    except OSError as e:
-        raise WeightsError(f"cannot read {path}: {e.strerror}") from e
+        size = status.st_size
+    except (OSError, ValueError) as e:
+        words = getattr(e, "strerror", None) or str(e)
+        raise WeightsError(f"cannot read {path}: {words}; give a file you may read") from e
     # First of all: a safetensors file begins with a length, whose bytes may look like anything.
     is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
     if not is_safetensors:
@@ -87,7 +96,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         reason = str(e) if isinstance(e, DamagedPickleError) else f"damaged ({e})"
         reason = "it ends too early" if isinstance(e, zipfile.BadZipFile) else reason
         raise WeightsError(
-            f"{path} cannot be used: {reason} ({size / 1e6:.1f} MB); {_ADVICE}"
+            f"{path} cannot be used: {reason:.300} ({size / 1e6:.1f} MB); {_ADVICE}"
         ) from e
 
 
@@ -157,20 +166,28 @@ def _is_npz(path: Path) -> bool:
 
 def _arrays(path: Path) -> Tensor | dict[str, Tensor]:
     """Return the array of a .npy file, or those of a .npz by name; objects are refused."""
-    try:
-        found: Any = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return _tensor(found)
-        with found:
-            return {name: _tensor(found[name]) for name in found.files}
-    except ValueError as e:
-        words = str(e)
-        if "allow_pickle" in words:
-            words = "an array of Python objects, which could run code when opened"
-        raise DamagedPickleError(words) from e
-    except (OSError, EOFError, TypeError) as e:
-        raise DamagedPickleError(f"truncated or damaged ({e})") from e
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            file.seek(0)
+            return _tensor(read_array(file, size))
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            inside = sum(member.file_size for member in members)
+            if inside > max(_PACKED * size, _SMALL_BYTES):
+                raise DamagedPickleError(f"{size} bytes that claim to hold {inside}")
+            found = {}
+            for member in members:
+                with archive.open(member) as part:
+                    array = read_array(part, member.file_size)
+                    found[member.filename.removesuffix(".npy")] = _tensor(array)
+            return found
 
 
-def _tensor(array: Any) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+_PACKED = 50
+"""Times that arrays of numbers can be larger than the file they are compressed in."""
+_SMALL_BYTES = 1 << 26
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))

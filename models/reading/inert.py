@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import mmap
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,6 +82,37 @@ class Name:
     name: str
 
 
+_KEYS: Final = (str, bytes, int, float, bool, type(None), Name)
+"""What weight files have as keys; each is hashed in no time."""
+
+
+def as_keys(values: Iterable[Any]) -> list[Any]:
+    """Return values that may be keys of a dict or members of a set.
+
+    Containers are refused: to hash one that is nested fifty times in itself takes years, and one
+    nested a hundred thousand times ends the process.
+
+    Raises:
+        DamagedPickleError: there is another value among them.
+    """
+    keys = list(values)
+    for key in keys:
+        if not isinstance(key, _KEYS):
+            raise DamagedPickleError(f"a {type(key).__name__} is used as a key")
+    return keys
+
+
+def as_text(value: Any) -> str:
+    """Return a text, or a number as text; never what would take for ever to write down.
+
+    Raises:
+        DamagedPickleError: it is something else.
+    """
+    if not isinstance(value, str | int | float | None):
+        raise DamagedPickleError(f"a {type(value).__name__} stands where a name should be")
+    return str(value)
+
+
 def read_pickle(
     data: bytes | io.BufferedIOBase | mmap.mmap,
     builders: Mapping[str, Builder],
@@ -106,7 +137,7 @@ def read_pickle(
             machine.step(instruction.name, argument)
     except WeightsError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as e:
+    except (LookupError, ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError) as e:
         raise DamagedPickleError(f"truncated or damaged ({type(e).__name__}: {e})") from e
     raise DamagedPickleError("truncated: it has no end")
 
@@ -189,10 +220,10 @@ class _Machine:
 
     def dict_since_mark(self, _: Any) -> None:
         items = self._since_mark()
-        self.stack.append(dict(zip(items[::2], items[1::2], strict=True)))
+        self.stack.append(dict(zip(as_keys(items[::2]), items[1::2], strict=True)))
 
     def frozen_set(self, _: Any) -> None:
-        items = frozenset(self._since_mark())
+        items = frozenset(as_keys(self._since_mark()))
         self.stack.append(items)
 
     def append(self, _: Any) -> None:
@@ -205,7 +236,7 @@ class _Machine:
 
     def add_items(self, _: Any) -> None:
         values = self._since_mark()
-        self.stack[-1].update(values)
+        self.stack[-1].update(as_keys(values))
 
     def set_item(self, _: Any) -> None:
         key, value = self._take(2)
@@ -221,7 +252,7 @@ class _Machine:
             target = target.items
         if not isinstance(target, dict):
             raise TypeError("keys are put into what is no dict")
-        target.update(zip(items[::2], items[1::2], strict=True))
+        target.update(zip(as_keys(items[::2]), items[1::2], strict=True))
 
     def global_text(self, argument: Any) -> None:
         module, _, name = argument.partition(" ")
@@ -232,7 +263,7 @@ class _Machine:
         self._name(module, name)
 
     def _name(self, module: Any, name: Any) -> None:
-        full = f"{module}.{name}"
+        full = f"{as_text(module)}.{as_text(name)}"
         if full not in self._builders:
             raise RefusedNameError(full)
         self.stack.append(Name(full))

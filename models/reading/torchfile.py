@@ -17,11 +17,14 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from .inert import DamagedPickleError, Record, read_pickle
+from .inert import DamagedPickleError, Record, as_text, read_pickle
 from .plain import STORAGES, Storage, builders, plainly
 
 LEGACY_START: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """A pickle of torch's magic number, 0x1950a86a20f9469cfc6c: how files before 1.6 begin."""
+
+_ORDER_BYTES: Final = 64
+"""Of the member that says `little` or `big`."""
 
 Buffer = mmap.mmap | bytearray
 Content = Any
@@ -60,6 +63,8 @@ def read_zip(path: Path) -> Content:
                 "a TorchScript program, which is code; ask for the plain state dict"
             )
         order = f"{root}byteorder"
+        if order in members and members[order].file_size > _ORDER_BYTES:
+            raise DamagedPickleError("it does not say in which order its numbers are")
         if order in members and archive.read(order).strip() not in (b"little", b""):
             raise DamagedPickleError(
                 "numbers in big-endian order; save it again on another machine"
@@ -67,18 +72,24 @@ def read_zip(path: Path) -> Content:
         spans = {name.removeprefix(root): _span(buffer, m) for name, m in members.items()}
 
     storages: dict[str, Storage] = {}
+    named_bytes = 0
 
     def persistent(key: Any) -> Storage:
+        nonlocal named_bytes
         dtype, name, count = _storage_key(key)
         if name not in storages:
             span = spans.get(f"data/{name}")
             if span is None:
                 raise DamagedPickleError(f"truncated: the numbers `data/{name}` are not there")
+            named_bytes += span[1] - span[0]
+            if named_bytes > len(buffer):
+                raise DamagedPickleError("its parts lie one over the other")
             storages[name] = _storage(buffer, span, dtype, count)
         return storages[name]
 
     start, stop = spans["data.pkl"]
-    return plainly(read_pickle(buffer[start:stop], builders(_from_bytes), persistent))
+    content = read_pickle(buffer[start:stop], builders(_from_bytes), persistent)
+    return plainly(content, len(buffer))
 
 
 def read_legacy(buffer: Buffer) -> Content:
@@ -117,10 +128,10 @@ def read_legacy(buffer: Buffer) -> Content:
         read_pickle(file, table, persistent)
     content = read_pickle(file, table, persistent)
     names = read_pickle(file, table, persistent)
-    _locate(buffer, file.tell(), [str(name) for name in names], waiting, spans)
+    _locate(buffer, file.tell(), [as_text(name) for name in names], waiting, spans)
     for record, arguments in later:
         record.state = rebuild(arguments)
-    return plainly(content)
+    return plainly(content, len(buffer))
 
 
 def read_plain(buffer: Buffer) -> Content:
@@ -132,10 +143,10 @@ def read_plain(buffer: Buffer) -> Content:
     """
 
     def persistent(key: Any) -> Storage:
-        raise DamagedPickleError(f"it refers to {key!r}, which is not in the file")
+        raise DamagedPickleError("it refers to what is not in the file")
 
     file = buffer if isinstance(buffer, mmap.mmap) else io.BytesIO(buffer)
-    return plainly(read_pickle(file, builders(_from_bytes), persistent))
+    return plainly(read_pickle(file, builders(_from_bytes), persistent), len(buffer))
 
 
 def _from_bytes(data: bytes) -> Storage:
@@ -151,11 +162,11 @@ def _from_bytes(data: bytes) -> Storage:
 def _storage_key(key: Any) -> tuple[torch.dtype, str, int]:
     """Return type, name and length that a persistent id of torch states."""
     if not isinstance(key, tuple) or len(key) < 5 or key[0] != "storage":
-        raise DamagedPickleError(f"it refers to {key!r:.80}, which is no storage")
-    kind, name, count = str(getattr(key[1], "name", "")), str(key[2]), key[4]
+        raise DamagedPickleError("it refers to something that is no storage")
+    kind, name, count = str(getattr(key[1], "name", "")), as_text(key[2]), key[4]
     dtype = STORAGES.get(kind.rpartition(".")[2])
     if dtype is None or not isinstance(count, int) or count < 0:
-        raise DamagedPickleError(f"a storage of kind {kind!r} and length {count!r}")
+        raise DamagedPickleError(f"a storage of kind {kind!r:.80} whose length cannot be")
     return dtype, name, count
 
 
@@ -189,6 +200,8 @@ def _numbers(buffer: Buffer, span: tuple[int, int], dtype: torch.dtype, count: i
 def _view(whole: Storage, view: Any) -> Storage:
     """Return a part of a storage, as torch before 0.4 saved it."""
     _, offset, count = view
+    if not isinstance(offset, int) or not isinstance(count, int):
+        raise DamagedPickleError("a view that does not say where it lies")
     if not 0 <= offset <= offset + count:
         raise DamagedPickleError("a view that begins before its storage")
 

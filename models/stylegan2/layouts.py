@@ -25,6 +25,8 @@ _FIRST_KEY = {"rosinality": "input.input", "ada": "synthesis.b4.const"}
 _HOLDERS = ("g_ema", "G_ema", "generator_ema", "state_dict")
 _KERNEL_SUFFIXES = (".blur.kernel", ".upsample.kernel")
 _NAMES_SHOWN = 4
+_LARGEST_PX = 2048
+"""Side of a picture; the largest published generator makes 1024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,11 @@ def facts_of(weights: Mapping[str, Tensor]) -> GeneratorFacts:
     mapping_layers = sum(bool(re.fullmatch(r"style\.\d+\.weight", key)) for key in weights)
     if len(channels) < 2:
         raise WeightsError("not a complete StyleGAN2 generator: it ends at 4 px")
+    if max(channels) > _LARGEST_PX:
+        # A few bytes of keys would ask for noise maps of terabytes.
+        raise WeightsError(
+            f"a generator of {max(channels)} px; accepted are up to {_LARGEST_PX} px"
+        )
     return GeneratorFacts(max(channels), style_dim, mapping_layers, channels)
 
 

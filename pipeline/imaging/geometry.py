@@ -123,6 +123,22 @@ def face_size(landmarks: Points) -> NDArray[np.float64]:
     return np.asarray(np.sqrt((centred**2).sum(-1).mean(-1)))
 
 
+def may_be_face(landmarks: Points, size: tuple[int, int]) -> bool:
+    """Return whether 68 finite points can be a face that a frame shows at least a part of.
+
+    Landmarks in other units, or made up, may say that a face is as large as a house; a crop of it
+    would not fit into any memory.
+
+    Args:
+        landmarks: (68, 2) [px].
+        size: width and height of the frame [px].
+    """
+    side, points = max(size), np.asarray(landmarks, np.float64)
+    low, high = points.min(0), points.max(0)
+    is_near = (low >= -side).all() and (high <= 2 * side).all()
+    return bool(is_near and (high - low).max() <= 2 * side and eye_distance(points) <= side)
+
+
 def ffhq_quad(landmarks: Points, *, pixel_aspect: float = 1.0) -> NDArray[np.float64]:
     """(..., 4, 2) corners NW, SW, SE, NE [frame px] of the square crop used by FFHQ.
 

@@ -14,6 +14,7 @@ from ..config import LANDMARKERS, AnalyzeOptions
 from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
 from ..imaging.following import Box, LandmarkEstimate, Points
+from ..side_files import is_missing
 from ..stages.detect import DetectOptions, EmbeddedFinder, FaceAlignmentFinder, FaceFinder
 from ..stages.landmark_files import FileFinder
 from ..types import Frame
@@ -50,7 +51,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     if options.landmarks == "face-alignment":
         return FaceAlignmentFinder.load(str(device))
     path = Path(options.landmarks)
-    if not path.is_file():
+    if is_missing(path):
         raise UsageError(
             f"--landmarks {options.landmarks!r} is neither a known name nor a file; accepted: "
             f"{', '.join(LANDMARKERS)}, or the path of a landmark file"

@@ -45,7 +45,8 @@ def load_pack(
                 "or another --pack"
             )
         return load_portrait(device)
-    folders = _folders()
+    # A store that cannot be read stops no pack of our own.
+    folders = _own_folders() if name == _EMBEDDED else _folders()
     if name not in folders:
         known = pack_names()
         near = difflib.get_close_matches(name, known, n=1)
@@ -65,6 +66,9 @@ def pack_names() -> list[str]:
 
 def _folders() -> dict[str, Path]:
     """Return the folders of the StyleGAN2 packs by name."""
+    return _own_folders() | stored_packs() | _own_folders()
+
+
+def _own_folders() -> dict[str, Path]:
     embedded = Path(models("base").__file__).parent / _EMBEDDED
-    own = {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}
-    return own | stored_packs() | own
+    return {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}

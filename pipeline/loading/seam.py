@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, WeightsError
+from ..errors import UsageError, WeightsError, reason
 
 if TYPE_CHECKING:
     from models.weights import WeightCard
@@ -26,6 +26,8 @@ def weights_errors() -> Iterator[None]:
         yield
     except models("base").WeightsError as e:
         raise WeightsError(str(e)) from e
+    except OSError as e:
+        raise WeightsError(f"{e.filename or 'a weight file'} cannot be used: {reason(e)}") from e
 
 
 @contextmanager

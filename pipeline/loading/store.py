@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import OWN_PACKS
 from ..errors import UsageError
-from .seam import models, weights_errors
+from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
     from models.bringing.bring import Import
@@ -90,6 +90,7 @@ def import_weights(request: ImportRequest) -> ImportReport:
     )
 
 
+@weights_errors()
 def stored_weights() -> list[Row]:
     """Return one row per pack and per weight file in the store, as `embedded_weights` does.
 
@@ -102,17 +103,20 @@ def stored_weights() -> list[Row]:
     return rows + [_unread_row(name) for name in _unread(store, cards, packs)]
 
 
+@weights_errors()
 def unread_names() -> list[str]:
     """Return the names of what lies in the store and cannot be read."""
     store = _store()
     return _unread(store, store.cards(damaged_too=False), store.read_packs())
 
 
+@weights_errors()
 def verify_stored() -> list[Row]:
     """Return one row per thing in the store: name, state (`ok` or what is wrong), note."""
     return [{"name": f.name, "state": f.state, "note": f.note} for f in _store().verify()]
 
 
+@weights_errors()
 def remove_stored(name: str) -> list[str]:
     """Remove a pack with its own weights, or one weight file; return the names of what went.
 
@@ -124,11 +128,11 @@ def remove_stored(name: str) -> list[str]:
     own = {*OWN_PACKS, *models("weights").embedded()}
     if name in own - {*store.pack_names(), *store.names()}:
         raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
-    with weights_errors():
-        removed: list[str] = store.remove(name)
+    removed: list[str] = store.remove(name)
     return removed
 
 
+@weights_errors()
 def stored_packs() -> dict[str, Path]:
     """Return the folders of the imported packs by name."""
     store = _store()
@@ -152,7 +156,8 @@ def weight_folders() -> dict[Path, str]:
 
 def _store() -> Store:
     module = models("bringing.store")
-    store: Store = module.Store(module.default_home())
+    with usage_errors():
+        store: Store = module.Store(module.default_home())
     return store
 
 

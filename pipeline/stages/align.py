@@ -199,6 +199,8 @@ def align(frames: list[Frame], tracks: Sequence[PlacedTrack]) -> Chunk:
 
 def _why_not(track: FaceTrack, row: int) -> str:
     """Why a frame of weight 0 takes no edit."""
+    if row in track.excluded:
+        return "excluded in the analysis file"
     if track.states[row] == FaceState.ABSENT:
         return "face not seen well enough"
     if track.states[row] == FaceState.INTERPOLATED:

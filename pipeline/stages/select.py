@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..imaging.appearance import Descriptor, distance
 from ..imaging.geometry import NON_MOUTH, face_size
 from ..imaging.linking import SAME_LOOK, RawTrack
+from ..side_files import expanded_path
 from ..types import FaceState
 
 ALIKE = 0.8
@@ -57,7 +58,7 @@ class FaceChoice:
         if kind == "reference" and frame.isdecimal() and (number or "0").isdecimal():
             return cls(text, number=int(number or 0), frame=int(frame))
         if kind == "reference" and rest and not frame.isdecimal():
-            return cls(text, picture=Path(rest))
+            return cls(text, picture=expanded_path(rest))
         raise UsageError(f"cannot choose faces by {text!r}; accepted: {ACCEPTED}")
 
 

@@ -80,6 +80,7 @@ def refine(
         states=states.astype(np.uint8),
         scores=raw.scores,
         weights=weights.astype(np.float32),
+        excluded=frozenset(np.flatnonzero(raw.states == FaceState.EXCLUDED).tolist()),
     )
 
 

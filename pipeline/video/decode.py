@@ -26,7 +26,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ..errors import VideoError
+from ..errors import VideoError, lack_of
 from ..progress import counted
 from ..types import Frame
 from .inputs import announced_duration_s, decoder_of, find_video, open_input
@@ -166,6 +166,8 @@ class VideoReader:
                     packet.is_corrupt &= not retime.is_seam
                     yield packet
         except av.error.FFmpegError as e:
+            if lack_of(e):
+                raise  # the clip is not at fault
             self._lose("read-error", self._end, f"reading stopped: {e.strerror}")
 
     def _decoded(
@@ -176,6 +178,8 @@ class VideoReader:
         try:
             return decoder.decode(packet)
         except av.error.FFmpegError as e:
+            if lack_of(e):
+                raise
             stamp = packet.pts if packet is not None else None
             self._lose("packet", stamp, f"a packet could not be decoded: {e.strerror}")
             if self._decoding_times:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 
+from ..errors import lack_of
 from .inputs import find_video, open_input
 
 _NO_TIME = -(1 << 63)
@@ -37,6 +38,8 @@ def fingerprint(path: Path, number: int | None = None) -> str:
                 if packet.size:
                     pts = packet.pts if packet.pts is not None else packet.dts
                     digest.update(struct.pack("<qq", _NO_TIME if pts is None else pts, packet.size))
-        except av.error.FFmpegError:
-            pass  # a damaged file is the same file as far as it can be read
+        except av.error.FFmpegError as e:
+            if lack_of(e):
+                raise
+            # A damaged file is the same file as far as it can be read.
     return digest.hexdigest()

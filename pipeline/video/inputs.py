@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from ..errors import UsageError, VideoError
+from ..errors import UsageError, VideoError, cure_of
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 1 << 27
@@ -40,16 +40,14 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     """Open a local media file, closing it afterwards.
 
     Raises:
-        VideoError: missing, a directory, an address, or not readable as media.
+        VideoError: missing, a directory, an address, closed to us, or not readable as media.
     """
-    if not path.exists():
+    try:
+        _check_file(path)
+    except (OSError, ValueError) as e:  # ValueError: a name that holds a zero byte
         raise VideoError(
-            f"{path}: no such file; only local video files can be opened, not addresses"
-        )
-    if not path.is_file():
-        raise VideoError(f"{path} is not a file; give the path of one video file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path} is empty (0 bytes); it may be a download that failed")
+            f"{path} cannot be opened: {words(e)}; give the path of a video file you may read"
+        ) from e
     try:
         container = av.open(
             f"file:{path.resolve()}",
@@ -61,6 +59,8 @@ def open_input(path: Path) -> Iterator[InputContainer]:
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, OSError, ValueError) as e:
+        if cure := cure_of(e):
+            raise VideoError(f"{path} cannot be opened: {words(e)}; {cure}") from e
         raise VideoError(
             f"{path} cannot be read as a video: {words(e)}. Accepted is any media file FFmpeg "
             "reads, except playlists; a file cut off while it was written may lack its index"
@@ -69,6 +69,18 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     container.flags &= ~_GENERATE_PTS
     with container:
         yield container
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file with something in it."""
+    if not path.exists():
+        raise VideoError(
+            f"{path}: no such file; only local video files can be opened, not addresses"
+        )
+    if not path.is_file():
+        raise VideoError(f"{path} is not a file; give the path of one video file")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path} is empty (0 bytes); it may be a download that failed")
 
 
 def videos_of(container: InputContainer) -> list[VideoStream]:

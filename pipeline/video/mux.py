@@ -6,7 +6,6 @@ does not grow with the clip.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ..errors import OutputError
+from ..errors import OutputError, cure_of
 from ..types import Frame
 from .containers import ONE_TIME, safer_name
 from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
@@ -351,6 +350,8 @@ class Muxer:
 
     def _refusal(self, error: BaseException) -> OutputError:
         plan = self.plan
+        if cure := cure_of(error):  # no matter what is written, and how
+            return OutputError(f"{plan.path} cannot be written: {words(error)}; {cure}")
         options = ", ".join(
             [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
         )
@@ -359,8 +360,6 @@ class Muxer:
             cures.append(f"{plan.codec} takes {limits}")
         cures.append(f"write {safer_name(plan.path)}")
         cure = "; ".join([*cures, "or choose another --codec"])
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EIO):
-            cure = "check the disk's free space"
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
             f"{words(error)}; {cure}"

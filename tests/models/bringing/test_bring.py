@@ -255,3 +255,23 @@ def test_an_ada_pickle_gives_the_same_generator(
     (brought,) = desk.bring(str(path)).brought
     assert brought.card.facts.generator == generator_id(generator_state())
     assert brought.left_aside == ("training_set_kwargs",)
+
+
+def test_a_part_that_would_take_far_more_of_the_store_than_its_file_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.bringing.bring._SMALL_BYTES", 0)
+    monkeypatch.setattr("models.bringing.bring._GROWTH", 0.5)
+    with pytest.raises(WeightsError, match="what is in it would take"):
+        desk.bring(desk.generator())
+    assert not desk.store.names()
+
+
+def test_a_generator_of_a_size_that_nobody_trains_asks_for_no_noise_maps() -> None:
+    tiny = {
+        "input.input": torch.zeros(1, 1, 4, 4),
+        "conv1.conv.modulation.weight": torch.ones(1, 1),
+    }
+    tiny |= {f"convs.{2 * k}.conv.weight": torch.zeros(1, 1, 1, 3, 3) for k in range(40)}
+    with pytest.raises(WeightsError, match="accepted are up to 2048 px"):
+        layouts.completed(tiny)

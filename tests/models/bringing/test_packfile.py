@@ -86,11 +86,34 @@ def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
             MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nunits = ["a"]\n',
             r"units = \['a'\] is not a tuple",
         ),
+        (MINIMAL.replace("size = 64", f"size = {'9' * 5000}"), "thousands of digits"),
+        (MINIMAL.replace("size = 64", f"size = {10**400}"), "more than 64 bits"),
+        (MINIMAL.replace("size = 64", f"size = {2**40}"), "power of two from 8 to 2048"),
+        (MINIMAL.replace("generator.safetensors", "g" * 256), "no file can be called 'ggg"),
+        (MINIMAL.replace("generator.safetensors", "g\\u0000"), r"no file can be called 'g\\x00'"),
+        ("a = " + "[" * 100_000, "nested without end"),
+        ("a" + ".a" * 2000 + " = 1", "nested without end|format None"),
+        (MINIMAL + "low = inf\n", "holds the number inf"),
+        (MINIMAL + " " * (1 << 20), "no plain file of up to"),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nunits = [1, 1, 1, 1000000000]\n',
+            "units of the encoder must be from 1 to 256",
+        ),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nsteps = 0\n',
+            "steps of the encoder must be from 1 to 100",
+        ),
+        (
+            MINIMAL + '[[movers]]\neditor = "pca"\nattribute = "smile"\nfile = "m"\n'
+            "low = 2.0\nhigh = 1.0\n",
+            "low 2, high 1, .* of smile cannot be",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_pack_file_is_named(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(PackError, match=words):
+    with pytest.raises(PackError, match=words) as e:
         _read(tmp_path, text)
+    assert len(str(e.value)) < 1000
 
 
 def test_a_mover_of_another_generator_is_refused(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ import pytest
 import safetensors
 import torch
 
-from models.base import PackError, WeightsError
+from models.base import ModelError, PackError, WeightsError
 from models.bringing import tensorfile
 from models.bringing.bring import bring
 from models.bringing.packfile import read_pack_file, write_pack_file
 from models.bringing.parts import Facts, Licence, Part
-from models.bringing.store import Store
+from models.bringing.store import Store, default_home
 from models.cards import Card, card_of
 from models.files import locked
 from tests.models.weight_files import Desk
@@ -103,6 +103,36 @@ def test_a_damaged_card_is_named(store: Store) -> None:
     _put(store, _part(2.0))
     assert store.remove(card.name) == [card.name]
     assert [f.state for f in store.verify()] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("bytes = ", 'bytes = "many"'),
+        ("bytes = ", f"bytes = {'9' * 5000}"),
+        ("title = ", "title = 3"),
+        ("title = ", "title = " + "[" * 100_000),
+        ("commercial = ", "commercial = 1"),
+    ],
+    ids=["text for bytes", "digits", "number for title", "deep", "number for yes"],
+)
+def test_a_card_with_a_value_of_another_type_is_damaged(
+    store: Store, line: str, other: str
+) -> None:
+    card = _put(store)
+    path = store.weights / f"{card.name}.toml"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(other if text.startswith(line) else text for text in lines))
+    assert other in path.read_text()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        store.cards()
+    assert store.cards(damaged_too=False) == {}
+
+
+def test_a_home_that_no_user_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGIST_HOME", "~nobody-of-this-name/x")
+    with pytest.raises(ModelError, match="VISAGIST_HOME is '~nobody-of-this-name/x'"):
+        default_home()
 
 
 def test_a_damaged_card_does_not_keep_its_weights_from_coming_in_again(

@@ -198,6 +198,111 @@ def test_a_view_beyond_its_numbers_is_refused(tmp_path: Path) -> None:
         read_checkpoint(_save(tmp_path / "a.pt", "zip", {"a": view}))
 
 
+def test_a_tensor_of_few_numbers_is_not_read_as_one_of_many(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.pt", "zip", {"a": torch.ones(4).as_strided((10**6, 512), (0, 0))})
+    assert path.stat().st_size < 2000
+    with pytest.raises(WeightsError, match=r"\[1000000, 512\] is made of only 4 numbers"):
+        read_checkpoint(path)
+
+
+def test_one_row_for_every_layer_is_read_though_it_is_stored_once(tmp_path: Path) -> None:
+    row = torch.arange(512.0)
+    path = _save(tmp_path / "a.pt", "zip", {"a": row.expand(18, 512)})
+    assert torch.equal(read_checkpoint(path).content["a"], row.expand(18, 512))
+
+
+LAUGH = b"\x80\x02(K\x01t" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(58))
+"""A tuple of itself twice, 58 times: to hash or to write it down takes 2**58 steps."""
+
+CLAIMS = {
+    "bytearray of a number": b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\xc8\x17\xa8\x04\x85R.",
+    "list of a text": b"\x80\x02cbuiltins\nlist\nU\x04abcd\x85R.",
+    "deep tuple as key": b"\x80\x04})" + b"\x85" * 100_000 + b"K\x01s.",
+    "deep tuple in a set": b"\x80\x04\x8f()" + b"\x85" * 100_000 + b"\x90.",
+    "deep tuple": b"\x80\x04)" + b"\x85" * 100_000 + b".",
+    "laugh as key": b"\x80\x02}" + LAUGH[2:] + b"K\x01s.",
+    "laugh in a frozen set": b"\x80\x04(" + LAUGH[2:] + b"\x91.",
+    "laugh in a set": b"\x80\x02cbuiltins\nset\n" + LAUGH[2:] + b"\x85R.",
+    "laugh as pairs": b"\x80\x02ccollections\nOrderedDict\n](" + LAUGH[2:] + b"K\x01\x86e\x85R.",
+    "laugh as a name": b"\x80\x04" + LAUGH[2:] + b"\x8c\x01a\x93.",
+    "laugh as a device": b"\x80\x02ctorch\ndevice\n" + LAUGH[2:] + b"\x85R.",
+    "laugh as a path": b"\x80\x02cpathlib\nPosixPath\n" + LAUGH[2:] + b"\x85R.",
+    "laugh as an id": LAUGH + b"Q.",
+    "laugh": LAUGH + b".",
+}
+
+
+@pytest.mark.parametrize("program", CLAIMS.values(), ids=CLAIMS)
+def test_a_pickle_that_would_take_for_ever_is_refused_at_once(
+    program: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(program)
+    with pytest.raises(WeightsError, match="cannot be used") as e:
+        read_checkpoint(path)
+    assert len(str(e.value)) < 1000
+
+
+def test_arrays_that_share_their_numbers_are_no_way_to_more_than_the_file_holds(
+    tmp_path: Path,
+) -> None:
+    reconstruct, arguments, _ = np.zeros(1).__reduce__()
+    raw = bytes(100_000)
+
+    class Again:
+        def __reduce__(self) -> Any:
+            return reconstruct, arguments, (1, (len(raw),), np.dtype("u1"), False, raw)
+
+    path = _save(tmp_path / "a.pkl", "pickle4", [Again() for _ in range(50)])
+    assert path.stat().st_size < 200_000
+    with pytest.raises(WeightsError, match="arrays that share their numbers"):
+        read_checkpoint(path)
+
+
+def _claiming(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + bytes(64)
+
+
+def _packed(*members: tuple[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (_claiming((10**6, 10**6)), "truncated: 1000000000000 numbers"),
+        (_packed(("a.npy", _claiming((10**12,)))), "truncated: 1000000000000 numbers"),
+        (_packed(("a.npy", bytes(100_000_000))), "bytes that claim to hold 100000000"),
+        (
+            _packed(("m/data.pkl", b"."), ("m/byteorder", bytes(10**6))),
+            "in which order its numbers are",
+        ),
+    ],
+    ids=["npy", "npz", "packed", "order"],
+)
+def test_an_array_that_claims_more_than_it_holds_is_refused_from_its_header(
+    data: bytes, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=words):
+        read_checkpoint(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pt")
+    with pytest.raises(WeightsError, match="is a pipe or a device"):
+        read_checkpoint(tmp_path / "a.pt")
+
+
 def _truncated(data: bytes) -> bytes:
     return data[: len(data) * 2 // 3]
 
