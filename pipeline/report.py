@@ -123,12 +123,7 @@ class Report:
 
     def _counts(self) -> dict[str, Any]:
         """Return the sums; those of rare things only where there are any."""
-        without, others = self.untouched()
-        rare = {
-            "without_face": without,
-            "without_chosen_face": others,
-            "interpolated": self.interpolated,
-        }
+        rare = {"without_chosen_face": self.untouched()[1], "interpolated": self.interpolated}
         return {
             "frames": len(self.frames),
             "edited": self.edited_frames,
