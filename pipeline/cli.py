@@ -75,32 +75,36 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what went wrong and return the exit code; what is nobody's fault but ours is a bug."""
-    lack = lack_of(error)
-    first: BaseException = error  # what others were raised from blames no clip
-    while lack and first.__cause__ is not None:
-        first = first.__cause__
-    words = f"{type(first).__name__}: {first}"
-    if lack == "memory":
-        _say("error", f"out of memory ({words}); {_LESS_MEMORY}")
-    elif lack == "threads":
-        _say("error", f"no more threads can be started ({words}); {_LESS_THREADS}")
-    elif isinstance(error, VisagistError):
-        _say("error", str(error))
-        return error.exit_code
-    elif isinstance(error, ImportError):
-        _say("error", f"{error}; `visagist doctor` says what is missing and how to get it")
-    elif isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        _say("error", f"{where}{reason(error)}")
-    else:
+    code, words = _complaint(error)
+    if code == EXIT_BUG:
         tell("".join(traceback.format_exception(error)).rstrip())
-        _say("error", f"a bug in visagist, please report it: {words}")
-        return EXIT_BUG
-    return EXIT_FAILED
+    _say("error", words)
+    return code
 
 
-_LESS_MEMORY = "try --batch-size 1, or a smaller video, or close other programs"
-_LESS_THREADS = "try --threads 1, or close other programs; `ulimit -u` shows how many are allowed"
+def _complaint(error: Exception) -> tuple[int, str]:
+    """Return the exit code of an error, and what to say of it."""
+    if lack := lack_of(error):
+        first: BaseException = error  # what others were raised from blames no clip
+        while first.__cause__ is not None:
+            first = first.__cause__
+        return EXIT_FAILED, _LACKS[lack].format(f"{type(first).__name__}: {first}")
+    if isinstance(error, VisagistError):
+        return error.exit_code, str(error)
+    if isinstance(error, ImportError):
+        return EXIT_FAILED, f"{error}; `visagist doctor` says what is missing and how to get it"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return EXIT_FAILED, f"{where}{reason(error)}"
+    words = f"{type(error).__name__}: {error}"
+    return EXIT_BUG, f"a bug in visagist, please report it: {words}"
+
+
+_LACKS = {
+    "memory": "out of memory ({}); try --batch-size 1, or a smaller video, or close other programs",
+    "threads": "no more threads can be started ({}); try --threads 1, or close other programs; "
+    "`ulimit -u` shows how many are allowed",
+}
 
 
 def _choose_threads(asked: int | None) -> None:
@@ -349,8 +353,8 @@ def _remove_models(options: argparse.Namespace) -> int:
         for name in options.names:
             removed += remove_stored(name)
     finally:  # shown at the end, so that a reader that left does not stop the rest
-        if removed:
-            show("\n".join(f"removed {gone}" for gone in removed))
+        for gone in removed:
+            show(f"removed {gone}")
     return 0
 
 

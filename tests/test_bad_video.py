@@ -183,7 +183,7 @@ def test_without_a_face_the_output_shows_the_input_and_that_is_said(desk, empty_
     out, report, said = _run(desk, empty_clip)
     for a, b in zip(_decoded(out), _decoded(empty_clip), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert report["counts"] == {"frames": 6, "edited": 0, "without_face": 6, "skipped": {}}
+    assert report["counts"] == {"frames": 6, "edited": 0, "skipped": {}}
     assert any("no face could be edited" in warning for warning in report["warnings"])
     assert "visagist: warning: no face could be edited" in said
 
@@ -203,5 +203,5 @@ def test_fail_if_unedited_still_writes_the_report_that_says_why(desk, empty_clip
     assert not out.exists()
     told = json.loads(report.read_text())
     assert told["output"] == ""
-    assert told["counts"] == {"frames": 6, "edited": 0, "without_face": 6, "skipped": {}}
+    assert told["counts"] == {"frames": 6, "edited": 0, "skipped": {}}
     assert "edit" in told["seconds"]
