@@ -12,20 +12,23 @@ import numpy as np
 from .run import Family, command, complaint_of
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 12
+RATE = 44_100
+"""Of the sound [Hz]; what FLV takes."""
+_BITEXACT = 0x400
+"""AVFMT_FLAG_BITEXACT."""
 
 
 def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) -> None:
     """Write a moving pattern without a face, and a tone."""
-    # Exactly the same bytes every time, or the numbers of a case would say nothing.
-    options = {"fflags": "+bitexact"}
-    if fragments:
-        options["movflags"] = "frag_keyframe+empty_moov"
+    options = {"movflags": "frag_keyframe+empty_moov"} if fragments else {}
     with av.open(str(path), "w", container_options=options) as container:
+        # The same bytes every time, or the numbers of a case would say nothing.
+        container.flags |= _BITEXACT
         video = container.add_stream(codec, rate=25, options={"threads": "1", "g": "6"})
         video.width, video.height = WIDTH, HEIGHT
         formats = {"mjpeg": "yuvj420p", "gif": "rgb8", "prores_ks": "yuv422p10le"}
         video.pix_fmt = formats.get(codec, "yuv420p")
-        audio = container.add_stream(sound, rate=48_000, layout="mono") if sound else None
+        audio = container.add_stream(sound, rate=RATE, layout="mono") if sound else None
         container.start_encoding()
         for index in range(FRAMES):
             y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -41,26 +44,26 @@ def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) 
 
 def _write_tone(container: av.container.OutputContainer, audio: av.AudioStream) -> None:
     size = audio.codec_context.frame_size or 1024
-    for start in range(0, 48_000 * FRAMES // 25, size):
+    for start in range(0, RATE * FRAMES // 25, size):
         tone = (np.sin(np.arange(start, start + size) * 0.05) * 8000).astype(np.int16)[None]
         block = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
-        block.sample_rate, block.pts, block.time_base = 48_000, start, Fraction(1, 48_000)
+        block.sample_rate, block.pts, block.time_base = RATE, start, Fraction(1, RATE)
         container.mux(audio.encode(block))
     container.mux(audio.encode(None))
 
 
 def make(folder: Path) -> None:
     """Write the whole files."""
-    _write(folder / "h264.mp4", "libx264", sound="aac")
+    _write(folder / "h264.mp4", "libx264", sound="mp2")
     _write(folder / "fragments.mp4", "libx264", fragments=True)
     _write(folder / "hevc.mp4", "libx265")
-    _write(folder / "h264.mkv", "libx264", sound="aac")
+    _write(folder / "h264.mkv", "libx264", sound="mp2")
     _write(folder / "ffv1.mkv", "ffv1")
     _write(folder / "vp8.webm", "libvpx")
     _write(folder / "mpeg4.avi", "mpeg4", sound="mp2")
     _write(folder / "mjpeg.avi", "mjpeg")
-    _write(folder / "h264.flv", "libx264", sound="aac")
-    _write(folder / "h264.ts", "libx264", sound="aac")
+    _write(folder / "h264.flv", "libx264", sound="pcm_s16le")
+    _write(folder / "h264.ts", "libx264", sound="mp2")
     _write(folder / "mpeg2.mpg", "mpeg2video", sound="mp2")
     _write(folder / "prores.mov", "prores_ks")
     _write(folder / "pictures.gif", "gif")
