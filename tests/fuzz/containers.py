@@ -16,15 +16,20 @@ RATE = 44_100
 """Of the sound [Hz]; what FLV takes."""
 _BITEXACT = 0x400
 """AVFMT_FLAG_BITEXACT."""
+_NO_LOOKAHEAD = "bframes=2:b-adapt=0:scenecut=0:mbtree=0:rc-lookahead=0:weightp=0"
+"""x264's lookahead decides otherwise in the first encode of a process than in the next."""
 
 
 def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) -> None:
     """Write a moving pattern without a face, and a tone."""
-    options = {"movflags": "frag_keyframe+empty_moov"} if fragments else {}
-    with av.open(str(path), "w", container_options=options) as container:
+    movflags = {"movflags": "frag_keyframe+empty_moov"} if fragments else {}
+    with av.open(str(path), "w", container_options=movflags) as container:
         # The same bytes every time, or the numbers of a case would say nothing.
         container.flags |= _BITEXACT
-        video = container.add_stream(codec, rate=25, options={"threads": "1", "g": "6"})
+        options = {"threads": "1", "g": "6"}
+        if codec == "libx264":
+            options["x264-params"] = _NO_LOOKAHEAD
+        video = container.add_stream(codec, rate=25, options=options)
         video.width, video.height = WIDTH, HEIGHT
         formats = {"mjpeg": "yuvj420p", "gif": "rgb8", "prores_ks": "yuv422p10le"}
         video.pix_fmt = formats.get(codec, "yuv420p")
@@ -34,7 +39,9 @@ def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) 
             y, x = np.mgrid[:HEIGHT, :WIDTH]
             channels = [(x * 3 + index * 9) % 256, (y * 4 + index * 5) % 256, (x + y) % 256]
             picture = np.stack(channels, axis=2).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=video.pix_fmt
+            )
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
