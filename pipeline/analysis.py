@@ -11,6 +11,7 @@ line by line. Version 1:
      "cuts": [240, …],                        first frames of new shots
      "options": {…},                          how it was made; not used
      "warnings": ["…"],                       what could not be read of the video; not used
+     "damage": [{"kind": "…", …}],            the same, one by one; `--on-damage fail` refuses it
      "tracks": [
       {"id": 0, "shot": 0, "appearance": "…", base64 of float16; "" if unknown
        "frames": [
@@ -49,6 +50,9 @@ from .stages.encode import SampledCodes, half_scale
 from .stages.track import RawTrack
 from .targets import output_errors
 from .types import FaceState
+from .video.damage import Damage, damage_of
+from .video.fingerprint import Fingerprint
+from .video.same import checked_print
 
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
@@ -76,7 +80,8 @@ class Analysis:
     codes: Mapping[int, Mapping[str, SampledCodes]] = field(default_factory=dict)
     """Per track id and weights hash."""
     warnings: tuple[str, ...] = ()
-    """What could not be read of the video, in words."""
+    damage: tuple[Damage, ...] = ()
+    """What could not be read of the video, in words and one by one."""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -108,6 +113,7 @@ def _lines(analysis: Analysis) -> Iterator[str]:
         ("cuts", [int(t) for t in analysis.cuts]),
         ("options", dict(analysis.options)),
         ("warnings", list(analysis.warnings)),
+        ("damage", [dataclasses.asdict(damage) for damage in analysis.damage]),
     ):
         yield f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)},\n"
     yield ' "tracks": [\n'
@@ -123,10 +129,9 @@ def _track_lines(track: RawTrack) -> Iterator[str]:
     yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
     rows = np.flatnonzero(track.states != FaceState.ABSENT)
     names = {state: name for name, state in _STATES.items()}
-    # Of the rounded landmarks, so that a file read and written again stays the same.
-    boxes = landmark_box(np.round(track.landmarks, 2))
+    boxes = landmark_box(np.round(track.landmarks, 2))  # of what is written
     for i, row in enumerate(rows):
-        # A coordinate is written with two decimals and no spaces: half the size of the default.
+        # Two decimals and no spaces: half the size of the default.
         points = ",".join(f"[{x:.2f},{y:.2f}]" for x, y in track.landmarks[row].tolist())
         box = ",".join(f"{v:.1f}" for v in boxes[row].tolist())
         mouth, eyes = track.region_scores[row].tolist()
@@ -162,7 +167,7 @@ def _codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str,
     }
 
 
-def load(path: Path, fingerprint: str | None = None) -> Analysis:
+def load(path: Path, fingerprint: Fingerprint | None = None) -> Analysis:
     """Read a file that `save` wrote, corrected by hand or not.
 
     Args:
@@ -192,11 +197,8 @@ def load(path: Path, fingerprint: str | None = None) -> Analysis:
             f"the analysis file {path} has version {version}, this program reads "
             f"version {VERSION}; make the file again with `analyze`"
         )
-    if fingerprint is not None and document.get("fingerprint") != fingerprint:
-        raise AnalysisError(
-            f"the analysis file {path} belongs to another video or stream of it (fingerprint "
-            f"{str(document.get('fingerprint'))[:12]}…, this video has {fingerprint[:12]}…)"
-        )
+    if fingerprint is not None:
+        document["fingerprint"] = checked_print(path, document.get("fingerprint"), fingerprint)
     try:
         return _analysis(document, text)
     except _MALFORMED as e:
@@ -270,6 +272,7 @@ def _analysis(document: Mapping[str, Any], text: str) -> Analysis:
         tracks=tuple(_track(entry, cuts, len(pts), text) for entry in document["tracks"]),
         codes=_codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
+        damage=tuple(damage_of(entry) for entry in document.get("damage", [])),
     )
 
 

@@ -177,11 +177,7 @@ def _add_edit(commands: Commands) -> None:
     )
     command.add_argument("input", type=Path, metavar="VIDEO")
     command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="default: beside the input, NAME-ATTR.EXT",
+        "-o", "--output", type=Path, metavar="FILE", help="default: beside it, NAME-ATTR.EXT"
     )
     _add_edit_options(command)
     _add_encode_options(command)
@@ -360,6 +356,7 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
         metavar="SECONDS",
         help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
     )
+    group.add_argument("--on-damage", metavar="HOW", help="of the video: warn (default) | fail")
     group.add_argument(
         "--video-stream", type=int, metavar="N", help="of the file, from 0, no covers"
     )
@@ -391,6 +388,7 @@ def _add_encode_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--crf", type=float, metavar="Q", help="constant rate factor")
     group.add_argument("--preset", metavar="NAME", help="of the encoder, e.g. slow")
     group.add_argument("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
+    group.add_argument("--verify", metavar="HOW", help="quick | full (decode the result again)")
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:

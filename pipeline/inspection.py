@@ -148,7 +148,7 @@ def preview(
 def _frames_at(plan: Plan, indices: Sequence[int]) -> list[Frame]:
     wanted = set(indices)
     found: list[Frame] = []
-    with VideoReader(plan.source) as reader:
+    with VideoReader(plan.source, content=plan.analysis.fingerprint) as reader:
         for frame in reader:
             if frame.index in wanted:
                 found.append(frame)

@@ -35,7 +35,8 @@ from .stages.track import RawTrack, TrackOptions, refine
 from .targets import INPUT, check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.count import check_frame
-from .video.decode import VideoReader, summarize
+from .video.damage import check_whole, summarize
+from .video.decode import VideoReader
 from .video.encode import VideoWriter
 from .video.fingerprint import fingerprint
 from .video.plan import OutputPlan
@@ -75,6 +76,8 @@ class Plan:
     pack: Pack
     options: RenderOptions
     crops: Crops
+    on_damage: str = "warn"
+    """As asked for in `AnalyzeOptions`."""
 
     @property
     def frame_count(self) -> int:
@@ -165,12 +168,13 @@ def _write_video(
     """Render every frame into the output and the report.
 
     Raises:
+        VideoError: the input is damaged, and that is to fail; then nothing was written.
         NoFaceError: `must_edit`, and not one face could be edited; then nothing was written.
     """
     progress.start("edit", plan.frame_count)
     video = VideoWriter(destination)
     with (
-        VideoReader(plan.source) as reader,
+        VideoReader(plan.source, content=plan.analysis.fingerprint) as reader,
         BackgroundWriter(video, clock=clock) as writer,
         prefetch(clock.timed("decode", reader)) as frames,
         closing(render(plan, frames, clock)) as results,
@@ -180,7 +184,9 @@ def _write_video(
                 writer.write(result.frame)
             report.add(result)
             progress.advance(1)
-        report.warnings += [*reader.warnings, *summarize(reader.losses)]
+        report.damage = reader.damage
+        report.warnings += [*reader.warnings, *summarize(report.damage)]
+        check_whole(plan.source.path, report.damage, plan.on_damage)
         unedited = any(e.strength for e in plan.edits) and not report.edited_frames
         if unedited and must_edit:
             raise NoFaceError(
@@ -319,6 +325,7 @@ def make_plan(
             analysis = analyze(
                 source, request.analyze, device=device, progress=progress, clock=clock
             )
+    check_whole(source.path, analysis.damage, request.analyze.on_damage)
     chosen = select(analysis.tracks, choice, person=person)
     if person is not None and analysis.tracks and not chosen:
         raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
@@ -331,7 +338,8 @@ def make_plan(
         codes, complete = encode_tracks(source, analysis, tracks, pack, crops, progress)
     if path is not None and (not stored or (complete is not analysis and os.access(path, os.W_OK))):
         analysis_file.save(complete, path, overwrite=stored)
-    return Plan(source, edits, complete, tracks, codes, pack, request.render, crops)
+    strictness = request.analyze.on_damage
+    return Plan(source, edits, complete, tracks, codes, pack, request.render, crops, strictness)
 
 
 def _refined(

@@ -6,6 +6,7 @@ process with threads cannot be forked safely.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -25,7 +26,7 @@ _POLL_S = 0.005
 class Limits:
     """What a child may use."""
 
-    seconds: float = 30.0
+    seconds: float = 60.0
     memory_bytes: int = 3 << 30
     """On top of what the parent has mapped."""
     file_bytes: int = 256 << 20
@@ -119,6 +120,8 @@ def in_child(work: Callable[[], str], limits: Limits) -> Outcome:
 
 def _live(work: Callable[[], str], limits: Limits, said: int, answer: int) -> None:
     code = 99
+    faulthandler.enable(said)
+    faulthandler.dump_traceback_later(limits.seconds - 2, file=said)
     try:
         os.setsid()
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
