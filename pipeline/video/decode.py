@@ -39,11 +39,29 @@ from .same import check_content, check_unchanged
 _FRAME_THREADS_PIXELS = 1920 * 1088
 """Above this picture size frames are decoded in parallel."""
 
+_CONCEALED = {
+    *("h264", "mpeg1video", "mpeg2video", "mpeg4", "h263", "flv1", "msmpeg4v2", "msmpeg4v3"),
+    *("wmv1", "wmv2", "wmv3", "vc1", "rv10", "rv20", "rv30", "rv40"),
+}
+"""Codecs of which FFmpeg conceals missing parts, unless slices are decoded in parallel."""
+
 _MOST_THREADS = 64
 """More decoder threads FFmpeg does not start on its own."""
 
 _HIDDEN = {"vp8", "vp9", "av1", "mpeg4", "msmpeg4v3"}
 """Codecs whose packets may hold a picture that is never shown, or none."""
+
+
+def _threads_of(source: Source) -> ThreadType:
+    """Return how a video is decoded in parallel.
+
+    Frame threads report damage late and PyAV then drops frames at the end of the file, so they are
+    used only where one core would be too slow. With slice threads FFmpeg neither conceals nor
+    reports what is missing in a picture of some codecs.
+    """
+    if source.info.width * source.info.height > _FRAME_THREADS_PIXELS:
+        return ThreadType.AUTO
+    return ThreadType.NONE if source.info.codec in _CONCEALED else ThreadType.SLICE
 
 
 class VideoReader:
@@ -142,11 +160,8 @@ class VideoReader:
         stream = find_video(container, self.source.path, self.source.number)
         if stream.index != self.source.stream_index:
             raise VideoError(f"{self.source.path} changed since it was opened; start again")
-        # Frame threads report damage late and PyAV then drops frames at the end of the file, so
-        # they are used only where one core would be too slow.
-        is_large = self.source.info.width * self.source.info.height > _FRAME_THREADS_PIXELS
         self._decoder = decoder_of(stream)
-        self._decoder.thread_type = ThreadType.AUTO if is_large else ThreadType.SLICE
+        self._decoder.thread_type = _threads_of(self.source)
         self._decoder.thread_count = self.threads
         self._prints = Fingerprinter(stream)
         said = announced(container, stream, self.source.path)
@@ -294,7 +309,7 @@ class VideoReader:
     def _rest(self) -> None:
         """Let decoder threads come to rest, so that none has a message when they are freed."""
         decoder = self._decoder
-        if decoder is None or decoder.thread_type == ThreadType.SLICE:
+        if decoder is None or decoder.thread_type != ThreadType.AUTO:
             return
         for _ in range(_MOST_THREADS):  # each may hold a packet that it cannot decode
             with suppress(av.error.FFmpegError):
