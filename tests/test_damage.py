@@ -85,7 +85,7 @@ def test_a_whole_input_passes_where_damage_is_refused(desk) -> None:
     assert json.loads(report.read_text())["damage"] == []
 
 
-@pytest.mark.parametrize("moment", ["_check_side_files", "make_plan"])
+@pytest.mark.parametrize("moment", ["preflight_output", "make_plan"])
 def test_another_clip_in_the_inputs_place_is_refused(
     desk, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
