@@ -11,6 +11,7 @@ line by line. Version 1:
      "cuts": [240, …],                        first frames of new shots
      "options": {…},                          how it was made; not used
      "warnings": ["…"],                       what could not be read of the video; not used
+     "damage": [{"kind": "…", …}],            the same, one by one; `--on-damage fail` refuses it
      "tracks": [
       {"id": 0, "shot": 0, "appearance": "…", base64 of float16; "" if unknown
        "frames": [
@@ -51,6 +52,9 @@ from .stages.track import RawTrack
 from .stored_codes import codes_from_json, codes_to_json, encoded
 from .targets import output_errors
 from .types import FaceState
+from .video.damage import Damage, damage_of
+from .video.fingerprint import Fingerprint
+from .video.same import checked_print
 
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
@@ -80,7 +84,8 @@ class Analysis:
     codes: Mapping[int, Mapping[str, SampledCodes]] = field(default_factory=dict)
     """Per track id and weights hash."""
     warnings: tuple[str, ...] = ()
-    """What could not be read of the video, in words."""
+    damage: tuple[Damage, ...] = ()
+    """What could not be read of the video, in words and one by one."""
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -112,6 +117,7 @@ def _lines(analysis: Analysis) -> Iterator[str]:
         ("cuts", [int(t) for t in analysis.cuts]),
         ("options", dict(analysis.options)),
         ("warnings", list(analysis.warnings)),
+        ("damage", [dataclasses.asdict(damage) for damage in analysis.damage]),
     ):
         yield f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)},\n"
     yield ' "tracks": [\n'
@@ -127,10 +133,9 @@ def _track_lines(track: RawTrack) -> Iterator[str]:
     yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
     rows = np.flatnonzero(track.states != FaceState.ABSENT)
     names = {state: name for name, state in _STATES.items()}
-    # Of the rounded landmarks, so that a file read and written again stays the same.
-    boxes = landmark_box(np.round(track.landmarks, 2))
+    boxes = landmark_box(np.round(track.landmarks, 2))  # of what is written
     for i, row in enumerate(rows):
-        # A coordinate is written with two decimals and no spaces: half the size of the default.
+        # Two decimals and no spaces: half the size of the default.
         points = ",".join(f"[{x:.2f},{y:.2f}]" for x, y in track.landmarks[row].tolist())
         box = ",".join(f"{v:.1f}" for v in boxes[row].tolist())
         mouth, eyes = track.region_scores[row].tolist()
@@ -144,7 +149,10 @@ def _track_lines(track: RawTrack) -> Iterator[str]:
 
 
 def load(
-    path: Path, fingerprint: str | None = None, *, size: tuple[int, int] | None = None
+    path: Path,
+    fingerprint: Fingerprint | None = None,
+    *,
+    size: tuple[int, int] | None = None,
 ) -> Analysis:
     """Read a file that `save` wrote, corrected by hand or not.
 
@@ -177,11 +185,8 @@ def load(
             f"the analysis file {path} has version {version}, this program reads "
             f"version {VERSION}; make the file again with `analyze`"
         )
-    if fingerprint is not None and document.get("fingerprint") != fingerprint:
-        raise AnalysisError(
-            f"the analysis file {path} belongs to another video or stream of it (fingerprint "
-            f"{str(document.get('fingerprint'))[:12]}…, this video has {fingerprint[:12]}…)"
-        )
+    if fingerprint is not None:
+        document["fingerprint"] = checked_print(path, document.get("fingerprint"), fingerprint)
     try:
         return _analysis(document, _Clip(text, size or (MAX_SIDE_PX, MAX_SIDE_PX)))
     except DAMAGE as e:
@@ -275,6 +280,7 @@ def _analysis(document: Mapping[str, Any], clip: _Clip) -> Analysis:
         tracks=tuple(_track(entry, clip) for entry in document["tracks"]),
         codes=codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
+        damage=tuple(damage_of(entry) for entry in document.get("damage", [])),
     )
 
 

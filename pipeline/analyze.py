@@ -27,8 +27,8 @@ from .progress import Progress, Stopwatch
 from .stages.detect import EmbeddedFinder, FaceFinder
 from .stages.track import TrackOptions, link, with_unseen
 from .types import Face, Frame
-from .video.decode import VideoReader, summarize
-from .video.fingerprint import fingerprint
+from .video.damage import summarize
+from .video.decode import VideoReader
 from .video.probe import Source
 from .video.threads import prefetch
 
@@ -119,6 +119,13 @@ class _Account:
             self.appearances[index].append(found.look)
 
 
+def _how(options: AnalyzeOptions) -> dict[str, str | int | float | bool | None]:
+    """Return what the result depends on, for the file."""
+    used = dataclasses.asdict(options)
+    del used["on_damage"]  # a matter of each run
+    return {**used, LANDMARKS_HASH: finder_hash(options)}
+
+
 def analyze(
     source: Source,
     options: AnalyzeOptions,
@@ -164,13 +171,14 @@ def analyze(
         if isinstance(finder, EmbeddedFinder):
             tracks = [with_unseen(track, times, options.max_gap_s) for track in tracks]
     result = Analysis(
-        fingerprint=fingerprint(source.path, source.number),
+        fingerprint=reader.fingerprint.content,
         video={name: getattr(source.info, name) for name in ("width", "height")},
         pts=np.array(account.pts, np.int64),
         time_base=source.info.time_base,
         cuts=shots,
-        options={**dataclasses.asdict(options), LANDMARKS_HASH: finder_hash(options)},
+        options=_how(options),
         tracks=tuple(tracks),
-        warnings=(*source.warnings, *reader.warnings, *summarize(reader.losses)),
+        warnings=(*source.warnings, *reader.warnings, *summarize(reader.damage)),
+        damage=tuple(reader.damage),
     )
     return analysis_file.as_stored(result)

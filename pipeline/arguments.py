@@ -40,7 +40,6 @@ LISTINGS = {
 }
 """Commands that only show something, with their help."""
 
-
 Commands = Any  # argparse gives its sub-parser collection no public type
 
 _ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
@@ -171,11 +170,10 @@ def _add_edit(commands: Commands) -> None:
     )
     command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument(
-        "-o",
-        "--output",
+        *("-o", "--output"),
         type=expanded_path,
         metavar="FILE",
-        help="default: beside the input, NAME-ATTR.EXT",
+        help="default: beside it, NAME-ATTR.EXT",
     )
     _add_edit_options(command)
     _add_encode_options(command)
@@ -360,6 +358,7 @@ def _add_analyze_options(command: argparse.ArgumentParser) -> argparse._Argument
         metavar="SECONDS",
         help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
     )
+    group.add_argument("--on-damage", metavar="HOW", help="of the video: warn (default) | fail")
     group.add_argument(
         "--video-stream", type=int, metavar="N", help="of the file, from 0, no covers"
     )
@@ -391,6 +390,7 @@ def _add_encode_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--crf", type=float, metavar="Q", help="constant rate factor")
     group.add_argument("--preset", metavar="NAME", help="of the encoder, e.g. slow")
     group.add_argument("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
+    group.add_argument("--verify", metavar="HOW", help="quick | full (decode the result again)")
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:

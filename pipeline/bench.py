@@ -33,8 +33,9 @@ from .files import write_whole
 from .imaging.poisson import clone
 from .listings import Row
 from .loading import resolve_device, time_generator
+from .outputs import check_outputs
 from .progress import Progress, Stopwatch, unheard
-from .run import EditRequest, check_outputs, edit
+from .run import EditRequest, edit
 from .targets import check_target, output_errors
 from .video.decode import VideoReader
 from .video.encode import VideoWriter

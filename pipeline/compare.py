@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .outputs import check_outputs
 from .progress import Progress, Silent, Stopwatch, passes, unheard
-from .run import EditRequest, check_outputs, make_plan, render
+from .run import EditRequest, make_plan, render
 from .types import EditResult, Frame, Plane
-from .video.decode import VideoReader, summarize
+from .video.damage import summarize
+from .video.decode import VideoReader
 from .video.encode import VideoWriter
 from .video.planes import plane_shapes
 from .video.preflight import default_ending, preflight_output
@@ -60,7 +62,7 @@ def side_by_side(
     video = VideoWriter(destination)
     originals: deque[Frame] = deque()  # as far as the render pass reads ahead, on its own thread
     with (
-        VideoReader(source) as reader,
+        VideoReader(source, content=plan.analysis.fingerprint) as reader,
         BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
         closing(render(plan, _kept(frames, originals), Stopwatch())) as results,
@@ -69,7 +71,7 @@ def side_by_side(
             writer.write(_joined(original, edited))
             progress.advance(1)
     progress.finish()
-    return target, [*notes, *reader.warnings, *summarize(reader.losses), *video.warnings]
+    return target, [*notes, *reader.warnings, *summarize(reader.damage), *video.warnings]
 
 
 def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:

@@ -19,6 +19,8 @@ from .side_files import DAMAGE, PRESET_BYTES, in_words, read_text, shown
 BlendMethod = Literal["poisson", "alpha", "none"]
 Transfer = Literal["replace", "delta"]
 Precision = Literal["auto", "fp32", "bf16"]
+OnDamage = Literal["warn", "fail"]
+Verify = Literal["quick", "full"]
 
 MAX_STRENGTH = 3.0
 """Standard deviations of the rated attribute; beyond this a face leaves what the model has seen."""
@@ -61,10 +63,14 @@ class AnalyzeOptions:
     video_stream: int | None = None
     """Which video stream of the file is looked at and edited, counted from 0, covers not counted;
     None: FFmpeg's best one."""
+    on_damage: OnDamage = "warn"
+    """What becomes of a video that cannot be read as it was meant: `warn` keeps what can be read
+    and says what is missing, `fail` refuses it."""
 
     def __post_init__(self) -> None:
         _check_range("detect_every_s", self.detect_every_s, 0.0, 60.0)
         _check_range("max_gap_s", self.max_gap_s, 0.0, 10.0)
+        _check_choice("on_damage", self.on_damage, get_args(OnDamage))
         if self.video_stream is not None and self.video_stream < 0:
             raise UsageError(
                 f"video_stream {self.video_stream} is out of range; video streams count from 0"
@@ -115,6 +121,13 @@ class EncodeOptions:
     """Constant rate factor of the encoder."""
     preset: str | None = None
     pix_fmt: str | None = None
+    verify: Verify | None = None
+    """How the finished file is checked: `quick` counts and times what is stored, `full` decodes it
+    too and, of a lossless encoder, compares every picture; None: `full` of a lossless encoder."""
+
+    def __post_init__(self) -> None:
+        if self.verify is not None:
+            _check_choice("verify", self.verify, get_args(Verify))
 
 
 def load_preset(path: Path) -> dict[str, Any]:

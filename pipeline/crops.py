@@ -88,7 +88,9 @@ def encode_tracks(
     known = {t: c for t, c in stored_codes.items() if c is not None and fits(c, rule)}
     missing = tuple(track for t, track in watched.items() if t not in known)
     if missing:
-        found = _encode_missing(source, missing, pack, crops, progress)
+        found = _encode_missing(
+            source, missing, pack, crops, progress, content=analysis.fingerprint
+        )
         known |= found
         stored = dict(analysis.codes)
         for t, codes in found.items():
@@ -108,6 +110,8 @@ def _encode_missing(
     pack: Pack,
     crops: Crops,
     progress: Progress,
+    *,
+    content: str,
 ) -> dict[int, SampledCodes]:
     rule = pack.model.codes
     wanted = {frame for track in watched for frame in frames_of(track)}
@@ -126,7 +130,7 @@ def _encode_missing(
         return [s for b in there for s in look_at(b, pack.model, crops.halving, coded=coded)]
 
     with (
-        VideoReader(source) as reader,
+        VideoReader(source, content=content) as reader,
         prefetch(reader) as frames,
         in_order(
             seen,

@@ -20,6 +20,7 @@ import torch
 from .errors import OutputError, UsageError
 from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
+from .outputs import check_outputs
 from .pictures import (
     Picture,
     crop_of,
@@ -32,7 +33,7 @@ from .pictures import (
     write_png,
 )
 from .progress import Progress, Silent, Stopwatch, passes, unheard
-from .run import EditRequest, Plan, check_outputs, crops_of, make_plan, render
+from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, output_errors
 from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
 from .video.count import check_frame
@@ -158,7 +159,7 @@ def preview(
 def _frames_at(plan: Plan, indices: Sequence[int]) -> list[Frame]:
     wanted = set(indices)
     found: list[Frame] = []
-    with VideoReader(plan.source) as reader:
+    with VideoReader(plan.source, content=plan.analysis.fingerprint) as reader:
         for frame in reader:
             if frame.index in wanted:
                 found.append(frame)

@@ -23,6 +23,7 @@ from .progress import counted
 from .stages.track import UNSEEN
 from .targets import output_errors
 from .types import EditResult, FaceOutcome, FaceState, FaceTrack
+from .video.damage import Damage
 
 if TYPE_CHECKING:
     from .run import EditRequest, Plan
@@ -53,6 +54,8 @@ class Report:
     """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
+    damage: list[Damage] = field(default_factory=list)
+    """What of the input could not be read as it was meant, one by one."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall-clock seconds by stage."""
     followed: Mapping[int, FaceTrack] = field(default_factory=dict, repr=False)
@@ -144,6 +147,7 @@ class Report:
             "counts": self._counts(),
             "seconds": self.seconds,
             "warnings": self.warnings,
+            "damage": [dataclasses.asdict(damage) for damage in self.damage],
             "tracks": self.tracks,
             "frames": self.frames,
         }
@@ -183,6 +187,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             "pix_fmt": output.pix_fmt,
             **dict(output.codec_options),
         },
+        "on_damage": request.analyze.on_damage,
         "device": str(plan.crops.device),
         "pack": {"name": plan.pack.name, **plan.pack.settings},
     }

@@ -18,12 +18,13 @@ import torch
 from . import analysis as analysis_file
 from .analysis import Analysis
 from .analyze import analyze
-from .config import LANDMARKERS, AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
+from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .crops import Crops, encode_tracks
 from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, resolve_edits
 from .errors import InputError, NoFaceError
-from .loading import load_pack, resolve_device, weight_folders
+from .loading import load_pack, resolve_device
+from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Silent, Stopwatch, passes, unheard
 from .reference import describe_person
 from .report import Report, open_report
@@ -33,10 +34,10 @@ from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
-from .targets import INPUT, check_target
 from .types import AlignedBatch, EditResult, FaceTrack, Frame
 from .video.count import check_frame
-from .video.decode import VideoReader, summarize
+from .video.damage import check_whole, summarize
+from .video.decode import VideoReader
 from .video.encode import VideoWriter
 from .video.fingerprint import fingerprint
 from .video.plan import OutputPlan
@@ -76,6 +77,8 @@ class Plan:
     pack: Pack
     options: RenderOptions
     crops: Crops
+    on_damage: str = "warn"
+    """As asked for in `AnalyzeOptions`."""
 
     @property
     def frame_count(self) -> int:
@@ -167,12 +170,13 @@ def _write_video(
     """Render every frame into the output and the report.
 
     Raises:
+        VideoError: the input is damaged, and that is to fail; then nothing was written.
         NoFaceError: `must_edit`, and not one face could be edited; then nothing was written.
     """
     progress.start("edit", plan.frame_count)
     video = VideoWriter(destination)
     with (
-        VideoReader(plan.source) as reader,
+        VideoReader(plan.source, content=plan.analysis.fingerprint) as reader,
         BackgroundWriter(video, clock=clock) as writer,
         prefetch(clock.timed("decode", reader)) as frames,
         closing(render(plan, frames, clock)) as results,
@@ -182,7 +186,9 @@ def _write_video(
                 writer.write(result.frame)
             report.add(result)
             progress.advance(1)
-        report.warnings += [*reader.warnings, *summarize(reader.losses)]
+        report.damage = reader.damage
+        report.warnings += [*reader.warnings, *summarize(report.damage)]
+        check_whole(plan.source.path, report.damage, plan.on_damage)
         unedited = any(e.strength for e in plan.edits) and not report.edited_frames
         if unedited and must_edit:
             raise NoFaceError(
@@ -243,44 +249,6 @@ def analyze_to_file(
     return path, found
 
 
-def check_outputs(
-    request: EditRequest, outputs: Iterable[tuple[Path, str]], *, overwrite: bool
-) -> dict[Path, str]:
-    """Refuse what a run cannot write, and what would replace another file of the same run.
-
-    Args:
-        request: of the run; a new analysis file it names is an output too.
-        outputs: each with what it is, e.g. `the report`.
-        overwrite: replace what exists.
-
-    Returns:
-        What the run reads and writes, as `targets.check_target` takes it.
-
-    Raises:
-        OutputError: one of them cannot be written.
-    """
-    taken = _files_read(request)
-    analysis = request.analysis_path
-    if analysis is not None:
-        if is_missing(analysis):
-            check_target(analysis, "the analysis file", taken=taken)
-        taken[analysis] = "the analysis file of this run"
-    for path, what in outputs:
-        check_target(path, what, taken=taken, overwrite=overwrite)
-        taken[path] = f"{what} of this run"
-    return taken
-
-
-def _files_read(request: EditRequest) -> dict[Path, str]:
-    """Return the files and folders a run reads, and what each is to it."""
-    files = {request.input: INPUT, **weight_folders()}
-    if request.analyze.landmarks not in LANDMARKERS:
-        files[Path(request.analyze.landmarks)] = "the landmark file of this run"
-    if (picture := FaceChoice.parse(request.render.faces).picture) is not None:
-        files[picture] = "the reference picture of this run"
-    return files | dict.fromkeys(request.presets, "the preset of this run")
-
-
 def pack_of(options: RenderOptions, device: torch.device) -> Pack:
     """Return the pack that is asked for, on the device.
 
@@ -326,6 +294,7 @@ def make_plan(
             analysis = analyze(
                 source, request.analyze, device=device, progress=progress, clock=clock
             )
+    check_whole(source.path, analysis.damage, request.analyze.on_damage)
     chosen = select(analysis.tracks, choice, person=person)
     if person is not None and analysis.tracks and not chosen:
         raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
@@ -338,7 +307,8 @@ def make_plan(
         codes, complete = encode_tracks(source, analysis, tracks, pack, crops, progress)
     if path is not None and (not stored or (complete is not analysis and os.access(path, os.W_OK))):
         analysis_file.save(complete, path, overwrite=stored)
-    return Plan(source, edits, complete, tracks, codes, pack, request.render, crops)
+    strictness = request.analyze.on_damage
+    return Plan(source, edits, complete, tracks, codes, pack, request.render, crops, strictness)
 
 
 def _refined(
@@ -390,9 +360,3 @@ def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
     cut = plan.crops.cutter(plan.tracks)
     for chunk in plan.crops.chunks(frames):
         yield from cut(chunk)[1]
-
-
-def default_output(video: Path, edits: tuple[AttributeEdit, ...], ending: str) -> Path:
-    """Return `NAME-ATTR….EXT` beside the input."""
-    names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
-    return video.with_name(f"{video.stem}-{names}{ending}")

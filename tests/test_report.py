@@ -31,7 +31,7 @@ def told(face_clip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_report_has_every_chapter(told: dict[str, Any], face_clip) -> None:
     assert set(told) == {
         *("report_version", "input", "output", "options", "versions", "weights", "video"),
-        *("counts", "seconds", "warnings", "tracks", "frames"),
+        *("counts", "seconds", "warnings", "damage", "tracks", "frames"),
     }
     assert told["report_version"] == 1
     assert told["input"] == str(face_clip.path)

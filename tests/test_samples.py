@@ -33,4 +33,4 @@ def test_the_sample_clip_is_what_its_script_makes() -> None:
     assert [s.kind for s in source.others] == ["audio"]
     with VideoReader(source) as reader:
         assert sum(1 for _ in reader) == 75
-        assert not reader.losses
+        assert not reader.damage

@@ -27,6 +27,8 @@ from ..imaging import temporal
 from ..types import AlignedBatch, FaceTrack
 from .edit import ShotCodes
 
+_MOST_RATE = 1000.0
+"""Frames a second beyond which states of a face are settled no finer."""
 _COLUMNS = 1024
 """Numbers of a code smoothed at once: what the smoother needs beside them grows with that."""
 
@@ -240,7 +242,8 @@ def hold(
     columns = [np.interp(wanted, at, column) for column in codes.state.T]
     state = np.stack(columns, axis=1) if columns else np.zeros((len(track), 0))
     duration = float(wanted[-1] - wanted[0])
-    rate = (len(wanted) - 1) / duration if duration > 0 else 25.0
+    # Frames that follow each other by ticks, in a damaged file, would make windows without end.
+    rate = min((len(wanted) - 1) / duration, _MOST_RATE) if duration > 0 else 25.0
     settled = model.settle(torch.from_numpy(state.astype(np.float32)), rate)
     return ShotCodes(
         torch.from_numpy(codes.w),

@@ -17,10 +17,16 @@ from typing import Any
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from ..errors import VideoError
+
 OVERLAP_S = Fraction(1, 10)
 """Sound may outlast the picture before a jump by this [s] without holding the picture up."""
 _USUAL_STEPS = 4
 """Steps between frames beyond so many usual ones are pauses."""
+MAX_RATE = 10_000
+"""Highest frame rate that is accepted [1/s]; high-speed cameras write files that play slower."""
+_MIN_RATE = Fraction(1, 100_000)
+"""Lowest rate that is accepted [1/s]: a frame a day."""
 _SANE_RATE = 1000
 """Frames per second beyond which a rate is an oddity of a header, unless the stamps agree."""
 
@@ -89,6 +95,21 @@ def _bounded(stamp: int | None, ticks: int) -> int | None:
     """Return a moved stamp; None, as for one that is missing, if FFmpeg could not hold it."""
     moved = None if stamp is None else stamp + ticks
     return moved if moved is not None and abs(moved) < 1 << 62 else None
+
+
+def checked_rate(rate: Fraction) -> Fraction:
+    """Return a frame rate that can be worked with.
+
+    Raises:
+        VideoError: it is out of range. Whatever lasts some seconds is held as so many frames, so
+            memory and time would go into frames that are not there.
+    """
+    if not _MIN_RATE <= rate <= MAX_RATE:
+        raise VideoError(
+            f"the video says that it has {float(rate):.6g} frames a second; accepted are up to "
+            f"{MAX_RATE}. If that is wrong, copy it with its right rate first"
+        )
+    return rate
 
 
 def frame_rate(video: VideoStream, clock: Clock, *, is_interlaced: bool) -> Fraction:

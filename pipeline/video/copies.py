@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from .clock import OVERLAP_S, move
 from .containers import MATROSKA, MOV_FAMILY
-from .inputs import is_cover, open_input, words
+from .inputs import is_cover, open_input, packets_of, words
 from .probe import Source, StreamInfo
 
 _IMAGE_TYPES = {
@@ -106,7 +106,7 @@ class Copier:
     def _read(self, source: InputContainer) -> Iterator[Packet[Any]]:
         retimers = {index: self._found.clock.retimer(index) for index in self._streams}
         try:
-            for packet in source.demux([source.streams[i] for i in self._streams]):
+            for packet in packets_of(source, [source.streams[i] for i in self._streams]):
                 if not packet.size:
                     continue
                 retimers[packet.stream.index](packet)
@@ -185,7 +185,7 @@ def attach_cover(output: OutputContainer, source: Source, cover: VideoStream) ->
     name = cover.metadata.get("filename", f"cover.{ending}")
     # In a container of its own: reading the picture must not move on the copied streams.
     with open_input(source.path) as container:
-        for packet in container.demux(cover.index):
+        for packet in packets_of(container, [container.streams[cover.index]]):
             if packet.size:
                 output.add_attachment(
                     name, cover.metadata.get("mimetype", media_type), bytes(packet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UsageError
-from .inputs import open_input
+from .inputs import open_input, packets_of
 from .probe import Source
 
 
@@ -27,7 +27,7 @@ def _packets(source: Source, most: int) -> int:
     """Return how many packets of the video stream the file holds, counted up to `most`."""
     count = 0
     with open_input(source.path) as container:
-        for packet in container.demux(source.stream_index):
+        for packet in packets_of(container, [container.streams[source.stream_index]]):
             count += packet.size > 0
             if count >= most:
                 break

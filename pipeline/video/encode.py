@@ -18,7 +18,7 @@ from ..targets import output_errors
 from ..types import Frame
 from .mux import Muxer
 from .plan import OutputPlan
-from .verify import verify
+from .verify import Checksums, verify, verify_decoded
 
 
 @contextmanager
@@ -55,6 +55,7 @@ class VideoWriter:
         self.warnings: list[str] = list(plan.warnings)
         self._file = ExitStack()
         self._pts = array("q")
+        self._given = Checksums()
         self._muxer: Muxer | None = None
 
     @property
@@ -82,6 +83,8 @@ class VideoWriter:
             raise RuntimeError("VideoWriter must be entered with `with`")
         self._muxer.encode(frame)
         self._pts.append(frame.pts)
+        if self.plan.decodes_again and self.plan.is_lossless:
+            self._given.add(frame)
 
     def __exit__(
         self,
@@ -113,5 +116,9 @@ class VideoWriter:
         self.warnings.extend(muxer.warnings)
         try:
             self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copied))
+            if self.plan.decodes_again:
+                self.warnings.extend(
+                    verify_decoded(self._temporary, self.plan, self._pts, self._given)
+                )
         except VideoError as e:
             raise OutputError(f"{self.plan.path}: the written file cannot be read: {e}") from e

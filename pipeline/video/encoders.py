@@ -7,6 +7,7 @@ Options are FFmpeg's own names and units.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -44,6 +45,12 @@ _QSCALE = (("flags", "+qscale"), ("global_quality", str(2 * 118)))
 """Fixed quantiser 2, the finest in use; 118 is FF_QP2LAMBDA."""
 
 _MPEG_RATES = "23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 frames/s"
+
+_LOSSLESS = {
+    *("ffv1", "ffvhuff", "huffyuv", "utvideo", "magicyuv", "rawvideo", "png", "apng", "qtrle"),
+    *("zlib", "zmbv", "jpegls", "r210", "v210", "v410"),
+}
+"""Encoders that keep every value in the pixel formats they take."""
 
 ENCODERS: dict[str, Encoder] = {
     "libx264": Encoder(crf=14, preset="fast"),
@@ -125,6 +132,18 @@ def encoders_for(source: Source, wanted: str | None, container: str) -> list[str
 def is_same_family(source: Source, encoder: str) -> bool:
     """Return whether an encoder makes the codec the input has."""
     return Codec(encoder, "w").canonical_name == source.info.codec
+
+
+def is_lossless(encoder: str, options: Mapping[str, str], pix_fmt: str) -> bool:
+    """Return whether an encoder with its options keeps every value it is given.
+
+    x264 is lossless at crf 0 with 8 bits only: with more, its scale begins below zero.
+    """
+    if encoder in ("libx264", "libx264rgb"):
+        form = VideoFormat(pix_fmt, 64, 64)
+        return options.get("crf") == "0" and form.components[0].bits == 8
+    asked = {options.get("lossless"), *options.get("x265-params", "").split(":")}
+    return encoder in _LOSSLESS or bool(asked & {"1", "lossless=1"})
 
 
 def is_encoder(name: str) -> bool:

@@ -6,17 +6,22 @@ are refused before memory for a picture is reserved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ..errors import UsageError, VideoError, cure_of
+
+S = TypeVar("S", bound=Stream)
 
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 1 << 27
@@ -30,6 +35,9 @@ _REFUSED_FORMATS = {
 """Demuxers that reach for other files or addresses, run scripts, or draw text as pictures."""
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+_LONGEST_S = 10 * 365 * 86_400.0
+"""Longer videos [s] are not believed in."""
 
 _GENERATE_PTS = 0x1
 """AVFMT_FLAG_GENPTS."""
@@ -81,6 +89,26 @@ def _check_file(path: Path) -> None:
         raise VideoError(f"{path} is not a file; give the path of one video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes); it may be a download that failed")
+
+
+def packets_of(container: InputContainer, streams: Sequence[S]) -> Iterator[Packet[S]]:
+    """Yield the packets of some streams of a file in the order they are stored.
+
+    The last ones, one a stream, are empty and without times. They may lack: PyAV fails at the end
+    of a file that gains streams while it is read.
+
+    Raises:
+        FFmpegError: reading failed.
+    """
+    packets = container.demux(list(streams))
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            return
+        if packet is None:
+            return
+        yield cast("Packet[S]", packet)
 
 
 def videos_of(container: InputContainer) -> list[VideoStream]:
@@ -153,16 +181,21 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
 def announced_duration_s(stream: VideoStream) -> float:
     """Return how long the container says the video lasts [s], 0 if it does not say."""
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        return believable_s(float(stream.duration * stream.time_base))
     hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
     minutes, _, seconds = rest.partition(":")
     try:
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        return believable_s(float(hours) * 3600 + float(minutes) * 60 + float(seconds))
     except ValueError:
         container = stream.container
         if not isinstance(container, InputContainer) or len(container.streams) > 1:
             return 0.0
-        return (container.duration or 0) / 1e6
+        return believable_s((container.duration or 0) / 1e6)
+
+
+def believable_s(duration_s: float) -> float:
+    """Return a duration a file announces [s], 0 (not known) for one that cannot be."""
+    return duration_s if 0.0 <= duration_s <= _LONGEST_S else 0.0
 
 
 def is_cover(stream: VideoStream) -> bool:

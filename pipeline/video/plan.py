@@ -35,3 +35,7 @@ class OutputPlan:
     overwrite: bool
     warnings: tuple[str, ...]
     """What the output cannot keep, in sentences."""
+    decodes_again: bool = False
+    """The finished file is decoded and compared, not only counted."""
+    is_lossless: bool = False
+    """The encoder keeps every value it is given."""

@@ -29,9 +29,10 @@ from .encoders import (
     encoder_options,
     encoders_for,
     hdr_options,
+    is_lossless,
     is_same_family,
 )
-from .inputs import open_input
+from .inputs import open_input, packets_of
 from .mux import Muxer
 from .plan import OutputPlan
 from .probe import Source
@@ -131,6 +132,7 @@ def _planned(
     if source.hdr is not None and (hdr := hdr_options(codec, source.hdr)):
         before = codec_options.get(hdr[0])
         codec_options[hdr[0]] = f"{before}:{hdr[1]}" if before else hdr[1]
+    lossless = is_lossless(codec, codec_options, pix_fmt)
     plan = OutputPlan(
         path=path,
         source=source,
@@ -146,6 +148,8 @@ def _planned(
         position=0,
         overwrite=False,
         warnings=tuple(warnings),
+        decodes_again=options.verify == "full" or (options.verify is None and lossless),
+        is_lossless=lossless,
     )
     plan = _with_copies(_with_timing(plan))
     return dataclasses.replace(plan, container_options=container_options(plan, tags=False))
@@ -281,7 +285,7 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
         return dataclasses.replace(plan, time_base=slot_s, is_grid=True)
     retime = source.clock.retimer(source.stream_index)
     with open_input(source.path) as opened:
-        for packet in opened.demux(opened.streams[source.stream_index]):
+        for packet in packets_of(opened, [opened.streams[source.stream_index]]):
             if packet.size == 0:
                 continue
             retime(packet)

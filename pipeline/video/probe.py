@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -16,21 +16,24 @@ from av.video.stream import VideoStream
 
 from ..errors import VideoError
 from ..types import Matrix, PixelEncoding, VideoInfo
-from .clock import Clock, frame_rate
+from .clock import Clock, checked_rate, frame_rate
 from .inputs import (
     MAX_PIXELS,
     MAX_SIDE_PX,
     announced_duration_s,
+    believable_s,
     decoder_of,
     find_video,
     is_animated_webp,
     is_cover,
     open_input,
+    packets_of,
     video_words,
     videos_of,
     words,
 )
 from .planes import Layout, layout_of, nearest_planar
+from .same import FileState, state_of
 from .scan import read_clock
 
 StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
@@ -126,6 +129,8 @@ class Source:
     clock: Clock
     """When frames and packets are due."""
     warnings: tuple[str, ...]
+    file: FileState | None = None
+    """The file as it was when it was looked at."""
 
 
 def probe(path: Path, number: int | None = None) -> Source:
@@ -140,13 +145,15 @@ def probe(path: Path, number: int | None = None) -> Source:
         VideoError: the file cannot be opened, holds no video, or not one frame can be decoded.
         UsageError: there is no video stream of that number.
     """
+    file = state_of(path)
     with open_input(path) as container:
         stream = find_video(container, path, number)
         stream.thread_type = "SLICE"  # one frame is wanted soon, not many frames fast
         frame = _first_frame(container, stream, path)
         with open_input(path) as again:
             clock = read_clock(again, find_video(again, path, number))
-        return _describe(path, container, stream, frame, clock, is_chosen=number is not None)
+        found = _describe(path, container, stream, frame, clock, is_chosen=number is not None)
+        return replace(found, file=file)
 
 
 def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, Layout, str]:
@@ -182,7 +189,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     last_error: Exception | None = None
     decoder = decoder_of(stream)
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, [stream]):
             try:
                 frames = decoder.decode(packet if packet.size else None)
             except av.error.FFmpegError as e:
@@ -280,7 +287,7 @@ def _info(
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if turn_deg in (90, 270):
         width, height, aspect = height, width, 1 / aspect
-    rate = frame_rate(stream, clock, is_interlaced=frame.interlaced_frame)
+    rate = checked_rate(frame_rate(stream, clock, is_interlaced=frame.interlaced_frame))
     return VideoInfo(
         width=width,
         height=height,
@@ -296,7 +303,7 @@ def _info(
         color_transfer=int(frame.color_trc),
         color_matrix=int(frame.colorspace),
         frame_count_hint=stream.frames,
-        duration_s=announced_duration_s(stream) or (container.duration or 0) / 1e6,
+        duration_s=announced_duration_s(stream) or believable_s((container.duration or 0) / 1e6),
     )
 
 
@@ -382,9 +389,7 @@ def _side_data(frame: VideoFrame) -> dict[str, bytes]:
 
 def _stream_info(stream: av.stream.Stream) -> StreamInfo:
     context = getattr(stream, "codec_context", None)
-    name = getattr(stream, "name", None)
-    if context is not None:
-        name = context.codec.canonical_name
+    name = context.codec.canonical_name if context is not None else getattr(stream, "name", None)
     return StreamInfo(
         index=stream.index,
         kind=stream.type,

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from .clock import OVERLAP_S, Clock, measured_rate
 from .containers import has_flag
-from .inputs import is_cover
+from .inputs import is_cover, packets_of
 
 _BACK_S = 0.1
 """Decoding times that go back by more than this [s] begin anew; FFmpeg's limit too."""
@@ -62,7 +62,7 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
         and not (isinstance(s, VideoStream) and is_cover(s))
     ]
     try:
-        for packet in container.demux(streams):
+        for packet in packets_of(container, streams):
             if packet.size:
                 scan.add(packet)
     except av.error.FFmpegError:

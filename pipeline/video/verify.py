@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
+from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 
 import av
+import numpy as np
 
 from ..errors import OutputError
+from ..types import Frame
 from .copies import CopyCount, is_filler
-from .inputs import is_cover, open_input, words
+from .damage import summarize
+from .decode import VideoReader
+from .inputs import is_cover, open_input, packets_of, words
 from .plan import OutputPlan
+from .probe import probe
 
 _KINDS = ("audio", "subtitle", "data")
 
@@ -65,6 +72,72 @@ def verify(
     return found
 
 
+class Checksums:
+    """CRC-32 of the pictures of a video in order, over all planes."""
+
+    def __init__(self) -> None:
+        self._sums = array("L")
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._sums.append(_checksum(frame))
+
+    def __getitem__(self, index: int) -> int:
+        return self._sums[index]
+
+    def __bool__(self) -> bool:
+        return bool(self._sums)
+
+
+def _checksum(frame: Frame) -> int:
+    checksum = 0
+    for plane in frame.planes:
+        checksum = zlib.crc32(np.ascontiguousarray(plane).data, checksum)
+    return checksum
+
+
+def verify_decoded(path: Path, plan: OutputPlan, pts: Sequence[int], given: Checksums) -> list[str]:
+    """Decode the finished file; return sentences on what it shows otherwise than it should.
+
+    Args:
+        path: the finished file, still under its temporary name.
+        plan: what was to be written.
+        pts: times of all frames written [ticks of the input's time base], ascending.
+        given: of the frames that were written; empty: pictures are not compared.
+
+    Raises:
+        OutputError: frames are missing, cannot be decoded, come at other times, or differ where
+            the encoder is lossless.
+    """
+    made, times, other = probe(path), [], []
+    is_same_format = made.encoding.pix_fmt == plan.source.encoding.pix_fmt
+    with VideoReader(made) as reader:
+        for frame in reader:
+            times.append(frame.pts * made.info.time_base)
+            known = frame.index < len(pts) and given and is_same_format
+            if known and _checksum(frame) != given[frame.index]:
+                other.append(frame.index)
+    if reader.damage:
+        raise OutputError(f"{plan.path}: decoded again, {summarize(reader.damage)[0]}")
+    if len(times) != len(pts):
+        raise OutputError(
+            f"{plan.path}: {len(pts)} frames were given and {len(times)} come out of the file; "
+            f"{plan.codec} in {plan.container} does not keep every frame. Use libx264 in .mp4"
+        )
+    if other:
+        raise OutputError(
+            f"{plan.path}: {len(other)} frames, the first of them {other[0]}, are not what was "
+            f"given to {plan.codec}, which is lossless; the disk or the encoder made a mistake"
+        )
+    base = plan.source.info.time_base
+    shift = times[0] - pts[0] * base
+    worst = max(abs(t - shift - p * base) for t, p in zip(times, pts, strict=True))
+    # What a container rounds is less than half a frame; more, and a frame shows in another's place.
+    if worst > 1 / (2 * plan.source.info.rate) and worst > _SYNC_TOLERANCE_S:
+        return [f"decoded frames come up to {float(worst) * 1000:.1f} ms off their times"]
+    return []
+
+
 def _compare(index: int, before: CopyCount, after: CopyCount, shift: Fraction) -> list[str]:
     found = []
     is_whole = before.checksum == after.checksum or before.payload_bytes == after.payload_bytes
@@ -98,7 +171,7 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str
         video = [s for s in container.streams.video if not is_cover(s)][position]
         counts = {s.index: CopyCount() for s in container.streams}
         try:
-            for packet in container.demux():
+            for packet in packets_of(container, list(container.streams)):
                 if packet.size == 0 or is_filler(packet):
                     continue
                 stamp = packet.pts if packet.pts is not None else packet.dts

@@ -15,10 +15,12 @@ from pipeline.errors import AnalysisError, OutputError
 from pipeline.stages.encode import SampledCodes
 from pipeline.stages.track import RawTrack, refine
 from pipeline.types import FaceState
+from pipeline.video.fingerprint import Fingerprint
 from tests.pipeline.faces import drawn_face
 
 RNG = np.random.default_rng(0)
-PRINT = "f" * 64
+PRINT = "sha256:" + "f" * 64
+FOUND = Fingerprint(PRINT, None)
 
 
 def track(track_id: int, shot: int, first: int, count: int) -> RawTrack:
@@ -86,7 +88,7 @@ def test_what_is_used_at_once_is_what_the_file_will_say(analysis: Analysis, tmp_
 
 
 def test_what_is_saved_is_loaded(analysis: Analysis, tmp_path: Path) -> None:
-    back = load(saved(analysis, tmp_path), PRINT)
+    back = load(saved(analysis, tmp_path), FOUND)
     assert (back.fingerprint, back.time_base, back.cuts) == (PRINT, Fraction(1, 12800), (20,))
     assert back.pts.tolist() == analysis.pts.tolist()
     assert back.video == analysis.video
@@ -132,7 +134,7 @@ def test_a_line_corrected_by_hand_is_used_as_it_is(analysis: Analysis, tmp_path:
     entry["landmarks"] = [[x + 40, y] for x, y in entry["landmarks"]]
     lines[at] = "   " + json.dumps(entry) + ","
     path.write_text("\n".join(lines))
-    raw = load(path, PRINT).tracks[0]
+    raw = load(path, FOUND).tracks[0]
     assert raw.states[10] == FaceState.MANUAL
     track = refine(raw, times=analysis.times, cuts=analysis.cuts)
     np.testing.assert_allclose(track.landmarks[10], entry["landmarks"], atol=1e-3)
@@ -158,7 +160,7 @@ def test_an_excluded_frame_is_not_edited_though_the_gap_is_short(
 
 def test_another_video_is_refused(analysis: Analysis, tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="belongs to another video"):
-        load(saved(analysis, tmp_path), "0" * 64)
+        load(saved(analysis, tmp_path), Fingerprint("sha256:" + "0" * 64, None))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

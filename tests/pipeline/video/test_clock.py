@@ -62,7 +62,7 @@ def test_transport_streams_appended_play_one_after_the_other(
     count = len(tools.packets(once, "audio"))
     with VideoReader(probe(source)) as reader:
         assert len(list(reader)) == 60
-    assert reader.losses == [], "joining hurts no packet"
+    assert reader.damage == [], "joining hurts no packet"
     target = tmp_path / f"out{suffix}"
     _, warnings = tools.transcode(source, target)
     check_even(tools, target, 60, 3 * count)
@@ -130,7 +130,7 @@ def test_a_leap_of_hours_is_closed_where_players_close_it(
     target = tmp_path / "out.mp4"
     with VideoReader(probe(source)) as reader:
         list(reader)
-    assert not any("ends" in loss.message for loss in reader.losses)
+    assert not any("ends" in damage.message for damage in reader.damage)
     _, warnings = tools.transcode(source, target)
     check_even(tools, target, 40, 2 * len(tools.packets(once, "audio")))
     assert any("jump once at 0.80 s, ahead by 7199.20 s" in w for w in warnings)
@@ -262,4 +262,4 @@ def test_a_bare_stream_is_not_called_cut_off(make_clip: MakeClip) -> None:
         path = make_clip(name, codec=codec, pix_fmt=pix_fmt, options={}, frames=60)
         with VideoReader(probe(path)) as reader:
             assert len(list(reader)) == 60
-        assert reader.losses == []
+        assert reader.damage == []

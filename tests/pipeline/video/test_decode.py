@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import VideoError
-from pipeline.video.decode import Loss, VideoReader, summarize
+from pipeline.video.damage import Damage, summarize
+from pipeline.video.decode import VideoReader
 from pipeline.video.probe import probe
 
 MakeClip = Callable[..., Path]
@@ -97,8 +98,8 @@ def test_a_file_cut_off_gives_what_it_holds_and_says_so(make_clip: MakeClip, too
     with VideoReader(probe(path)) as reader:
         frames = list(reader)
     assert 20 < len(frames) < 60
-    assert any(loss.kind == "truncated" for loss in reader.losses)
-    assert "announces 60 pictures" in reader.losses[-1].message
+    assert any(damage.kind == "truncated" for damage in reader.damage)
+    assert "announces 60 pictures" in reader.damage[-1].message
     np.testing.assert_array_equal(frames[0].planes[0], whole[0].planes[0])
 
 
@@ -108,7 +109,7 @@ def test_a_matroska_file_cut_off_is_noticed_by_its_length(make_clip: MakeClip) -
     with VideoReader(probe(path)) as reader:
         frames = list(reader)
     assert 20 < len(frames) < 100
-    assert any(loss.kind == "truncated" for loss in reader.losses)
+    assert any(damage.kind == "truncated" for damage in reader.damage)
 
 
 def test_an_mp4_that_lost_its_index_is_an_error(make_clip: MakeClip) -> None:
@@ -136,22 +137,24 @@ def test_damage_in_the_middle_costs_few_frames_and_is_reported(
     with VideoReader(probe(path)) as reader:
         frames = list(reader)
     assert 50 <= len(frames) <= 60
-    assert reader.losses, "damage must be reported"
+    assert reader.damage, "damage must be reported"
     where = float(hit.pts * hit.time_base)
-    assert min(abs(loss.where_s - where) for loss in reader.losses) < 0.5
+    assert min(abs(damage.where_s - where) for damage in reader.damage) < 0.5
     assert frames[-1].pts * reader.source.info.time_base == Fraction(59, 25)
 
 
-def test_losses_are_summed_up_by_sort() -> None:
-    losses = [
-        Loss("concealed", 1.5, "a frame was decoded with guessed parts"),
-        Loss("packet", 2.0, "a packet could not be decoded: bad"),
-        Loss("concealed", 3.0, "a frame was decoded with guessed parts"),
+def test_damage_is_said_in_one_sentence_with_its_frames() -> None:
+    guessed = "a frame was decoded with guessed parts"
+    damage = [
+        Damage("concealed", guessed, 1.5, 37, 39, count=3),
+        Damage("packet", "a packet could not be decoded: bad", 2.0, 50, 50),
+        Damage("truncated", "the file announces 90 pictures and holds 60", 2.4, 60, 60),
     ]
-    assert summarize(losses) == [
-        "2 × at 1.50 s and later: a frame was decoded with guessed parts",
-        "at 2.00 s: a packet could not be decoded: bad",
+    assert summarize(damage) == [
+        "the input is damaged at frames 37–39, 50 (from 1.50 s): the file announces 90 pictures "
+        f"and holds 60; {guessed} (3 ×); a packet could not be decoded: bad"
     ]
+    assert summarize([]) == []
 
 
 def test_a_damaged_input_gives_a_complete_output_of_what_was_left(
@@ -166,11 +169,11 @@ def test_a_damaged_input_gives_a_complete_output_of_what_was_left(
     assert len(tools.packets(tmp_path / "out.mp4", "audio")) > 10
 
 
-def test_an_undamaged_file_has_no_losses(make_clip: MakeClip) -> None:
+def test_an_undamaged_file_has_no_damage(make_clip: MakeClip) -> None:
     for name in ("a.mp4", "a.mkv", "a.avi", "a.ts"):
         with VideoReader(probe(make_clip(name, frames=30))) as reader:
             assert len(list(reader)) == 30
-        assert reader.losses == []
+        assert reader.damage == []
         assert reader.warnings == []
 
 

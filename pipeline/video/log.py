@@ -1,0 +1,94 @@
+"""What FFmpeg itself calls an error while a file is opened, read and decoded.
+
+FFmpeg hands its messages to one function for the whole process, on whichever of its threads they
+arise, and PyAV's takes Python's lock (the GIL) to store them. So a call that waits for FFmpeg's
+threads must not hold that lock: PyAV lets go of it wherever a decoder works, but not when it frees
+one, which must have come to rest by then (`decode.VideoReader` sees to that).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import TypeVar
+
+import av
+
+T = TypeVar("T")
+
+_MOST_PER_CALL = 8
+"""Different messages kept of one call; what is damaged badly says thousands."""
+
+_lock = threading.Lock()
+_listeners = 0
+_before: tuple[int | None, bool] = (None, True)
+
+# Errors of threads that nobody listens to would otherwise be printed by Python's logging.
+logging.getLogger("libav").addHandler(logging.NullHandler())
+
+
+class ErrorLog:
+    """Hears the errors of the calls made through it; a context manager.
+
+    Two that work at the same time keep their own calls apart; what decoders say on threads of
+    FFmpeg's own goes to the one that works, and if several do, to one of them.
+    """
+
+    def __init__(self) -> None:
+        self._heard: list[tuple[str, str]] = []
+
+    def __enter__(self) -> ErrorLog:
+        global _listeners, _before
+        with _lock:
+            if _listeners == 0:
+                _before = av.logging.get_level(), av.logging.get_skip_repeated()
+                av.logging.set_level(max(av.logging.ERROR, _before[0] or 0))
+                av.logging.set_skip_repeated(False)  # a message counts for every frame it is of
+            _listeners += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        global _listeners
+        with _lock:
+            _listeners -= 1
+            if _listeners == 0:
+                av.logging.set_level(_before[0])
+                av.logging.set_skip_repeated(_before[1])
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; what FFmpeg called an error meanwhile is in `take`."""
+        with av.logging.Capture(True) as here, av.logging.Capture(False) as elsewhere:
+            try:
+                return work()
+            finally:
+                if here or elsewhere:
+                    self._hear([*here, *elsewhere])
+
+    def take(self, *, but_of: Collection[str] = ()) -> list[str]:
+        """Return the messages heard since the last time, each once, but for those of some decoders.
+
+        Args:
+            but_of: names of decoders, as FFmpeg signs their messages.
+        """
+        heard, self._heard = self._heard, []
+        texts = dict.fromkeys(" ".join(text.split()) for name, text in heard if name not in but_of)
+        return [text for text in texts if text][:_MOST_PER_CALL]
+
+    def _hear(self, messages: list[tuple[int, str, str]]) -> None:
+        unfinished = False
+        for level, name, text in messages:
+            if level > av.logging.ERROR:
+                continue
+            if unfinished and self._heard and self._heard[-1][0] == name:
+                self._heard[-1] = (name, f"{self._heard[-1][1]} {text}")
+            else:
+                self._heard.append((name, text))
+            # A message may come in pieces; only the last ends its line.
+            unfinished = not text.endswith("\n")
