@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from .errors import OutputError
+from .errors import OutputError, reason
 
 Taken = Mapping[Path, str]
 """Files and folders of a run that nothing else of it may be written to, and what each is, as in
@@ -45,7 +45,7 @@ def check_target(path: Path, what: str, *, taken: Taken, overwrite: bool = False
             )
         place = path.resolve()
         for other, role in taken.items():
-            if _is_same(place, other) or _is_within(place, other):
+            if _is_taken(place, other):
                 raise OutputError(f"{what} {path} is {role}; give it another name")
         if path.exists():
             _check_existing(path, what, overwrite)
@@ -72,19 +72,20 @@ def check_folder(
         OutputError: a file has the folder's name, it holds something and `overwrite` is off, or a
             file in it cannot be replaced.
     """
-    if (path.exists() or path.is_symlink()) and not path.is_dir():
-        raise OutputError(f"{what} {path} is a file; give the name of a folder")
-    if path.is_dir() and not overwrite and any(path.iterdir()):
-        raise OutputError(
-            f"{what} {path} is not empty; use --overwrite to write into it, or another name"
-        )
-    there = [file for name in names for file in path.glob(name)] if path.is_dir() else []
-    for file in there:
-        check_target(file, "the file", taken=taken, overwrite=True)
-    for other, role in taken.items():
-        is_inside = other.resolve().parent == path.resolve()
-        if is_inside and any(fnmatch(other.name, name) for name in names):
-            raise OutputError(f"{what} {path} holds {role}, {other.name}; give another folder")
+    with output_errors(path, what):
+        if (path.exists() or path.is_symlink()) and not path.is_dir():
+            raise OutputError(f"{what} {path} is a file; give the name of a folder")
+        if path.is_dir() and not overwrite and any(path.iterdir()):
+            raise OutputError(
+                f"{what} {path} is not empty; use --overwrite to write into it, or another name"
+            )
+        there = [file for name in names for file in path.glob(name)] if path.is_dir() else []
+        for file in there:
+            check_target(file, "the file", taken=taken, overwrite=True)
+        for other, role in taken.items():
+            is_inside = other.resolve().parent == path.resolve()
+            if is_inside and any(fnmatch(other.name, name) for name in names):
+                raise OutputError(f"{what} {path} holds {role}, {other.name}; give another folder")
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def output_errors(path: Path, what: str) -> Iterator[None]:
             f"{what} {path} appeared while it was being made; use --overwrite to replace it"
         ) from e
     except OSError as e:
-        raise OutputError(f"cannot write {what} {path}: {e.strerror or e}") from e
+        raise OutputError(f"cannot write {what} {path}: {reason(e)}") from e
 
 
 def _check_existing(path: Path, what: str, overwrite: bool) -> None:
@@ -124,6 +125,14 @@ def _is_stream(path: Path) -> bool:
             return True
         path = link.parent / link.readlink()
     return False
+
+
+def _is_taken(place: Path, other: Path) -> bool:
+    """Return whether a place is a file or lies in a folder; what is closed to us is neither."""
+    try:
+        return _is_same(place, other) or _is_within(place, other)
+    except OSError:
+        return False
 
 
 def _is_same(place: Path, other: Path) -> bool:

@@ -112,3 +112,17 @@ def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk) -> Non
     assert "out.mkv" in done.stderr
     assert "free space" in done.stderr
     assert desk.listing() == before
+
+
+@pytest.mark.parametrize("command", ["-o", "--report", "--analysis", "inspect", "preview"])
+def test_a_name_that_is_too_long_is_told_as_that(desk, command: str) -> None:
+    name = desk.folder / f"{'n' * 300}.mp4"
+    if command in ("inspect", "preview"):
+        name = name.with_suffix(".png" if command == "preview" else "")
+        more = ["--frame", "0"] if command == "inspect" else []
+        error = desk.refused(4, command, desk.clip, "--attr", "smile", "-o", name, *more)
+    else:
+        error = desk.edit_refused(3 if command == "--analysis" else 4, command, name)
+    assert str(name) in error
+    assert "File name too long" in error
+    assert "codec" not in error
