@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import containers
+from . import containers, side_files
 from .run import Family
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (containers.FAMILY,)}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (containers.FAMILY, *side_files.FAMILIES)
+}
