@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -29,7 +29,7 @@ from .stages.encode import (
     sample_key,
     sampled,
 )
-from .types import FaceTrack, Frame
+from .types import FaceTrack, Frame, Needs
 from .video.decode import VideoReader
 from .video.probe import Source
 from .video.threads import in_order, prefetch
@@ -59,10 +59,12 @@ class Crops:
         while chunk := list(islice(remaining, self.batch_size)):
             yield chunk
 
-    def cutter(self, tracks: Iterable[FaceTrack]) -> Callable[[list[Frame]], Chunk]:
-        """Return what cuts the faces of some frames out; for any thread."""
+    def cutter(
+        self, tracks: Iterable[FaceTrack], needs: Sequence[Needs] = ()
+    ) -> Callable[[list[Frame]], Chunk]:
+        """Return what cuts the faces of some frames out; for any thread. `needs`: of the edits."""
         placed = place(tracks, self.rule, times=self.times, pixel_aspect=self.pixel_aspect)
-        return lambda frames: align(frames, placed)
+        return lambda frames: align(frames, placed, needs)
 
 
 def encode_tracks(

@@ -13,6 +13,7 @@ from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
 from .editors._base import FACE
 from .errors import UsageError
 from .stages.edit import EditChain, ImageStep, LatentStep, ShotCodes, Step
+from .types import Needs
 
 
 def all_attributes(pack: Pack) -> list[Attribute]:
@@ -91,6 +92,12 @@ def cautions(edits: Sequence[AttributeEdit], pack: Pack) -> list[str]:
     ]
 
 
+def needs_of(edits: Sequence[AttributeEdit], pack: Pack) -> dict[str, Needs]:
+    """Return the parts of a face that each attribute needs; those of strength 0 are left out."""
+    known = {attribute.name: attribute.needs for attribute in all_attributes(pack)}
+    return {edit.attribute: known[edit.attribute] for edit in edits if edit.strength != 0}
+
+
 def chain_of(
     edits: Sequence[AttributeEdit],
     pack: Pack,
@@ -106,16 +113,19 @@ def chain_of(
     Latent edits in a row become one step, so that they are rendered once.
     """
     regions = {attribute.name: attribute.regions for attribute in pack.attributes}
+    needs = needs_of(edits, pack)
     steps: list[Step] = []
     active = (edit for edit in edits if edit.strength != 0)
     for is_latent, group in groupby(active, key=lambda edit: edit.attribute in regions):
         if is_latent:
             moves = tuple((edit.attribute, edit.strength) for edit in group)
             together = FACE.union(*(regions[name] for name, _ in moves))
-            steps.append(LatentStep(latent_editor(editor).build_latent(pack), moves, together))
+            mover = latent_editor(editor).build_latent(pack)
+            steps.append(LatentStep(mover, moves, together, needs))
             continue
         for edit in group:
             module = image_editor_of(edit.attribute)
             assert module is not None, "resolve_edits let an unknown attribute through"
-            steps.append(ImageStep(module.build_image(), edit.attribute, edit.strength))
+            built, name = module.build_image(), edit.attribute
+            steps.append(ImageStep(built, name, edit.strength, needs[name]))
     return EditChain(steps, pack.model, codes, occlusion=occlusion, device=device)

@@ -35,7 +35,7 @@ from .pictures import (
 from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, output_errors
-from .types import Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
+from .types import PARTS, Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
 from .video.count import check_frame
 from .video.decode import VideoReader
 from .video.probe import probe
@@ -328,6 +328,7 @@ def _face_facts(plan: Plan, track: FaceTrack, row: int) -> dict[str, Any]:
         "state": FaceState(int(track.states[row])).name.lower(),
         "score": round(float(track.scores[row]), 3),
         "weight": round(float(track.weights[row]), 3),
+        "seen": {p: round(float(v), 3) for p, v in zip(PARTS, track.parts[row], strict=True)},
         "yaw_deg": round(float(yaw), 1),
         "pitch_deg": round(float(pitch), 1),
         "roll_deg": round(float(roll), 1),

@@ -20,9 +20,10 @@ from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
 from .progress import counted
+from .stages.align import why_not
 from .stages.track import UNSEEN
 from .targets import output_errors
-from .types import EditResult, FaceOutcome, FaceState, FaceTrack
+from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
 from .video.damage import Damage
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Report:
     the `weight` 0–1 that the strength was multiplied by (fading at gaps and with the head's turn).
     A face whose place was not read in this frame, but lies between its places before and after, is
     `interpolated`.
+    Where an attribute took less of it, because a part of the face it needs was covered, `weights`
+    has that of every attribute, and `left_out` why those at 0 were.
     """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
@@ -62,6 +65,8 @@ class Report:
     """The tracks by id, for the weights of their frames; not written."""
     unchosen: frozenset[int] = field(default=frozenset(), repr=False)
     """Frames that show a face that was not chosen to be edited; not written."""
+    needs: Mapping[str, Needs] = field(default_factory=dict, repr=False)
+    """By attribute, the parts of a face it needs; not written."""
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
@@ -71,15 +76,22 @@ class Report:
 
     def _face(self, outcome: FaceOutcome, frame_index: int) -> dict[str, Any]:
         track = self.followed[outcome.track_id]
-        weight = round(float(track.weights[frame_index - track.first_frame]), 3)
+        row = frame_index - track.first_frame
+        weight = round(float(track.weights[row]), 3)
         entry: dict[str, Any] = {
             "track": outcome.track_id,
             "weight": weight,
             "edited": outcome.edited,
         }
-        if track.states[frame_index - track.first_frame] == FaceState.INTERPOLATED:
+        if track.states[row] == FaceState.INTERPOLATED:
             entry["interpolated"] = True
-        return entry if outcome.edited else {**entry, "skipped": outcome.reason}
+        shares = {a: round(float(track.share(needs)[row]), 3) for a, needs in self.needs.items()}
+        if any(share < weight for share in shares.values()):
+            entry["weights"] = shares
+        if not outcome.edited:
+            return {**entry, "skipped": outcome.reason}
+        left_out = {a: why_not(track, row, self.needs[a]) for a, s in shares.items() if not s}
+        return {**entry, "left_out": left_out} if left_out else entry
 
     @property
     def edited_frames(self) -> int:
@@ -107,6 +119,15 @@ class Report:
         others = sum(index in self.unchosen for index in frames)
         return len(frames) - others, others
 
+    def left_out(self) -> Counter[str]:
+        """Return how many edited faces did without an attribute, by attribute and reason."""
+        return Counter(
+            f"{attribute}: {reason}"
+            for frame in self.frames
+            for face in frame["faces"]
+            for attribute, reason in face.get("left_out", {}).items()
+        )
+
     def summary(self) -> str:
         """Return a few lines for a person."""
         total = len(self.frames)
@@ -122,11 +143,16 @@ class Report:
         if between := self.interpolated:
             lines.append(f"{counted(between, 'face')} edited between places read before and after")
         lines += [f"{counted(n, 'face')} skipped: {reason}" for reason, n in self.skipped().items()]
+        lines += [f"{counted(n, 'face')} without {what}" for what, n in self.left_out().items()]
         return "\n".join(lines)
 
     def _counts(self) -> dict[str, Any]:
         """Return the sums; those of rare things only where there are any."""
-        rare = {"without_chosen_face": self.untouched()[1], "interpolated": self.interpolated}
+        rare: dict[str, Any] = {
+            "without_chosen_face": self.untouched()[1],
+            "interpolated": self.interpolated,
+            "left_out": dict(self.left_out()),
+        }
         return {
             "frames": len(self.frames),
             "edited": self.edited_frames,
@@ -212,6 +238,7 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
         warnings=[*_ignored(request, plan), *cautions(plan.edits, plan.pack)],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=_unchosen(plan),
+        needs=plan.needs,
     )
 
 

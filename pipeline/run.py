@@ -21,7 +21,7 @@ from .analyze import analyze
 from .config import AnalyzeOptions, AttributeEdit, EncodeOptions, RenderOptions
 from .crops import Crops, encode_tracks
 from .editors import Pack
-from .edits import chain_of, check_offered, latent_editor, resolve_edits
+from .edits import chain_of, check_offered, latent_editor, needs_of, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .outputs import check_outputs, default_output
@@ -34,7 +34,7 @@ from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
 from .stages.select import FaceChoice, select
 from .stages.track import RawTrack, TrackOptions, refine
-from .types import AlignedBatch, EditResult, FaceTrack, Frame
+from .types import AlignedBatch, EditResult, FaceTrack, Frame, Needs
 from .video.count import check_frame
 from .video.damage import check_whole, summarize
 from .video.decode import VideoReader
@@ -96,6 +96,11 @@ class Plan:
             device=self.crops.device,
             occlusion=self.options.occlusion,
         )
+
+    @property
+    def needs(self) -> dict[str, Needs]:
+        """The parts of a face that each attribute to be edited needs."""
+        return needs_of(self.edits, self.pack)
 
     def with_edits(self, edits: tuple[AttributeEdit, ...]) -> Plan:
         """Return the same plan with other edits."""
@@ -338,7 +343,8 @@ def render(
     Some threads cut out, edit and blend, so that one's work on the device overlaps the others' on
     the frames. Close the iterator if it is not used up, so that its threads end.
     """
-    cut, chain, method = plan.crops.cutter(plan.tracks), plan.chain, plan.options.blend
+    chain, method = plan.chain, plan.options.blend
+    cut = plan.crops.cutter(plan.tracks, list(plan.needs.values()))
     chain.clock = clock
 
     def rendered(frames: list[Frame]) -> list[EditResult]:
@@ -357,6 +363,6 @@ def render(
 
 def crops_of(plan: Plan, frames: Iterable[Frame]) -> Iterator[AlignedBatch]:
     """Yield the crops the render pass would edit."""
-    cut = plan.crops.cutter(plan.tracks)
+    cut = plan.crops.cutter(plan.tracks, list(plan.needs.values()))
     for chunk in plan.crops.chunks(frames):
         yield from cut(chunk)[1]

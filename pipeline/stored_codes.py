@@ -30,6 +30,7 @@ def codes_to_json(codes: Mapping[int, Mapping[str, SampledCodes]]) -> dict[str, 
                 "moving": encoded(c.moving / np.float32(half_scale(c.moving)), "<f2"),
                 "moving_shape": list(c.moving.shape),
                 "moving_scale": half_scale(c.moving),
+                "tone": [float(v) for v in c.tone],
             }
             for pack, c in by_pack.items()
         }
@@ -57,13 +58,11 @@ def codes_from_json(
         return values
 
     def codes(data: Mapping[str, Any]) -> SampledCodes:
-        found = SampledCodes(
-            floats(data, "w"),
-            np.array(data["frames"], np.int64),
-            floats(data, "state"),
-            # Files made before codes could follow a face have no such layers.
-            *([floats(data, "moving", "<f2")] if "moving" in data else []),
-        )
+        # Files made before codes could follow a face have no such layers.
+        moving = {"moving": floats(data, "moving", "<f2")} if "moving" in data else {}
+        frames = np.array(data["frames"], np.int64)
+        tone = np.array(data.get("tone", (0.0, 0.0)), np.float32)
+        found = SampledCodes(floats(data, "w"), frames, floats(data, "state"), tone=tone, **moving)
         _check_codes(found, frame_count)
         return found
 
@@ -81,6 +80,8 @@ def _check_codes(codes: SampledCodes, frame_count: int) -> None:
         raise ValueError(
             f"'frames' of stored codes must be rising frame numbers from 0 to {frame_count - 1}"
         )
+    if codes.tone.shape != (2,) or not ((codes.tone >= 0) & (codes.tone <= 1)).all():
+        raise ValueError(f"'tone' of stored codes must be two numbers 0–1, got {codes.tone}")
     fits = w.ndim == 2 and codes.state.ndim == 2 and len(codes.state) == len(frames)
     if fits and moving.size:
         fits = moving.ndim == 3 and len(moving) == len(frames) and moving.shape[1] <= len(w)

@@ -8,7 +8,8 @@ longer the frame: only the difference an edit makes is carried into the planes (
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +26,17 @@ Region = tuple[int, int, int, int]
 """x0, y0, x1, y1 [px], half-open, in the upright frame."""
 
 Matrix = Literal["bt709", "bt601", "fcc", "smpte240m", "bt2020", "rgb", "gray"]
+
+Part = Literal["mouth", "eyes"]
+PARTS: tuple[Part, ...] = ("mouth", "eyes")
+"""Parts of a face that something may cover while the rest is seen; the order of their columns."""
+Needs = frozenset[Part]
+"""The parts of a face that an edit cannot do without."""
+
+
+def columns_of(needs: Needs) -> list[int]:
+    """Return the columns of some parts, among `PARTS`."""
+    return [column for column, part in enumerate(PARTS) if part in needs]
 
 
 def _describe(value: object) -> str:
@@ -141,7 +153,7 @@ class Face:
     landmarks: NDArray[np.float32]
     """(68, 2) float32, (x, y) [upright frame px], iBUG 300-W order."""
     score: float
-    """0–1; from 0.5 the landmarks are good enough to edit."""
+    """0–1; from 0.5 it is known where the face is."""
     region_scores: tuple[float, float] = (1.0, 1.0)
     """Confidence 0–1 of the mouth and of the eyes alone: low when covered."""
 
@@ -209,10 +221,19 @@ class FaceTrack(Track):
     """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
     excluded: frozenset[int] = frozenset()
     """Rows that the analysis file keeps from being edited; they are ABSENT."""
+    parts: NDArray[np.float32] = field(default_factory=lambda: np.ones((0, len(PARTS)), np.float32))
+    """(T, 2) float32 0–1: how far each of `PARTS` is seen, fading; left out: they are all seen."""
 
     def __post_init__(self) -> None:
         Track.__post_init__(self)  # a class with slots is made anew: super() would miss it
-        _check_rank("FaceTrack", "weights", self.weights, (len(self.states),))
+        if (t := len(self.states)) and not len(self.parts):
+            object.__setattr__(self, "parts", np.ones((t, len(PARTS)), np.float32))
+        _check_rank("FaceTrack", "weights", self.weights, (t,))
+        _check_rank("FaceTrack", "parts", self.parts, (t, len(PARTS)))
+
+    def share(self, needs: Needs) -> NDArray[np.float32]:
+        """Return how much each frame (T,) takes of an edit that needs some parts, 0–1."""
+        return np.asarray(self.weights * self.parts[:, columns_of(needs)].prod(1), np.float32)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -234,6 +255,8 @@ class AlignedBatch:
     quads: NDArray[np.float64] | None = None
     """(N, 4, 2) corners NW, SW, SE, NE of the square that FFHQ would cut out [crop px], steadied
     over time; None where the crop rule did not ask for them."""
+    parts: Tensor | None = None
+    """(N, 2) float32 0–1, from FaceTrack.parts; None: they are all seen."""
 
     def __post_init__(self) -> None:
         n = self.images.shape[0]
@@ -245,9 +268,16 @@ class AlignedBatch:
             _check_rank("AlignedBatch", name, getattr(self, name), (n,))
         if self.quads is not None:
             _check_rank("AlignedBatch", "quads", self.quads, (n, 4, 2))
+        if self.parts is not None:
+            _check_rank("AlignedBatch", "parts", self.parts, (n, len(PARTS)))
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
+
+    def share(self, needs: Needs) -> Tensor:
+        """Return how much each crop (N,) takes of an edit that needs some parts, 0–1."""
+        columns = () if self.parts is None else self.parts.unbind(1)
+        return math.prod((columns[c] for c in columns_of(needs) if columns), start=self.weights)
 
     def rows(self, part: slice | list[int]) -> AlignedBatch:
         """Return some of the crops, as a batch."""
@@ -259,6 +289,7 @@ class AlignedBatch:
             track_id=self.track_id[part],
             weights=self.weights[part],
             quads=None if self.quads is None else self.quads[part],
+            parts=None if self.parts is None else self.parts[part],
         )
 
     def to(self, device: torch.device) -> AlignedBatch:
@@ -277,6 +308,7 @@ class AlignedBatch:
             images=sent(self.images),
             landmarks=sent(self.landmarks),
             weights=sent(self.weights),
+            parts=None if self.parts is None else sent(self.parts),
         )
 
     def __repr__(self) -> str:

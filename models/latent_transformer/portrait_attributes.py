@@ -4,7 +4,7 @@ it is offered."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 _POSE_AND_LIGHT: Final = ("yaw", "pitch", "light_x", "light_y")
 
@@ -28,6 +28,8 @@ class PortraitAttribute:
     aliases: tuple[str, ...] = ()
     low: float = -3.0
     high: float = 3.0
+    needs: tuple[Literal["mouth", "eyes"], ...] = ()
+    """Parts of a face without which it cannot be made: an edit fades while one is covered."""
     ceiling: float = 10.0
     """Predicted level (SD) from which a move is slowed; 10 means never."""
     experimental: bool = False
@@ -41,6 +43,7 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         covariates=("gap", "age", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
         exempt=("eye_open", "outgoing", "trustworthy", "alert", "smug"),
         aliases=("smiling", "happy", "closed-smile"),
+        needs=("mouth",),
         low=-2.0,
         high=2.0,
     ),
@@ -52,6 +55,7 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         exempt=("eye_open", "gap", "outgoing", "trustworthy", "alert", "smug"),
         along=(("gap", 0.25),),
         aliases=("open-smile", "teeth", "grin", "toothy"),
+        needs=("mouth",),
         low=-2.0,
         high=2.5,
     ),

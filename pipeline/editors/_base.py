@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..imaging.parsing import Region
-from ..types import AlignedBatch, Codes, EditedBatch
+from ..types import AlignedBatch, Codes, EditedBatch, Needs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,9 @@ class Attribute:
     """True if it works on some faces only."""
     regions: frozenset[Region] = FACE
     """What of the picture it changes."""
+    needs: Needs = frozenset()
+    """Parts of a face without which it fades; while others are covered, only they stay as they
+    are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .geometry import BROWS, JAW, NOSE, Affine
+from .geometry import BROWS, JAW, MOUTH, NOSE, Affine
 
 _SUBPIXEL_BITS = 8
 FOREHEAD_HEIGHTS = np.array([0.30, 0.62, 0.80, 0.90, 0.94, 0.90, 0.80, 0.62, 0.30])
@@ -90,6 +90,43 @@ def face_mask(
     shape = centre + (shape - centre) * np.maximum(1.0 + shift / radius, 0.0)
     mask = soften(polygon_mask(shape, side), torch.from_numpy(0.5 * feather * eyes))
     return _clear_border(mask).to(landmarks.device, non_blocking=True)
+
+
+_BEYOND_JAW = 1.25
+"""How far from the mouth its surroundings reach, in times the way to the jaw: an edit moves what
+lies beside a face too."""
+_AROUND_EYES = 1.3
+"""How far the outline of brows and eyes is grown about its centre."""
+_PART_FEATHER = 0.15
+"""Width of the edge of a covered part [outer eye distances]."""
+
+
+def unseen_mask(landmarks: Tensor, parts: Tensor, side: int) -> Tensor | None:
+    """(N, 1, side, side) soft mask of what covers the parts of a face: 1 where one is not seen.
+
+    Args:
+        landmarks: (N, 68, 2) [crop px].
+        parts: (N, 2) 0–1, how far mouth and eyes are seen.
+
+    None if all of them are seen. What lies before a mouth lies before chin and jaw too, more often
+    than not, and their landmarks mean as little.
+    """
+    if bool((parts >= 1).all()):
+        return None
+    points = landmarks.detach().cpu().double().numpy()
+    eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
+    mouth = points[:, MOUTH].mean(1, keepdims=True)
+    jaw = mouth + _BEYOND_JAW * (points[:, 3:14] - mouth)
+    upper = np.concatenate([points[:, 17:27], points[:, [45, 46, 47, 40, 41, 36]]], 1)
+    centre = upper.mean(1, keepdims=True)
+    shapes = [
+        np.concatenate([jaw, points[:, 35:30:-1]], 1),
+        centre + _AROUND_EYES * (upper - centre),
+    ]
+    radius = torch.from_numpy(0.5 * _PART_FEATHER * eyes)
+    masks = torch.cat([soften(polygon_mask(shape, side), radius) for shape in shapes], 1)
+    hidden = masks.to(parts) * (1 - parts)[:, :, None, None]
+    return hidden.amax(1, keepdim=True)
 
 
 def soften(mask: Tensor, radius_px: Tensor) -> Tensor:

@@ -356,4 +356,5 @@ def soften_states(states: Flags, times: Times, *, ramp_s: float) -> Floats:
     moments = 0.5 * (times[changes] + times[changes + 1])
     distance = np.abs(times[:, None] - moments).min(1)
     t = np.clip(0.5 + 0.5 * signed * np.minimum(distance / (0.5 * ramp_s), 1.0), 0.0, 1.0)
+    t = np.round(t, 9)  # where a ramp ends on a frame, rounding must not leave a crumb of it
     return np.asarray(t * t * (3.0 - 2.0 * t))

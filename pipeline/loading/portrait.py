@@ -114,7 +114,10 @@ class PortraitPack:
     def attributes(self) -> tuple[Attribute, ...]:
         """What the pack can change."""
         return tuple(
-            Attribute(a.name, a.summary, a.aliases, a.low, a.high, a.experimental)
+            Attribute(
+                *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
+                needs=frozenset(a.needs),
+            )
             for a in self._movers.attributes
         )
 

@@ -225,18 +225,19 @@ def load_style(
 
 
 def _attributes(networks: Networks, transfer: Transfer) -> tuple[Attribute, ...]:
-    """What the pack can change, with the parts of a head that the published edits touch.
+    """What the pack can change, with the parts of a head that the published edits touch and need.
 
     A change of hair is one that small generators cannot draw: carried over, theirs would blur it.
     """
     published = models("latent_transformer").CELEBA_ATTRIBUTES
-    named = {name: a.regions for a in published for name in (a.name, *a.aliases)}
+    named = {name: a for a in published for name in (a.name, *a.aliases)}
     drawn_in_full = transfer == "replace" or networks.size >= _FULL_PX
-    regions = named if drawn_in_full else {}
+    regions = {name: a.regions for name, a in named.items()} if drawn_in_full else {}
     return tuple(
         Attribute(
             *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
             regions=frozenset(regions.get(a.name, FACE)),
+            needs=frozenset(named[a.name].needs if a.name in named else ()),
         )
         for a in networks.attributes
     )

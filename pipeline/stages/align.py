@@ -38,7 +38,16 @@ from ..imaging.geometry import (
     translation,
 )
 from ..imaging.resample import warp
-from ..types import AlignedBatch, FaceOutcome, FaceState, FaceTrack, Frame
+from ..types import (
+    PARTS,
+    AlignedBatch,
+    FaceOutcome,
+    FaceState,
+    FaceTrack,
+    Frame,
+    Needs,
+    columns_of,
+)
 
 Chunk = tuple[list[Frame], list[AlignedBatch], dict[int, list[FaceOutcome]]]
 """Some consecutive frames, their crops (one batch per track), and the faces that were skipped."""
@@ -171,41 +180,49 @@ def place(
     return tuple(placed)
 
 
-def align(frames: list[Frame], tracks: Sequence[PlacedTrack]) -> Chunk:
+def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Needs] = ()) -> Chunk:
     """Return some frames with the crops of their faces.
 
     Args:
         frames: any of the clip, in order.
-        tracks: from `place`; faces of weight 0 are skipped, with the reason.
+        tracks: from `place`.
+        needs: the parts of a face that each edit needs. A face that takes nothing of any edit is
+            skipped, with the reason; without edits, a face of weight 0.
     """
+    needs = needs or [frozenset()]
     batches: list[AlignedBatch] = []
     skipped: dict[int, list[FaceOutcome]] = {}
     for track, placement in tracks:
+        shares = np.max([track.share(parts) for parts in needs], axis=0)
         rows: list[tuple[Frame, int]] = []
         for frame in frames:
             row = frame.index - track.first_frame
             if not 0 <= row < len(track):
                 continue
-            if track.weights[row] > 0:
+            if shares[row] > 0:
                 rows.append((frame, row))
             else:
+                reason = why_not(track, row, frozenset().union(*needs))
                 skipped.setdefault(frame.index, []).append(
-                    FaceOutcome(track.track_id, edited=False, reason=_why_not(track, row))
+                    FaceOutcome(track.track_id, edited=False, reason=reason)
                 )
         if rows:
             batches.append(_batch(track, placement, rows))
     return frames, batches, skipped
 
 
-def _why_not(track: FaceTrack, row: int) -> str:
-    """Why a frame of weight 0 takes no edit."""
+def why_not(track: FaceTrack, row: int, needs: Needs) -> str:
+    """Return why a frame takes nothing of an edit that needs some parts of a face."""
     if row in track.excluded:
         return "excluded in the analysis file"
     if track.states[row] == FaceState.ABSENT:
         return "face not seen well enough"
+    missing = [PARTS[column] for column in columns_of(needs) if not track.parts[row, column]]
+    if track.weights[row] and missing:
+        return " and ".join(missing) + " covered"
     if track.states[row] == FaceState.INTERPOLATED:
         return "face not where it was expected"
-    return "face turned away, or its mouth covered"
+    return "face turned away"
 
 
 def _batch(
@@ -227,6 +244,7 @@ def _batch(
         frame_index=np.array([frame.index for frame, _ in rows], np.int64),
         track_id=np.full(len(rows), track.track_id, np.int64),
         weights=torch.from_numpy(track.weights[index].copy()),
+        parts=torch.from_numpy(track.parts[index].copy()),
         quads=None if placement.quads is None else transform(to_crop, placement.quads[index]),
     )
 

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..editors._base import FACE, ImageEditor, LatentEditor, LatentModel
+from ..imaging.fading import Fade
+from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
+from ..imaging.overlays import filled, printed
 from ..imaging.parsing import Region
 from ..progress import Stopwatch
-from ..types import AlignedBatch, Codes, EditedBatch
+from ..types import AlignedBatch, Codes, EditedBatch, Needs
 
 _KEPT = 64
 """Moved codes remembered: of the batches that recur, one for each track and share of the edit."""
@@ -40,6 +43,8 @@ class ShotCodes:
     """(M, K, D) float32, the first K layers in M sampled frames, smoothed; empty: `w` is all."""
     places: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """(T,) float64, place of every frame of the track among the samples, 0 … M - 1."""
+    tone: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    """(2,) float32, the usual tone of the face (see `fading.tones`); 0: not known."""
 
     def of(self, frame: int) -> Tensor:
         """Return the code (L, D) of a frame: layers that move are interpolated between samples."""
@@ -67,6 +72,12 @@ class LatentStep:
     """(attribute, strength) in order."""
     regions: frozenset[Region] = FACE
     """What of the picture the edits change together."""
+    needs: Mapping[str, Needs] = field(default_factory=dict)
+    """By attribute: parts of a face without which nothing of it is done; left out: none."""
+
+    def shares(self, batch: AlignedBatch) -> Tensor:
+        """Return how much of each edit each crop takes, (edits, N) 0–1."""
+        return torch.stack([batch.share(self.needs.get(a, frozenset())) for a, _ in self.edits])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ class ImageStep:
     editor: ImageEditor
     attribute: str
     strength: float
+    needs: Needs = frozenset()
+    """Parts of a face without which nothing is done."""
 
 
 Step = LatentStep | ImageStep
@@ -109,6 +122,32 @@ class EditChain:
 
     def __call__(self, batch: AlignedBatch) -> EditedBatch:
         """Return the edited crops; strength 0 or weight 0 leaves a crop exactly as it was."""
+        fade = self._fade(batch)
+        if fade is None:
+            return self._under_print(batch)
+        return fade.put_on(self._under_print(fade.taken_back(batch)), batch)
+
+    def _under_print(self, batch: AlignedBatch) -> EditedBatch:
+        """Return the edited crops; print over them stays where it is, and is not carried along."""
+        letters = printed(batch.images, batch.landmarks) if self._occlusion else None
+        if letters is None:
+            return self._edited(batch)
+        bare = dataclasses.replace(batch, images=filled(batch.images, letters))
+        edited = self._edited(bare)
+        rows, columns = edited.part
+        here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
+        images = torch.where(here == below, edited.images, here + (edited.images - below))
+        masks = edited.masks * (1 - letters[:, :, rows, columns])
+        return EditedBatch(batch, images.clamp(-1, 1), masks, edited.corner)
+
+    def _fade(self, batch: AlignedBatch) -> Fade | None:
+        """Return how faded the crops are against the rest of their shots."""
+        known = [self._codes.get(int(track)) for track in batch.track_id]
+        if not len(batch) or any(codes is None for codes in known):
+            return None
+        return Fade.of(batch, np.stack([codes.tone for codes in known if codes is not None]))
+
+    def _edited(self, batch: AlignedBatch) -> EditedBatch:
         edited: EditedBatch | None = None
         there = batch.to(self._device)
         for step in self._steps:
@@ -121,7 +160,7 @@ class EditChain:
         if edited is None:
             return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
         edited = _fetched(edited, batch)
-        if self._occlusion and not self._touches_hair and edited.masks.any():
+        if self._occlusion and edited.masks.any():
             with self.clock.time("edit / occlusion"):
                 rows, columns = edited.part
                 for hidden in self._hidden(batch, there):
@@ -132,13 +171,20 @@ class EditChain:
     def _done(self, batch: AlignedBatch, step: Step) -> EditedBatch:
         if isinstance(step, LatentStep):
             return self._latent(batch, step)
-        return step.editor.apply(batch, step.attribute, step.strength * batch.weights)
+        return step.editor.apply(batch, step.attribute, step.strength * batch.share(step.needs))
 
     def _hidden(self, batch: AlignedBatch, there: AlignedBatch) -> Iterator[Tensor]:
         """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is.
 
         `there` is the batch on the device.
         """
+        if batch.parts is not None:
+            side = batch.images.shape[-1]
+            unseen = unseen_mask(batch.landmarks, batch.parts, side)
+            if unseen is not None:
+                yield unseen
+        if self._touches_hair:
+            return
         by_colour = hidden_by_colour(batch.images, batch.landmarks)
         if by_colour is not None:
             yield by_colour
@@ -167,8 +213,8 @@ class EditChain:
         before = self._codes_of(batch)
         if any(self._codes[int(track)].moving.numel() for track in batch.track_id):
             return before, self._after(before, batch, step)
-        weights = batch.weights.cpu().numpy()
-        key = (id(step), batch.track_id.tobytes(), weights.tobytes())
+        shares = step.shares(batch).cpu().numpy()
+        key = (id(step), batch.track_id.tobytes(), shares.tobytes())
         if (w := self._known.get(key)) is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
@@ -177,8 +223,8 @@ class EditChain:
 
     @staticmethod
     def _after(before: Codes, batch: AlignedBatch, step: LatentStep) -> Codes:
-        for attribute, strength in step.edits:
-            before = step.editor.move(before, attribute, strength * batch.weights)
+        for (attribute, strength), share in zip(step.edits, step.shares(batch), strict=True):
+            before = step.editor.move(before, attribute, strength * share)
         return before
 
     def _latent(self, batch: AlignedBatch, step: LatentStep) -> EditedBatch:
@@ -186,7 +232,10 @@ class EditChain:
         with self.clock.time("edit / move"):
             before, after = self._moved(batch, step)
         with self.clock.time("edit / render"):
-            return self._model.render(batch, before, after, step.regions)
+            # A model that draws a face anew fades what it drew as the edits fade.
+            faded = dataclasses.replace(batch, weights=step.shares(batch).amax(0))
+            done = self._model.render(faded, before, after, step.regions)
+        return EditedBatch(batch, done.images, done.masks, done.corner)
 
     def _codes_of(self, batch: AlignedBatch) -> Codes:
         rows = [

@@ -23,7 +23,7 @@ from torch import Tensor
 from ..batching import Halving
 from ..editors._base import CodeRule, LatentModel
 from ..errors import WeightsError
-from ..imaging import temporal
+from ..imaging import fading, temporal
 from ..types import AlignedBatch, FaceTrack
 from .edit import ShotCodes
 
@@ -41,6 +41,10 @@ def _no_layers() -> NDArray[np.float32]:
     return np.zeros((0, 0, 0), np.float32)
 
 
+def _no_tone() -> NDArray[np.float32]:
+    return np.zeros(2, np.float32)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SampledCodes:
     """What was encoded of one track: its code, and what changes of it in the sampled frames."""
@@ -55,6 +59,8 @@ class SampledCodes:
     """(M, K, D) float32, the first K layers in every sample, rounded to float16 times `half_scale`
     (they are stored so, and a run must give the same stored or not); empty for a model whose codes
     are held."""
+    tone: NDArray[np.float32] = field(default_factory=_no_tone)
+    """(2,) float32, the usual tone of the face (see `fading.tones`); 0: not known."""
 
 
 def half_scale(values: NDArray[np.float32]) -> float:
@@ -80,7 +86,9 @@ def sampled(
     """
     rows: list[int] = []
     last = -np.inf
-    for row in np.flatnonzero(track.weights > 0):
+    # A covered mouth says nothing of the expression, so such frames are taken for want of others.
+    seen = track.share(frozenset({"mouth"}))
+    for row in np.flatnonzero(seen if seen.any() else track.weights):
         t = times[track.first_frame + row]
         if t - last >= 1.0 / rate_hz - 1e-9:
             rows.append(int(row))
@@ -120,6 +128,8 @@ class FaceSample:
     """(G,)"""
     w: NDArray[np.float32] | None
     """(L, D); None where only the state was observed."""
+    tone: NDArray[np.float32] = field(default_factory=_no_tone)
+    """(2,) see `fading.tones`; 0: not known."""
 
 
 def look_at(
@@ -174,11 +184,12 @@ def _faces(batch: AlignedBatch) -> list[tuple[int, int]]:
 
 def _samples(batch: AlignedBatch, states: Tensor, w: Tensor | None = None) -> Iterator[FaceSample]:
     measured = states.float().cpu().numpy()
+    tones = fading.tones(batch.images, batch.landmarks)
     codes = None if w is None else w.float().cpu().numpy()
     for n, (track, frame) in enumerate(_faces(batch)):
         code = None if codes is None else codes[n]
         _check_finite(frame, *(() if code is None else (code, measured[n])))
-        yield FaceSample(track, frame, measured[n], code)
+        yield FaceSample(track, frame, measured[n], code, tones[n])
 
 
 def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
@@ -193,6 +204,8 @@ def _check_finite(frame: int, *values: NDArray[np.float32]) -> None:
 
 def _gathered(samples: list[FaceSample], moving_layers: int) -> SampledCodes:
     samples = sorted(samples, key=lambda sample: sample.frame)
+    tone = fading.usual_tone(np.stack([sample.tone for sample in samples]))
+    samples = _clear(samples, tone)
     frames = np.array([sample.frame for sample in samples], np.int64)
     w = torch.from_numpy(np.stack([sample.w for sample in samples if sample.w is not None]))
     moving = w[:, :moving_layers].numpy() if moving_layers else _no_layers()
@@ -202,7 +215,17 @@ def _gathered(samples: list[FaceSample], moving_layers: int) -> SampledCodes:
         frames=frames,
         state=_filled(np.stack([sample.state for sample in samples]), frames),
         moving=(moving / scale).astype(np.float16).astype(np.float32) * scale,
+        tone=tone,
     )
+
+
+def _clear(samples: list[FaceSample], tone: NDArray[np.float32]) -> list[FaceSample]:
+    """Return the samples that are not faded, if one of them has a code: what is seen in the dark
+    is not how a face looks."""
+    found = np.stack([sample.tone for sample in samples])
+    left, _ = fading.shares(found, np.broadcast_to(tone, found.shape))
+    clear = [sample for sample, a in zip(samples, left, strict=True) if a >= 1]
+    return clear if any(sample.w is not None for sample in clear) else samples
 
 
 def _filled(state: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -251,6 +274,7 @@ def hold(
         first_frame=track.first_frame,
         moving=_smoothed(codes.moving, at, model.codes.smoothing_s),
         places=np.interp(wanted, at, np.arange(len(at))),
+        tone=codes.tone,
     )
 
 

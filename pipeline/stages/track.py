@@ -2,8 +2,9 @@
 
 `link` joins what was found, frame by frame, into raw tracks, one shot at a time; these are what the
 analysis file stores. `refine` makes of a raw track what the render pass needs: wrong frames thrown
-out, short gaps filled, points smoothed, and a weight for every frame that fades the edit where the
-face comes, goes, turns away or is not seen well enough.
+out, short gaps filled, points smoothed, a weight for every frame that fades all edits where the
+face comes, goes, turns away or is not seen well enough, and weights for its parts that fade the
+edits which need a part while that is covered.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from numpy.typing import NDArray
 from ..imaging import temporal
 from ..imaging.geometry import NON_MOUTH, eye_distance, head_pose, yaw_weight
 from ..imaging.linking import RawTrack, TrackOptions, link, shot_bounds, with_unseen
-from ..types import FaceState, FaceTrack
+from ..types import PARTS, FaceState, FaceTrack, Part
 
 __all__ = ["RawTrack", "TrackOptions", "link", "refine", "shot_bounds", "with_unseen"]
 
 Times = NDArray[np.float64]
 
-MOUTH_LOST, MOUTH_BACK = 0.25, 0.45
-"""Scores of the mouth's landmarks at which an edit goes, and at which it comes back.
+LOST: dict[Part, float] = {"mouth": 0.25, "eyes": 0.1}
+BACK: dict[Part, float] = {"mouth": 0.45, "eyes": 0.3}
+"""Scores of a part's landmarks at which edits that need it go, and at which they come back.
 
 Measured: clean frames of grimacing, speaking faces stay above 0.39; a mouth behind a cup or a
-microphone is mostly below 0.25, often 0.
+microphone is mostly below 0.25, often 0. Eyes behind a hand are mostly below 0.1, and shake, where
+a turning head blurs them, round 0.2.
 """
 
 ELSEWHERE = 0.2
@@ -70,8 +73,7 @@ def refine(
     states = np.where(valid, raw.states, np.where(filled, FaceState.INTERPOLATED, FaceState.ABSENT))
     shown = present & ~_is_elsewhere(raw, points, valid)
     weights = _weights(raw, points, shown, times, cuts, pixel_aspect, options)
-    if present.any():
-        weights *= _mouth_seen(raw, valid, own, options)
+    parts = [_seen(raw, part, valid, own, options) for part in PARTS]
     return FaceTrack(
         track_id=raw.track_id,
         shot=raw.shot,
@@ -81,6 +83,7 @@ def refine(
         scores=raw.scores,
         weights=weights.astype(np.float32),
         excluded=frozenset(np.flatnonzero(raw.states == FaceState.EXCLUDED).tolist()),
+        parts=np.stack(parts, axis=1).astype(np.float32),
     )
 
 
@@ -133,12 +136,14 @@ def _weights(
     return weights * yaw_weight(steady, full=options.yaw_full_deg, none=options.yaw_none_deg)
 
 
-def _mouth_seen(
-    raw: RawTrack, valid: NDArray[np.bool_], own: Times, options: TrackOptions
+def _seen(
+    raw: RawTrack, part: Part, valid: NDArray[np.bool_], own: Times, options: TrackOptions
 ) -> NDArray[np.float64]:
-    """(T,) 0–1: 0 while the mouth is covered, because its landmarks then mean nothing."""
+    """(T,) 0–1: 0 while a part is covered, because its landmarks then mean nothing."""
     believed = np.flatnonzero(valid)
-    scores = np.where(raw.states == FaceState.MANUAL, 1.0, raw.region_scores[:, 0])
+    if not len(believed):
+        return np.ones(len(own))
+    scores = np.where(raw.states == FaceState.MANUAL, 1.0, raw.region_scores[:, PARTS.index(part)])
     scores = np.interp(own, own[believed], scores[believed])
-    seen = temporal.hold(scores, own, low=MOUTH_LOST, high=MOUTH_BACK, min_duration_s=0.2)
+    seen = temporal.hold(scores, own, low=LOST[part], high=BACK[part], min_duration_s=0.2)
     return temporal.soften_states(seen, own, ramp_s=options.fade_s)

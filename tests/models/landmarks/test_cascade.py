@@ -12,6 +12,7 @@ import torch
 from models.base import ModelInputError, WeightsError
 from models.landmarks import LandmarkCascade, dataset, evaluate, topology
 from models.landmarks.cascade import PACKAGED_WEIGHTS, frontality
+from models.landmarks.net import PARTS, LandmarkNet, PartName
 from models.weights import save_safetensors
 
 
@@ -146,3 +147,37 @@ def test_a_profile_is_not_trusted(shared: Path, yaw_deg: int, trusted: bool) -> 
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     points = topology.mesh_to_68((mesh - mesh.mean(axis=0)) @ turn.T.astype(np.float32))
     assert (frontality(points[None, :, :2].astype(float))[0] > 0.5) == trusted
+
+
+class _Lured(LandmarkCascade):
+    """Takes something else for the second face's mouth; a second look finds it, or not."""
+
+    is_there = True
+
+    def _look(self, part, images, places, tones=None):  # type: ignore[no-untyped-def]
+        found = super()._look(part, images, places, tones)
+        if part == "main":
+            first_look = len(images) == 2
+            self._lost = np.array([False, True]) if first_look else np.array([not self.is_there])
+            found.mean_scale[:] = np.where(self._lost, 1.5, 1.0)
+            self.places = places
+        elif part == "mouth":
+            found.mean_scale[:] = np.where(self._lost, 9.0, 1.0)
+        return found
+
+
+def test_a_mouth_in_doubt_is_looked_for_where_eyes_and_nose_say() -> None:
+    tiny = LandmarkCascade.tiny()
+    nets: dict[PartName, LandmarkNet] = {"main": tiny.main, "mouth": tiny.mouth, "eye": tiny.eye}
+    cascade = _Lured(nets, dict.fromkeys(PARTS, 1.0))
+    images = [_noise_image(7, 240)] * 2
+    points = np.random.default_rng(3).uniform(60, 180, (2, 68, 2))
+    estimate = cascade.from_points(images, points)
+    assert estimate.mouth_score.min() > 0.9
+    assert len(cascade.places) == 1, "only the face in doubt is looked at again"
+    first = tiny.from_points(images[1:], points[1:]).points[0]
+    assert not np.allclose(estimate.points[1], first), "its points are those of the second look"
+    cascade.is_there = False
+    lost = cascade.from_points(images, points)
+    assert lost.mouth_score[1] < 0.1, "there is none to find"
+    assert np.allclose(lost.points[1], first, atol=1e-2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import cv2
@@ -116,3 +117,43 @@ def test_an_open_mouth_still_fits_its_crop() -> None:
     assert inside.min() > 4
     assert inside[:, 0].max() < 91
     assert inside[:, 1].max() < 59
+
+
+def test_the_upper_face_places_a_crop_whatever_mouth_and_jaw_do() -> None:
+    points = _face()
+    usual, own = crops.upper_face_crop(points, 128), crops.face_crop(points, 128)
+    inside = crops.apply(crops.invert(usual), points)
+    assert inside.min() > 0
+    assert inside.max() < 127
+    side = np.linalg.norm([usual[:, 0], own[:, 0]], axis=1)
+    assert 0.75 < side[0] / side[1] < 1.25
+    points[:17] += 90
+    points[48:] += 90
+    assert crops.upper_face_crop(points, 128) == pytest.approx(usual)
+
+
+@pytest.mark.parametrize("towards", [0.0, 255.0], ids=["black", "white"])
+def test_a_faded_crop_gets_its_contrast_back(towards: float) -> None:
+    picture = np.random.default_rng(2).uniform(10, 240, (64, 64, 3)).astype(np.float32)
+    same = crops.Tone.of(picture)
+    assert same(picture) is picture, "ordinary pictures are left as they are"
+    for left in (0.3, 0.1, 0.03):
+        faded = picture * left + towards * (1 - left)
+        toned = crops.Tone.of(faded)(faded)
+        low, high = np.percentile(toned, (2, 98))
+        assert high - low == pytest.approx(crops.LEAST_RANGE, rel=0.05)
+        assert low > -5
+        assert high < 260
+
+
+def test_a_blank_crop_stays_blank() -> None:
+    for level in (0.0, 90.0, 255.0):
+        blank = np.full((64, 64, 3), level, np.float32)
+        assert np.array_equal(crops.Tone.of(blank)(blank), blank)
+
+
+def test_tones_change_without_a_step() -> None:
+    picture = np.random.default_rng(2).uniform(0, 255, (64, 64, 3)).astype(np.float32)
+    found = [crops.Tone.of(picture * a)(picture * a) for a in np.linspace(1, 0.05, 96)]
+    steps = [np.abs(b - a).max() for a, b in itertools.pairwise(found)]
+    assert max(steps) < 4

@@ -84,3 +84,22 @@ def test_the_forehead_stands_over_the_brows_across_the_eyes() -> None:
     brows = drawn_face()[17:27]
     assert (forehead[2:-2, 1] < brows[:, 1].min()).all()
     np.testing.assert_allclose(forehead[:, 0], -forehead[::-1, 0], atol=1e-6)
+
+
+def test_what_covers_a_part_of_a_face_is_masked_and_fades_with_it() -> None:
+    face = drawn_face((128, 100), eyes=70)
+    lips, eyes, brow = (60, 66, 62), (36, 45), (21, 22)
+    assert masks.unseen_mask(points(face), torch.ones(1, 2), 256) is None
+    mouth = masks.unseen_mask(points(face), torch.tensor([[0.0, 1.0]]), 256)
+    both = masks.unseen_mask(points(face, face), torch.tensor([[0.75, 1.0], [1.0, 0.0]]), 256)
+    assert mouth is not None
+    assert both is not None
+
+    def at(mask: Tensor, *names: int) -> list[float]:
+        return [round(float(mask[0, round(y), round(x)]), 3) for x, y in face[list(names)]]
+
+    assert at(mouth[0], *lips, 8) == [1] * 4
+    assert at(mouth[0], *eyes, *brow, 30) == [0] * 5
+    assert at(both[0], *lips) == [0.25] * 3
+    assert min(at(both[1], *eyes, *brow)) > 0.7
+    assert at(both[1], *lips, 8) == [0] * 4

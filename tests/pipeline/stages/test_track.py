@@ -217,10 +217,14 @@ def test_the_edit_fades_while_the_mouth_is_covered_and_not_for_a_moments_doubt()
         mouth = 0.1 if 40 <= i < 60 or i == 80 else 0.9
         face = found(i, drawn_face((200, 200)))
         faces.append([Face(i, face.box, face.landmarks, 0.9, (mouth, 1.0))])
-    weights = refine(raw_of(faces), times=TIMES).weights
-    assert (weights[44:56] == 0).all()
-    assert (weights[:36] == 1).all()
-    assert (weights[64:] == 1).all()
+    track = refine(raw_of(faces), times=TIMES)
+    smile = track.share(frozenset({"mouth"}))
+    assert (smile[44:56] == 0).all()
+    assert (smile[:36] == 1).all()
+    assert (smile[64:] == 1).all()
+    assert np.abs(np.diff(smile)).max() < 0.5, "it fades"
+    assert (track.share(frozenset()) == 1).all(), "what needs no mouth stays"
+    assert (track.share(frozenset({"eyes"})) == 1).all()
 
 
 def test_refining_is_the_same_whatever_stands_left_or_right_in_the_picture() -> None:

@@ -1,0 +1,140 @@
+"""Print over the lower part of a face: subtitles, names, watermarks, which an edit must not bend.
+
+Letters are too thin for what `occlusion` looks at. They are told by what no chin has: white, or
+black and a bright colour, side by side within a few pixels. Lips alone are not judged (teeth beside
+a dark mouth), and nothing above them is.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float32]
+
+WORK_EYES_PX = 160.0
+"""Largest outer eye distance letters are looked for at [px]; larger faces are shrunk to it."""
+REACH = 0.035
+"""How far apart dark and bright may lie [outer eye distances]."""
+DARK, BRIGHT = 0.2, 0.8
+"""Luma of outlined letters: their outline is darker, they are brighter."""
+WHITE, STEP = 0.9, 0.25
+"""Letters without an outline are this white in all channels, and this much brighter than what is
+beside them."""
+LEAST = 0.004
+"""Least area of print, in squares of the outer eye distance: a speck is none."""
+
+
+def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
+    """(N, 1, S, S) float32: 1 over print, 0 elsewhere, smooth; None if there is none.
+
+    Args:
+        images: (N, 3, S, S) float32 RGB in [-1, 1], on the CPU.
+        landmarks: (N, 68, 2) [crop px].
+    """
+    found = [
+        _found(picture, points)
+        for picture, points in zip(images.numpy(), landmarks.cpu().double().numpy(), strict=True)
+    ]
+    if all(one is None for one in found):
+        return None
+    out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
+    for whole, one in zip(out[:, 0], found, strict=True):
+        if one is not None:
+            (rows, columns), mask = one
+            whole[rows, columns] = mask
+    return torch.from_numpy(out)
+
+
+def filled(images: Tensor, letters: Tensor) -> Tensor:
+    """The images (N, 3, S, S) with what lies under letters (N, 1, S, S) guessed from beside them.
+
+    Where letters are 0 they are as they were, to the bit.
+    """
+    out = images.clone()
+    for picture, mask in zip(out.numpy(), letters[:, 0].numpy(), strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            continue
+        reach = max(2, (rows[-1] - rows[0]) // 3)
+        at = (
+            slice(max(rows[0] - reach, 0), rows[-1] + reach + 1),
+            slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
+        )
+        beside = (mask[at] == 0).astype(np.float32)
+        # The nearest count most: several widths, each far narrower than the next.
+        weight, total = np.zeros_like(beside), np.zeros((3, *beside.shape), np.float32)
+        for width in (0.15, 0.5, 1.5):
+            share = 1e-3 ** (width / 0.5)
+            blur = (0, 0), max(width * reach, 1.0)
+            weight += share * cv2.GaussianBlur(beside, *blur)
+            total += share * np.stack(
+                [cv2.GaussianBlur(p * beside, *blur) for p in picture[(slice(None), *at)]]
+            )
+        guess = total / np.maximum(weight, 1e-12)
+        part = picture[(slice(None), *at)]
+        part += mask[at] * (guess - part)
+    return out
+
+
+def _found(
+    picture: Floats, points: NDArray[np.float64]
+) -> tuple[tuple[slice, slice], Floats] | None:
+    """Rows and columns of a crop (3, S, S), and where print is in them, if it is."""
+    eyes = float(np.linalg.norm(points[45] - points[36]))
+    side = picture.shape[-1]
+    low = np.clip([points[:17, 0].min() - 0.3 * eyes, points[33, 1]], 0, side - 2).astype(int)
+    high = [points[:17, 0].max() + 0.3 * eyes, points[8, 1] + 0.4 * eyes]
+    high = np.clip(high, low + 2, side).astype(int)
+    at = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    part = picture[(slice(None), *at)]
+    shrink = max(eyes / WORK_EYES_PX, 1.0)
+    size = max(int(part.shape[2] / shrink), 2), max(int(part.shape[1] / shrink), 2)
+    rgb = cv2.merge([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in part]) * 0.5 + 0.5
+    mask = _letters(np.asarray(rgb, np.float32), (points - low) / shrink, eyes / shrink)
+    if mask is None:
+        return None
+    return at, np.asarray(cv2.resize(mask, part.shape[:0:-1]), np.float32)
+
+
+def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | None:
+    """(h, w) 0–1 where letters are, grown to hold their outlines; None if they are too few."""
+    luma = np.asarray(cv2.transform(rgb, np.array([[0.299, 0.587, 0.114]])), np.float32)
+    chin = _chin(points, luma.shape, eyes)
+    if np.count_nonzero(luma[chin] > BRIGHT) < LEAST * eyes**2:
+        return None
+    near = _disc(REACH * eyes)
+    darkest = cv2.erode(luma, near)
+    outlined = (luma > BRIGHT) & (darkest < DARK)
+    white = (rgb.min(axis=2) > WHITE) & (luma - darkest > STEP)
+    found = outlined | white
+    if np.count_nonzero(found & chin) < LEAST * eyes**2:
+        return None
+    # A line of print goes on over the lips and beside the face.
+    lines = np.flatnonzero((found & chin).any(axis=1))
+    first = max(int(lines[0] - 0.12 * eyes), 0)
+    found[:first], found[lines[-1] + 1 :] = False, False
+    letters = found.astype(np.float32)
+    grown = cv2.dilate(letters, _disc(1.6 * REACH * eyes))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.02 * eyes), np.float32)
+
+
+def _chin(points: NDArray[np.float64], shape: tuple[int, ...], eyes: float) -> NDArray[np.bool_]:
+    """(h, w) where nothing but skin or a beard is expected: below the nose, without the lips, and
+    without a rim where collars are seen."""
+    inside, lips = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    jaw = np.concatenate([points[2:15], points[35:30:-1]])
+    for mask, outline in ((inside, jaw), (lips, points[48:60])):
+        cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    inside = np.asarray(cv2.erode(inside, _disc(0.08 * eyes)), np.uint8)
+    return np.asarray((inside > 0) & (cv2.dilate(lips, _disc(0.04 * eyes)) == 0))
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    n = max(round(radius), 1)
+    return np.asarray(
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * n + 1, 2 * n + 1)), np.uint8
+    )
