@@ -93,23 +93,31 @@ def _found(
     part = picture[(slice(None), *at)]
     shrink = max(eyes / WORK_EYES_PX, 1.0)
     size = max(int(part.shape[2] / shrink), 2), max(int(part.shape[1] / shrink), 2)
-    rgb = cv2.merge([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in part]) * 0.5 + 0.5
-    mask = _letters(np.asarray(rgb, np.float32), (points - low) / shrink, eyes / shrink)
+    # Averaging over fractions of pixels takes four times as long, and shows no more below a half.
+    kind = cv2.INTER_LINEAR if shrink < 2 else cv2.INTER_AREA
+    planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in part]
+    mask = _letters(np.asarray(planes, np.float32), (points - low) / shrink, eyes / shrink)
     if mask is None:
         return None
     return at, np.asarray(cv2.resize(mask, part.shape[:0:-1]), np.float32)
 
 
 def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | None:
-    """(h, w) 0–1 where letters are, grown to hold their outlines; None if they are too few."""
-    luma = np.asarray(cv2.transform(rgb, np.array([[0.299, 0.587, 0.114]])), np.float32)
-    chin = _chin(points, luma.shape, eyes)
-    if np.count_nonzero(luma[chin] > BRIGHT) < LEAST * eyes**2:
+    """(h, w) 0–1 where letters are, grown to hold their outlines; None if they are too few.
+
+    `rgb` (3, h, w), points (68, 2) and the eye distance are those of one picture.
+    """
+    red, green, blue = rgb
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    bright = luma > BRIGHT
+    if np.count_nonzero(bright) < LEAST * eyes**2:  # nor is there enough of it on the chin
         return None
-    near = _disc(REACH * eyes)
-    darkest = cv2.erode(luma, near)
-    outlined = (luma > BRIGHT) & (darkest < DARK)
-    white = (rgb.min(axis=2) > WHITE) & (luma - darkest > STEP)
+    chin = _chin(points, luma.shape, eyes)
+    if np.count_nonzero(bright & chin) < LEAST * eyes**2:
+        return None
+    darkest = cv2.erode(luma, _disc(REACH * eyes))
+    outlined = bright & (darkest < DARK)
+    white = (np.minimum(np.minimum(red, green), blue) > WHITE) & (luma - darkest > STEP)
     found = outlined | white
     if np.count_nonzero(found & chin) < LEAST * eyes**2:
         return None
@@ -129,8 +137,9 @@ def _chin(points: NDArray[np.float64], shape: tuple[int, ...], eyes: float) -> N
     jaw = np.concatenate([points[2:15], points[35:30:-1]])
     for mask, outline in ((inside, jaw), (lips, points[48:60])):
         cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
-    inside = np.asarray(cv2.erode(inside, _disc(0.08 * eyes)), np.uint8)
-    return np.asarray((inside > 0) & (cv2.dilate(lips, _disc(0.04 * eyes)) == 0))
+    within = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_3)
+    beside = cv2.distanceTransform(1 - lips, cv2.DIST_L2, cv2.DIST_MASK_3)
+    return np.asarray((within > round(0.08 * eyes)) & (beside > round(0.04 * eyes)))
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:
