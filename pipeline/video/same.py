@@ -82,7 +82,9 @@ def checked_print(path: Path, stored: object, found: Fingerprint) -> str:
             "its fingerprint is of the former kind, over the sizes of packets, and all of this "
             "video have one size; make it again with `analyze`"
         )
-    raise AnalysisError(f"the analysis file {path} belongs to another video ({why})")
+    raise AnalysisError(
+        f"the analysis file {path} belongs to another video or stream of it ({why})"
+    )
 
 
 _CHANGED = (
