@@ -38,8 +38,9 @@ def long_clip(tmp_path: Path, made: tuple[bytes, Path]) -> Path:
 
 
 def _heed_interrupts() -> None:
-    """A job started in the background ignores Ctrl-C, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A job started in the background ignores Ctrl-C or hang-ups, and so would its children."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start(clip: Path, output: Path, analysis: Path) -> subprocess.Popen[str]:
