@@ -44,6 +44,36 @@ for boxes in together:
 print(sum(map(len, alone)))
 """
 
+PREPARED_AND_FOUND = """
+import sys, threading
+import numpy as np
+from pipeline.stages import detect
+from pipeline.types import Frame, PixelEncoding
+
+nobody = np.zeros((0, 4), np.float32)
+detect.find_boxes = lambda *_, **__: nobody
+detect.find_turned = lambda *_, **__: np.zeros((0, 4))
+sys.setswitchinterval(1e-6)
+encoding = PixelEncoding("gray", 8, "gray", True)
+plane = np.zeros((16, 16), np.uint8)
+frames = [Frame(i, i, 1, (plane,), encoding) for i in range(6000)]
+finder = detect.EmbeddedFinder(None, detect.DetectOptions(every=1000))
+ahead = threading.Semaphore(0)
+
+def prepare():
+    for frame in frames:
+        finder.prepare(frame, may_be_cut=True)
+        ahead.release()
+
+thread = threading.Thread(target=prepare)
+thread.start()
+for frame in frames:
+    ahead.acquire()
+    assert finder.find([frame], []) == [[]]
+thread.join()
+print(len(finder._cuts), len(finder._boxes))
+"""
+
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -68,6 +98,13 @@ def test_two_threads_find_the_boxes_that_one_finds(
         done = _run("-c", TWO_THREADS, str(tmp_path / "pictures.npy"))
         assert done.returncode == 0, done.stderr
         assert int(done.stdout) >= len(astronaut)
+
+
+def test_a_finder_is_prepared_on_one_thread_while_it_finds_on_another() -> None:
+    for _ in range(RUNS):
+        done = _run("-c", PREPARED_AND_FOUND)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == ["1000", "0"]
 
 
 @pytest.mark.parametrize("command", ["analyze", "edit"])

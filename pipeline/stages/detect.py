@@ -122,6 +122,7 @@ class EmbeddedFinder:
     clock: Stopwatch = field(default_factory=Stopwatch)
     pixel_aspect: float = 1.0
     """Width ÷ height of a pixel of the frames."""
+    # `prepare` adds to these two beside `find`, which takes out: each in one step under Python's lock.
     _boxes: dict[int, Box] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
     _cuts: dict[int, bool] = field(default_factory=dict)
@@ -163,8 +164,9 @@ class EmbeddedFinder:
                 self._next = frame.index + 1
                 if fresh:  # somebody more to follow from here on
                     break
-        for index in [i for i in self._cuts if i < self._next - self.options.every]:
-            del self._cuts[index]
+        for index in list(self._cuts):  # copied at once: `prepare` may be adding to it
+            if index < self._next - self.options.every:
+                del self._cuts[index]
         return done
 
     def looked_back(self) -> list[LookedBack]:
