@@ -31,7 +31,7 @@ from .inputs import open_input, words
 from .plan import OutputPlan
 from .planes import frame_of, layout_of
 
-_STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 """Container tags the muxer writes itself."""
 
 _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE")
@@ -174,7 +174,7 @@ class Muxer:
                 stream.discard = Discard.all
         assert video is not None
         output.metadata.update(
-            {k: v for k, v in source.metadata.items() if k.lower() not in _STALE_KEYS}
+            {k: v for k, v in source.metadata.items() if k.lower() not in STALE_KEYS}
         )
         if chapters := source.chapters():
             output.set_chapters(chapters)

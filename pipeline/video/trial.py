@@ -17,7 +17,7 @@ from .containers import MOV_FAMILY, safer_name
 from .copies import track_tags
 from .encode import trial_file
 from .inputs import open_input, videos_of
-from .mux import Muxer
+from .mux import STALE_KEYS, Muxer
 from .plan import OutputPlan
 from .planes import plane_shapes
 from .probe import Source, probe
@@ -199,5 +199,4 @@ def _marks_of(stream: Stream) -> dict[str, str]:
 
 
 def _kept_tags(container: InputContainer | OutputContainer) -> list[str]:
-    made_anew = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
-    return [key for key in container.metadata if key.lower() not in made_anew]
+    return [key for key in container.metadata if key.lower() not in STALE_KEYS]

@@ -17,7 +17,7 @@ from ..types import Frame
 from .copies import CopyCount, is_filler
 from .damage import summarize
 from .decode import VideoReader
-from .inputs import is_cover, open_input, packets_of, words
+from .inputs import open_input, packets_of, videos_of, words
 from .plan import OutputPlan
 from .probe import probe
 
@@ -109,7 +109,7 @@ def verify_decoded(path: Path, plan: OutputPlan, pts: Sequence[int], given: Chec
         OutputError: frames are missing, cannot be decoded, come at other times, or differ where
             the encoder is lossless.
     """
-    made, times, other = probe(path), [], []
+    made, times, other = probe(path, plan.position), [], []
     is_same_format = made.encoding.pix_fmt == plan.source.encoding.pix_fmt
     with VideoReader(made) as reader:
         for frame in reader:
@@ -161,14 +161,8 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str
     """
     shown: list[Fraction | None] = []
     decoded: list[Fraction | None] = []
-    before = [
-        s
-        for s in plan.source.others
-        if s.kind == "video" and not s.is_cover and s.index in plan.copied
-    ]
-    position = sum(s.index < plan.source.stream_index for s in before)
     with open_input(path) as container:
-        video = [s for s in container.streams.video if not is_cover(s)][position]
+        video = videos_of(container)[plan.position]
         counts = {s.index: CopyCount() for s in container.streams}
         try:
             for packet in packets_of(container, list(container.streams)):

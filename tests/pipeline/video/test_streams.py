@@ -228,6 +228,16 @@ def test_the_video_stream_asked_for_is_edited_and_the_other_copied(
     assert fingerprint(source, 0) != fingerprint(source, 1)
 
 
+def test_the_video_asked_for_is_the_one_that_is_decoded_again(tools, tmp_path: Path) -> None:
+    source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mkv"
+    found = probe(source, 1)
+    plan = preflight_output(target, found, EncodeOptions(codec="ffv1", verify="full"))
+    with VideoReader(found) as reader, VideoWriter(plan, threads=1) as writer:
+        for frame in reader:
+            writer.write(frame)
+    assert target.exists()
+
+
 def test_a_video_stream_that_is_not_there_is_an_error(tools, tmp_path: Path) -> None:
     source = two_videos(tmp_path / "in.mp4", tools)
     words = r"no video stream 2; there is 0: h264 96x48; 1: h264 64x48"
