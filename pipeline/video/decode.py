@@ -163,6 +163,7 @@ class VideoReader:
         self._decoder = decoder_of(stream)
         self._decoder.thread_type = _threads_of(self.source)
         self._decoder.thread_count = self.threads
+        self._log.decoder = self._decoder.name
         self._prints = Fingerprinter(stream)
         said = announced(container, stream, self.source.path)
         contexts = [getattr(s, "codec_context", None) for s in container.streams if s is not stream]

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from ..progress import Stopwatch
 from ..types import Frame
+from .log import unheard_by_readers
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -165,7 +166,7 @@ class BackgroundWriter:
                     continue
                 if frame is None:
                     return
-                with self._clock.time("encode + mux"):
+                with self._clock.time("encode + mux"), unheard_by_readers():
                     self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e

@@ -153,6 +153,55 @@ def test_a_message_in_pieces_is_one_and_the_level_is_put_back() -> None:
     assert (av.logging.get_level(), av.logging.get_skip_repeated()) == before
 
 
+def test_what_a_decoder_says_on_other_threads_is_heard_whenever_it_is_said() -> None:
+    def speak(*names: str) -> None:
+        for name in names:
+            av.logging.log(av.logging.ERROR, name, f"bad {name}\n")
+
+    def elsewhere(*names: str) -> None:
+        thread = threading.Thread(target=speak, args=names)
+        thread.start()
+        thread.join()
+
+    with ErrorLog() as first, ErrorLog() as second:
+        first.decoder, second.decoder = "hevc", "vp9"
+        first.call(lambda: elsewhere("hevc", "mp4"))
+        elsewhere("vp9", "hevc", "libx264")  # between two calls
+        first.call(lambda: second.call(lambda: None))
+        elsewhere("vp9")
+        second.call(lambda: None)
+        first.call(lambda: None)
+        assert first.take() == ["bad hevc"]
+        assert second.take() == ["bad vp9"]
+
+
+def test_calls_that_overlap_on_two_threads_lose_no_message() -> None:
+    begun, both, over = threading.Event(), threading.Event(), threading.Event()
+
+    def short() -> None:
+        begun.set()
+        both.wait(10)
+
+    def long() -> None:
+        both.set()
+        over.wait(10)
+        speaker = threading.Thread(target=av.logging.log, args=(av.logging.ERROR, "hevc", "x\n"))
+        speaker.start()
+        speaker.join()
+
+    with ErrorLog() as first, ErrorLog() as second:
+        second.decoder = "hevc"
+        ends_first = threading.Thread(target=first.call, args=(short,))
+        ends_last = threading.Thread(target=second.call, args=(long,))
+        ends_first.start()
+        begun.wait(10)
+        ends_last.start()
+        ends_first.join()
+        over.set()
+        ends_last.join()
+        assert second.take() == ["x"]
+
+
 def test_two_readers_at_once_hear_their_own_files(make_clip: MakeClip) -> None:
     whole = make_clip("a.mkv", codec="ffv1", options={"slicecrc": "1", "level": "3"}, frames=60)
     broken = make_clip("b.mkv", codec="ffv1", options={"slicecrc": "1", "level": "3"}, frames=60)
