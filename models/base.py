@@ -23,3 +23,8 @@ class PackError(WeightsError):
 
 class ModelInputError(ModelError, ValueError):
     """A tensor of the wrong shape, type or range."""
+
+
+def words_of(error: BaseException) -> str:
+    """Return what the system said, without the path (the caller names it)."""
+    return getattr(error, "strerror", None) or str(error)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 from .base import WeightsError
 from .bringing import tensorfile, toml
@@ -105,18 +104,11 @@ def read_card(path: Path) -> Card:
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 """What a table of another shape raises."""
 
-_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
-}
-
 
 def _check_types(entry: Card | Licence | Facts, but: tuple[str, ...]) -> None:
     """Refuse values of other types than a card's; lists need only hold texts and numbers."""
     for field in fields(entry):
-        value, wanted = getattr(entry, field.name), _TYPES.get(str(field.type))
+        value, wanted = getattr(entry, field.name), toml.PLAIN_TYPES.get(str(field.type))
         is_right = isinstance(value, wanted or tuple) or (value is None and wanted is None)
         if isinstance(value, bool) and field.type != "bool":
             is_right = False

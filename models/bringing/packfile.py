@@ -237,10 +237,7 @@ _SECTIONS: Final[Mapping[str, type]] = {
 }
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
+    **toml.PLAIN_TYPES,
     "tuple[str, ...]": (list,),
     "tuple[int, ...]": (list,),
     "tuple[int, int] | None": (list,),

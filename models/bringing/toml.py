@@ -8,12 +8,20 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ..base import WeightsError
+from ..base import WeightsError, words_of
 
 Value = str | bool | int | float | Sequence["Value"] | Mapping[str, "Value"]
 
+
+PLAIN_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+}
+"""What TOML must hold for a field of that annotation."""
 
 _MOST_BYTES = 1 << 20
 _LARGEST = 2**63 - 1
@@ -37,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
     except RecursionError as e:
         raise WeightsError(f"{path} cannot be read: it is nested without end") from e
     except (OSError, ValueError) as e:
-        words = getattr(e, "strerror", None) or str(e)
+        words = words_of(e)
         words = "a number of thousands of digits" if words.startswith("Exceeds") else words
         raise WeightsError(f"{path} cannot be read: {words}") from e
     return table

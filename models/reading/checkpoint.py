@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..base import WeightsError
+from ..base import WeightsError, words_of
 from .arrays import read_array
 from .inert import DamagedPickleError, RefusedNameError
 from .torchfile import LEGACY_START, Content, mapped, read_legacy, read_plain, read_zip
@@ -82,8 +82,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             head = file.read(_HEAD_BYTES)
         size = status.st_size
     except (OSError, ValueError) as e:
-        words = getattr(e, "strerror", None) or str(e)
-        raise WeightsError(f"cannot read {path}: {words}; give a file you may read") from e
+        raise WeightsError(f"cannot read {path}: {words_of(e)}; give a file you may read") from e
     # First of all: a safetensors file begins with a length, whose bytes may look like anything.
     is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
     if not is_safetensors:
