@@ -4,7 +4,7 @@ A JSON file, one line per face and frame, so that it can be read and edited by h
 line by line. Version 1:
 
     {"visagist_analysis": 1,                  version of this format
-     "fingerprint": "…",                      of the video's frames; another video is refused
+     "fingerprint": "…",                      of the video's packets; another video is refused
      "video": {"width": 1920, …},             facts for the reader; not used
      "time_base": [1, 12800],                 seconds per tick, numerator and denominator
      "pts": [0, 512, …],                      of every frame, in ticks
@@ -54,13 +54,12 @@ from .targets import output_errors
 from .types import FaceState
 from .video.damage import Damage, damage_of
 from .video.fingerprint import Fingerprint
+from .video.inputs import MAX_SIDE_PX
 from .video.same import checked_print
 
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"
 """Option under which the hash of the landmark weights is noted."""
-MAX_SIDE_PX = 16_384
-"""Of any video that can be edited."""
 _STATES = {
     "detected": FaceState.DETECTED,
     "manual": FaceState.MANUAL,

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TextIO
 
-from .errors import OutputError
+from .errors import OutputError, words_of
 
 _SIGNS = "–—−‘’“”·×÷"
 _PLAIN = dict(zip(_SIGNS, "---''\"\"*x/", strict=True))
@@ -56,7 +56,7 @@ def show(text: str) -> None:
     except OSError as e:
         abandon_stdout()
         raise OutputError(
-            f"cannot write to standard output: {e.strerror or e}; what it should have shown is lost"
+            f"cannot write to standard output: {words_of(e)}; what it should have shown is lost"
         ) from e
 
 

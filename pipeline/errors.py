@@ -113,8 +113,13 @@ def _says(error: BaseException, number: int, phrases: tuple[str, ...]) -> bool:
 
 def reason(error: OSError) -> str:
     """Return why a file could not be used, in the system's words, and what to do about it."""
-    words = error.strerror or str(error)
-    return f"{words}; {cure_of(error)}" if cure_of(error) else words
+    cure = cure_of(error)
+    return f"{words_of(error)}; {cure}" if cure else words_of(error)
+
+
+def words_of(error: BaseException | None) -> str:
+    """Return what the system or FFmpeg said, without the path (the caller names it)."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def cure_of(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 `numpy.load` reserves what a header claims before it reads a number: a file of a few bytes can ask
 for terabytes. Here the header must agree with the length of its member, and that with a limit.
+`models/reading/arrays.py` does so for weight files; only `loading/` may reach that.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from .errors import VisagistError
+from .errors import VisagistError, words_of
 
 PRESET_BYTES: Final = 1 << 20
 PICTURE_BYTES: Final = 1 << 28
@@ -59,9 +59,8 @@ def read_bytes(path: Path, complaint: str, *, most: int, error: type[VisagistErr
             with path.open("rb") as file:
                 return file.read(most)
     except (OSError, ValueError) as e:  # ValueError: a name that holds a zero byte
-        words = getattr(e, "strerror", None) or str(e)
         raise error(
-            f"{complaint} {path}: {words}; give a file that is there and may be read"
+            f"{complaint} {path}: {words_of(e)}; give a file that is there and may be read"
         ) from e
     raise error(f"{complaint} {path}: {why}")
 

@@ -1,10 +1,9 @@
 """What a face looks like, in a few hundred numbers: enough to tell the people of one clip apart.
 
 A levelled thumbnail (edges and skin colour) and the proportions of the landmarks. This is no
-identity
-network: it tells two people in one scene apart and bridges a gap of seconds; across scenes, lights
-and years it is a hint at best. Pose and expression change it, so one person is described by the
-mean over many frames.
+identity network: it tells two people in one scene apart and bridges a gap of seconds; across
+scenes, lights and years it is a hint at best. Pose and expression change it, so one person is
+described by the mean over many frames.
 """
 
 from __future__ import annotations

@@ -122,7 +122,8 @@ class EmbeddedFinder:
     clock: Stopwatch = field(default_factory=Stopwatch)
     pixel_aspect: float = 1.0
     """Width ÷ height of a pixel of the frames."""
-    # `prepare` adds to these two beside `find`, which takes out: each in one step under Python's lock.
+    # `prepare` adds to these two while `find`, on another thread, takes out: every step is whole
+    # under Python's lock.
     _boxes: dict[int, Box] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
     _cuts: dict[int, bool] = field(default_factory=dict)

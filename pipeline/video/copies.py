@@ -15,9 +15,10 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from ..errors import words_of
 from .clock import OVERLAP_S, move
 from .containers import MATROSKA, MOV_FAMILY
-from .inputs import is_cover, open_input, packets_of, words
+from .inputs import is_cover, open_input, packets_of
 from .probe import Source, StreamInfo
 
 _IMAGE_TYPES = {
@@ -115,7 +116,7 @@ class Copier:
                 if not is_filler(packet):
                     yield packet
         except av.error.FFmpegError as e:
-            self.warnings.append(f"other streams could not be read to their end: {words(e)}")
+            self.warnings.append(f"other streams could not be read to their end: {words_of(e)}")
 
     def _is_late(self, packet: Packet[Any]) -> bool:
         stamp = _stamp(packet)

@@ -19,7 +19,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from ..errors import UsageError, VideoError, cure_of
+from ..errors import UsageError, VideoError, cure_of, words_of
 
 S = TypeVar("S", bound=Stream)
 
@@ -54,7 +54,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         _check_file(path)
     except (OSError, ValueError) as e:  # ValueError: a name that holds a zero byte
         raise VideoError(
-            f"{path} cannot be opened: {words(e)}; give the path of a video file you may read"
+            f"{path} cannot be opened: {words_of(e)}; give the path of a video file you may read"
         ) from e
     try:
         container = av.open(
@@ -68,9 +68,9 @@ def open_input(path: Path) -> Iterator[InputContainer]:
         )
     except (av.error.FFmpegError, OSError, ValueError) as e:
         if cure := cure_of(e):
-            raise VideoError(f"{path} cannot be opened: {words(e)}; {cure}") from e
+            raise VideoError(f"{path} cannot be opened: {words_of(e)}; {cure}") from e
         raise VideoError(
-            f"{path} cannot be read as a video: {words(e)}. Accepted is any media file FFmpeg "
+            f"{path} cannot be read as a video: {words_of(e)}. Accepted is any media file FFmpeg "
             "reads, except playlists; a file cut off while it was written may lack its index"
         ) from e
     # PyAV asks FFmpeg to invent missing presentation times; in AVI those come out of order.
@@ -202,11 +202,6 @@ def is_cover(stream: VideoStream) -> bool:
     """Return whether a video stream is cover art or thumbnails, not the video."""
     covers = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
     return bool(stream.disposition & covers)
-
-
-def words(error: BaseException | None) -> str:
-    """Return what FFmpeg said, without the path (the caller names it)."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def is_animated_webp(path: Path) -> bool:

@@ -22,12 +22,12 @@ from av.stream import Discard, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ..errors import OutputError, cure_of
+from ..errors import OutputError, cure_of, words_of
 from ..types import Frame
 from .containers import ONE_TIME, safer_name
 from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
-from .inputs import open_input, words
+from .inputs import open_input
 from .plan import OutputPlan
 from .planes import frame_of, layout_of
 
@@ -351,7 +351,7 @@ class Muxer:
     def _refusal(self, error: BaseException) -> OutputError:
         plan = self.plan
         if cure := cure_of(error):  # no matter what is written, and how
-            return OutputError(f"{plan.path} cannot be written: {words(error)}; {cure}")
+            return OutputError(f"{plan.path} cannot be written: {words_of(error)}; {cure}")
         options = ", ".join(
             [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
         )
@@ -362,5 +362,5 @@ class Muxer:
         cure = "; ".join([*cures, "or choose another --codec"])
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
-            f"{words(error)}; {cure}"
+            f"{words_of(error)}; {cure}"
         )

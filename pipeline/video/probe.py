@@ -14,7 +14,7 @@ from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from ..errors import VideoError
+from ..errors import VideoError, words_of
 from ..types import Matrix, PixelEncoding, VideoInfo
 from .clock import Clock, checked_rate, frame_rate
 from .inputs import (
@@ -30,7 +30,6 @@ from .inputs import (
     packets_of,
     video_words,
     videos_of,
-    words,
 )
 from .planes import Layout, layout_of, nearest_planar
 from .same import FileState, state_of
@@ -204,7 +203,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
             f"{path} is an animated WebP, which FFmpeg does not read; convert it to .gif, .apng or "
             ".mp4 first"
         ) from last_error
-    why = f" ({words(last_error)})" if last_error else ""
+    why = f" ({words_of(last_error)})" if last_error else ""
     raise VideoError(
         f"{path}: not one frame of its video could be decoded{why}. It may be damaged, without "
         f"frames, or larger than what is accepted ({MAX_SIDE_PX} px a side, {MAX_PIXELS} pixels)"

@@ -12,12 +12,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import OutputError, words_of
 from ..types import Frame
 from .copies import CopyCount, is_filler
 from .damage import summarize
 from .decode import VideoReader
-from .inputs import open_input, packets_of, videos_of, words
+from .inputs import open_input, packets_of, videos_of
 from .plan import OutputPlan
 from .probe import probe
 
@@ -176,7 +176,7 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str
                 else:
                     counts[packet.stream.index].add(packet, time)
         except av.error.FFmpegError as e:
-            raise OutputError(f"{plan.path}: the written file is damaged: {words(e)}") from e
+            raise OutputError(f"{plan.path}: the written file is damaged: {words_of(e)}") from e
         kinds = {kind: [s.index for s in container.streams if s.type == kind] for kind in _KINDS}
         times = shown if any(t is not None for t in shown) else decoded
         times.sort(key=lambda t: (t is None, t))
