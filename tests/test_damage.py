@@ -22,6 +22,7 @@ from pipeline.video.plan import OutputPlan
 from pipeline.video.preflight import preflight_output
 from pipeline.video.probe import probe
 from pipeline.video.verify import Checksums, verify_decoded
+from tests.copying import copy_packets
 
 ClipOf = Callable[..., Path]
 
@@ -106,13 +107,7 @@ def test_another_clip_in_the_inputs_place_is_refused(
 
 
 def test_an_analysis_holds_after_a_remux_and_not_for_another_clip(desk, empty_clip: Path) -> None:
-    copy = desk.folder / "copy.mkv"
-    with av.open(str(desk.clip)) as before, av.open(str(copy), "w") as after:
-        stream = after.add_stream_from_template(before.streams.video[0])
-        for packet in before.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                after.mux(packet)
+    copy = copy_packets(desk.clip, desk.folder / "copy.mkv", only_video=True)
     known = ["--attr", "smile", "--analysis", str(desk.analysis), "--quiet"]
     assert main(["edit", str(copy), "-o", str(desk.folder / "out.mkv"), *known]) == 0
     desk.capture.readouterr()

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.video.decode import VideoReader
 from pipeline.video.probe import probe
+from tests.copying import copy_packets
 
 MakeClip = Callable[..., Path]
 MPEG_WRAP_S = Fraction(1 << 33, 90_000)
@@ -25,20 +26,7 @@ def joined(path: Path, *parts: Path) -> Path:
 
 
 def later(source: Path, path: Path, by_s: Fraction, muxer: str) -> Path:
-    """Copy all packets to later times."""
-    unchanged = {"avoid_negative_ts": "disabled"}
-    with (
-        av.open(str(source)) as before,
-        av.open(str(path), "w", format=muxer, container_options=unchanged) as after,
-    ):
-        streams = [after.add_stream_from_template(s, opaque=True) for s in before.streams]
-        for packet in before.demux():
-            if packet.size:
-                ticks = int(by_s / packet.time_base)
-                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
-                packet.stream = streams[packet.stream.index]
-                after.mux(packet)
-    return path
+    return copy_packets(source, path, later_s=by_s, muxer=muxer, as_told=True)
 
 
 def check_even(tools, path: Path, frames: int, packets: int) -> None:

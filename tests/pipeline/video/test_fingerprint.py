@@ -14,18 +14,9 @@ import pytest
 
 from pipeline.errors import VideoError
 from pipeline.video.fingerprint import fingerprint
+from tests.copying import copy_packets
 
 MakeClip = Callable[..., Path]
-
-
-def without_sound(source: Path, target: Path) -> Path:
-    with av.open(str(source)) as before, av.open(str(target), "w") as after:
-        stream = after.add_stream_from_template(before.streams.video[0])
-        for packet in before.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                after.mux(packet)
-    return target
 
 
 def test_renaming_and_removing_the_sound_keep_the_fingerprint(
@@ -35,7 +26,8 @@ def test_renaming_and_removing_the_sound_keep_the_fingerprint(
     moved = tmp_path / "b.mp4"
     shutil.copy(path, moved)
     assert fingerprint(moved) == fingerprint(path)
-    assert fingerprint(without_sound(path, tmp_path / "mute.mp4")) == fingerprint(path)
+    mute = copy_packets(path, tmp_path / "mute.mp4", only_video=True)
+    assert fingerprint(mute) == fingerprint(path)
     assert re.fullmatch("sha256:[0-9a-f]{64}", fingerprint(path).content)
 
 
@@ -57,7 +49,7 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path: Path) -> None:
 
 
 def _in(source: Path, suffix: str) -> Path:
-    return without_sound(source, source.with_name(f"copy-of-{source.stem}{suffix}"))
+    return copy_packets(source, source.with_name(f"copy-of-{source.stem}{suffix}"), only_video=True)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.video.inputs import is_cover
 from pipeline.video.probe import probe
+from tests.copying import copy_packets
 
 MakeClip = Callable[..., Path]
 MPEG_WRAP_S = Fraction(1 << 33, 90_000)
@@ -64,19 +65,7 @@ def moved(by_s: Fraction) -> Callable[[Path], Path]:
 
     def move(path: Path) -> Path:
         target = path.with_name(f"moved{path.suffix}")
-        as_told = {"avoid_negative_ts": "disabled"}
-        with (
-            av.open(str(path)) as before,
-            av.open(str(target), "w", container_options=as_told) as after,
-        ):
-            streams = [after.add_stream_from_template(s, opaque=True) for s in before.streams]
-            for packet in before.demux():
-                if packet.size:
-                    ticks = int(by_s / packet.time_base)
-                    packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
-                    packet.stream = streams[packet.stream.index]
-                    after.mux(packet)
-        return target
+        return copy_packets(path, target, later_s=by_s, as_told=True)
 
     return move
 

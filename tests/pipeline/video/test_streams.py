@@ -17,6 +17,7 @@ from pipeline.video.fingerprint import fingerprint
 from pipeline.video.inputs import is_cover
 from pipeline.video.preflight import preflight_output
 from pipeline.video.probe import probe
+from tests.copying import copy_packets
 
 MakeClip = Callable[..., Path]
 
@@ -113,24 +114,12 @@ def test_an_attachment_travels_along(make_clip: MakeClip, tools, tmp_path: Path)
         assert attachment.data == b"not really a font" * 20
 
 
-def remuxed(source: Path, target: Path, earlier_s: Fraction) -> Path:
-    """Copy all packets to earlier times: MP4 then hides what lies before zero (an edit list)."""
-    with av.open(str(source)) as before, av.open(str(target), "w") as after:
-        streams = [after.add_stream_from_template(s, opaque=True) for s in before.streams]
-        for packet in before.demux():
-            if packet.size:
-                ticks = int(earlier_s / packet.time_base)
-                packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
-                packet.stream = streams[packet.stream.index]
-                after.mux(packet)
-    return target
-
-
 def test_frames_hidden_by_an_edit_list_stay_out_and_the_sound_stays_in_sync(
     make_clip: MakeClip, tools, tmp_path: Path
 ) -> None:
     whole = make_clip("whole.mp4", frames=30, audio=("eng",))
-    source = remuxed(whole, tmp_path / "in.mp4", Fraction(2, 5))
+    # MP4 hides what lies before zero: an edit list.
+    source = copy_packets(whole, tmp_path / "in.mp4", later_s=Fraction(-2, 5))
     target = tmp_path / "out.mp4"
     tools.transcode(source, target)
     with av.open(str(source)) as a, av.open(str(target)) as b:
@@ -153,6 +142,16 @@ def test_time_code_and_phone_metadata_are_kept(make_clip: MakeClip, tools, tmp_p
     assert warnings == []
 
 
+def add_pictures(container, stream: av.VideoStream, count: int, tools) -> None:
+    for index in range(count):
+        image = tools.picture(stream.width, stream.height, index)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format=stream.pix_fmt)
+        frame.pts = index
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
 def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
     source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
     with av.open(str(source), "w") as container:
@@ -163,13 +162,7 @@ def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
         cover.pix_fmt = "yuvj420p"
         main.disposition, cover.disposition = 1, 1 << 10
         for stream, count in ((main, 8), (second, 8), (cover, 1)):
-            for index in range(count):
-                image = tools.picture(stream.width, stream.height, index)
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-                frame = frame.reformat(format=stream.pix_fmt)
-                frame.pts = index
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+            add_pictures(container, stream, count, tools)
     _, warnings = tools.transcode(source, target)
     assert tools.times(source) == tools.times(target)
     for position in (1, 2):
@@ -192,13 +185,7 @@ def two_videos(path: Path, tools) -> Path:
             video.pix_fmt = "yuv420p"
             streams.append((video, 6))
         for stream, count in streams:
-            for index in range(count):
-                image = tools.picture(stream.width, stream.height, index)
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-                frame = frame.reformat(format=stream.pix_fmt)
-                frame.pts = index
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+            add_pictures(container, stream, count, tools)
     return path
 
 
