@@ -45,7 +45,7 @@ class LandmarkEstimate(Protocol):
 
     @property
     def score(self) -> NDArray[np.float32]:
-        """(N,) float32 0-1; from 0.5 good enough to edit."""
+        """(N,) float32 0-1; from 0.5 the face is seen well."""
 
     @property
     def mouth_score(self) -> NDArray[np.float32]:

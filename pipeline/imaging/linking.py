@@ -154,7 +154,8 @@ def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
     """Return a track that says of every frame in its gaps that it was looked for there in vain.
 
     Such a frame is DETECTED with score 0, at the place that `refine` would fill in: for finders
-    that look for a lost face in every frame. Gaps longer than `max_gap_s` stay as they are.
+    that look for a lost face again and again, and follow one that is found back through the frames
+    before. Gaps longer than `max_gap_s` stay as they are.
     """
     own = times[track.first_frame : track.end_frame]
     points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, own, max_gap_s=max_gap_s)

@@ -117,6 +117,7 @@ class EditChain:
         self._codes = codes
         self._occlusion = occlusion
         self._device = device
+        # Shared by the threads that edit: each step is whole, and who comes second only works twice.
         self._known: dict[tuple[int, bytes, bytes], Tensor] = {}
         self.clock = Stopwatch()
 
