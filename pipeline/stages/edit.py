@@ -117,7 +117,7 @@ class EditChain:
         self._codes = codes
         self._occlusion = occlusion
         self._device = device
-        # Shared by the threads that edit: each step is whole, and who comes second only works twice.
+        # Threads share it: each step is whole, and at worst one code is moved twice.
         self._known: dict[tuple[int, bytes, bytes], Tensor] = {}
         self.clock = Stopwatch()
 
