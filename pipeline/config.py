@@ -164,6 +164,8 @@ def load_preset(path: Path) -> dict[str, Any]:
                 f"preset {path}: {name} = {shown(value)} is not {_KINDS[accepted[name]]}, which it "
                 "must be"
             )
+        if isinstance(value, str) and "\0" in value:
+            raise UsageError(f"preset {path}: {name} = {shown(value)} holds a zero byte")
     return settings
 
 

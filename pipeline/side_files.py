@@ -10,6 +10,7 @@ import os
 import reprlib
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -25,6 +26,7 @@ FACES_BYTES: Final = 2 << 30
 DAMAGE: Final = (
     *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
     *(EOFError, OSError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error),
+    tokenize.TokenError,  # of an array's header, which is Python's text
 )
 """What readers raise when the content of a file is not what it should be. Among them RecursionError
 (nesting without end), UnicodeDecodeError and JSONDecodeError."""

@@ -7,6 +7,7 @@ can ask for terabytes.
 from __future__ import annotations
 
 import math
+import tokenize
 from typing import IO, Any, Final
 
 import numpy as np
@@ -32,7 +33,10 @@ def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     """
     version = npy.read_magic(file)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, dtype = header(file, max_header_size=_HEADER_BYTES)
+    try:
+        shape, is_fortran, dtype = header(file, max_header_size=_HEADER_BYTES)
+    except (tokenize.TokenError, SyntaxError, TypeError, RuntimeError) as e:  # it is Python's text
+        raise ValueError(f"its header cannot be read: {e}") from e
     if dtype.hasobject:
         raise DamagedPickleError("an array of Python objects, which could run code when opened")
     if dtype.kind not in "fiub":

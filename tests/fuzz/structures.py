@@ -45,7 +45,10 @@ def toml_mutant(whole: bytes, name: str, seed: int) -> bytes:
     table = tomllib.loads(whole.decode())
     for _ in range(chance.choice((1, 1, 2, 4))):
         _change(table, chance)
-    return toml.dumps(_without_none(table)).encode("utf-8", "replace")
+    try:
+        return toml.dumps(_without_none(table)).encode("utf-8", "replace")
+    except RecursionError:  # a value too deep to be written
+        return _torn(whole, name, seed, chance)
 
 
 def npz_mutant(whole: bytes, name: str, seed: int) -> bytes:
