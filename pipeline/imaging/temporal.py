@@ -120,34 +120,59 @@ def smooth_landmarks(
     """(T, 68, 2) landmarks, smoothed relative to the mean of the 48 points beside the mouth.
 
     The mean itself stays as it was found: it is the steadiest thing in a face, and what shakes it
-    is mostly the camera. `pinned` (T,) frames were set by hand and come back to the bit.
+    is mostly the camera. Nothing is smoothed over a frame in which the picture was turned or
+    resized at once. `pinned` (T,) frames were set by hand and come back to the bit.
     """
     points = np.asarray(landmarks, np.float64)
     if strength_s <= 0:
         return points.copy()
     centre = points[:, NON_MOUTH].mean(1, keepdims=True)
     relative = points - centre
-    out = smooth(relative, times, strength_s=strength_s)
-    out[:, FAST_POINTS] = smooth(relative[:, FAST_POINTS], times, strength_s=0.5 * strength_s)
+    out = np.empty_like(relative)
+    around = relative[:, NON_MOUTH] @ np.array([1, 1j])
+    spread = np.maximum((np.abs(around[:-1]) ** 2).sum(1), 1e-9)
+    steps = (around[1:] * around[:-1].conj()).sum(1) / spread
+    for rows in runs_between(_is_jump(steps)):
+        near, own = relative[rows], times[rows]
+        out[rows] = smooth(near, own, strength_s=strength_s)
+        out[rows, FAST_POINTS] = smooth(near[:, FAST_POINTS], own, strength_s=0.5 * strength_s)
     out += centre
     if pinned is not None:
         out[pinned] = points[pinned]
-    return out
+    return np.asarray(out)
 
 
 def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
-    """(T, 4, 2) squares NW, SW, SE, NE with centre, size and turn smoothed: squares they stay."""
+    """(T, 4, 2) squares NW, SW, SE, NE with centre, size and turn smoothed: squares they stay.
+
+    Nothing is smoothed over a frame in which the square moved, turned or grew at once.
+    """
     corners = np.asarray(quads, np.float64)
     centre = corners.mean(1)
     x = 0.5 * (corners[:, 3] + corners[:, 2]) - centre
     pose = np.column_stack(
         [centre, np.log(np.hypot(x[:, 0], x[:, 1])), np.unwrap(np.arctan2(x[:, 1], x[:, 0]))]
     )
-    pose = smooth(pose, times, strength_s=strength_s)
+    across = x @ np.array([1, 1j])
+    moved = np.linalg.norm(np.diff(centre, axis=0), axis=1) > _JUMP_MOVE * np.abs(across[:-1])
+    jumps = moved | _is_jump(across[1:] / across[:-1])
+    parts = [smooth(pose[r], times[r], strength_s=strength_s) for r in runs_between(jumps)]
+    pose = np.concatenate(parts)
     half = np.exp(pose[:, 2:3]) * np.column_stack([np.cos(pose[:, 3]), np.sin(pose[:, 3])])
     down = half[:, ::-1] * (-1, 1)
     c = pose[:, :2]
     return np.stack([c - half - down, c - half + down, c + half + down, c + half - down], 1)
+
+
+_JUMP_TURN, _JUMP_SIZE, _JUMP_MOVE = 0.35, 1.15, 0.25
+"""[rad], ratio, [halves of the square]: what turns, grows or moves more from one frame to the next
+does not go on: the picture was turned round, cut within a room, or pulled aside."""
+
+
+def _is_jump(steps: NDArray[np.complexfloating]) -> Flags:
+    """(T - 1,) whether steps, growth and turn as complex numbers, are no motion."""
+    growth = np.abs(np.log(np.maximum(np.abs(steps), 1e-9)))
+    return np.asarray((np.abs(np.angle(steps)) > _JUMP_TURN) | (growth > np.log(_JUMP_SIZE)))
 
 
 _LEAST_OFF = 0.08
@@ -217,6 +242,12 @@ def runs(present: Flags) -> list[slice]:
     """Slices of consecutive True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def runs_between(breaks: Flags) -> list[slice]:
+    """Slices of T samples, parted where one of the T - 1 steps between them is a break."""
+    edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(breaks) + 1]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _between(a: Floats, b: Floats, times: Times) -> Floats:

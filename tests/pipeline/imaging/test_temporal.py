@@ -247,3 +247,33 @@ def test_soften_states_ramps_evenly_round_a_change() -> None:
 def test_runs_are_the_stretches_of_true() -> None:
     present = np.array([0, 1, 1, 0, 1], bool)
     assert t.runs(present) == [slice(1, 3), slice(4, 5)]
+
+
+TURNED_AT_ONCE = similarity(1.0, 90, 500, 40)
+CUT_CLOSER = similarity(1.4, 0, -30, -60)
+
+
+@pytest.mark.parametrize("step", [TURNED_AT_ONCE, CUT_CLOSER], ids=["turned", "closer"])
+def test_what_changes_at_once_is_not_smoothed_over(step: np.ndarray) -> None:
+    faces = moving_face() + RNG.normal(size=(60, 68, 2)) * 0.3
+    after = faces.copy()
+    after[30:] = transform(step, faces[30:])
+    kept = t.smooth_landmarks(after, EVEN, strength_s=0.06)
+    size = np.linalg.norm(after[:, 45] - after[:, 36], axis=1)
+    off = np.linalg.norm(kept - after, axis=2).mean(1) / size
+    assert off.max() < 0.02
+    alone = t.smooth_landmarks(after[30:], EVEN[30:], strength_s=0.06)
+    np.testing.assert_allclose(kept[30:], alone, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [TURNED_AT_ONCE, CUT_CLOSER, similarity(1.0, 0, 90, 0)],
+    ids=["turned", "closer", "aside"],
+)
+def test_squares_follow_what_changes_at_once(step: np.ndarray) -> None:
+    quads = ffhq_quad(moving_face())
+    quads[30:] = transform(step, quads[30:])
+    out = t.smooth_quads(quads, EVEN, strength_s=0.12)
+    side = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
+    assert (np.linalg.norm(out - quads, axis=2).max(1) / side).max() < 0.02
