@@ -1,8 +1,8 @@
 """Print over the lower part of a face: subtitles, names, watermarks, which an edit must not bend.
 
 Letters are too thin for what `occlusion` looks at. They are told by what no chin has: white, or
-black and a bright colour, side by side within a few pixels. Lips alone are not judged (teeth beside
-a dark mouth), and nothing above them is.
+yellow, or black and a bright colour, side by side within a few pixels. Lips alone are not judged
+(teeth beside a dark mouth), and nothing above them is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ DARK, BRIGHT = 0.2, 0.8
 WHITE, STEP = 0.9, 0.25
 """Letters without an outline are this white in all channels, and this much brighter than what is
 beside them."""
+YELLOW = 0.4
+"""Yellow letters without an outline have at most this share of blue in the lesser of red and
+green, and what is beside them is bluer by STEP: skin in yellow light is yellow all over."""
 LEAST = 0.004
 """Least area of print, in squares of the outer eye distance: a speck is none."""
 
@@ -118,7 +121,9 @@ def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | 
     darkest = cv2.erode(luma, _disc(REACH * eyes))
     outlined = bright & (darkest < DARK)
     white = (np.minimum(np.minimum(red, green), blue) > WHITE) & (luma - darkest > STEP)
-    found = outlined | white
+    few_blue = bright & (blue < YELLOW * np.minimum(red, green))
+    yellow = few_blue & (cv2.dilate(blue, _disc(REACH * eyes)) - blue > STEP)
+    found = outlined | white | yellow
     if np.count_nonzero(found & chin) < LEAST * eyes**2:
         return None
     # A line of print goes on over the lips and beside the face.

@@ -50,8 +50,13 @@ def test_a_face_with_teeth_and_highlights_has_no_print() -> None:
 
 @pytest.mark.parametrize(
     ("colour", "outline"),
-    [((255, 255, 255), (0, 0, 0)), ((255, 240, 40), (0, 0, 0)), ((250, 250, 250), None)],
-    ids=["outlined", "yellow", "white"],
+    [
+        ((255, 255, 255), (0, 0, 0)),
+        ((255, 240, 40), (0, 0, 0)),
+        ((250, 250, 250), None),
+        ((255, 230, 0), None),
+    ],
+    ids=["outlined", "yellow", "white", "yellow-alone"],
 )
 def test_print_is_found_and_its_place_filled(
     colour: tuple[int, int, int], outline: tuple[int, int, int] | None
@@ -66,6 +71,11 @@ def test_print_is_found_and_its_place_filled(
     assert torch.equal(bare[:, :, :200], crops(picture)[:, :, :200])
     off = (bare - crops(skin())).abs()[0].numpy()[:, changed]
     assert off.mean() < 0.25, "where letters were is about the skin beside them"
+
+
+def test_a_face_in_yellow_light_has_no_print() -> None:
+    lit = np.clip(skin() * np.array([1.25, 1.35, 0.45]), 0, 255).astype(np.uint8)
+    assert printed(crops(lit), FACE) is None
 
 
 def test_print_over_a_forehead_is_not_judged() -> None:
