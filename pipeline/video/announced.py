@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import av
 from av.container import InputContainer
+from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
 from .inputs import announced_duration_s, believable_s, open_input, packets_of
@@ -26,6 +27,11 @@ _STORES_LENGTH = {"flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "asf
 _TS_PACKETS = (188, 192, 204)
 """Sizes of transport stream packets [bytes]: plain, with a time code (Blu-ray), with parity."""
 _TS_SYNC = 0x47
+
+_PACK = 2048
+"""Size of the packs of program streams on discs [bytes]."""
+_START_CODE, _PACK_KIND, _END_KIND = b"\x00\x00\x01", b"\xba", b"\xb9"
+"""What the parts of a pack begin with, and the kinds without a length (ISO/IEC 13818-1, 2.5.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def announced(container: InputContainer, stream: VideoStream, path: Path) -> Ann
     """Return what a file says of its length, before anything was read of it."""
     name = container.format.name
     stores = name in _STORES_LENGTH
-    loose_end = _loose_end(path, name)
+    loose_end = _loose_end(path, name, stream)
     return Announced(
         pictures=len(stream.index_entries),
         header_pictures=_header_pictures(container, stream, loose_end),
@@ -71,11 +77,15 @@ def _header_pictures(container: InputContainer, stream: VideoStream, loose_end: 
     return int(count) if "ebml" in writer and count.isdecimal() and len(count) < 10 else 0
 
 
-def _loose_end(path: Path, name: str) -> str:
+def _loose_end(path: Path, name: str, stream: VideoStream) -> str:
     """Return what a file ends in the middle of, where its container has parts of known sizes."""
     with path.open("rb") as file:
         if name == "mpegts":
             return _loose_packet(file, path.stat().st_size)
+        if name == "yuv4mpegpipe":
+            return _loose_picture(file, path.stat().st_size, stream)
+        if name == "mpeg":
+            return _loose_pack(file, path.stat().st_size)
         if name == "avi":
             return _loose_riff(file, path.stat().st_size)
         return _loose_box(file, path.stat().st_size) if name.startswith("mov,") else ""
@@ -89,6 +99,44 @@ def _loose_packet(file: BinaryIO, file_bytes: int) -> str:
             loose = file_bytes % size
             return f"a packet ({loose} of {size} bytes)" if loose else ""
     return ""
+
+
+def _loose_picture(file: BinaryIO, file_bytes: int, stream: VideoStream) -> str:
+    """Return the last picture of a YUV4MPEG file, which FFmpeg drops, if it is not all there."""
+    header_bytes = len(file.readline(_PACK))
+    context = stream.codec_context
+    # Chroma of odd sizes is rounded up, in the file as in FFmpeg's description of the planes.
+    parts = VideoFormat(context.pix_fmt or "gray", context.width, context.height).components
+    picture_bytes = sum(part.width * part.height * ((part.bits + 7) // 8) for part in parts)
+    size = len(b"FRAME\n") + picture_bytes
+    loose = (file_bytes - header_bytes) % size
+    return f"a picture ({loose} of {size} bytes)" if loose else ""
+
+
+def _loose_pack(file: BinaryIO, file_bytes: int) -> str:
+    """Return the last pack of a program stream if it is not all there, where all have one size."""
+    for k in range(3):
+        file.seek(k * _PACK)
+        if file.read(3) != _START_CODE:
+            return ""
+    loose = file_bytes % _PACK
+    file.seek(file_bytes - loose)
+    return "" if _is_whole(file.read()) else f"a pack ({loose} of {_PACK} bytes)"
+
+
+def _is_whole(pack: bytes) -> bool:
+    """Return whether a pack without the stuffing at its end stops where one of its parts does."""
+    place = 0
+    while place < len(pack):
+        kind, fields = pack[place + 3 : place + 4], pack[place + 4 : place + 14]
+        if kind == _END_KIND:
+            place += 4
+        elif kind == _PACK_KIND:
+            is_mpeg2 = fields[:1] >= b"\x40"
+            place += 14 + (fields[9:] or b"\0")[0] % 8 if is_mpeg2 else 12
+        else:
+            place += 6 + int.from_bytes(fields[:2], "big")
+    return place == len(pack)
 
 
 def _loose_riff(file: BinaryIO, file_bytes: int) -> str:
@@ -176,7 +224,7 @@ def _ends_early(path: Path, said: Announced, video_s: float) -> list[str]:
 
 def _reach(path: Path) -> tuple[float, float]:
     """Return when the first packet of all sound and pictures begins and the last ends [s]."""
-    begin, end = float("inf"), 0.0
+    begin, end = float("inf"), float("-inf")  # stamps may all lie before zero
     with open_input(path) as container:
         streams = [s for s in container.streams if s.type in ("audio", "video")]
         try:

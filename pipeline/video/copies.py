@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -30,6 +30,9 @@ _IMAGE_TYPES = {
     "bmp": ("bmp", "image/bmp"),
 }
 """Codec of a cover → ending and media type of the attachment it becomes."""
+
+_MOST_WAITING = 32
+"""Packets of a video held back for its first decoding time; codecs reorder 16 pictures at most."""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,7 @@ class Copier:
         self._earlier_s = earlier_s
         self._repaired = 0
         self._last: dict[int, tuple[int, int]] = {}
-        self._packets = self._read(source) if streams else iter(())
+        self._packets = self._due(source) if streams else iter(())
         self._waiting = next(self._packets, None)
 
     def copy_until(self, time_s: Fraction | None) -> None:
@@ -104,6 +107,13 @@ class Copier:
             )
             self._repaired = 0
 
+    def _due(self, source: InputContainer) -> Iterator[Packet[Any]]:
+        for packet in with_decoding_times(self._read(source)):
+            if self._is_late(packet):
+                return
+            if not is_filler(packet):
+                yield packet
+
     def _read(self, source: InputContainer) -> Iterator[Packet[Any]]:
         retimers = {index: self._found.clock.retimer(index) for index in self._streams}
         try:
@@ -111,10 +121,7 @@ class Copier:
                 if not packet.size:
                     continue
                 retimers[packet.stream.index](packet)
-                if self._is_late(packet):
-                    return
-                if not is_filler(packet):
-                    yield packet
+                yield packet
         except av.error.FFmpegError as e:
             self.warnings.append(f"other streams could not be read to their end: {words_of(e)}")
 
@@ -150,6 +157,48 @@ def _stamp(packet: Packet[Any]) -> Fraction | None:
     """Return when a packet is decoded [s], as far as known."""
     stamp = packet.dts if packet.dts is not None else packet.pts
     return None if stamp is None else stamp * packet.time_base
+
+
+def with_decoding_times(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """Yield packets; the first of a video get decoding times, which Matroska does not store.
+
+    FFmpeg works them out, but not for the first few where pictures are shown in another order than
+    they are stored. Those wait here for the first one that has one; packets of others pass by.
+    """
+    waiting: dict[int, list[Packet[Any]]] = {}
+    begun: set[int] = set()
+    for packet in packets:
+        index = packet.stream.index
+        if packet.stream.type != "video" or index in begun:
+            yield packet
+            continue
+        held = waiting.setdefault(index, [])
+        held.append(packet)
+        if packet.dts is not None or packet.pts is None or len(held) == _MOST_WAITING:
+            begun.add(index)
+            yield from _decoded_in_order(waiting.pop(index))
+    for held in waiting.values():
+        yield from _decoded_in_order(held)
+
+
+def _decoded_in_order(held: list[Packet[Any]]) -> list[Packet[Any]]:
+    """Give the packets a stream begins with decoding times: before the last one's, if it has one.
+
+    Else they are the presentation times in order, early enough that none is shown before.
+    """
+    *first, last = held
+    if last.dts is not None:
+        due = last.dts
+        for packet in reversed(first):
+            due -= max(1, packet.duration or 0)
+            packet.dts = due
+    elif last.pts is not None:
+        shown = [packet.pts for packet in held if packet.pts is not None]
+        order = sorted(shown)
+        ahead = max(due - pts for due, pts in zip(order, shown, strict=True))
+        for due, packet in zip(order, held, strict=True):
+            packet.dts = due - ahead
+    return held
 
 
 def is_filler(packet: Packet[Any]) -> bool:

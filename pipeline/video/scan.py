@@ -291,6 +291,9 @@ class _Scan:
         ]
         if jumps:
             at_s, by_s = jumps[0]
+            is_broadcast = self._ahead_s == _AHEAD_S
+            if is_broadcast and by_s > _WRAP_S / 2:
+                by_s -= float(_WRAP_S)  # FFmpeg takes a jump to before the first stamp for a wrap
             times = "once" if len(jumps) == 1 else f"{len(jumps)} times, first"
             found.append(
                 f"the time stamps jump {times} at {at_s:.2f} s, {'ahead' if by_s > 0 else 'back'} "

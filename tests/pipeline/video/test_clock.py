@@ -109,6 +109,25 @@ def test_stamps_that_wrap_around_are_seamless(
     assert not any("jump" in w for w in warnings)
 
 
+def test_a_jump_to_before_the_first_stamp_is_one_back(make_clip: MakeClip, tmp_path: Path) -> None:
+    once = make_clip("once.ts", frames=20, audio=("eng",))
+    late = later(once, tmp_path / "late.ts", Fraction(1000), "mpegts")
+    (said,) = probe(joined(tmp_path / "in.ts", late, once)).clock.warnings
+    assert "back by 1000." in said
+
+
+def test_a_recording_from_before_its_stamps_wrap_is_whole(
+    make_clip: MakeClip, tmp_path: Path
+) -> None:
+    clip = make_clip("in.ts", frames=40, audio=("eng",))
+    source = later(clip, tmp_path / "late.ts", MPEG_WRAP_S - 8, "mpegts")
+    found = probe(source)
+    assert "before zero" in " ".join(found.clock.warnings), "FFmpeg counts up to the wrap"
+    with VideoReader(found) as reader:
+        assert sum(1 for _ in reader) == 40
+    assert reader.damage == []
+
+
 def test_a_leap_of_hours_is_closed_where_players_close_it(
     make_clip: MakeClip, tools, tmp_path: Path
 ) -> None:

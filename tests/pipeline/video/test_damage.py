@@ -67,6 +67,8 @@ CUTS = {
     "a.avi": ("announces 60 pictures", {}),
     "a.flv": ("it is cut off", {}),
     "a.ts": ("ends inside a packet", {}),
+    "a.vob": ("ends inside a pack ", {}),
+    "a.y4m": ("ends inside a picture", {}),
     "a.mkv": ("before its announced end", {}),
     "a.mp4": ("cut off", {"movflags": "+faststart"}),
 }
@@ -75,8 +77,12 @@ CUTS = {
 @pytest.mark.parametrize("name", CUTS)
 def test_a_file_cut_off_says_so_in_every_container(make_clip: MakeClip, name: str) -> None:
     words, muxer = CUTS[name]
-    sound = {} if name == "a.flv" else {"audio": ("eng",)}
-    path = make_clip(name, frames=60, muxer_options=muxer, **sound)
+    more = {} if name == "a.flv" else {"audio": ("eng",)}
+    if name == "a.vob":
+        more = {"codec": "mpeg2video", "options": {"b": "2000k"}}
+    if name == "a.y4m":
+        more = {"codec": "rawvideo", "options": {}}
+    path = make_clip(name, frames=60, muxer_options=muxer, **more)
     size = path.stat().st_size * 6 // 10
     path.write_bytes(path.read_bytes()[: size - size % 188 + 100])
     count, damage = damage_of(path)
@@ -112,6 +118,7 @@ ODD = {
     "sound": ("a.ts", {"audio": ("eng", "fra")}),
     "no delay": ("a.h264", {"options": {"bf": "0"}}),
     "hidden pictures": ("a.webm", {"codec": "libvpx", "options": {"auto-alt-ref": "1"}}),
+    "raw": ("a.y4m", {"codec": "rawvideo", "options": {}, "width": 63, "height": 47}),
     "program stream": ("a.mpg", {"codec": "mpeg2video", "options": {"bf": "2"}}),
 }
 
@@ -122,6 +129,16 @@ def test_an_odd_but_whole_file_has_no_damage(make_clip: MakeClip, name: str) -> 
     count, damage = damage_of(make_clip(file, **{"frames": 40, **fields}))
     assert damage == []
     assert count == len(fields.get("pts", range(40)))
+
+
+def test_a_program_stream_without_stuffing_at_its_end_is_whole(make_clip: MakeClip) -> None:
+    path = make_clip("a.vob", codec="mpeg2video", frames=30, options={"b": "2000k"})
+    data = path.read_bytes()
+    end = data.rindex(b"\x00\x00\x01\xe0")
+    path.write_bytes(data[: end + 6 + int.from_bytes(data[end + 4 : end + 6], "big")])
+    assert damage_of(path) == (30, [])
+    path.write_bytes(path.read_bytes() + b"\x00\x00\x01\xb9")
+    assert damage_of(path) == (30, [])
 
 
 def test_a_repeated_picture_in_avi_counts_as_one_of_those_announced(make_clip: MakeClip) -> None:

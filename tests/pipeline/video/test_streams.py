@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError, UsageError
+from pipeline.video.copies import with_decoding_times
 from pipeline.video.decode import VideoReader
 from pipeline.video.encode import VideoWriter
 from pipeline.video.fingerprint import fingerprint
@@ -174,16 +176,18 @@ def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
     assert "--video-stream N" in said
 
 
-def two_videos(path: Path, tools) -> Path:
-    """Write a cover, then two videos of different sizes."""
+def two_videos(path: Path, tools, frames: int = 6) -> Path:
+    """Write two videos of different sizes, in MP4 after a cover."""
     with av.open(str(path), "w") as container:
-        cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
-        cover.pix_fmt, cover.disposition = "yuvj420p", 1 << 10
-        streams = [(cover, 1)]
+        streams = []
+        if path.suffix == ".mp4":
+            cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
+            cover.pix_fmt, cover.disposition = "yuvj420p", 1 << 10
+            streams.append((cover, 1))
         for width in (96, 64):
             video = container.add_stream("libx264", rate=25, width=width, height=48)
             video.pix_fmt = "yuv420p"
-            streams.append((video, 6))
+            streams.append((video, frames))
         for stream, count in streams:
             add_pictures(container, stream, count, tools)
     return path
@@ -223,6 +227,30 @@ def test_the_video_asked_for_is_the_one_that_is_decoded_again(tools, tmp_path: P
         for frame in reader:
             writer.write(frame)
     assert target.exists()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_a_copied_video_with_b_frames_keeps_its_times_out_of_matroska(
+    tools, tmp_path: Path, suffix: str
+) -> None:
+    """Which stores none to decode by, and FFmpeg does not know those of the first packets."""
+    source, target = two_videos(tmp_path / "in.mkv", tools, frames=20), tmp_path / f"out{suffix}"
+    _, warnings = tools.transcode(source, target)
+    before, after = (tools.packets(path, "video", 1) for path in (source, target))
+    shift = after[0].time_s - before[0].time_s
+    assert [p.time_s - shift for p in after] == [p.time_s for p in before]
+    assert shift == tools.times(target)[0][0] - tools.times(source)[0][0]
+    assert not any("decoding time" in said for said in warnings)
+
+
+def test_a_video_too_short_to_tell_its_decoding_times_gets_some() -> None:
+    video = av.open(BytesIO(), "w", format="matroska").add_stream("libx264", rate=25)
+    packets = []
+    for pts in (0, 120, 80, 40):
+        packet = av.Packet(1)
+        packet.stream, packet.pts, packet.dts, packet.duration = video, pts, None, 40
+        packets.append(packet)
+    assert [p.dts for p in with_decoding_times(packets)] == [-80, -40, 0, 40]
 
 
 def test_a_video_stream_that_is_not_there_is_an_error(tools, tmp_path: Path) -> None:
