@@ -145,9 +145,9 @@ def check_whole(path: Path, damages: Sequence[Damage], on_damage: str) -> None:
         VideoError: it is damaged.
     """
     if damages and on_damage == "fail":
+        first = summarize(damages)[0].rstrip(".")
         raise VideoError(
-            f"{path}: {summarize(damages)[0]}. Nothing was written; --on-damage warn edits what "
-            "can be read"
+            f"{path}: {first}. Nothing was written; --on-damage warn edits what can be read"
         )
 
 
