@@ -46,16 +46,16 @@ from numpy.typing import NDArray
 from .errors import AnalysisError
 from .files import write_whole
 from .imaging.geometry import landmark_box, may_be_face
+from .media.container.damage import Damage, damage_of
+from .media.container.fingerprint import Fingerprint
+from .media.container.inputs import MAX_SIDE_PX
+from .media.container.same import checked_print
 from .side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_text, shown
 from .stages.encode import SampledCodes
-from .stages.track import RawTrack
 from .stored_codes import codes_from_json, codes_to_json, encoded
 from .targets import output_errors
+from .tracking.track import RawTrack
 from .types import FaceState
-from .video.damage import Damage, damage_of
-from .video.fingerprint import Fingerprint
-from .video.inputs import MAX_SIDE_PX
-from .video.same import checked_print
 
 VERSION = 1
 LANDMARKS_HASH = "landmarks_sha256"

@@ -17,20 +17,20 @@ import torch
 from . import analysis as analysis_file
 from .analysis import LANDMARKS_HASH, Analysis
 from .config import AnalyzeOptions
-from .imaging.appearance import Descriptor, describe_in
 from .imaging.color import frame_to_rgb_small
-from .imaging.cuts import CutDetector
 from .imaging.geometry import box_iou
-from .imaging.recent import LookedBack
 from .loading import finder_hash, load_finder
+from .media.container.damage import summarize
+from .media.container.decode import VideoReader
+from .media.container.probe import Source
+from .media.container.threads import prefetch
 from .progress import Progress, Stopwatch
-from .stages.detect import EmbeddedFinder, FaceFinder
-from .stages.track import TrackOptions, link, with_unseen
+from .tracking.appearance import Descriptor, describe_in
+from .tracking.cuts import CutDetector
+from .tracking.detect import EmbeddedFinder, FaceFinder
+from .tracking.recent import LookedBack
+from .tracking.track import TrackOptions, link, with_unseen
 from .types import Face, Frame
-from .video.damage import summarize
-from .video.decode import VideoReader
-from .video.probe import Source
-from .video.threads import prefetch
 
 CUT_IMAGE_PX = 96
 """Long side of the small picture that cuts are found on."""

@@ -33,15 +33,15 @@ from .files import write_whole
 from .imaging.poisson import clone
 from .listings import Row
 from .loading import resolve_device, time_generator
+from .media.container.decode import VideoReader
+from .media.container.encode import VideoWriter
+from .media.container.preflight import default_ending, preflight_output
+from .media.container.probe import probe
+from .media.container.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, Stopwatch, unheard
 from .run import EditRequest, edit
 from .targets import check_target, output_errors
-from .video.decode import VideoReader
-from .video.encode import VideoWriter
-from .video.preflight import default_ending, preflight_output
-from .video.probe import probe
-from .video.threads import BackgroundWriter, prefetch
 
 T = TypeVar("T")
 

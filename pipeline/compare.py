@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
+from .media.container.damage import summarize
+from .media.container.decode import VideoReader
+from .media.container.encode import VideoWriter
+from .media.container.planes import plane_shapes
+from .media.container.preflight import default_ending, preflight_output
+from .media.container.probe import Source, probe
+from .media.container.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, make_plan, render
 from .types import EditResult, Frame, Plane
-from .video.damage import summarize
-from .video.decode import VideoReader
-from .video.encode import VideoWriter
-from .video.planes import plane_shapes
-from .video.preflight import default_ending, preflight_output
-from .video.probe import Source, probe
-from .video.threads import BackgroundWriter, prefetch
 
 
 def side_by_side(

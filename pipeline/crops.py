@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from .analysis import Analysis
 from .batching import Halving
 from .editors import Pack
+from .media.container.decode import VideoReader
+from .media.container.probe import Source
+from .media.container.threads import in_order, prefetch
 from .progress import Progress
 from .stages.align import Chunk, CropRule, align, place
 from .stages.edit import ShotCodes
@@ -30,9 +33,6 @@ from .stages.encode import (
     sampled,
 )
 from .types import FaceTrack, Frame, Needs
-from .video.decode import VideoReader
-from .video.probe import Source
-from .video.threads import in_order, prefetch
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ import torch
 from .errors import OutputError, UsageError
 from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
+from .media.container.count import check_frame
+from .media.container.decode import VideoReader
+from .media.container.probe import probe
 from .outputs import check_outputs
 from .pictures import (
     Picture,
@@ -36,9 +39,6 @@ from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, output_errors
 from .types import PARTS, Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
-from .video.count import check_frame
-from .video.decode import VideoReader
-from .video.probe import probe
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""

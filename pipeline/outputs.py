@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from .config import LANDMARKERS, AttributeEdit
 from .loading import weight_folders
 from .side_files import is_missing
-from .stages.select import FaceChoice
 from .targets import INPUT, check_target
+from .tracking.select import FaceChoice
 
 if TYPE_CHECKING:
     from .run import EditRequest

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from .config import AnalyzeOptions
 from .errors import InputError
-from .imaging.appearance import Descriptor, describe
 from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .imaging.picture_size import picture_size
 from .loading import load_finder
 from .side_files import DAMAGE, PICTURE_BYTES, in_words, read_bytes
+from .tracking.appearance import Descriptor, describe
 
 MOST_PIXELS = 1 << 27
 """Of a reference picture; what a header claims beyond it is refused before it is decoded."""

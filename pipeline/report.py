@@ -19,16 +19,16 @@ from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
+from .media.container.damage import Damage
 from .progress import counted
 from .stages.align import why_not
-from .stages.track import UNSEEN
 from .targets import output_errors
+from .tracking.track import UNSEEN
 from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
-from .video.damage import Damage
 
 if TYPE_CHECKING:
+    from .media.container.plan import OutputPlan
     from .run import EditRequest, Plan
-    from .video.plan import OutputPlan
 
 REPORT_VERSION = 1
 

@@ -24,6 +24,15 @@ from .editors import Pack
 from .edits import chain_of, check_offered, latent_editor, needs_of, resolve_edits
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
+from .media.container.count import check_frame
+from .media.container.damage import check_whole, summarize
+from .media.container.decode import VideoReader
+from .media.container.encode import VideoWriter
+from .media.container.fingerprint import fingerprint
+from .media.container.plan import OutputPlan
+from .media.container.preflight import default_ending, preflight_output
+from .media.container.probe import Source, probe
+from .media.container.threads import BackgroundWriter, in_order, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Silent, Stopwatch, passes, unheard
 from .reference import describe_person
@@ -32,18 +41,9 @@ from .side_files import is_missing
 from .stages.align import rule_of
 from .stages.blend import blend
 from .stages.edit import EditChain, ShotCodes
-from .stages.select import FaceChoice, select
-from .stages.track import RawTrack, TrackOptions, refine
+from .tracking.select import FaceChoice, select
+from .tracking.track import RawTrack, TrackOptions, refine
 from .types import AlignedBatch, EditResult, FaceTrack, Frame, Needs
-from .video.count import check_frame
-from .video.damage import check_whole, summarize
-from .video.decode import VideoReader
-from .video.encode import VideoWriter
-from .video.fingerprint import fingerprint
-from .video.plan import OutputPlan
-from .video.preflight import default_ending, preflight_output
-from .video.probe import Source, probe
-from .video.threads import BackgroundWriter, in_order, prefetch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.config import RenderOptions, Transfer
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 from pipeline.progress import Silent, Stopwatch
 from pipeline.run import EditRequest, Plan, make_plan, render
 from pipeline.types import Frame
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
 
 
 def plan_of(

@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
 
 DOORS = {
-    "av": ("pipeline/video/",),
-    "dlib": ("pipeline/imaging/hog.py",),
-    "face_alignment": ("pipeline/stages/detect.py",),
+    "av": ("pipeline/media/container/",),
+    "dlib": ("pipeline/tracking/detector.py",),
+    "face_alignment": ("pipeline/tracking/detect.py",),
     "tqdm": ("pipeline/displays.py",),
     "pickle": (),
 }
@@ -24,16 +24,16 @@ DOORS = {
 
 FORBIDDEN = (
     ("models/", "pipeline"),
-    ("pipeline/stages/", "pipeline.video"),
+    ("pipeline/stages/", "pipeline.media"),
     ("pipeline/stages/", "pipeline.run"),
     ("pipeline/stages/", "pipeline.loading"),
     ("pipeline/editors/", "pipeline.stages"),
-    ("pipeline/editors/", "pipeline.video"),
+    ("pipeline/editors/", "pipeline.media"),
     ("pipeline/editors/", "pipeline.loading"),
     ("pipeline/imaging/", "pipeline.stages"),
-    ("pipeline/imaging/", "pipeline.video"),
+    ("pipeline/imaging/", "pipeline.media"),
     ("pipeline/imaging/", "pipeline.editors"),
-    ("pipeline/video/", "pipeline.stages"),
+    ("pipeline/media/container/", "pipeline.stages"),
 )
 """Folder, and the module it must never import."""
 
@@ -105,7 +105,7 @@ def test_only_one_file_writes_files() -> None:
             assert found is None, f"{_name(path)}: {found}"
 
 
-NO_FAMILY = ("ops", "reading", "training", "bringing", "curves")
+NO_FAMILY = ("ops", "reading", "training", "importing", "packs", "curves")
 """Folders of `models` that hold no network: what families share, and what works on all of them."""
 
 RECIPES = {"mini": ("stylegan2", "latent_transformer", "directions")}

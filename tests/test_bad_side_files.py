@@ -23,7 +23,7 @@ from pipeline.cli import main
 from pipeline.errors import AnalysisError, InputError, UsageError
 from pipeline.imaging.picture_size import picture_size
 from pipeline.side_files import read_bytes
-from pipeline.stages.landmark_files import FileFinder
+from pipeline.tracking.landmark_files import FileFinder
 
 DEEP = "[" * 100_000
 HUGE_NUMBER = "9" * 5000

@@ -25,7 +25,7 @@ from pipeline.errors import (
     VideoError,
     WeightsError,
 )
-from pipeline.stages.select import FaceChoice
+from pipeline.tracking.select import FaceChoice
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor")

@@ -15,13 +15,13 @@ import pipeline.run
 from pipeline.cli import main
 from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError
-from pipeline.video.decode import VideoReader
-from pipeline.video.encode import VideoWriter
-from pipeline.video.fingerprint import fingerprint
-from pipeline.video.plan import OutputPlan
-from pipeline.video.preflight import preflight_output
-from pipeline.video.probe import probe
-from pipeline.video.verify import Checksums, verify_decoded
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.encode import VideoWriter
+from pipeline.media.container.fingerprint import fingerprint
+from pipeline.media.container.plan import OutputPlan
+from pipeline.media.container.preflight import preflight_output
+from pipeline.media.container.probe import probe
+from pipeline.media.container.verify import Checksums, verify_decoded
 from tests.copying import copy_packets
 
 ClipOf = Callable[..., Path]

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pipeline import analyze
 from pipeline.cli import main
 from pipeline.imaging.geometry import transform
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 from pipeline.progress import Silent, Stopwatch
 from pipeline.run import EditRequest, Plan, crops_of, make_plan, render
 from pipeline.types import AlignedBatch, Frame
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
 
 
 def planes(path: Path) -> list[tuple[NDArray[np.uint8], ...]]:

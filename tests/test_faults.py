@@ -22,23 +22,23 @@ import pytest
 import torch
 
 from models import files
-from models.bringing import tensorfile
-from models.bringing.packfile import GeneratorEntry, PackFile, write_pack_file
-from models.bringing.parts import Licence
-from models.cards import Card, Facts, write_card
 from models.files import placed, write_whole
+from models.packs import tensorfile
+from models.packs.cards import Card, Facts, write_card
+from models.packs.packfile import GeneratorEntry, PackFile, write_pack_file
+from models.packs.parts import Licence
 from models.training.steps import write_metrics
 from models.weights import save_safetensors
 from pipeline import analysis, bench
 from pipeline.analysis import Analysis
 from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.encode import VideoWriter
+from pipeline.media.container.preflight import preflight_output
+from pipeline.media.container.probe import probe
 from pipeline.pictures import write_png
 from pipeline.report import Report
-from pipeline.video.decode import VideoReader
-from pipeline.video.encode import VideoWriter
-from pipeline.video.preflight import preflight_output
-from pipeline.video.probe import probe
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files")
 

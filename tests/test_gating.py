@@ -19,11 +19,11 @@ from models.landmarks import LandmarkCascade
 from pipeline.analyze import analyze
 from pipeline.config import AnalyzeOptions
 from pipeline.loading import resolve_device
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 from pipeline.progress import Silent, Stopwatch
 from pipeline.run import EditRequest, make_plan, render
 from pipeline.types import Frame
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
 
 Picture = NDArray[np.uint8]
 MAKE = Callable[..., Path]

@@ -20,8 +20,8 @@ from pathlib import Path
 import av
 import pytest
 
-from models.bringing.store import Store
 from models.files import remove_leftovers
+from models.packs.store import Store
 from tests.models.weight_files import Desk, encoder_state, generator_state, merged
 
 ROOT = Path(__file__).resolve().parents[1]

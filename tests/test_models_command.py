@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.bringing.store import Store
+from models.packs.store import Store
 from pipeline.cli import main
 from tests.models.weight_files import Desk, encoder_state, generator_state, merged
 

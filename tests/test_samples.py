@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 
 ROOT = Path(__file__).resolve().parents[1]
 

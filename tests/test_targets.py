@@ -15,9 +15,9 @@ from pipeline import EditRequest, analyze_to_file, edit, inspect, preview, side_
 from pipeline.cli import main
 from pipeline.errors import OutputError
 from pipeline.files import scratch_beside
+from pipeline.media.container.probe import probe
 from pipeline.report import Report
 from pipeline.targets import check_target
-from pipeline.video.probe import probe
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -23,7 +23,7 @@ RUNS = int(os.environ.get("VISAGIST_STRESS", "2"))
 TWO_THREADS = """
 import sys, threading
 import numpy as np
-from pipeline.imaging.hog import find_boxes
+from pipeline.tracking.detector import find_boxes
 from pipeline.types import Frame, PixelEncoding
 
 pictures = np.load(sys.argv[1])

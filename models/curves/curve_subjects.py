@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..latent_transformer import MoverPack, load_movers
-from ..packs import StylePack, open_pack
+from ..packs.opening import StylePack, open_pack
 from ..portrait import PortraitModel, load_portrait
 from ..training.calibration import Move
 

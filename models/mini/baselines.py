@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ..bringing.packfile import MoverEntry
 from ..directions import DirectionMover, component_of, fit_boundary, fit_components
+from ..packs.packfile import MoverEntry
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import read_labelled
 from ..weights import load_safetensors, save_safetensors, sha256_of

@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..bringing.generator_id import generator_id
-from ..bringing.packfile import (
+from ..files import opened_whole
+from ..latent_transformer.wplus_files import load_classifier, load_mover
+from ..packs.generator_id import generator_id
+from ..packs.opening import StylePack, open_pack
+from ..packs.packfile import (
     ClassifierEntry,
     EncoderEntry,
     GeneratorEntry,
@@ -25,9 +28,6 @@ from ..bringing.packfile import (
     PackFile,
     write_pack_file,
 )
-from ..files import opened_whole
-from ..latent_transformer.wplus_files import load_classifier, load_mover
-from ..packs import StylePack, open_pack
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, save_safetensors, sha256_of
 from .augment import resized, turned

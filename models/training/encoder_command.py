@@ -12,10 +12,10 @@ from torch import Tensor
 from ..arcface import Identity
 from ..arcface.net import load as load_recognition
 from ..base import ModelError
-from ..bringing.generator_id import generator_id
 from ..encoders import EncoderShape, Kind
 from ..lpips.net import load as load_lpips
 from ..ops.irse import TrunkShape
+from ..packs.generator_id import generator_id
 from ..reading.checkpoint import read_checkpoint
 from ..stylegan2 import layouts
 from ..stylegan2.net import Generator

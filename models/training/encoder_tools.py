@@ -17,7 +17,7 @@ import torch
 from ..base import ModelError
 from ..encoders import Encoder, FastEncoder, build
 from ..files import opened_whole
-from ..packs import open_pack
+from ..packs.opening import open_pack
 from ..state_dicts import randomised
 from .picture_folder import pictures_in
 

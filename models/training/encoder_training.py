@@ -18,11 +18,11 @@ from torch import Tensor
 
 from ..arcface import Identity
 from ..base import ModelError
-from ..bringing.generator_id import generator_id
 from ..encoders import EncoderShape, Kind
 from ..encoders.blocks import Encoder
 from ..encoders.kinds import untrained
 from ..lpips.net import Lpips
+from ..packs.generator_id import generator_id
 from ..stylegan2.net import Generator
 from .picture_folder import PictureFolder
 from .ranger import Ranger

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..config import LANDMARKERS, AnalyzeOptions
 from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
-from ..imaging.following import Box, LandmarkEstimate, Points
 from ..side_files import is_missing
-from ..stages.detect import DetectOptions, EmbeddedFinder, FaceAlignmentFinder, FaceFinder
-from ..stages.landmark_files import FileFinder
+from ..tracking.detect import DetectOptions, EmbeddedFinder, FaceAlignmentFinder, FaceFinder
+from ..tracking.following import Box, LandmarkEstimate, Points
+from ..tracking.landmark_files import FileFinder
 from ..types import Frame
 from .device import multiplies_bf16
 from .seam import card, models, weights_errors

@@ -11,10 +11,10 @@ from ..errors import UsageError
 from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
-    from models.bringing.bring import Import
-    from models.bringing.packfile import PackFile
-    from models.bringing.store import Store
-    from models.cards import Card
+    from models.importing.bring import Import
+    from models.packs.cards import Card
+    from models.packs.packfile import PackFile
+    from models.packs.store import Store
 
 Row = dict[str, str]
 
@@ -70,15 +70,15 @@ def import_weights(request: ImportRequest) -> ImportReport:
     with weights_errors():
         licence = None
         if request.licence:
-            licence = models("bringing.parts").Licence(request.licence, request.commercial)
-        done: Import = models("bringing.bring").bring(
+            licence = models("packs.parts").Licence(request.licence, request.commercial)
+        done: Import = models("importing.bring").bring(
             request.files,
             store,
             pack=request.pack,
-            hints=models("bringing.found").Hints(request.attribute, request.kind),
+            hints=models("importing.found").Hints(request.attribute, request.kind),
             licence=licence,
         )
-        lacks = tuple(models("bringing.store").missing_in(done.pack)) if done.pack else ()
+        lacks = tuple(models("packs.store").missing_in(done.pack)) if done.pack else ()
     return ImportReport(
         rows=[_brought_row(item) for item in done.brought],
         store=str(store.home),
@@ -155,7 +155,7 @@ def weight_folders() -> dict[Path, str]:
 
 
 def _store() -> Store:
-    module = models("bringing.store")
+    module = models("packs.store")
     with usage_errors():
         store: Store = module.Store(module.default_home())
     return store
@@ -201,7 +201,7 @@ def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
 
 
 def _pack_row(pack: PackFile, size: int) -> Row:
-    lacks = models("bringing.store").missing_in(pack)
+    lacks = models("packs.store").missing_in(pack)
     return {
         "name": pack.name,
         "use": f"pack: {_contents(pack)}"

@@ -33,7 +33,7 @@ from .precision import is_bf16
 from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
-    from models.packs import StylePack as Networks
+    from models.packs.opening import StylePack as Networks
 
 _MOVING_SHARE = 11 / 18
 """First part of a W+ code that follows the face: the layers that an edit moves too (0–10 of 18,
@@ -208,7 +208,7 @@ def load_style(
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
     """
     with weights_errors():
-        opened: Networks = models("packs").open_pack(folder)
+        opened: Networks = models("packs.opening").open_pack(folder)
         hashes = dict(opened.hashes)
     bf16 = is_bf16(precision, device, opened.size)
     # Prepared where it was read, then moved: what preparing adds (filters) must come along.

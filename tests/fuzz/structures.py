@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bringing import toml
+from models.packs import toml
 
 from .mutate import mutant
 

@@ -9,7 +9,11 @@ import torch
 
 from models import bisenet
 from models.base import ModelError, PackError, WeightsError
-from models.bringing.packfile import (
+from models.encoders import tiny as tiny_encoder
+from models.encoders.tiny import TINY
+from models.latent_transformer import WPlusMover, WPlusTransformer
+from models.packs.opening import StylePack, generator_id, open_pack
+from models.packs.packfile import (
     EncoderEntry,
     FileEntry,
     GeneratorEntry,
@@ -17,10 +21,6 @@ from models.bringing.packfile import (
     PackFile,
     write_pack_file,
 )
-from models.encoders import tiny as tiny_encoder
-from models.encoders.tiny import TINY
-from models.latent_transformer import WPlusMover, WPlusTransformer
-from models.packs import StylePack, generator_id, open_pack
 from models.stylegan2.net import Generator, tiny
 from models.weights import save_safetensors, sha256_of
 

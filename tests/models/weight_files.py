@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from models import encoders
-from models.bringing.bring import Import, bring
-from models.bringing.found import Hints
-from models.bringing.store import Store
+from models.importing.bring import Import, bring
+from models.importing.found import Hints
 from models.latent_transformer import WPlusTransformer
+from models.packs.store import Store
 from models.state_dicts import expected_shapes
 from models.stylegan2.net import Generator
 

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.analysis import Analysis, as_stored, load, save
 from pipeline.errors import AnalysisError, OutputError
+from pipeline.media.container.fingerprint import Fingerprint
 from pipeline.stages.encode import SampledCodes
-from pipeline.stages.track import RawTrack, refine
+from pipeline.tracking.track import RawTrack, refine
 from pipeline.types import FaceState
-from pipeline.video.fingerprint import Fingerprint
 from tests.pipeline.faces import drawn_face
 
 RNG = np.random.default_rng(0)

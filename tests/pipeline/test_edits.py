@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.base import PackError
-from models.bringing.store import checked_pack_name
+from models.packs.store import checked_pack_name
 from pipeline.config import OWN_PACKS, AttributeEdit, RenderOptions, load_preset
 from pipeline.editors import Attribute, discover
 from pipeline.editors._base import FACE

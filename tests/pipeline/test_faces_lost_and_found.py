@@ -16,11 +16,11 @@ from pipeline.config import AnalyzeOptions
 from pipeline.imaging.color import frame_of_rgb
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading import load_finder
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 from pipeline.progress import Silent
-from pipeline.stages.track import TrackOptions, refine
+from pipeline.tracking.track import TrackOptions, refine
 from pipeline.types import FaceTrack
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
 from tests.pipeline.moving import NOWHERE, Picture, Place, Portrait, background, clip
 
 IN_PLACE = 0.08

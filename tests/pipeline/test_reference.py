@@ -12,13 +12,13 @@ import torch
 from pipeline.analyze import analyze
 from pipeline.config import AnalyzeOptions
 from pipeline.errors import InputError
-from pipeline.imaging.appearance import distance
 from pipeline.imaging.color import frame_to_rgb_small
+from pipeline.media.container.decode import VideoReader
+from pipeline.media.container.probe import probe
 from pipeline.progress import Silent
 from pipeline.reference import describe_person
-from pipeline.stages.select import FaceChoice, select
-from pipeline.video.decode import VideoReader
-from pipeline.video.probe import probe
+from pipeline.tracking.appearance import distance
+from pipeline.tracking.select import FaceChoice, select
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "astronaut.mp4"
 CPU = torch.device("cpu")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-from models.bringing.packfile import (
+from models.curves.curve_subjects import Face, PortraitSubject, open_subject
+from models.encoders import tiny as tiny_encoder
+from models.encoders.tiny import TINY
+from models.latent_transformer import WPlusTransformer
+from models.packs.opening import open_pack
+from models.packs.packfile import (
     EncoderEntry,
     GeneratorEntry,
     MoverEntry,
     PackFile,
     write_pack_file,
 )
-from models.curves.curve_subjects import Face, PortraitSubject, open_subject
-from models.encoders import tiny as tiny_encoder
-from models.encoders.tiny import TINY
-from models.latent_transformer import WPlusTransformer
-from models.packs import open_pack
 from models.stylegan2.net import Generator
 from models.weights import save_safetensors
 

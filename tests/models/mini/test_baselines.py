@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import models
-from models.bringing.packfile import MoverEntry
 from models.latent_transformer.wplus_files import load_classifier
 from models.mini.baselines import baseline_entries, fit_baselines
-from models.packs import open_pack
+from models.packs.opening import open_pack
+from models.packs.packfile import MoverEntry
 from models.weights import load_safetensors
 
 FOLDER = Path(models.__file__).parent / "mini"

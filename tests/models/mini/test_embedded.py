@@ -14,7 +14,7 @@ from torch import Tensor
 import models
 from models.latent_transformer.wplus_files import load_classifier
 from models.mini.measure import ssim
-from models.packs import StylePack, open_pack
+from models.packs.opening import StylePack, open_pack
 
 FOLDER = Path(models.__file__).parent / "mini"
 

@@ -16,7 +16,7 @@ from models.mini.augment import resized
 from models.mini.data import MiniData
 from models.mini.networks import new_networks
 from models.mini.packing import CLASSIFIER_FILE, LABELS, MOVERS, export, pack
-from models.packs import open_pack
+from models.packs.opening import open_pack
 
 from .faces import drawn_data
 from .test_training import TINY

@@ -1,0 +1,168 @@
+"""Put stored weights together to a pack; refuse what does not belong together.
+
+Codes of one generator mean nothing to another, and a direction file does not say which it was made
+for. So the first pack it is put into decides, and any pack with another generator is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ..base import PackError
+from ..packs.cards import Card, bound
+from ..packs.packfile import (
+    ClassifierEntry,
+    EncoderEntry,
+    FileEntry,
+    GeneratorEntry,
+    MoverEntry,
+    PackFile,
+)
+from ..packs.parts import MOVERS
+from ..packs.store import Store
+
+COMPONENTS_OFFERED: Final = 10
+"""Of GANSpace components, as attributes pca-0, pca-1, ...; `pack.toml` takes more."""
+
+
+def assembled(
+    name: str, existing: PackFile | None, new: Sequence[Card], known: Mapping[str, Card]
+) -> tuple[PackFile, dict[str, Card]]:
+    """Return a pack with cards put into it, and the cards that are bound to its generator by that.
+
+    Args:
+        name: of the pack.
+        existing: the pack as it is, if there is one.
+        new: what is put in; cards that have no place in a pack are passed over.
+        known: all cards of the store.
+
+    Raises:
+        PackError: there is no generator, or a part does not fit it.
+        WeightsError: a part is bound to another generator.
+    """
+    useful = [card for card in new if card.has_place]
+    generators = [card for card in useful if card.role == "generator"]
+    pack = existing or _begun(name, generators)
+    generator = _generator_of(pack, generators, known)
+    bound_cards: dict[str, Card] = {}
+    for card in useful:
+        if card.role != "generator":
+            _check_fit(card, pack, generator)
+            card = bound(card, pack.generator.id)
+            bound_cards[card.name] = card
+        pack = _with(pack, card)
+    return _licensed(pack, {**known, **{c.name: c for c in new}}), bound_cards
+
+
+def _begun(name: str, generators: Sequence[Card]) -> PackFile:
+    if not generators:
+        raise PackError(
+            f"there is no pack {name!r} yet, and a pack begins with its generator: import that "
+            f"first (a pSp or e4e checkpoint holds it too): "
+            f"visagist models import psp_ffhq_encode.pt --as {name}"
+        )
+    card = generators[0]
+    entry = GeneratorEntry(
+        Store.link_to(card.name), card.facts.size, card.sha256, card.facts.generator
+    )
+    return PackFile(name, card.licence.name, card.licence.commercial, entry)
+
+
+def _generator_of(
+    pack: PackFile, generators: Sequence[Card], known: Mapping[str, Card]
+) -> Card | None:
+    for card in generators:
+        if card.facts.generator != pack.generator.id:
+            raise PackError(
+                f"{card.source} holds generator {card.facts.generator} ({card.facts.size} px), the "
+                f"pack {pack.name!r} has {pack.generator.id} ({pack.generator.size} px); a pack "
+                "has one generator: choose another name with --as"
+            )
+    mine = Path(pack.generator.file).stem
+    return next((card for card in generators if card.name == mine), known.get(mine))
+
+
+def _check_fit(card: Card, pack: PackFile, generator: Card | None) -> None:
+    """Refuse a part whose codes have other rows or other widths than the pack's generator."""
+    layers, facts = pack.generator.layers, card.facts
+    code = generator.facts.code if generator is not None else facts.code
+    has = f"the generator of pack {pack.name!r} ({pack.generator.size} px) has {layers} of {code}"
+    if facts.layers not in (0, layers) or (facts.code and facts.code != code):
+        raise PackError(
+            f"{card.source}: {card.title} is for codes of {facts.layers or 'any'} rows of "
+            f"{facts.code}, {has}; it was made for another generator"
+        )
+    if facts.inputs and facts.inputs != layers * code:
+        raise PackError(f"{card.source}: {card.title} reads codes of {facts.inputs} numbers, {has}")
+    wanted = 6 if facts.kind.startswith("restyle") else 3
+    if card.role == "encoder" and facts.channels != wanted:
+        raise PackError(
+            f"{card.source}: this encoder reads pictures of {facts.channels} channels (sketches or "
+            "label maps), not photographs; bring one trained to invert faces"
+        )
+
+
+def _with(pack: PackFile, card: Card) -> PackFile:
+    file = Store.link_to(card.name)
+    if card.role == "encoder":
+        entry = EncoderEntry(
+            file,
+            card.facts.kind,
+            card.sha256,
+            card.facts.size,
+            start_from_latent_avg=card.facts.start_from_latent_avg,
+        )
+        if card.facts.widths:
+            entry = replace(entry, widths=card.facts.widths, units=card.facts.units)
+        return replace(pack, encoder=entry)
+    if card.role == "classifier":
+        return replace(pack, classifier=ClassifierEntry(file, card.sha256, card.facts.labels))
+    if card.role == "parsing":
+        return replace(pack, parsing=FileEntry(file, card.sha256))
+    if card.role in MOVERS:
+        added = _mover_entries(card, file)
+        taken = {(m.editor, m.attribute) for m in added}
+        kept = [m for m in pack.movers if (m.editor, m.attribute) not in taken]
+        return replace(pack, movers=(*kept, *added))
+    return pack
+
+
+def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
+    facts = card.facts
+    entry = MoverEntry(
+        editor=card.role,
+        attribute=facts.attribute,
+        file=file,
+        sha256=card.sha256,
+        generator=facts.generator,
+        summary=facts.summary,
+        aliases=facts.aliases,
+        low=facts.low,
+        high=facts.high,
+        experimental=facts.experimental,
+        layers=facts.rows,
+        unit=facts.unit,
+    )
+    if not facts.components:
+        return (entry,)
+    return tuple(
+        replace(
+            entry,
+            attribute=f"pca-{index}",
+            summary=f"principal component {index} of the codes",
+            component=index,
+            experimental=True,
+        )
+        for index in range(min(facts.components, COMPONENTS_OFFERED))
+    )
+
+
+def _licensed(pack: PackFile, cards: Mapping[str, Card]) -> PackFile:
+    """Return the pack under the licences of all its parts: commercial only if all are."""
+    used = [cards[stem] for stem in (Path(f).stem for f in pack.files) if stem in cards]
+    names = list(dict.fromkeys(card.licence.name for card in used)) or [pack.licence]
+    commercial = all(card.licence.commercial for card in used) if used else pack.commercial
+    return replace(pack, licence="; ".join(names), commercial=commercial)

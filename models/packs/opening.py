@@ -1,0 +1,314 @@
+"""StyleGAN2 packs: a generator with its encoder and what moves its codes, opened from a folder.
+
+The format of such a folder is described in `packfile`. This module stands beside the families
+because a pack is made of several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .. import bisenet
+from ..base import ModelError, PackError, WeightsError
+from ..directions import Components, DirectionMover
+from ..encoders import KINDS, Inverter, load, measures_of
+from ..latent_transformer import WPlusMover, WPlusTransformer
+from ..mini import SmallEncoder, SmallInverter
+from ..stylegan2 import layouts
+from ..stylegan2.fast import FastGenerator
+from ..stylegan2.net import Generator
+from ..weights import load_safetensors, sha256_of
+from .generator_id import generator_id
+from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
+
+__all__ = ["Mover", "StyleAttribute", "StylePack", "generator_id", "open_pack"]
+
+
+_Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
+
+
+class Mover(Protocol):
+    """Moves codes along one attribute."""
+
+    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
+        """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StyleAttribute:
+    """One thing a pack can change."""
+
+    name: str
+    summary: str
+    """What strength +1 does, in one line."""
+    aliases: tuple[str, ...] = ()
+    low: float = -2.0
+    """Lowest strength that still looks like a photograph."""
+    high: float = 2.0
+    """Highest strength that still looks like a photograph."""
+    experimental: bool = False
+
+
+@dataclass(frozen=True)
+class StylePack:
+    """A generator, its encoder, and what moves its codes.
+
+    Movers and the parser are read when first asked for: forty published ones take 760 MB.
+    """
+
+    facts: PackFile
+    """What `pack.toml` says: name, licence, commercial use, source."""
+    folder: Path
+    device: torch.device
+    _generator: Generator | FastGenerator
+    _inverter: Inverter | SmallInverter
+    _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
+    _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
+    """None or one: read when first asked for."""
+    dtype: torch.dtype | None = None
+    """Precision the pack was prepared for; None: as it was opened."""
+
+    @property
+    def name(self) -> str:
+        """Name of the pack."""
+        return self.facts.name
+
+    @property
+    def size(self) -> int:
+        """Side S of the generated picture, px."""
+        return self._generator.size
+
+    @property
+    def layers(self) -> int:
+        """W+ rows L."""
+        return self._generator.layers
+
+    @property
+    def width(self) -> int:
+        """Numbers D of a W+ row."""
+        return self._generator.style_dim
+
+    @property
+    def encoder_size(self) -> int:
+        """Side E of the encoder's input, px."""
+        return self._inverter.size
+
+    @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """SHA-256 of every file, as `pack/file`."""
+        return {
+            f"{self.name}/{Path(file).name}": sha or sha256_of(self.folder / file)
+            for file, sha in self.facts.files.items()
+        }
+
+    @property
+    def attributes(self) -> tuple[StyleAttribute, ...]:
+        """What the pack can change, in the order of `pack.toml`; each once."""
+        first: dict[str, StyleAttribute] = {}
+        for entry in self.facts.movers:
+            first.setdefault(entry.attribute, _attribute(entry))
+        return tuple(first.values())
+
+    def prepared(self, dtype: torch.dtype) -> StylePack:
+        """Return the pack for inference in a precision; codes and pictures stay float32.
+
+        Args:
+            dtype: float32, or bfloat16 where the processor computes in it.
+
+        Raises:
+            ModelInputError: the pack is prepared already.
+        """
+        inverter, plain = self._inverter.prepared(dtype), self._generator
+        assert isinstance(plain, Generator), "inverter and generator are prepared together"
+        generator = FastGenerator(plain, dtype)
+        return replace(
+            self,
+            _inverter=inverter.using(generator),
+            _generator=generator,
+            _parsers=[],
+            dtype=dtype,
+        )
+
+    def to(self, device: torch.device) -> StylePack:
+        """Return the pack with its networks on a device."""
+        return StylePack(
+            self.facts,
+            self.folder,
+            device,
+            self._generator.to(device),
+            self._inverter.to(device),
+            dtype=self.dtype,
+        )
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes w (N, L, D) float32 of aligned faces (N, 3, E, E) in [-1, 1].
+
+        Raises:
+            ModelInputError: other shapes.
+        """
+        return self._inverter.encode(images)
+
+    @torch.no_grad()
+    def generate(self, w: Tensor) -> Tensor:
+        """Return the pictures (N, 3, S, S) float32, about [-1, 1], of codes w; noise constant.
+
+        Raises:
+            ModelInputError: other shapes.
+        """
+        images: Tensor = self._generator(w)
+        return images
+
+    def mover(self, editor: str, attribute: str) -> Mover:
+        """Return what moves codes along an attribute.
+
+        Args:
+            editor: "latent-transformer", "direction" or "pca".
+            attribute: a name from `attributes`.
+
+        Raises:
+            ModelError: the pack has no such mover.
+            WeightsError: its file is missing, damaged, or not the one expected.
+        """
+        key = (editor, attribute)
+        if key not in self._movers:
+            entry = self._entry(editor, attribute)
+            self._movers[key] = _mover(_state(self.folder, entry), entry, self.facts, self.device)
+        return self._movers[key]
+
+    def _entry(self, editor: str, attribute: str) -> MoverEntry:
+        for entry in self.facts.movers:
+            if (entry.editor, entry.attribute) == (editor, attribute):
+                return entry
+        others = [m.editor for m in self.facts.movers if m.attribute == attribute]
+        offered = [m.attribute for m in self.facts.movers if m.editor == editor]
+        has = f"it has one for {', '.join(offered) or 'nothing'}"
+        if others:
+            has = f"it moves that with --editor {others[0]}"
+        raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; {has}")
+
+    def parse(self, images: Tensor) -> Tensor | None:
+        """Return BiSeNet's labels (N, H, W) int64 of faces (N, 3, H, W) in [-1, 1]; None if the
+        pack has no parser.
+
+        Raises:
+            WeightsError: its file is missing, damaged, or not the one expected.
+        """
+        if self.facts.parsing is None:
+            return None
+        if not self._parsers:
+            net = bisenet.load(_state(self.folder, self.facts.parsing))
+            net = net if self.dtype is None else net.prepared(self.dtype)
+            self._parsers.append(net.to(self.device))
+        return bisenet.parse(self._parsers[0], images)
+
+
+def open_pack(folder: Path) -> StylePack:
+    """Return the pack of a folder, on the CPU, in evaluation mode, in float32.
+
+    Raises:
+        PackError: there is no pack, it lacks an encoder, or its parts do not fit.
+        WeightsError: a file is missing, damaged, or not the one expected.
+    """
+    facts = read_pack_file(folder)
+    if facts.encoder is None:
+        raise PackError(
+            f"pack {facts.name!r} has a generator but no encoder, so it cannot read faces; "
+            f"import one: visagist models import FILE --as {facts.name}"
+        )
+    own = _state(folder, facts.generator)
+    mean = own.pop("latent_avg", None)
+    generator = _open_generator(own, facts.generator)
+    inverter = _inverter(_state(folder, facts.encoder), mean, facts.encoder, generator)
+    return StylePack(facts, folder, torch.device("cpu"), generator, inverter)
+
+
+def _state(folder: Path, entry: _Entry) -> dict[str, Tensor]:
+    tensors, _ = load_safetensors(folder / entry.file, expected_sha256=entry.sha256 or None)
+    return tensors
+
+
+def _open_generator(state: dict[str, Tensor], entry: GeneratorEntry) -> Generator:
+    generator = layouts.build(layouts.completed(state))
+    if generator.size != entry.size:
+        raise PackError(
+            f"{entry.file} is a generator of {generator.size} px, the pack says {entry.size}"
+        )
+    return generator
+
+
+def _inverter(
+    state: dict[str, Tensor],
+    generators_mean: Tensor | None,
+    entry: EncoderEntry,
+    generator: Generator,
+) -> Inverter | SmallInverter:
+    mean = state.pop("latent_avg", generators_mean)
+    if mean is None:
+        raise WeightsError(
+            f"neither {entry.file} nor the generator's file holds latent_avg, the mean code the "
+            "encoder starts from; import the encoder's own checkpoint, which has it"
+        )
+    if entry.kind == "small":
+        return SmallInverter(SmallEncoder.from_state(state, size=entry.size), mean.float())
+    kind = next(k for k in KINDS if k == entry.kind)
+    measures = measures_of(
+        kind,
+        (generator.layers, generator.style_dim),
+        size=entry.size,
+        widths=entry.widths,
+        units=entry.units,
+        reduction=entry.reduction,
+    )
+    return Inverter(
+        load(state, kind=kind, measures=measures),
+        mean,
+        kind,
+        start_from_latent_avg=entry.start_from_latent_avg,
+        generate=generator,
+        steps=entry.steps,
+    )
+
+
+def _mover(
+    state: Mapping[str, Tensor], entry: MoverEntry, facts: PackFile, device: torch.device
+) -> Mover:
+    own = {
+        key.removeprefix(entry.prefix): value.float()
+        for key, value in state.items()
+        if key.startswith(entry.prefix)
+    }
+    layers = facts.generator.layers
+    if entry.editor != "latent-transformer":
+        vector = _vector(own, entry)
+        return DirectionMover(vector, layers, rows=entry.layers, unit=entry.unit).to(device)
+    transformer = WPlusTransformer.from_state(own)
+    if transformer.layers != layers:
+        raise PackError(
+            f"{entry.file} moves codes of {transformer.layers} rows, the generator of pack "
+            f"{facts.name!r} has {layers}: it was made for another generator"
+        )
+    return WPlusMover(transformer, layers=entry.layers, unit=entry.unit).to(device)
+
+
+def _vector(state: Mapping[str, Tensor], entry: MoverEntry) -> Tensor:
+    """Return the step (1, D) or (L, D) of a direction or of a principal component."""
+    if entry.editor == "pca" and "comp" in state:
+        return Components.from_state(state).vector(entry.component)
+    if "vector" not in state:
+        raise WeightsError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
+    return state["vector"]
+
+
+def _attribute(entry: MoverEntry) -> StyleAttribute:
+    return StyleAttribute(
+        entry.attribute, entry.summary, entry.aliases, entry.low, entry.high, entry.experimental
+    )

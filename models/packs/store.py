@@ -1,0 +1,350 @@
+"""The store of brought weights: tensors only, one card each, and the packs made of them.
+
+    <home>/weights/psp-encoder-1a2b3c4d.safetensors
+    <home>/weights/psp-encoder-1a2b3c4d.toml          the card: what it is, hash, licence, origin
+    <home>/packs/ffhq/pack.toml                       names files in ../../weights
+
+A name ends with the first digits of the content's SHA-256, so the same weights come in once. A file
+is written beside its place, and its card last: what has no card is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..base import ModelError, PackError, WeightsError
+from ..files import locked
+from ..weights import load_safetensors, sha256_of
+from . import tensorfile
+from .cards import Card, read_card, texts_of, write_card
+from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
+from .parts import Part
+
+HOME_VARIABLE: Final = "VISAGIST_HOME"
+_PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+RESERVED: Final = ("portrait", "mini")
+"""Names of the packs that ship with the program."""
+
+
+def default_home() -> Path:
+    """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data."""
+    try:
+        return _default_home()
+    except RuntimeError as e:  # the home folder of a user who is not there, or has none
+        chosen = os.environ.get(HOME_VARIABLE, "")
+        raise ModelError(
+            f"{HOME_VARIABLE} is {chosen!r}, and there is no such folder ({e}); set it to the path "
+            "of a folder"
+        ) from e
+
+
+def _default_home() -> Path:
+    if chosen := os.environ.get(HOME_VARIABLE):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "visagist"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "visagist"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "visagist"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `verify` has to say of one thing in the store."""
+
+    name: str
+    state: str
+    """`ok`, `damaged`, `missing`, or `left over`."""
+    note: str
+
+
+class Store:
+    """Weights and packs in one folder."""
+
+    def __init__(self, home: Path) -> None:
+        """Look at a folder; it is made when something is written."""
+        self.home = home
+
+    @property
+    def weights(self) -> Path:
+        """Folder of the weight files and their cards."""
+        return self.home / "weights"
+
+    @property
+    def packs(self) -> Path:
+        """Folder of the packs."""
+        return self.home / "packs"
+
+    def path_of(self, name: str) -> Path:
+        """Return where the tensors of a name are."""
+        return self.weights / f"{name}.safetensors"
+
+    def cards(self, *, damaged_too: bool = True) -> dict[str, Card]:
+        """Return every card by name.
+
+        Args:
+            damaged_too: stop at one that cannot be read; else pass it over, so that the weights
+                can be imported again.
+
+        Raises:
+            WeightsError: a card cannot be read.
+        """
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = read_card(self.weights / f"{name}.toml")
+            except WeightsError:
+                if damaged_too:
+                    raise
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of the weights, readable or not."""
+        return sorted(path.stem for path in self.weights.glob("*.toml"))
+
+    def load(self, name: str) -> Part:
+        """Return a stored part with its tensors, checked against its hash.
+
+        Raises:
+            WeightsError: there is none of that name, or its file is missing or damaged.
+        """
+        card = self.cards().get(name)
+        if card is None:
+            raise WeightsError(f"nothing called {name!r} was imported; see `visagist models`")
+        tensors, _ = load_safetensors(self.path_of(name), expected_sha256=card.sha256)
+        slug = name.rpartition("-")[0]
+        return Part(card.role, card.title, slug, tensors, card.licence, card.facts)
+
+    def put(self, part: Part, card: Card) -> None:
+        """Write the tensors of a part, then its card.
+
+        Raises:
+            WeightsError: the store cannot be written; nothing that looks finished is left.
+        """
+        try:
+            self.weights.mkdir(parents=True, exist_ok=True)
+            tensorfile.write_tensors(self.path_of(card.name), part.tensors, texts_of(part))
+            write_card(card, self.weights)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def rewrite(self, card: Card) -> None:
+        """Replace a card; its weights stay.
+
+        Raises:
+            WeightsError: it cannot be written.
+        """
+        try:
+            write_card(card, self.weights)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def pack_names(self) -> list[str]:
+        """Return the names of the packs in the store."""
+        return sorted(p.parent.name for p in self.packs.glob(f"*/{FILE_NAME}"))
+
+    def pack_folder(self, name: str) -> Path:
+        """Return the folder of a pack.
+
+        Raises:
+            PackError: there is no such pack.
+        """
+        if name not in self.pack_names():
+            there = ", ".join(self.pack_names()) or "none"
+            raise PackError(
+                f"there is no pack {name!r} in {self.home}; imported packs: {there}; make one with "
+                f"visagist models import FILE --as {name}"
+            )
+        return self.packs / name
+
+    def read_packs(self) -> dict[str, PackFile]:
+        """Return every pack that can be read, by name; `verify` tells of the others."""
+        found = {}
+        for name in self.pack_names():
+            with contextlib.suppress(PackError):
+                found[name] = read_pack_file(self.packs / name)
+        return found
+
+    def write_pack(self, pack: PackFile, *, replaces: PackFile | None) -> None:
+        """Write a pack, or replace it as it was when read.
+
+        Raises:
+            PackError: another import changed it meanwhile.
+            WeightsError: it cannot be written.
+        """
+        folder = self.packs / pack.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(self.packs):  # nobody else looks or writes in between
+                if self.read_packs().get(pack.name) != replaces:
+                    raise PackError(
+                        f"another import changed the pack {pack.name!r} meanwhile; run the same "
+                        "import again: what it stored is there already"
+                    )
+                write_pack_file(pack, folder)
+        except OSError as e:
+            raise WeightsError(self._unwritable(e)) from e
+
+    def check_space(self, needed: int) -> None:
+        """Refuse an import that cannot fit.
+
+        Raises:
+            WeightsError: the disk of the store has less than `needed` bytes left.
+        """
+        folder = next(p for p in (self.home, *self.home.absolute().parents) if p.exists())
+        if (free := shutil.disk_usage(folder).free) < needed:
+            raise WeightsError(
+                f"the store {self.home} needs {needed / 1e6:.0f} MB, its disk has "
+                f"{free / 1e6:.0f} MB left; free some space, or set {HOME_VARIABLE} to a folder on "
+                "another disk"
+            )
+
+    def users_of(self, name: str) -> list[str]:
+        """Return the packs that use a weight file."""
+        file, users = self.link_to(name), []
+        for pack in self.pack_names():
+            with contextlib.suppress(PackError):  # one that cannot be read uses nothing
+                if file in read_pack_file(self.packs / pack).files:
+                    users.append(pack)
+        return users
+
+    @staticmethod
+    def link_to(name: str) -> str:
+        """Return how a `pack.toml` of the store names a weight file."""
+        return f"../../weights/{name}.safetensors"
+
+    def bytes_of(self, name: str, pack: PackFile) -> int:
+        """Return the bytes of all files of a pack that are there."""
+        files = [self.packs / name / file for file in pack.files]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    def remove(self, name: str) -> list[str]:
+        """Remove a pack with the weights no other pack uses, or one weight file; return what went.
+
+        Raises:
+            WeightsError: there is nothing of that name, or a pack still uses it.
+        """
+        if name in self.pack_names():
+            return self._remove_pack(name)
+        if name not in self.names():
+            there = ", ".join([*self.pack_names(), *self.names()]) or "nothing"
+            raise WeightsError(f"nothing called {name!r} was imported; there is {there}")
+        if users := self.users_of(name):
+            raise WeightsError(
+                f"{name} is used by the pack {', '.join(users)}; remove that first: "
+                f"visagist models remove {users[0]}"
+            )
+        self._remove_weights(name)
+        return [name]
+
+    def _remove_pack(self, name: str) -> list[str]:
+        folder = self.packs / name
+        own: set[str] = set()
+        with contextlib.suppress(PackError):  # a damaged pack goes alone
+            own = {Path(file).stem for file in read_pack_file(folder).files}
+        ours = [folder / FILE_NAME, *folder.glob("*.part")]
+        if foreign := sorted(p.name for p in set(folder.iterdir()) - set(ours)):
+            raise WeightsError(
+                f"{folder} holds {', '.join(foreign[:3])}, which no import put there; delete the "
+                "folder yourself"
+            )
+        try:
+            with locked(self.packs):
+                for file in ours:
+                    file.unlink(missing_ok=True)
+                folder.rmdir()
+        except OSError as e:
+            raise WeightsError(f"cannot remove {folder}: {e.strerror}") from e
+        gone = sorted(w for w in own if w in self.names() and not self.users_of(w))
+        for weights in gone:
+            self._remove_weights(weights)
+        return [name, *gone]
+
+    def _remove_weights(self, name: str) -> None:
+        try:  # the card first: what has no card is not there
+            (self.weights / f"{name}.toml").unlink()
+            self.path_of(name).unlink(missing_ok=True)
+        except OSError as e:
+            raise WeightsError(f"cannot remove {name}: {e.strerror}") from e
+
+    def verify(self) -> Iterator[Finding]:
+        """Yield what is so of every card, pack and stray file; each file is read in full."""
+        cards: dict[str, Card] = {}
+        for path in sorted(self.weights.glob("*.toml")):
+            try:
+                cards[path.stem] = read_card(path)
+                yield self._verified(cards[path.stem])
+            except WeightsError as e:
+                yield Finding(path.stem, "damaged", str(e))
+        for path in sorted(self.packs.glob(f"*/{FILE_NAME}")):
+            yield self._verified_pack(path.parent, cards)
+        strays = [p for p in self.weights.glob("*.safetensors") if p.stem not in cards]
+        for path in [*strays, *self.weights.glob(".*.part"), *self.packs.glob("*/*.part")]:
+            note = f"from an import that was cut off; delete {path}"
+            yield Finding(path.name, "left over", note)
+
+    def _verified(self, card: Card) -> Finding:
+        path = self.path_of(card.name)
+        if not path.is_file():
+            return Finding(card.name, "missing", f"{path} is gone; import {card.source} again")
+        if (found := sha256_of(path)) != card.sha256:
+            note = f"SHA-256 is {found[:16]}…, the card says {card.sha256[:16]}…; "
+            return Finding(card.name, "damaged", f"{note}remove it and import {card.source} again")
+        return Finding(card.name, "ok", card.title)
+
+    def _verified_pack(self, folder: Path, cards: Mapping[str, Card]) -> Finding:
+        try:
+            pack = read_pack_file(folder)
+        except PackError as e:
+            return Finding(folder.name, "damaged", str(e))
+        linked = {self.link_to(name): name for name in map(_stem, pack.files)}
+        lost = [linked[f] for f in pack.files if f in linked and linked[f] not in cards]
+        own = {f: sha256 for f, sha256 in pack.files.items() if f not in linked}
+        if lost := [*lost, *(f for f in own if not (folder / f).is_file())]:
+            return Finding(folder.name, "missing", f"its {', '.join(lost)} is not in the store")
+        if broken := [f for f, sha in own.items() if sha and sha256_of(folder / f) != sha]:
+            note = f"{', '.join(broken)}: SHA-256 is not the one in its {FILE_NAME}"
+            return Finding(folder.name, "damaged", note)
+        missing = missing_in(pack)
+        return Finding(folder.name, "ok", f"lacks {', '.join(missing)}" if missing else "complete")
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"cannot write to the store {self.home}: {error.strerror or error}; free some space, "
+            f"or set {HOME_VARIABLE} to a folder that can be written"
+        )
+
+
+def _stem(file: str) -> str:
+    return Path(file).stem
+
+
+def missing_in(pack: PackFile) -> list[str]:
+    """Return what a pack lacks to be used with `--pack`."""
+    missing = [] if pack.encoder is not None else ["an encoder (pSp, e4e, ReStyle)"]
+    if not pack.movers:
+        missing.append("something that moves codes (latent transformers, directions)")
+    return missing
+
+
+def checked_pack_name(name: str) -> str:
+    """Return a name if a pack can be called so.
+
+    Raises:
+        PackError: it cannot.
+    """
+    if name in RESERVED:
+        raise PackError(f"{name!r} is the name of a pack of the program; choose another")
+    if not _PACK_NAME.fullmatch(name):
+        raise PackError(
+            f"a pack cannot be called {name!r}; use small letters, digits, `-`, `_` and `.`"
+        )
+    return name

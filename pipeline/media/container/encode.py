@@ -1,0 +1,124 @@
+"""Edited frames into a finished file: complete and verified, or not there at all.
+
+The file grows beside its target, is read back and only then put in place (see `files`); a killed
+run leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from ...errors import OutputError, VideoError
+from ...files import scratch_beside, written_whole
+from ...targets import output_errors
+from ...types import Frame
+from .mux import Muxer
+from .plan import OutputPlan
+from .verify import Checksums, verify, verify_decoded
+
+
+@contextmanager
+def trial_file(plan: OutputPlan) -> Iterator[Path]:
+    """Give the path of a file beside the output, there for a trial only.
+
+    Raises:
+        OutputError: the folder does not take it.
+    """
+    path = plan.path
+    with output_errors(path, "the output"), scratch_beside(path, path.suffix) as beside:
+        yield beside
+
+
+class VideoWriter:
+    """Writes the frames of one video; a context manager.
+
+    Leaving the `with` block normally finishes, verifies and renames the file; leaving it by any
+    exception, Ctrl-C included, removes the temporary file and leaves the target as it was. An
+    input whose frames are not edited is encoded all the same.
+
+    Args:
+        plan: from `preflight.preflight_output`.
+        threads: encoder threads; 0 lets FFmpeg choose. x264 and x265 give the same file for the
+            same number of threads.
+
+    Raises:
+        OutputError: the file cannot be written, or does not hold every frame.
+    """
+
+    def __init__(self, plan: OutputPlan, *, threads: int = 0) -> None:
+        self.plan = plan
+        self.threads = threads
+        self.warnings: list[str] = list(plan.warnings)
+        self._file = ExitStack()
+        self._pts = array("q")
+        self._given = Checksums()
+        self._muxer: Muxer | None = None
+
+    @property
+    def frames_written(self) -> int:
+        """Frames taken so far."""
+        return len(self._pts)
+
+    def __enter__(self) -> VideoWriter:
+        path = self.plan.path
+        with output_errors(path, "the output"), ExitStack() as file:
+            self._temporary = file.enter_context(
+                written_whole(path, overwrite=self.plan.overwrite, suffix=path.suffix)
+            )
+            self._muxer = Muxer(self.plan, self._temporary, threads=self.threads)
+            self._file = file.pop_all()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Encode the next frame, in presentation order.
+
+        Raises:
+            OutputError: writing failed (for instance a full disk), or the time cannot be stored.
+        """
+        if self._muxer is None:
+            raise RuntimeError("VideoWriter must be entered with `with`")
+        self._muxer.encode(frame)
+        self._pts.append(frame.pts)
+        if self.plan.decodes_again and self.plan.is_lossless:
+            self._given.add(frame)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        muxer, self._muxer = self._muxer, None
+        if muxer is None:
+            return
+        if error is None:
+            with output_errors(self.plan.path, "the output"), self._file:
+                self._finish(muxer)
+            return
+        try:
+            muxer.discard()
+        finally:
+            self._file.__exit__(kind, error, trace)
+
+    def _finish(self, muxer: Muxer) -> None:
+        if not self._pts:
+            muxer.discard()
+            raise OutputError(f"{self.plan.path}: no frame was given, so nothing was written")
+        try:
+            muxer.finish()
+        except BaseException:
+            muxer.discard()
+            raise
+        self.warnings.extend(muxer.warnings)
+        try:
+            self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copied))
+            if self.plan.decodes_again:
+                self.warnings.extend(
+                    verify_decoded(self._temporary, self.plan, self._pts, self._given)
+                )
+        except VideoError as e:
+            raise OutputError(f"{self.plan.path}: the written file cannot be read: {e}") from e

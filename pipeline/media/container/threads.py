@@ -1,0 +1,207 @@
+"""Work on threads of its own, with bounded queues, in order, and nothing left behind.
+
+Order and values are those of the plain loop; only the waiting overlaps. An error travels to the
+thread that uses the frames and is raised there, once, in its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from ...progress import Stopwatch
+from ...types import Frame
+from .log import unheard_by_readers
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_POLL_S = 0.05
+"""How often a waiting thread looks whether it should stop [s]."""
+
+
+class FrameWriter(Protocol):
+    """What `BackgroundWriter` drives, e.g. `encode.VideoWriter`."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def write(self, frame: Frame) -> None:
+        """Take the next frame."""
+
+
+@contextmanager
+def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
+    """Give an iterator over `items` that is filled by its own thread, `depth` items ahead.
+
+    Leaving the `with` block, by whatever way, stops the thread before it returns.
+    """
+    queue: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        end: BaseException | None = None
+        try:
+            for item in items:
+                if not _put(queue, (True, item), stop):
+                    return
+        except BaseException as e:  # carried to the consumer, where it is raised
+            end = e
+        _put(queue, (False, end), stop)
+
+    thread = threading.Thread(target=work, name="visagist-prefetch", daemon=True)
+    thread.start()
+    try:
+        yield _drain(queue, stop)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def in_order(
+    work: Callable[[T], U], items: Iterable[T], *, workers: int = 2
+) -> Iterator[Iterator[U]]:
+    """Give an iterator over `work(item)` in the order of the items, made on `workers` threads.
+
+    Items are taken on the consumer's thread, `workers` more than are being worked on. Leaving the
+    `with` block, by whatever way, waits for what is being worked on and drops the rest.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="visagist-worker")
+    try:
+        yield _results(pool, work, items, 2 * workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _results(
+    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: int
+) -> Iterator[U]:
+    begun: deque[Future[U]] = deque()
+    for item in items:
+        begun.append(pool.submit(work, item))
+        if len(begun) == most:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+class BackgroundWriter:
+    """Runs a writer on its own thread; a context manager with the writer's own promises.
+
+    Leaving normally waits until everything is written and the writer has finished; leaving by an
+    exception drops what is queued and lets the writer clean up.
+
+    Args:
+        writer: a writer that was not entered yet.
+        depth: frames that may wait.
+        clock: takes the time of every frame's writing, as the stage `encode + mux`.
+    """
+
+    def __init__(self, writer: FrameWriter, depth: int = 8, clock: Stopwatch | None = None) -> None:
+        self.writer = writer
+        self._clock = clock or Stopwatch()
+        self._queue: Queue[Frame | None] = Queue(maxsize=depth)
+        self._abandon = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="visagist-writer", daemon=True)
+
+    def __enter__(self) -> BackgroundWriter:
+        self.writer.__enter__()
+        self._thread.start()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Queue a frame, waiting while the queue is full.
+
+        Raises:
+            OutputError: what an earlier frame met in the writer.
+        """
+        if not _put(self._queue, frame, self._abandon):
+            self._raise_error()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                _put(self._queue, None, self._abandon)
+            else:
+                self._abandon.set()
+            self._thread.join()
+        except BaseException as interrupt:  # Ctrl-C while waiting: clean up, then let it through
+            self._abandon.set()
+            self._thread.join()
+            self.writer.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
+            raise
+        failure = error or self._error
+        if failure is None:
+            self.writer.__exit__(None, None, None)
+            return
+        self.writer.__exit__(type(failure), failure, failure.__traceback__)
+        if error is None:
+            self._raise_error()
+
+    def _work(self) -> None:
+        try:
+            while not self._abandon.is_set():
+                try:
+                    frame = self._queue.get(timeout=_POLL_S)
+                except Empty:
+                    continue
+                if frame is None:
+                    return
+                with self._clock.time("encode + mux"), unheard_by_readers():
+                    self.writer.write(frame)
+        except BaseException as e:  # carried to the producer, where it is raised
+            self._error = e
+            self._abandon.set()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
+    """Put an item, giving up when `stop` is set; return whether it was put."""
+    while not stop.is_set():
+        try:
+            queue.put(item, timeout=_POLL_S)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _drain(
+    queue: Queue[tuple[bool, T | BaseException | None]], stop: threading.Event
+) -> Iterator[T]:
+    """Yield the items as they come; end when the thread that made them was told to stop."""
+    while True:
+        try:
+            is_item, value = queue.get(timeout=_POLL_S)
+        except Empty:
+            if stop.is_set():
+                return
+            continue
+        if is_item:
+            yield value  # type: ignore[misc]  # an item whenever `is_item` is set
+        elif isinstance(value, BaseException):
+            raise value
+        else:
+            return

@@ -1,0 +1,144 @@
+"""`pack.toml`: written and read back as it was, refused with the place and the reason."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from models.base import PackError
+from models.packs import toml
+from models.packs.packfile import (
+    ClassifierEntry,
+    EncoderEntry,
+    FileEntry,
+    GeneratorEntry,
+    MoverEntry,
+    PackFile,
+    read_pack_file,
+    write_pack_file,
+)
+
+MINIMAL = """
+format = 1
+name = "small"
+licence = "unknown"
+commercial = false
+[generator]
+file = "generator.safetensors"
+size = 64
+"""
+
+
+def _read(folder: Path, text: str) -> PackFile:
+    (folder / "pack.toml").write_text(text, encoding="utf-8")
+    return read_pack_file(folder)
+
+
+def test_a_pack_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    pack = PackFile(
+        name="full",
+        licence='a "quoted" licence',
+        commercial=False,
+        generator=GeneratorEntry("g.safetensors", 128, "ab" * 32, "0123"),
+        encoder=EncoderEntry("e.safetensors", "psp", "", 128, widths=(8, 8, 16, 16, 32)),
+        movers=(
+            MoverEntry(
+                "direction", "smile", "m.safetensors", aliases=("grin",), layers=(0, 9), unit=-1.0
+            ),
+            MoverEntry("pca", "pca-0", "m.safetensors", prefix="pca.0."),
+        ),
+        classifier=ClassifierEntry("c.safetensors", "", ("smile", "age")),
+        parsing=FileEntry("p.safetensors"),
+        notes="two\nlines \\ ü",
+    )
+    write_pack_file(pack, tmp_path)
+    assert read_pack_file(tmp_path) == pack
+    assert [p.name for p in tmp_path.iterdir()] == ["pack.toml"]
+
+
+def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
+    pack = _read(tmp_path, MINIMAL)
+    assert pack.generator.layers == 10
+    assert (pack.encoder, pack.movers, pack.parsing) == (None, (), None)
+    assert pack.files == {"generator.safetensors": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINIMAL.replace("format = 1", "format = 2"), "format 2, this program reads 1"),
+        (MINIMAL + "sise = 3\n", r"\[generator\]: unknown key 'sise'; known are file, size"),
+        (MINIMAL.replace("size = 64", ""), r"\[generator\]: 'size' is missing"),
+        (MINIMAL.replace("size = 64", "size = 60"), "60 is not a power of two"),
+        (MINIMAL.replace("size = 64", "size = true"), "size = True is not a int"),
+        (MINIMAL.replace("false", '"no"'), "commercial = 'no' is not a bool"),
+        (MINIMAL + '[encoder]\nfile = "e"\nkind = "vae"\n', "unknown encoder kind 'vae'"),
+        (MINIMAL + '[movers]\nfile = "m"\n', "not a list"),
+        (
+            MINIMAL + '[[movers]]\neditor = "direction"\nattribute = "smile"\nfile = "m"\n'
+            "layers = [0, 11]\n",
+            r"layers \[0, 11\] of smile are not two of 0 to 10",
+        ),
+        (MINIMAL.replace("size = 64", "size = "), "cannot be read"),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nunits = ["a"]\n',
+            r"units = \['a'\] is not a tuple",
+        ),
+        (MINIMAL.replace("size = 64", f"size = {'9' * 5000}"), "thousands of digits"),
+        (MINIMAL.replace("size = 64", f"size = {10**400}"), "more than 64 bits"),
+        (MINIMAL.replace("size = 64", f"size = {2**40}"), "power of two from 8 to 2048"),
+        (MINIMAL.replace("generator.safetensors", "g" * 256), "no file can be called 'ggg"),
+        (MINIMAL.replace("generator.safetensors", "g\\u0000"), r"no file can be called 'g\\x00'"),
+        ("a = " + "[" * 100_000, "nested without end"),
+        ("a" + ".a" * 2000 + " = 1", "nested without end|format None"),
+        (MINIMAL + "low = inf\n", "holds the number inf"),
+        (MINIMAL + " " * (1 << 20), "no plain file of up to"),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nunits = [1, 1, 1, 1000000000]\n',
+            "units of the encoder must be from 1 to 256",
+        ),
+        (
+            MINIMAL + '[encoder]\nfile = "e"\nkind = "psp"\nsteps = 0\n',
+            "steps of the encoder must be from 1 to 100",
+        ),
+        (
+            MINIMAL + '[[movers]]\neditor = "pca"\nattribute = "smile"\nfile = "m"\n'
+            "low = 2.0\nhigh = 1.0\n",
+            "low 2, high 1, .* of smile cannot be",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_pack_file_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(PackError, match=words) as e:
+        _read(tmp_path, text)
+    assert len(str(e.value)) < 1000
+
+
+def test_a_mover_of_another_generator_is_refused(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        'id = "aaaa"\n[[movers]]\neditor = "direction"\nattribute = "smile"\nfile = "m"\n'
+        'generator = "bbbb"\n'
+    )
+    with pytest.raises(PackError, match="belongs to generator bbbb, the pack has aaaa"):
+        _read(tmp_path, text)
+
+
+def test_a_folder_without_a_pack_file_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"holds no pack\.toml"):
+        read_pack_file(tmp_path)
+
+
+def test_toml_reads_back_what_was_written() -> None:
+    table: dict[str, toml.Value] = {
+        "text": 'quotes " backslash \\ newline \n tab \t ü \x7f',
+        "number": 3,
+        "real": -0.5,
+        "yes": True,
+        "list": ["a", "b"],
+        "odd key!": "x",
+        "table": {"a": 1, "inner": {"4": 512}},
+        "tables": [{"a": 1}, {"b": [0, 11]}],
+    }
+    assert tomllib.loads(toml.dumps(table)) == table
