@@ -19,7 +19,7 @@ from pipeline.config import AnalyzeOptions
 from pipeline.errors import AnalysisError, UsageError, WeightsError
 from pipeline.imaging.color import frame_of_rgb
 from pipeline.loading import load_finder
-from pipeline.tracking import detect, hog
+from pipeline.tracking import detect, detector
 from pipeline.tracking.landmark_files import FileFinder
 from pipeline.types import Face, Frame
 
@@ -147,8 +147,8 @@ def test_a_small_face_in_a_large_frame_is_found_by_the_thorough_search(
     small = cv2.resize(portrait, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     frame = np.full((900, 1600, 3), 128, np.uint8)
     frame[300 : 300 + small.shape[0], 700 : 700 + small.shape[1]] = small
-    assert len(hog.find_boxes(_frame(frame), 480, thorough=False)) == 0
-    assert len(hog.find_boxes(_frame(frame), 480, thorough=True)) == 1
+    assert len(detector.find_boxes(_frame(frame), 480, thorough=False)) == 0
+    assert len(detector.find_boxes(_frame(frame), 480, thorough=True)) == 1
 
 
 def test_a_large_face_does_not_hide_a_small_one(
@@ -282,7 +282,9 @@ def test_beside_a_followed_face_the_slow_search_runs_rarely(
 def test_overlap_is_shared_area_over_joint_area(
     a: Sequence[float], b: Sequence[float], overlap: float
 ) -> None:
-    assert hog.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(overlap)
+    assert detector.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(
+        overlap
+    )
 
 
 def _moving(place: Callable[[int], float]) -> Scripted:

@@ -9,7 +9,7 @@ import torch
 from pipeline.config import AnalyzeOptions
 from pipeline.imaging.color import frame_of_rgb
 from pipeline.loading import load_finder
-from pipeline.tracking import hog
+from pipeline.tracking import detector
 from pipeline.tracking.detect import EmbeddedFinder
 from pipeline.tracking.following import (
     SURE,
@@ -80,7 +80,7 @@ def test_a_lost_face_is_found_near_its_last_place_at_its_size_and_turn(
     place = Place(700, 380, eyes, turn_deg)
     last = portrait.at(Place(700 - 1.5 * eyes, 380 + eyes, eyes, turn_deg))
     square = square_of(make_face(0, last.astype(np.float32), 1.0))
-    heads = hog.find_near(_frame(portrait, place, (1280, 720)), square, reach=1.5)
+    heads = detector.find_near(_frame(portrait, place, (1280, 720)), square, reach=1.5)
     middle = square_of(make_face(0, portrait.at(place).astype(np.float32), 1.0))
     assert len(heads) == 1
     assert np.linalg.norm(heads[0, :2] - middle[:2]) < 0.3 * eyes
@@ -91,7 +91,7 @@ def test_a_lost_face_is_found_near_its_last_place_at_its_size_and_turn(
 def test_near_a_place_at_the_edge_or_outside_nothing_breaks(portrait: Portrait) -> None:
     frame = _frame(portrait, Place(320, 240, 40))
     for x, y in ((0, 0), (639, 479), (-500, 100), (3000, 3000)):
-        assert len(hog.find_near(frame, np.array([x, y, 60.0, 0.0]), reach=1.0)) == 0
+        assert len(detector.find_near(frame, np.array([x, y, 60.0, 0.0]), reach=1.0)) == 0
 
 
 def test_who_is_near_moved_little_and_kept_the_size() -> None:
