@@ -260,8 +260,8 @@ def test_an_ada_pickle_gives_the_same_generator(
 def test_a_part_that_would_take_far_more_of_the_store_than_its_file_is_refused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models/importing.bring._SMALL_BYTES", 0)
-    monkeypatch.setattr("models/importing.bring._GROWTH", 0.5)
+    monkeypatch.setattr("models.importing.bring._SMALL_BYTES", 0)
+    monkeypatch.setattr("models.importing.bring._GROWTH", 0.5)
     with pytest.raises(WeightsError, match="what is in it would take"):
         desk.bring(desk.generator())
     assert not desk.store.names()

@@ -292,10 +292,10 @@ def test_an_import_that_is_killed_leaves_nothing_that_looks_finished(
         import os, signal, sys
         from pathlib import Path
         import torch
-        from models/importing import tensorfile
-        from models/importing.parts import Part
-        from models.cards import card_of
-        from models/importing.store import Store
+        from models.packs import tensorfile
+        from models.packs.parts import Part
+        from models.packs.cards import card_of
+        from models.packs.store import Store
 
         chunks = tensorfile._chunks
         part = Part("direction", "d", "direction-x", {"vector": torch.ones(18, 512)})
