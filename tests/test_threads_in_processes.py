@@ -47,7 +47,7 @@ print(sum(map(len, alone)))
 PREPARED_AND_FOUND = """
 import sys, threading
 import numpy as np
-from pipeline.stages import detect
+from pipeline.tracking import detect
 from pipeline.types import Frame, PixelEncoding
 
 nobody = np.zeros((0, 4), np.float32)
