@@ -20,18 +20,25 @@ if TYPE_CHECKING:
     from .errors import VisagistError
     from .inspection import inspect, preview
     from .report import Report
-    from .run import EditRequest, analyze_to_file, edit
+    from .request import Edit, EditRequest, Exemplar
+    from .run import analyze_to_file, edit
+    from .session import Plan, Session, open_session
 
 __all__ = [
     "AnalyzeOptions",
+    "Edit",
     "EditRequest",
     "EncodeOptions",
+    "Exemplar",
+    "Plan",
     "RenderOptions",
     "Report",
+    "Session",
     "VisagistError",
     "analyze_to_file",
     "edit",
     "inspect",
+    "open_session",
     "preview",
     "side_by_side",
 ]
@@ -44,7 +51,12 @@ _HOME = {
     "inspect": "inspection",
     "preview": "inspection",
     "Report": "report",
-    "EditRequest": "run",
+    "Edit": "request",
+    "EditRequest": "request",
+    "Exemplar": "request",
+    "Plan": "session",
+    "Session": "session",
+    "open_session": "session",
     "analyze_to_file": "run",
     "edit": "run",
     "side_by_side": "compare",

@@ -17,8 +17,7 @@ line by line. Version 1:
        "frames": [
         {"frame": 0, "state": "detected", "score": 0.98, "mouth": 1, "eyes": 1,
          "box": [x0, y0, x1, y1], "landmarks": [[x, y], … 68]},
-        …]}],
-     "codes": {"track id": {"pack hash": {"w": …, "frames": […], "state": …, "moving": …}}}}
+        …]}]}
 
 Coordinates are pixels of the upright frame (see `imaging/geometry.py`), rounded to 1/100. To
 correct a frame, move its landmarks and write `"state": "manual"`: such a frame is used as it is,
@@ -35,7 +34,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -51,8 +50,6 @@ from .media.container.fingerprint import Fingerprint
 from .media.container.inputs import MAX_SIDE_PX
 from .media.container.same import checked_print
 from .side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_text, shown
-from .stages.encode import SampledCodes
-from .stored_codes import codes_from_json, codes_to_json, encoded
 from .targets import output_errors
 from .tracking.track import RawTrack
 from .types import FaceState
@@ -80,8 +77,6 @@ class Analysis:
     cuts: tuple[int, ...]
     options: Mapping[str, str | int | float | bool | None]
     tracks: tuple[RawTrack, ...]
-    codes: Mapping[int, Mapping[str, SampledCodes]] = field(default_factory=dict)
-    """Per track id and weights hash."""
     warnings: tuple[str, ...] = ()
     damage: tuple[Damage, ...] = ()
     """What could not be read of the video, in words and one by one."""
@@ -123,12 +118,12 @@ def _lines(analysis: Analysis) -> Iterator[str]:
     for i, track in enumerate(analysis.tracks):
         yield from _track_lines(track)
         yield ",\n" if i + 1 < len(analysis.tracks) else "\n"
-    yield " ],\n"
-    yield f' "codes": {json.dumps(codes_to_json(analysis.codes))}}}\n'
+    yield " ]}\n"
 
 
 def _track_lines(track: RawTrack) -> Iterator[str]:
-    look = encoded(track.appearance, "<f2")
+    numbers = np.ascontiguousarray(track.appearance, "<f2")
+    look = base64.b64encode(numbers.tobytes()).decode("ascii")
     yield f'  {{"id": {track.track_id}, "shot": {track.shot}, "appearance": "{look}", "frames": [\n'
     rows = np.flatnonzero(track.states != FaceState.ABSENT)
     names = {state: name for name, state in _STATES.items()}
@@ -277,7 +272,6 @@ def _analysis(document: Mapping[str, Any], clip: _Clip) -> Analysis:
         cuts=cuts,
         options=dict(document["options"]),
         tracks=tuple(_track(entry, clip) for entry in document["tracks"]),
-        codes=codes_from_json(document.get("codes", {}), len(pts)),
         warnings=tuple(str(text) for text in document.get("warnings", [])),
         damage=tuple(damage_of(entry) for entry in document.get("damage", [])),
     )

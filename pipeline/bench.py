@@ -40,7 +40,8 @@ from .media.container.probe import probe
 from .media.container.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, Stopwatch, unheard
-from .run import EditRequest, edit
+from .request import EditRequest
+from .run import edit
 from .targets import check_target, output_errors
 
 T = TypeVar("T")
@@ -175,7 +176,11 @@ def bench_clip(
     with TemporaryDirectory() as folder:
         target = Path(folder) / f"out{default_ending(source, request.encode)[0]}"
         for turn in range(rounds):
-            own = dataclasses.replace(request, analysis_path=Path(folder) / f"{turn}.json")
+            own = dataclasses.replace(
+                request,
+                analysis_path=Path(folder) / f"{turn}.json",
+                cache=Path(folder) / f"{turn}.cache",
+            )
             timing, frames = _timed(partial(_floor, own, target))
             runs[FLOOR].append(timing)
             for name, watch in ((WHOLE, clock), (SECOND, Stopwatch())):

@@ -6,26 +6,18 @@ is imported before the arguments are known to be good, so `--help` answers at on
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING
 
-from .arguments import analysis_of, factors_of, parse, render_of, request_of
-from .console import abandon_stdout, prepare, printable, show, tell
-from .displays import watching
-from .errors import UsageError, VisagistError, WeightsError, lack_of, reason
+from .arguments import parse
+from .commands import run
+from .console import abandon_stdout, prepare, say, tell
+from .errors import UsageError, VisagistError, lack_of, reason
 from .files import placed
-from .progress import counted
 from .signals import Interrupted, polite_kills
-
-if TYPE_CHECKING:
-    from .listings import Row
 
 EXIT_FAILED = 1
 EXIT_BUG = 70
@@ -47,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _log_shown():
         code = _run(arguments)
         if code in range(1, EXIT_BY_SIGNAL) and (whole := _written()):
-            _say("note", f"written before that, and whole: {whole}")
+            say("note", f"written before that, and whole: {whole}")
     return code
 
 
@@ -60,10 +52,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         with polite_kills(is_program=arguments is None):
             options = parse(arguments)
             _choose_threads(getattr(options, "threads", None))
-            return _COMMANDS[options.command](options)
+            return run(options)
     except KeyboardInterrupt as e:
         whole = _written()
-        _say("interrupted", f"written before that, and whole: {whole}" if whole else _NOTHING)
+        say("interrupted", f"written before that, and whole: {whole}" if whole else _NOTHING)
         return EXIT_BY_SIGNAL + e.number if isinstance(e, Interrupted) else EXIT_INTERRUPTED
     except BrokenPipeError:
         # All there is to make is made before it is shown: whoever read that has seen enough.
@@ -78,7 +70,7 @@ def _failed(error: Exception) -> int:
     code, words = _complaint(error)
     if code == EXIT_BUG:
         tell("".join(traceback.format_exception(error)).rstrip())
-    _say("error", words)
+    say("error", words)
     return code
 
 
@@ -122,25 +114,6 @@ def _choose_threads(asked: int | None) -> None:
             os.environ[library] = count
 
 
-def _say(kind: str, message: str) -> None:
-    """Write one line to stderr, whatever line breaks a library's words bring along, and whatever
-    a file's name would have a terminal do."""
-    tell(f"visagist: {kind}: {printable(' '.join(message.split()))}")
-
-
-class _Warnings:
-    """Says warnings as they come, each once."""
-
-    def __init__(self) -> None:
-        self._said: set[str] = set()
-
-    def __call__(self, *sentences: str) -> None:
-        for sentence in sentences:
-            if sentence not in self._said:
-                self._said.add(sentence)
-                _say("warning", sentence)
-
-
 def _written() -> str:
     """Return the files this command has put in place, in words; empty if there are none."""
     there = list(dict.fromkeys(str(path) for path in placed if path.exists()))
@@ -156,7 +129,7 @@ class _Said(logging.Handler):
     """Says what is logged as this program says things."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say(record.levelname.lower(), record.getMessage())
+        say(record.levelname.lower(), record.getMessage())
 
 
 @contextmanager
@@ -167,219 +140,3 @@ def _log_shown() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-
-
-def _run_edit(options: argparse.Namespace) -> int:
-    request = request_of(options)
-    from .run import edit
-
-    warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
-        report = edit(
-            request,
-            options.output,
-            overwrite=options.overwrite,
-            report_path=options.report,
-            fail_if_unedited=options.fail_if_unedited,
-            progress=progress,
-            warn=warn,
-        )
-    warn(*report.warnings)
-    if not options.quiet:
-        tell(report.summary())
-        show(report.output)
-    return 0
-
-
-def _run_analyze(options: argparse.Namespace) -> int:
-    from .run import analyze_to_file
-
-    warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
-        path, found = analyze_to_file(
-            options.input,
-            options.output,
-            analysis_of(options),
-            render_of(options),
-            device=options.device,
-            presets=(options.config,) if options.config else (),
-            overwrite=options.overwrite,
-            progress=progress,
-            warn=warn,
-        )
-    warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
-    if not options.quiet:
-        counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
-        tell(", ".join(counted(n, noun) for noun, n in counts.items()))
-        show(str(path))
-    return 0
-
-
-def _run_inspect(options: argparse.Namespace) -> int:
-    request = request_of(options)
-    from .inspection import inspect
-
-    with watching(quiet=options.quiet) as progress:
-        folder = inspect(
-            request,
-            options.frame,
-            options.output,
-            overwrite=options.overwrite,
-            progress=progress,
-            warn=_Warnings(),
-        )
-    if not options.quiet:
-        show(str(folder))
-    return 0
-
-
-def _run_preview(options: argparse.Namespace) -> int:
-    factors = factors_of(options.strengths)
-    request = request_of(options)
-    from .compare import side_by_side
-    from .inspection import preview
-
-    warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
-        if options.side_by_side:
-            path, warnings = side_by_side(
-                request,
-                options.output,
-                overwrite=options.overwrite,
-                progress=progress,
-                warn=warn,
-            )
-        else:
-            path, warnings = (
-                preview(
-                    request,
-                    options.output,
-                    count=options.count,
-                    factors=factors,
-                    overwrite=options.overwrite,
-                    progress=progress,
-                    warn=warn,
-                ),
-                [],
-            )
-    warn(*warnings)
-    if not options.quiet:
-        show(str(path))
-    return 0
-
-
-def _run_bench(options: argparse.Namespace) -> int:
-    from . import bench
-    from .listings import table
-
-    kind = str(options.input)
-    is_kernel = kind in ("poisson", "generator")
-    if not is_kernel:
-        options.input = options.input or bench.default_clip()
-        options.attr = options.attr or ["smile"]
-    request = None if is_kernel else request_of(options)
-    if options.json is not None:
-        bench.check_json(options.json, request, overwrite=options.overwrite)
-    if request is None:
-        if kind == "poisson":
-            rows = bench.bench_poisson(rounds=options.rounds)
-        else:
-            rows = bench.bench_generator(rounds=options.rounds, device=options.device)
-        tables, figures = [rows], {"rows": rows, "machine": bench.machine()}
-    else:
-        with watching(quiet=options.quiet) as progress:
-            found = bench.bench_clip(request, progress, rounds=options.rounds, warn=_Warnings())
-        tables, figures = [found.rows(), found.stage_rows()], found.as_json()
-    if options.json is not None:
-        bench.save(figures, options.json, overwrite=options.overwrite)
-    show("\n\n".join(map(table, tables)))
-    return 0
-
-
-def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list[Row]:
-    from .listings import table
-
-    rows = listing()
-    show(json.dumps(rows, indent=2) if options.json else table(rows))
-    return rows
-
-
-def _run_attrs(options: argparse.Namespace) -> int:
-    from .listings import attributes
-
-    _show(options, lambda: attributes(options.pack))
-    return 0
-
-
-def _run_models(options: argparse.Namespace) -> int:
-    return _MODELS_ACTIONS[options.action or "list"](options)
-
-
-def _list_models(options: argparse.Namespace) -> int:
-    from .listings import models
-
-    _show(options, models)
-    return 0
-
-
-def _import_models(options: argparse.Namespace) -> int:
-    from .listings import imported_text
-    from .loading import ImportRequest, import_weights
-
-    names = [field.name for field in fields(ImportRequest) if field.name != "files"]
-    given_options = {name: getattr(options, name) for name in names}
-    report = import_weights(ImportRequest(tuple(options.files), **given_options))
-    if options.json:
-        show(json.dumps(asdict(report), indent=2))
-    else:
-        show(imported_text(report))
-    return 0
-
-
-def _verify_models(options: argparse.Namespace) -> int:
-    from .listings import verified_models
-
-    rows = _show(options, verified_models)
-    if bad := [row["name"] for row in rows if row["state"] != "ok"]:
-        raise WeightsError(f"{len(bad)} of {len(rows)} are not as they should be: {', '.join(bad)}")
-    return 0
-
-
-def _remove_models(options: argparse.Namespace) -> int:
-    from .loading import remove_stored
-
-    removed: list[str] = []
-    try:
-        for name in options.names:
-            removed += remove_stored(name)
-    finally:  # shown at the end, so that a reader that left does not stop the rest
-        for gone in removed:
-            show(f"removed {gone}")
-    return 0
-
-
-_MODELS_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
-    "list": _list_models,
-    "import": _import_models,
-    "verify": _verify_models,
-    "remove": _remove_models,
-}
-
-
-def _run_doctor(options: argparse.Namespace) -> int:
-    from .listings import doctor
-
-    rows = _show(options, doctor)
-    return EXIT_FAILED if any(row["state"] == "missing" for row in rows) else 0
-
-
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
-    "edit": _run_edit,
-    "analyze": _run_analyze,
-    "inspect": _run_inspect,
-    "preview": _run_preview,
-    "bench": _run_bench,
-    "attrs": _run_attrs,
-    "models": _run_models,
-    "doctor": _run_doctor,
-}

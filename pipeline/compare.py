@@ -22,8 +22,9 @@ from .media.container.preflight import default_ending, preflight_output
 from .media.container.probe import Source, probe
 from .media.container.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
-from .progress import Progress, Silent, Stopwatch, passes, unheard
-from .run import EditRequest, make_plan, render
+from .progress import Progress, passes, unheard
+from .request import EditRequest
+from .session import open_session
 from .types import EditResult, Frame, Plane
 
 
@@ -47,7 +48,7 @@ def side_by_side(
     Raises:
         VisagistError: any of the tree in `errors.py`; then no file was written.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     progress.expect(passes("compare"))
     source = probe(request.input, request.analyze.video_stream)
     ending, why = default_ending(source, request.encode)
@@ -57,7 +58,8 @@ def side_by_side(
     destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
     for sentence in (*notes, *destination.warnings):
         warn(sentence)
-    plan = make_plan(request, Stopwatch(), progress, source=source)
+    session = open_session(request, source=source, progress=progress)
+    plan = session.plan
     progress.start("compare", plan.frame_count)
     video = VideoWriter(destination)
     originals: deque[Frame] = deque()  # as far as the render pass reads ahead, on its own thread
@@ -65,7 +67,7 @@ def side_by_side(
         VideoReader(source, content=plan.analysis.fingerprint) as reader,
         BackgroundWriter(video) as writer,
         prefetch(reader) as frames,
-        closing(render(plan, _kept(frames, originals), Stopwatch())) as results,
+        closing(session.render(plan, _kept(frames, originals))) as results,
     ):
         for original, edited in paired(originals, results):
             writer.write(_joined(original, edited))

@@ -22,32 +22,12 @@ Precision = Literal["auto", "fp32", "bf16"]
 OnDamage = Literal["warn", "fail"]
 Verify = Literal["quick", "full"]
 
-MAX_STRENGTH = 3.0
-"""Standard deviations of the rated attribute; beyond this a face leaves what the model has seen."""
-
 OWN_PACKS = ("portrait", "mini")
 """Packs that are part of the program; nothing can be imported into them."""
 
 
 LANDMARKERS = ("embedded", "face-alignment")
 """What finds landmarks; any other word is the path of a file with landmarks."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeEdit:
-    """One attribute moved by a strength."""
-
-    attribute: str
-    """Canonical name, e.g. `smile`."""
-    strength: float = 1.0
-    """[standard deviations of the rated attribute], -3 … 3; 0 is exactly the identity."""
-
-    def __post_init__(self) -> None:
-        if not -MAX_STRENGTH <= self.strength <= MAX_STRENGTH:
-            raise UsageError(
-                f"strength {self.strength:g} of {self.attribute!r} is out of range; accepted: "
-                f"-{MAX_STRENGTH:g} to {MAX_STRENGTH:g} (1 is one standard deviation over faces)"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +111,10 @@ class EncodeOptions:
 
 
 def load_preset(path: Path) -> dict[str, Any]:
-    """Return the settings of a TOML preset: names of the options above, `attr` and `strength`.
+    """Return the settings of a TOML preset: names of the options above, `attr`, `strength`, `set`.
 
-    `attr` is a list of `name` or `name=strength`; the others have the type of their option. Ranges
-    are checked when the options are made.
+    `attr` is a list of `name` or `name=strength`, `set` one of `editor.option=value`; the others
+    have the type of their option. Ranges are checked when the options are made.
 
     Raises:
         UsageError: the file cannot be read, is not TOML, names an option that does not exist, or
@@ -156,8 +136,9 @@ def load_preset(path: Path) -> dict[str, Any]:
             f"preset {path}: unknown setting {shown(unknown[0])}; {hint}accepted: "
             f"{', '.join(sorted(accepted))}"
         )
-    if isinstance(settings.get("attr"), str):
-        settings["attr"] = [settings["attr"]]
+    for name in ("attr", "set"):
+        if isinstance(settings.get(name), str):
+            settings[name] = [settings[name]]
     for name, value in settings.items():
         if not _is_a(value, accepted[name]):
             raise UsageError(
@@ -180,7 +161,7 @@ _KINDS: dict[type, str] = {
 
 def _preset_types() -> dict[str, type]:
     """Return what a preset may set, and the type of each."""
-    types: dict[str, type] = {"attr": list, "strength": float}
+    types: dict[str, type] = {"attr": list, "set": list, "strength": float}
     for options in (AnalyzeOptions, RenderOptions, EncodeOptions):
         hints = get_type_hints(options)
         for field in dataclasses.fields(options):

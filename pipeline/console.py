@@ -112,3 +112,9 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
         return bytes(ord(character) - 0xDC00 for character in text), error.end
     plain = (_PLAIN.get(c) or ascii(c)[1:-1] for c in text)
     return "".join(plain), error.end
+
+
+def say(kind: str, message: str) -> None:
+    """Write one line to stderr, whatever line breaks a library's words bring along, and whatever
+    a file's name would have a terminal do."""
+    tell(f"visagist: {kind}: {printable(' '.join(message.split()))}")

@@ -1,73 +1,181 @@
-"""From what a user typed to a chain of edits: names, aliases, strengths, order."""
+"""From what a user typed to edits: names, aliases, strengths, options, what each takes."""
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import torch
-
-from .config import OWN_PACKS, AttributeEdit
-from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
-from .editors._base import FACE
-from .errors import UsageError
-from .stages.edit import EditChain, ImageStep, LatentStep, ShotCodes, Step
-from .types import Needs
+from .config import OWN_PACKS
+from .editors import FACE, Attribute, EditorModule, Pack, discover
+from .errors import UsageError, nearest
+from .request import Edit, EditRequest, Scalar
 
 
-def all_attributes(pack: Pack) -> list[Attribute]:
-    """Return what can be changed: by the pack's codes first, then by the image editors."""
-    image = [a for editor in discover().values() for a in editor.spec.attributes]
-    return [*pack.attributes, *image]
+class Catalogue:
+    """What can be changed, and by which editor."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+        self.modules: Mapping[str, EditorModule] = discover()
+
+    @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What can be changed: by the face model first, then by the other editors."""
+        return tuple(attribute for _, attribute in self._offers)
+
+    def __getitem__(self, name: str) -> Attribute:
+        return next(attribute for _, attribute in self._offers if attribute.name == name)
+
+    def editor_of(self, name: str) -> str:
+        """Return the name of the editor that changes an attribute."""
+        return next(editor for editor, attribute in self._offers if attribute.name == name)
+
+    @cached_property
+    def _offers(self) -> list[tuple[str, Attribute]]:
+        specs = [module.spec for module in self.modules.values()]
+        by_codes = [
+            (s.name, a) for s in specs if s.attributes is None for a in self.pack.attributes
+        ]
+        return by_codes + [(s.name, a) for s in specs for a in s.attributes or ()]
 
 
-def resolve_edits(
-    texts: Sequence[str], default_strength: float, pack: Pack
-) -> tuple[AttributeEdit, ...]:
-    """Return the edits that `name` or `name=strength` texts ask for, in order.
+ALWAYS_ACCEPTED = 3.0
+"""Up to this strength, in standard deviations of the rated attribute, any attribute may be moved;
+beyond, a face leaves what models have seen, unless the attribute says otherwise."""
+
+
+def accepted_range(attribute: Attribute) -> tuple[float, float]:
+    """Return the lowest and highest strength that an edit may have; its useful range lies within.
+
+    An imported direction may need more than the others: it counts in steps of its own length.
+    """
+    return min(attribute.low, -ALWAYS_ACCEPTED), max(attribute.high, ALWAYS_ACCEPTED)
+
+
+def moved_by(edit: Edit, factor: float, catalogue: Catalogue) -> Edit:
+    """Return an edit with its strength multiplied.
 
     Raises:
-        UsageError: an unknown attribute (the nearest is suggested) or a bad strength.
+        UsageError: the strength is out of the attribute's range.
+    """
+    edit = dataclasses.replace(edit, strength=edit.strength * factor)
+    _check_strength(catalogue[edit.attribute], edit.strength)
+    return edit
+
+
+def _check_strength(attribute: Attribute, strength: float) -> None:
+    low, high = accepted_range(attribute)
+    if not low <= strength <= high:
+        raise UsageError(
+            f"strength {strength:g} of {attribute.name!r} is out of range; accepted: {low:g} to "
+            f"{high:g} ({attribute.low:g} to {attribute.high:g} looks like a photograph)"
+        )
+
+
+def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...]:
+    """Return the edits that a request asks for, in order.
+
+    Raises:
+        UsageError: an unknown attribute or option (the nearest is suggested), a strength or value
+            that cannot be used, an exemplar that is missing or that no edit takes.
     """
     by_name: dict[str, str] = {}
-    for attribute in all_attributes(pack):
+    for attribute in catalogue.attributes:
         for name in (attribute.name, *attribute.aliases):
             by_name[name.lower()] = attribute.name
-    return tuple(_resolve(text, default_strength, by_name) for text in texts)
+    moved = [_resolved(text, request.strength, by_name) for text in request.attributes]
+    for name, strength in moved:
+        _check_strength(catalogue[name], strength)
+    editors = {name: catalogue.modules[catalogue.editor_of(name)] for name, _ in moved}
+    options = _options_of(request, catalogue)
+    takers = [name for name, _ in moved if "exemplar" in editors[name].spec.takes]
+    if request.exemplar is not None and not takers:
+        raise UsageError(f"--exemplar {request.exemplar.path}: no edit asked for takes one")
+    if request.exemplar is None and takers:
+        raise UsageError(f"{takers[0]!r} takes something from another face; give --exemplar FILE")
+    return tuple(
+        Edit(
+            name,
+            strength,
+            request.exemplar if name in takers else None,
+            options.get(editors[name].spec.name, ()),
+        )
+        for name, strength in moved
+    )
 
 
-def _resolve(text: str, default_strength: float, by_name: Mapping[str, str]) -> AttributeEdit:
+def _resolved(text: str, default: float, by_name: Mapping[str, str]) -> tuple[str, float]:
+    """Return the attribute's name and strength of `name` or `name=strength`."""
     name, _, value = text.partition("=")
     name = name.strip().lower().replace("_", "-")
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
         accepted = ", ".join(dict.fromkeys(by_name.values()))
-        raise UsageError(f"unknown attribute {name!r}; {hint}accepted: {accepted}")
+        raise UsageError(
+            f"unknown attribute {name!r}; {nearest(name, by_name)}accepted: {accepted}"
+        )
     try:
-        strength = float(value) if "=" in text else default_strength
+        strength = float(value) if "=" in text else default
     except ValueError as e:
         raise UsageError(f"the strength in {text!r} is not a number; try {name}=1") from e
-    return AttributeEdit(by_name[name], strength)
+    return by_name[name], strength
 
 
-def latent_editor(name: str) -> EditorModule:
-    """Return the latent editor of that name.
-
-    Raises:
-        UsageError: there is none; the nearest is suggested.
-    """
-    known = {n: e for n, e in discover().items() if e.spec.kind == "latent"}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"editor {name!r} is unknown; {hint}accepted: {', '.join(known)}")
-    return known[name]
+Options = tuple[tuple[str, Scalar], ...]
 
 
-def check_offered(edits: Sequence[AttributeEdit], pack: Pack, editor: str) -> None:
-    """Refuse, before any frame is read, edits for which the pack has nothing under that editor.
+def _options_of(request: EditRequest, catalogue: Catalogue) -> dict[str, Options]:
+    """Return the options that the request sets, by editor; each is checked."""
+    chosen: dict[str, dict[str, Scalar]] = {"latent": {"mover": request.render.editor}}
+    texts = [f"latent.mover={request.render.editor}", *request.settings]
+    for text in texts:
+        place, mark, value = text.partition("=")
+        editor, _, name = place.strip().partition(".")
+        if not mark or editor not in catalogue.modules or not name:
+            names = ", ".join(catalogue.modules)
+            raise UsageError(f"--set {text!r} is not EDITOR.NAME=VALUE; editors: {names}")
+        kind = catalogue.modules[editor].spec.options
+        chosen.setdefault(editor, {})[name] = _value(text, name, value, kind)
+    for editor, values in chosen.items():
+        catalogue.modules[editor].spec.options(**values)  # may refuse a value
+    return {editor: tuple(sorted(values.items())) for editor, values in chosen.items()}
+
+
+def _value(text: str, name: str, value: str, kind: type) -> Scalar:
+    """Return the value of an option of some editor's options."""
+    hints: Mapping[str, Any] = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    if name not in names:
+        accepted = ", ".join(names) or "none"
+        raise UsageError(f"{text!r}: unknown option; {nearest(name, names)}accepted: {accepted}")
+    hint = hints[name]
+    if get_origin(hint) is Literal:
+        choices = [str(choice) for choice in get_args(hint)]
+        if value not in choices:
+            raise UsageError(
+                f"{name} {value!r} is unknown; {nearest(value, choices)}accepted: "
+                f"{', '.join(choices)}"
+            )
+        return value
+    try:
+        read: Scalar = _READ[hint](value)
+        return read
+    except (KeyError, ValueError) as e:
+        raise UsageError(f"{text!r}: {value!r} is not {_KINDS.get(hint, hint)}") from e
+
+
+_READ: Mapping[type, Any] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
+    """Refuse, before any frame is read, edits of codes for which the pack has no mover.
 
     Raises:
         UsageError: what the pack has instead.
@@ -76,10 +184,10 @@ def check_offered(edits: Sequence[AttributeEdit], pack: Pack, editor: str) -> No
     by_codes = {attribute.name for attribute in pack.attributes}
     for edit in edits:
         if edit.attribute in by_codes:
-            pack.mover(editor, edit.attribute)
+            pack.mover(str(dict(edit.options)["mover"]), edit.attribute)
 
 
-def cautions(edits: Sequence[AttributeEdit], pack: Pack) -> list[str]:
+def cautions(edits: Sequence[Edit], pack: Pack) -> list[str]:
     """Return sentences on edits that cannot reach all they are about."""
     wanted = {a.name: a.regions for a in pack.attributes}
     cure = f"; `models import 79999_iter.pth --as {pack.name}` (BiSeNet) adds it"
@@ -90,42 +198,3 @@ def cautions(edits: Sequence[AttributeEdit], pack: Pack) -> list[str]:
         for name in dict.fromkeys(edit.attribute for edit in edits if edit.strength)
         if (missing := wanted.get(name, FACE) - pack.regions)
     ]
-
-
-def needs_of(edits: Sequence[AttributeEdit], pack: Pack) -> dict[str, Needs]:
-    """Return the parts of a face that each attribute needs; those of strength 0 are left out."""
-    known = {attribute.name: attribute.needs for attribute in all_attributes(pack)}
-    return {edit.attribute: known[edit.attribute] for edit in edits if edit.strength != 0}
-
-
-def chain_of(
-    edits: Sequence[AttributeEdit],
-    pack: Pack,
-    editor: str,
-    codes: Mapping[int, ShotCodes],
-    *,
-    device: torch.device,
-    occlusion: bool = False,
-) -> EditChain:
-    """Return the chain that applies the edits in order, on the device of the pack; edits of
-    strength 0 are left out.
-
-    Latent edits in a row become one step, so that they are rendered once.
-    """
-    regions = {attribute.name: attribute.regions for attribute in pack.attributes}
-    needs = needs_of(edits, pack)
-    steps: list[Step] = []
-    active = (edit for edit in edits if edit.strength != 0)
-    for is_latent, group in groupby(active, key=lambda edit: edit.attribute in regions):
-        if is_latent:
-            moves = tuple((edit.attribute, edit.strength) for edit in group)
-            together = FACE.union(*(regions[name] for name, _ in moves))
-            mover = latent_editor(editor).build_latent(pack)
-            steps.append(LatentStep(mover, moves, together, needs))
-            continue
-        for edit in group:
-            module = image_editor_of(edit.attribute)
-            assert module is not None, "resolve_edits let an unknown attribute through"
-            built, name = module.build_image(), edit.attribute
-            steps.append(ImageStep(built, name, edit.strength, needs[name]))
-    return EditChain(steps, pack.model, codes, occlusion=occlusion, device=device)

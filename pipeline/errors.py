@@ -18,7 +18,9 @@ in the report.
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -70,6 +72,13 @@ class DeviceError(VisagistError):
     """The device asked for is not there; the program never falls back silently."""
 
     exit_code = 6
+
+
+def nearest(word: str, accepted: Iterable[str]) -> str:
+    """Return a question that proposes what a word may have been meant to be; '' if nothing is
+    near."""
+    near = difflib.get_close_matches(word, list(accepted), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
+from .edits import moved_by
 from .errors import OutputError, UsageError
 from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
 from .media.container.count import check_frame
-from .media.container.decode import VideoReader
 from .media.container.probe import probe
 from .outputs import check_outputs
 from .pictures import (
@@ -35,10 +34,12 @@ from .pictures import (
     tensor_rgb,
     write_png,
 )
-from .progress import Progress, Silent, Stopwatch, passes, unheard
-from .run import EditRequest, Plan, crops_of, make_plan, render
+from .progress import Progress, passes, unheard
+from .report import edit_facts
+from .request import EditRequest
+from .session import FrameView, Session, open_session
 from .targets import check_folder, output_errors
-from .types import PARTS, Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
+from .types import PARTS, EditedBatch, FaceState, FaceTrack, Frame, Region
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
@@ -80,24 +81,22 @@ def inspect(
     check_frame(source, frame_index)
     for sentence in source.warnings:
         warn(sentence)
-    progress = progress or Silent()
+    progress = progress or Progress()
     progress.expect(passes("inspect"))
-    plan = make_plan(request, Stopwatch(), progress, source=source)
-    if frame_index >= plan.frame_count:
+    session = open_session(request, source=source, progress=progress)
+    count = session.plan.frame_count
+    if frame_index >= count:
         raise UsageError(
-            f"frame {frame_index} does not exist; {request.input} has frames 0 to "
-            f"{plan.frame_count - 1}"
+            f"frame {frame_index} does not exist; {request.input} has frames 0 to {count - 1}"
         )
     progress.start("inspect", 1)
-    frame = _frames_at(plan, [frame_index])[0]
-    result = next(iter(render(plan, [frame], Stopwatch())))
-    with torch.inference_mode():
-        edited = [plan.chain(batch).whole() for batch in crops_of(plan, [frame])]
-    pictures = _frame_pictures(plan, frame, result, edited)
-    for batch in edited:
-        pictures |= _face_pictures(batch, rgb_of(result.frame))
-        pictures |= _reconstructions(plan, batch)
-    _write_all(folder, pictures, _facts(plan, result, edited))
+    view = session.look(_frames_at(session, [frame_index])[0])
+    pictures = _frame_pictures(session, view)
+    for face in view.faces:
+        pictures |= _face_pictures(face, rgb_of(view.result.frame))
+    for track, views in view.views.items():
+        pictures |= {f"face{track}-{name}": tensor_rgb(shown) for name, shown in views.items()}
+    _write_all(folder, pictures, _facts(session, view))
     progress.advance(1)
     progress.finish()
     return folder
@@ -131,20 +130,21 @@ def preview(
     source = probe(request.input, request.analyze.video_stream)
     for sentence in source.warnings:
         warn(sentence)
-    progress = progress or Silent()
+    progress = progress or Progress()
     progress.expect(passes("preview"))
-    plan = make_plan(request, Stopwatch(), progress, source=source)
-    columns = [tuple(replace(e, strength=e.strength * f) for e in plan.edits) for f in factors]
-    wanted = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
-    frames = _frames_at(plan, wanted.round().astype(int).tolist())
-    windows = _windows(plan, frames)
+    session = open_session(request, source=source, progress=progress)
+    columns = [[moved_by(e, f, session.catalogue) for e in session.edits] for f in factors]
+    plan = session.plan
+    indices = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
+    frames = _frames_at(session, indices.round().astype(int).tolist())
+    windows = _windows(session, frames)
     tiles: list[list[Picture]] = [[] for _ in frames]
     progress.start("preview", len(columns) * len(frames))
     for edits in columns:
-        shown = render(plan.with_edits(edits), frames, Stopwatch())
-        for row, (result, (x0, y0, x1, y1)) in enumerate(zip(shown, windows, strict=True)):
+        results = session.render(plan.with_edits(edits), frames)
+        for row, (result, (x0, y0, x1, y1)) in enumerate(zip(results, windows, strict=True)):
             part = rgb_of(result.frame)[y0:y1, x0:x1]
-            tiles[row].append(fit(part, _SHEET_TILE_PX, pixel_aspect=_aspect(plan)))
+            tiles[row].append(fit(part, _SHEET_TILE_PX, pixel_aspect=_aspect(session)))
             progress.advance(1)
     progress.finish()
     heads = [", ".join(f"{e.attribute} {e.strength:+g}" for e in edits) for edits in columns]
@@ -156,20 +156,13 @@ def preview(
     return target
 
 
-def _frames_at(plan: Plan, indices: Sequence[int]) -> list[Frame]:
-    wanted = set(indices)
-    found: list[Frame] = []
-    with VideoReader(plan.source, content=plan.analysis.fingerprint) as reader:
-        for frame in reader:
-            if frame.index in wanted:
-                found.append(frame)
-            if frame.index >= max(wanted):
-                break
-    return found
+def _frames_at(session: Session, indices: Sequence[int]) -> list[Frame]:
+    with session.frames(session.plan.analysis, 0, max(indices) + 1) as frames:
+        return [frame for frame in frames if frame.index in indices]
 
 
-def _aspect(plan: Plan) -> float:
-    return float(plan.source.info.pixel_aspect)
+def _aspect(session: Session) -> float:
+    return float(session.source.info.pixel_aspect)
 
 
 def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[FaceTrack, int]]:
@@ -180,13 +173,13 @@ def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[Fa
             yield track, row
 
 
-def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Region]:
+def _windows(session: Session, frames: Sequence[Frame]) -> list[Region]:
     """Return the part of each frame to show: a square around its faces, or all of every frame."""
     width, height = frames[0].width, frames[0].height
     whole: list[Region] = [(0, 0, width, height)] * len(frames)
     boxes = []
     for frame in frames:
-        seen = [t.landmarks[row] for t, row in _present(plan.tracks, frame.index)]
+        seen = [t.landmarks[row] for t, row in _present(session.plan.tracks, frame.index)]
         boxes.append(landmark_box(np.concatenate(seen), margin=_FACE_MARGIN) if seen else None)
     sides = [float((box[2:] - box[:2]).max()) for box in boxes if box is not None]
     side = round(max(sides, default=np.inf)) if sides else width + height
@@ -201,18 +194,19 @@ def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Region]:
     return windows
 
 
-def _frame_pictures(
-    plan: Plan, frame: Frame, result: EditResult, edited: Sequence[EditedBatch]
-) -> dict[str, Picture]:
-    before, after = rgb_of(frame), rgb_of(result.frame)
-    scale = _drawing_scale(plan, frame)
+def _frame_pictures(session: Session, view: FrameView) -> dict[str, Picture]:
+    frame = view.frame
+    before, after = rgb_of(frame), rgb_of(view.result.frame)
+    scale = _drawing_scale(session, frame)
     drawn = np.ascontiguousarray(fit(before, before.shape[0] * scale))
-    crops = {int(t): _corners(b, n) for b in edited for n, t in enumerate(b.source.track_id)}
-    for track, row in _present(plan.tracks, frame.index):
+    crops = {int(t): _corners(b, n) for b in view.faces for n, t in enumerate(b.source.track_id)}
+    for track, row in _present(session.plan.tracks, frame.index):
         state = FaceState(int(track.states[row])).name.lower()
         text = f"face {track.track_id}: {state} {track.scores[row]:.2f}"
         draw_face(drawn, track.landmarks[row], crops.get(track.track_id), text, scale)
-    tiles = [fit(p, max(_TILE_PX, p.shape[0]), pixel_aspect=_aspect(plan)) for p in (before, after)]
+    tiles = [
+        fit(p, max(_TILE_PX, p.shape[0]), pixel_aspect=_aspect(session)) for p in (before, after)
+    ]
     return {
         "frame": before,
         "landmarks": drawn,
@@ -222,12 +216,12 @@ def _frame_pictures(
     }
 
 
-def _drawing_scale(plan: Plan, frame: Frame) -> int:
+def _drawing_scale(session: Session, frame: Frame) -> int:
     """Return how many picture px a frame px is drawn with."""
     long_side = max(frame.width, frame.height)
     widths = (
         float(np.ptp(track.landmarks[row, :, 0]))
-        for track, row in _present(plan.tracks, frame.index)
+        for track, row in _present(session.plan.tracks, frame.index)
     )
     wanted = max([_DRAWN_PX / long_side, *(_DRAWN_FACE_PX / max(1.0, w) for w in widths)])
     return max(1, min(round(wanted), 4, _DRAWN_MOST_PX // long_side))
@@ -237,26 +231,6 @@ def _corners(batch: EditedBatch, n: int) -> Any:
     side = batch.images.shape[-1] - 0.5
     square = np.array([[-0.5, -0.5], [side, -0.5], [side, side], [-0.5, side]])
     return transform(batch.source.crop_to_frame[n], square)
-
-
-def _reconstructions(plan: Plan, edited: EditedBatch) -> dict[str, Picture]:
-    """What the model knows of each face: its code in this frame decoded, as found and as moved."""
-    batch = edited.source
-    tracks = [int(track) for track in batch.track_id]
-    rows = zip(tracks, batch.frame_index, strict=True)
-    w = torch.stack([plan.codes[t].of(int(frame)) for t, frame in rows]).to(plan.crops.device)
-    shown = {"reconstruction": Codes(w, state=w.new_zeros(len(w), 0))}
-    pictures: dict[str, Picture] = {}
-    with torch.inference_mode():
-        for _, after in plan.chain.codes(batch)[-1:]:
-            shown["reconstruction-edited"] = after
-        for name, codes in shown.items():
-            faces = plan.pack.model.reconstruct(codes)
-            pictures |= {
-                f"face{track}-{name}": tensor_rgb(face)
-                for track, face in zip(tracks, faces, strict=True)
-            }
-    return pictures
 
 
 def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:
@@ -290,22 +264,22 @@ class _Crop:
     mask_share: float
 
 
-def _facts(plan: Plan, result: EditResult, edited: Sequence[EditedBatch]) -> dict[str, Any]:
-    frame = result.frame
-    outcomes = {outcome.track_id: outcome for outcome in result.faces}
+def _facts(session: Session, view: FrameView) -> dict[str, Any]:
+    frame = view.frame
+    outcomes = {outcome.track_id: outcome for outcome in view.result.faces}
     crops = {
         int(track): _Crop(
             side_px=int(b.images.shape[-1]),
             crop_to_frame=np.round(b.source.crop_to_frame[n], 4).tolist(),
             mask_share=round(float(b.masks[n].mean()), 4),
         )
-        for b in edited
+        for b in view.faces
         for n, track in enumerate(b.source.track_id)
     }
     faces = []
-    for track, row in _present(plan.tracks, frame.index):
+    for track, row in _present(session.plan.tracks, frame.index):
         outcome, crop = outcomes.get(track.track_id), crops.get(track.track_id)
-        fact = _face_facts(plan, track, row)
+        fact = _face_facts(_aspect(session), track, row)
         fact["crop"] = {name: getattr(crop, name) for name in _Crop.__slots__} if crop else None
         fact["edited"] = bool(outcome and outcome.edited)
         fact["skipped"] = outcome.reason if outcome else "not selected"
@@ -313,15 +287,15 @@ def _facts(plan: Plan, result: EditResult, edited: Sequence[EditedBatch]) -> dic
     return {
         "frame": frame.index,
         "pts": frame.pts,
-        "seconds": round(float(frame.pts * plan.source.info.time_base), 6),
-        "edits": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
+        "seconds": round(float(frame.pts * session.source.info.time_base), 6),
+        "edits": [edit_facts(edit) for edit in session.edits],
         "faces": faces,
     }
 
 
-def _face_facts(plan: Plan, track: FaceTrack, row: int) -> dict[str, Any]:
+def _face_facts(pixel_aspect: float, track: FaceTrack, row: int) -> dict[str, Any]:
     points = track.landmarks[row]
-    yaw, pitch, roll = head_pose(points, pixel_aspect=_aspect(plan))
+    yaw, pitch, roll = head_pose(points, pixel_aspect=pixel_aspect)
     return {
         "track": track.track_id,
         "shot": track.shot,

@@ -7,6 +7,8 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import VisagistError
@@ -38,7 +40,7 @@ def attributes(pack_name: str) -> list[Row]:
     """
     import torch
 
-    from .edits import all_attributes
+    from .edits import Catalogue, accepted_range
     from .loading import load_pack
 
     pack = load_pack(pack_name, torch.device("cpu"))
@@ -46,12 +48,17 @@ def attributes(pack_name: str) -> list[Row]:
         {
             "attribute": a.name,
             "aliases": ", ".join(a.aliases) or "–",
-            "useful": f"{a.low:g} … {a.high:g}",
+            "useful": _range(a.low, a.high),
+            "accepted": _range(*accepted_range(a)),
             "state": "experimental" if a.experimental else "stable",
             "what +1 does": a.summary,
         }
-        for a in all_attributes(pack)
+        for a in Catalogue(pack).attributes
     ]
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:g} … {high:g}"
 
 
 def models() -> list[Row]:
@@ -63,6 +70,25 @@ def models() -> list[Row]:
     from .loading import embedded_weights, stored_weights
 
     return [*embedded_weights(), *stored_weights()]
+
+
+def kept(cache: Path | None) -> list[Row]:
+    """Return one row per thing in the cache of prepared faces, the last used first."""
+    from .artefacts import Store
+
+    store = Store(cache)
+    rows = [
+        {
+            "key": file.path.name[:12],
+            "what": str(file.facts.get("what", "–")),
+            "state": "stopped" if file.is_part else "whole",
+            "size": f"{file.bytes / 1e6:.2f} MB",
+            "last used": f"{datetime.fromtimestamp(file.used).astimezone():%Y-%m-%d %H:%M}",
+        }
+        for file in store.kept()
+    ]
+    nothing = dict.fromkeys(("key", "what", "state", "size", "last used"), "–")
+    return rows or [{**nothing, "what": f"nothing is kept in {store.folder}"}]
 
 
 def verified_models() -> list[Row]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .config import LANDMARKERS, AttributeEdit
+from .artefacts import default_folder
+from .config import LANDMARKERS
 from .loading import weight_folders
+from .request import Edit, EditRequest
 from .side_files import is_missing
 from .targets import INPUT, check_target
 from .tracking.select import FaceChoice
 
-if TYPE_CHECKING:
-    from .run import EditRequest
 
-
-def default_output(video: Path, edits: tuple[AttributeEdit, ...], ending: str) -> Path:
+def default_output(video: Path, edits: tuple[Edit, ...], ending: str) -> Path:
     """Return `NAME-ATTR….EXT` beside the input."""
     names = "-".join(dict.fromkeys(edit.attribute for edit in edits))
     return video.with_name(f"{video.stem}-{names}{ending}")
@@ -57,4 +55,7 @@ def _files_read(request: EditRequest) -> dict[Path, str]:
         files[Path(request.analyze.landmarks)] = "the landmark file of this run"
     if (picture := FaceChoice.parse(request.render.faces).picture) is not None:
         files[picture] = "the reference picture of this run"
+    if request.exemplar is not None:
+        files[request.exemplar.path] = "the exemplar of this run"
+    files[request.cache or default_folder()] = "in the cache of prepared faces"
     return files | dict.fromkeys(request.presets, "the preset of this run")

@@ -21,7 +21,7 @@ def unheard(_sentence: str) -> None:
     """Do nothing with a warning; it is in the result too, if that holds any."""
 
 
-PASSES: Mapping[str, float] = {"analyze": 2.0, "encode faces": 2.0, "edit": 5.0}
+PASSES: Mapping[str, float] = {"analyze": 2.0, "prepare": 2.0, "edit": 5.0}
 """The passes of an edit and what they weigh: about their shares of the time, which depend on the
 machine, the pack and the size of the faces (portrait and mini, 720p, one face, two cores)."""
 
@@ -95,6 +95,12 @@ class Progress:
         self._frames += frames
         self._tell()
 
+    def at(self, stage: str, done: int, total: int) -> None:
+        """A pass that is not counted in frames is at `done` of `total`."""
+        if (self._stage, self._total) != (stage, total):
+            self.start(stage, total)
+        self.advance(done - self._frames)
+
     def finish(self) -> None:
         """The pass is over."""
         self._over.add(self._stage)
@@ -130,13 +136,6 @@ class Progress:
 
 _SURE = 0.02
 """Share of a pass from which on its speed says when it ends."""
-
-
-class Silent(Progress):
-    """Progress nobody watches."""
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class Stopwatch:

@@ -1,7 +1,8 @@
-"""Choosing faces by a picture of the person: `--faces reference:PICTURE`."""
+"""Faces that a user points to: `--faces reference:PICTURE`, `--exemplar FILE`."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -15,8 +16,15 @@ from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .imaging.picture_size import picture_size
 from .loading import load_finder
+from .media.container.count import check_frame
+from .media.container.decode import VideoReader
+from .media.container.probe import probe
+from .request import Exemplar
 from .side_files import DAMAGE, PICTURE_BYTES, in_words, read_bytes
 from .tracking.appearance import Descriptor, describe
+from .types import Frame
+
+Points = NDArray[np.float32]
 
 MOST_PIXELS = 1 << 27
 """Of a reference picture; what a header claims beyond it is refused before it is decoded."""
@@ -31,31 +39,60 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
         InputError: the file is not a picture that OpenCV reads, shows no face, or shows several
             and does not say whom it means.
     """
-    image = _decoded(picture)
+    image = _decoded(picture, "reference picture")
+    points = _face_in(frame_of_rgb(image), f"the reference picture {picture}", device)
+    return describe(image, points)
+
+
+def face_of(exemplar: Exemplar, device: torch.device) -> tuple[Frame, Points, float]:
+    """Return the frame an exemplar is in, its landmarks (68, 2), and the frame's pixel aspect.
+
+    Raises:
+        InputError: no picture and no clip, or no face is there, or several and none is named.
+    """
+    name = f"the exemplar {exemplar.path}"
+    if exemplar.path.suffix.lower() in _PICTURES:
+        frame, aspect = frame_of_rgb(_decoded(exemplar.path, "exemplar")), 1.0
+    else:
+        source = probe(exemplar.path)
+        check_frame(source, exemplar.frame)
+        with VideoReader(source) as reader:
+            frame = next(itertools.islice(reader, exemplar.frame, None))
+        aspect, name = float(source.info.pixel_aspect), f"frame {exemplar.frame} of {name}"
+    return frame, _face_in(frame, name, device, exemplar.face), aspect
+
+
+def _face_in(frame: Frame, name: str, device: torch.device, number: int | None = None) -> Points:
+    """Return the landmarks of the N-th face from the left, or of the one that is meant."""
     finder = load_finder(AnalyzeOptions(), device, rate=1.0)
-    found = finder.find([frame_of_rgb(image)], [])[0]
-    if not found:
-        raise InputError(f"no face found in the reference picture {picture}; use a frontal one")
-    sizes = face_size(np.stack([face.landmarks for face in found]).astype(np.float64))
+    faces = sorted(finder.find([frame], [])[0], key=lambda face: float(face.landmarks[:, 0].mean()))
+    if not faces:
+        raise InputError(f"no face found in {name}; use a frontal one")
+    if number is not None:
+        if number >= len(faces):
+            raise InputError(f"{name} shows {len(faces)} face(s); N counts from 0")
+        return faces[number].landmarks
+    sizes = face_size(np.stack([face.landmarks for face in faces]).astype(np.float64))
     rivals = int((sizes > sizes.max() / CLEARLY_LARGER).sum())
     if rivals > 1:
         raise InputError(
-            f"the reference picture {picture} shows {rivals} faces of about one size; cut out the "
-            "one you mean, or choose by --faces reference:FRAME:N"
+            f"{name} shows {rivals} faces of about one size; cut out the one you mean, or choose "
+            "it by its number from the left: --faces reference:FRAME:N, --exemplar FILE@FRAME:N"
         )
-    return describe(image, found[int(sizes.argmax())].landmarks)
+    return faces[int(sizes.argmax())].landmarks
 
 
-def _decoded(picture: Path) -> NDArray[np.uint8]:
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def _decoded(picture: Path, what: str) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB."""
-    data = read_bytes(
-        picture, "cannot read the reference picture", most=PICTURE_BYTES, error=InputError
-    )
+    data = read_bytes(picture, f"cannot read the {what}", most=PICTURE_BYTES, error=InputError)
     try:
         width, height = picture_size(data)
         if width * height > MOST_PIXELS:
             raise InputError(
-                f"the reference picture {picture} has {width}x{height} px; accepted are up to "
+                f"the {what} {picture} has {width}x{height} px; accepted are up to "
                 f"{MOST_PIXELS / 1e6:.0f} million pixels. Scale it down, or cut out the face"
             )
         # OpenCV takes some damaged files for none, and raises at others.

@@ -27,8 +27,10 @@ from .tracking.track import UNSEEN
 from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
 
 if TYPE_CHECKING:
+    from .editors import Pack
     from .media.container.plan import OutputPlan
-    from .run import EditRequest, Plan
+    from .request import Edit, EditRequest
+    from .session import Plan, Session
 
 REPORT_VERSION = 1
 
@@ -200,13 +202,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
+def open_report(session: Session, output: OutputPlan) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
+    request, plan, pack = session.request, session.plan, session.pack
     options = {
-        "attributes": [{"attribute": e.attribute, "strength": e.strength} for e in plan.edits],
+        "attributes": [edit_facts(edit) for edit in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
         "analyze": dict(plan.analysis.options),
-        "render": dataclasses.asdict(plan.options),
+        "render": dataclasses.asdict(request.render),
         "encode": {
             "container": output.container,
             "codec": output.codec,
@@ -214,16 +217,16 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             **dict(output.codec_options),
         },
         "on_damage": request.analyze.on_damage,
-        "device": str(plan.crops.device),
-        "pack": {"name": plan.pack.name, **plan.pack.settings},
+        "device": str(session.device),
+        "pack": {"name": pack.name, **pack.settings},
     }
-    info = plan.source.info
+    info = session.source.info
     return Report(
         input=str(request.input),
         output=str(output.path),
         options=options,
         versions=versions(),
-        weights=_weights(plan),
+        weights=_weights(plan, pack),
         video={name: _plain(getattr(info, name)) for name in info.__slots__},
         tracks=[
             {
@@ -235,11 +238,21 @@ def open_report(request: EditRequest, plan: Plan, output: OutputPlan) -> Report:
             }
             for t in plan.tracks
         ],
-        warnings=[*_ignored(request, plan), *cautions(plan.edits, plan.pack)],
+        warnings=[*_ignored(request, plan), *cautions(plan.edits, pack)],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=_unchosen(plan),
-        needs=plan.needs,
+        needs=session.needs(plan.edits),
     )
+
+
+def edit_facts(edit: Edit) -> dict[str, Any]:
+    """Return what an edit is, for people."""
+    facts: dict[str, Any] = {"attribute": edit.attribute, "strength": edit.strength}
+    if edit.options:
+        facts["options"] = dict(edit.options)
+    if edit.exemplar is not None:
+        facts["exemplar"] = dataclasses.asdict(edit.exemplar) | {"path": str(edit.exemplar.path)}
+    return facts
 
 
 def _unchosen(plan: Plan) -> frozenset[int]:
@@ -253,11 +266,11 @@ def _unchosen(plan: Plan) -> frozenset[int]:
     )
 
 
-def _weights(plan: Plan) -> dict[str, str]:
+def _weights(plan: Plan, pack: Pack) -> dict[str, str]:
     """SHA-256 of all weights that had a part in the result."""
     landmarks = plan.analysis.options.get(LANDMARKS_HASH)
-    found = dict(plan.pack.hashes)
-    return {**found, "landmarks/landmarks.safetensors": str(landmarks)} if landmarks else found
+    used = dict(pack.hashes)
+    return {**used, "landmarks/landmarks.safetensors": str(landmarks)} if landmarks else used
 
 
 def _ignored(request: EditRequest, plan: Plan) -> list[str]:

@@ -315,24 +315,13 @@ class AlignedBatch:
         return f"AlignedBatch({len(self)} crops of {self.images.shape[-1]} px)"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Codes:
-    """Latent codes of N crops."""
+@dataclass(frozen=True, slots=True)
+class CropRule:
+    """Which square round a face an editor sees, upright and of the frame's own pixels."""
 
-    w: Tensor
-    """(N, L, D) float32: L latent layers (1 for the portrait pack, 18 for W+)."""
-    state: Tensor
-    """(N, G) float32: what the generator must know of each frame beside the code (may be G = 0)."""
-
-    def __post_init__(self) -> None:
-        _check_rank("Codes", "w", self.w, (None, None, None))
-        _check_rank("Codes", "state", self.state, (self.w.shape[0], None))
-
-    def __len__(self) -> int:
-        return int(self.w.shape[0])
-
-    def __repr__(self) -> str:
-        return f"Codes(w={_describe(self.w)}, state={_describe(self.state)})"
+    side_eyes: float | None = None
+    """Its side [outer eye distances], about eyes and mouth; None: one that holds the square that
+    FFHQ would cut out, whose corners come with it (`AlignedBatch.quads`)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,44 +1,49 @@
 """Editors: one file is one editor, found by its file name, plus the entry points of other packages.
 
-A file here (not starting with `_`) declares `SPEC` and a `build` function: `build(pack)` for a
-latent editor, `build()` for an image editor. Another package adds one by an entry point in the
-group `visagist.editors` that names such a module.
+A file here (not starting with `_`) declares `SPEC`, an `EditorSpec`, and `build(kit)`, which
+returns the `Editor`. Another package adds one by an entry point in the group `visagist.editors`
+that names such a module.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from types import ModuleType
 
 from ..errors import UsageError
-from ._base import Attribute, EditorSpec, ImageEditor, LatentEditor, Pack
+from ._attribute import FACE, Attribute
+from ._base import FACE_MODEL, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._face_model import Pack
 
-__all__ = ["Attribute", "EditorModule", "EditorSpec", "ImageEditor", "LatentEditor", "Pack"]
+__all__ = [
+    "FACE",
+    "FACE_MODEL",
+    "Artefact",
+    "Attribute",
+    "Editor",
+    "EditorModule",
+    "EditorSpec",
+    "Kit",
+    "Pack",
+    "Shot",
+    "Work",
+    "discover",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class EditorModule:
-    """One editor's declaration and where to build it."""
+    """One editor's declaration and what builds it."""
 
     spec: EditorSpec
-    module: ModuleType
-
-    def build_latent(self, pack: Pack) -> LatentEditor:
-        """Return the latent editor for a pack."""
-        editor: LatentEditor = self.module.build(pack)
-        return editor
-
-    def build_image(self) -> ImageEditor:
-        """Return the image editor."""
-        editor: ImageEditor = self.module.build()
-        return editor
+    build: Callable[[Kit], Editor]
 
 
 def discover() -> dict[str, EditorModule]:
-    """Return every editor by name, in file-name order.
+    """Return every editor by name: those of this folder in the order of their names, then others.
 
     Raises:
         UsageError: a module of this folder or an entry point declares no `SPEC` with `build`.
@@ -48,18 +53,10 @@ def discover() -> dict[str, EditorModule]:
     modules += [point.load() for point in entry_points(group="visagist.editors")]
     editors = {}
     for module in modules:
-        spec = getattr(module, "SPEC", None)
-        if not isinstance(spec, EditorSpec) or not callable(getattr(module, "build", None)):
+        spec, build = getattr(module, "SPEC", None), getattr(module, "build", None)
+        if not isinstance(spec, EditorSpec) or not callable(build):
             raise UsageError(
-                f"{module.__name__} is no editor: it needs `SPEC` (an EditorSpec) and `build`"
+                f"{module.__name__} is no editor: it needs `SPEC` (an EditorSpec) and `build(kit)`"
             )
-        editors[spec.name] = EditorModule(spec, module)
+        editors[spec.name] = EditorModule(spec, build)
     return editors
-
-
-def image_editor_of(attribute: str) -> EditorModule | None:
-    """Return the image editor that declares an attribute, or None."""
-    for editor in discover().values():
-        if any(attribute == a.name for a in editor.spec.attributes):
-            return editor
-    return None

@@ -1,45 +1,40 @@
-"""What an editor is: the specs, and the two ways to work.
+"""What an editor is: its declaration, and the three things it does.
 
-A **latent editor** only moves codes; a latent model turns the move into pixels. An **image editor**
-maps crops to crops. Both are the identity at strength 0, and both declare themselves in a spec from
-which tables, checks and contract tests are made.
+Every editor works the same way, whether it filters pixels, moves latent codes or optimises for
+minutes. The session builds it with what it declared to need, has it **prepare** once for every face
+of a shot (what comes out is kept, see `artefacts`), and then **applies** it to batches of crops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from ..imaging.parsing import Region
-from ..types import AlignedBatch, Codes, EditedBatch, Needs
+import numpy as np
+
+from ..types import AlignedBatch, CropRule, EditedBatch, FaceTrack
+from ._attribute import Attribute
+from ._face_model import Pack
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
+    from ..progress import Stopwatch
+    from ..request import Edit
 
-FACE: frozenset[Region] = frozenset({"face"})
+T = TypeVar("T")
+
+FACE_MODEL = "face-model"
+"""The need of an editor that works with the pack chosen by `--pack`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
-    """One thing that can be changed in a face."""
-
-    name: str
-    summary: str
-    """What strength +1 does, in one line."""
-    aliases: tuple[str, ...] = ()
-    low: float = -3.0
-    """Lowest strength that still looks like a photograph."""
-    high: float = 3.0
-    """Highest strength that still looks like a photograph."""
-    experimental: bool = False
-    """True if it works on some faces only."""
-    regions: frozenset[Region] = FACE
-    """What of the picture it changes."""
-    needs: Needs = frozenset()
-    """Parts of a face without which it fades; while others are covered, only they stay as they
-    are."""
+class NoOptions:
+    """Of an editor that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,149 +42,180 @@ class EditorSpec:
     """The declaration of one editor."""
 
     name: str
-    kind: Literal["latent", "image"]
     summary: str
-    attributes: tuple[Attribute, ...] = ()
-    """Of an image editor. A latent editor takes its attributes from the pack."""
-
-
-class Mover(Protocol):
-    """Moves latent codes along one attribute."""
-
-    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRule:
-    """How the codes of a shot are made from codes of single frames."""
-
-    samples_hz: float = 10.0
-    """Frames encoded per second of a track (mouths open and close in a fifth of a second);
-    infinity: every frame."""
-    most_samples: int | None = None
-    """Frames encoded of one track at most, spread evenly: a median needs no more of a long shot."""
-    states_hz: float | None = None
-    """Frames per second whose state is observed, for a model whose codes are held and whose states
-    change faster than they need be encoded; None: states come with the codes."""
-    moving_layers: int = 0
-    """First layers of the code that follow the face through the shot; the others are held at their
-    median over the shot: what they draw (texture, colour) would flicker."""
-    smoothing_s: float = 0.0
-    """Sigma of the zero-phase smoothing of the layers that move [s]."""
+    attributes: tuple[Attribute, ...] | None = None
+    """What it can change; None: what the face model can."""
+    needs: frozenset[str] = frozenset()
+    """Networks, by the name of their folder in `models`; `FACE_MODEL`: the pack."""
+    takes: frozenset[Literal["exemplar"]] = frozenset()
+    """What a user has to give beside the strength."""
+    crop: CropRule | None = None
+    """Which square of the frame it sees; None: that of the face model, as most do."""
+    options: type = NoOptions
+    """A frozen dataclass with a default for every field, `str`, `float`, `int`, `bool` or a
+    `Literal` of texts: what `--set EDITOR.NAME=VALUE` and presets may set."""
     version: int = 1
-    """Raised when the same weights give other codes or states than before: stored ones are of no
-    more use then."""
-    shape: tuple[int, int] | None = None
-    """Rows L and numbers D of a code, which stored ones must have; None: any."""
-    states: int | None = None
-    """Numbers G of a state, which stored ones must have; None: any."""
+    """Raised when what it prepares is no longer of use to it."""
 
 
-class LatentModel(Protocol):
-    """A generator with its encoder."""
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Artefact:
+    """What preparing made, as it is kept: tensors, with facts that JSON can hold."""
 
-    crop_side: float | None
-    """Side of a native crop, in distances between the outer eye corners; None: an upright square
-    round the square that FFHQ cuts out."""
-    codes: CodeRule
-    """How its codes change over a shot."""
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def encode(self, batch: AlignedBatch) -> Codes:
-        """Return the codes of N crops."""
-        ...
-
-    def observe(self, batch: AlignedBatch) -> Tensor:
-        """Return the states (N, G) of N crops without their codes, NaN in the columns that only
-        `encode` can tell. Asked for where `codes.states_hz` is given."""
-        ...
-
-    def reconstruct(self, codes: Codes) -> Tensor:
-        """Return what the codes know of the faces, (N, 3, S, S) in [-1, 1], to be looked at."""
-        ...
-
-    def settle(self, state: Tensor, rate: float) -> Tensor:
-        """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
-        ...
-
-    def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
-        """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots; None
-        if nothing is, or if the model cannot tell."""
-        ...
-
-    def render(
-        self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
-    ) -> EditedBatch:
-        """Carry what lies between two codes into the crops; where they are equal, nothing."""
-        ...
+    def __repr__(self) -> str:
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        return f"Artefact({shapes}, {dict(self.facts)})"
 
 
-class Pack(Protocol):
-    """A latent model with everything that moves its codes."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One face over one shot, as an editor that prepares sees it."""
+
+    track: FaceTrack
+    times: NDArray[np.float64]
+    """(frames of the clip,) [s]."""
+    clip: str
+    """Fingerprint of the clip's content."""
 
     @property
-    def name(self) -> str:
-        """Name of the pack."""
-        ...
+    def key(self) -> int:
+        """The number of its track, by which results go."""
+        return self.track.track_id
+
+    def digest(self) -> str:
+        """Return the SHA-256 of where the face is, when, and how much of an edit it takes."""
+        track = self.track
+        digest = hashlib.sha256(f"{track.first_frame}".encode())
+        times = self.times[track.first_frame : track.end_frame]
+        for values in (track.landmarks, track.states, track.weights, track.parts, times):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.hexdigest()
+
+
+class Work(Protocol):
+    """What preparing is done with; it may be stopped, and goes on from its last checkpoint."""
 
     @property
-    def attributes(self) -> tuple[Attribute, ...]:
-        """What the pack can change."""
+    def device(self) -> torch.device:
+        """Where crops are."""
         ...
+
+    def of(self, shot: Shot) -> Work:
+        """Return the work on one of several faces."""
+        ...
+
+    def crops(self, frames: Collection[int] | None = None) -> Iterator[AlignedBatch]:
+        """Yield the crops of the shot, or of some frames of the clip, in order, on the device."""
+        ...
+
+    def looked(
+        self,
+        look: Callable[[AlignedBatch], Sequence[T]],
+        frames: Mapping[int, Collection[int]],
+    ) -> Iterator[T]:
+        """Yield what `look` says of the crops of some frames by track, in any order: one pass over
+        the clip for all of them, on several threads."""
+        ...
+
+    def restored(self) -> Artefact | None:
+        """Return the state at the last checkpoint; None at the beginning."""
+        ...
+
+    def checkpoint(self, state: Artefact) -> None:
+        """Keep a state to go on from."""
+        ...
+
+    def step(self, done: int, total: int) -> None:
+        """Say how far the work is."""
+        ...
+
+
+class Kit(Protocol):
+    """What an editor is built with; it loads nothing itself."""
+
+    device: torch.device
+    clock: Stopwatch
+    """Takes the times of what an editor does."""
 
     @property
-    def model(self) -> LatentModel:
-        """The generator with its encoder."""
+    def face_model(self) -> Pack:
+        """The pack, for editors that need `FACE_MODEL`."""
         ...
 
-    @property
-    def hashes(self) -> Mapping[str, str]:
-        """SHA-256 of every weight file, by file name."""
+    def network(self, role: str) -> nn.Module:
+        """Return a network that the spec needs, ready to be called on the device."""
         ...
 
-    @property
-    def regions(self) -> frozenset[Region]:
-        """Parts of a picture it can tell, so that an edit of them reaches all of them."""
-        ...
-
-    @property
-    def settings(self) -> Mapping[str, str]:
-        """How it was resolved, for the report: transfer, precision and the like."""
-        ...
-
-    def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute, by the name of a latent editor."""
+    def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
+        """Return the crop (N = 1) of the face that an edit takes something from, on the device."""
         ...
 
 
-class LatentEditor(Protocol):
-    """Moves codes; one file in this folder with `SPEC` and `build(pack)`."""
+class Editor:
+    """One editor, built: `apply` is all that a simple one has.
 
-    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
-        """Return moved codes; strength (N,) float32 in standard deviations.
+    Args:
+        kit: what the session hands in.
+    """
 
-        Where a code moves to depends on the code alone; the state stays as it is.
+    spec: ClassVar[EditorSpec]
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+
+    def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
+        """Return edited crops; the identity where the amount is 0, else pure and frame by frame.
+
+        Args:
+            batch: N crops of one track.
+            edit: what is asked for.
+            amount: (N,) float32 its strength, less where a frame takes less of it.
+            prepared: what `opened` returned for the track.
         """
-        ...
+        raise NotImplementedError
 
+    def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
+        """Return what `apply` needs to know of a face over a shot. It may take minutes."""
+        del shot, edit, work
+        return Artefact()
 
-class MoverEditor:
-    """A latent editor that uses what its pack offers under the editor's name."""
+    def opened(self, shot: Shot, artefact: Artefact) -> Any:
+        """Return an artefact as `apply` uses it."""
+        del shot
+        return artefact
 
-    def __init__(self, name: str, pack: Pack) -> None:
-        self._name = name
-        self._pack = pack
+    def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
+        """Return what an artefact depends on beside the editor and its networks (JSON values).
 
-    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
-        """Return moved codes; strength (N,) float32 in standard deviations."""
-        mover = self._pack.mover(self._name, attribute)
-        return Codes(w=mover(codes.w, strength), state=codes.state)
+        The session adds what tells the exemplar.
+        """
+        return {
+            "attribute": edit.attribute,
+            "options": dict(edit.options),
+            "clip": shot.clip,
+            "face": shot.digest(),
+        }
 
+    def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
+        """Prepare several faces at once, by track: for editors that look at all in one pass."""
+        return {shot.key: self.prepare(shot, edit, work.of(shot)) for shot in shots}
 
-class ImageEditor(Protocol):
-    """Maps crops to crops; one file in this folder with `SPEC` and `build()`."""
+    @property
+    def prepares(self) -> bool:
+        """Whether there is anything to prepare."""
+        own = type(self)
+        return own.prepare is not Editor.prepare or own.prepare_all is not Editor.prepare_all
 
-    def apply(self, batch: AlignedBatch, attribute: str, strength: Tensor) -> EditedBatch:
-        """Return edited crops; strength (N,) float32."""
-        ...
+    @property
+    def draws_together(self) -> bool:
+        """Whether edits that follow each other are applied at once."""
+        return type(self).apply_row is not Editor.apply_row
+
+    def apply_row(
+        self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, prepared: Any
+    ) -> EditedBatch:
+        """Apply edits in a row, amounts (E, N): for editors that draw them at once."""
+        raise NotImplementedError

@@ -1,6 +1,6 @@
 """Smooth skin: fine texture of the skin softened (or, at negative strength, brought out).
 
-An image editor: no latent model. Texture is what an edge-preserving filter removes from luma; the
+No network: texture is what an edge-preserving filter removes from luma; the
 self-guided filter of He, Sun, Tang (Guided Image Filtering, ECCV 2010, eq. 5–8).
 """
 
@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..imaging.masks import face_mask, polygon_mask
+from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
-from ._base import Attribute, EditorSpec, ImageEditor
+from ._attribute import Attribute
+from ._base import Editor, EditorSpec, Kit
 
 SPEC = EditorSpec(
     name="smooth-skin",
-    kind="image",
     summary="softens skin texture by an edge-preserving filter; eyes, brows and lips stay",
     attributes=(
         Attribute(
@@ -41,17 +42,22 @@ _KEPT_SCALE = 1.45
 """How far the kept outlines are grown about their centre, to spare lashes and lip edges."""
 
 
-class SmoothSkin:
+class SmoothSkin(Editor):
     """Softens skin texture inside the face."""
 
-    def apply(self, batch: AlignedBatch, attribute: str, strength: Tensor) -> EditedBatch:
-        """Return crops with softer skin; strength (N,) float32, 0 is the identity."""
+    spec = SPEC
+
+    def apply(
+        self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: object
+    ) -> EditedBatch:
+        """Return crops with softer skin."""
+        del edit, prepared
         mask = _skin_mask(batch)
         weights = batch.images.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]
         luma = (batch.images * weights).sum(1, keepdim=True)
         eyes = torch.linalg.vector_norm(batch.landmarks[:, 45] - batch.landmarks[:, 36], dim=1)
         smooth = torch.cat([_smooth(luma[n : n + 1], px) for n, px in enumerate(eyes.tolist())])
-        share = (_SHARE_PER_UNIT * strength).clamp(-1.0, 0.95)[:, None, None, None]
+        share = (_SHARE_PER_UNIT * amount).clamp(-1.0, 0.95)[:, None, None, None]
         change = (smooth - luma) * share * mask
         # Adding the luma change to all channels keeps the hue; where it is 0 the sum is exact.
         return EditedBatch(batch, (batch.images + change).clamp(-1, 1), mask)
@@ -82,6 +88,6 @@ def _skin_mask(batch: AlignedBatch) -> Tensor:
     return mask
 
 
-def build() -> ImageEditor:
+def build(kit: Kit) -> SmoothSkin:
     """Return the editor."""
-    return SmoothSkin()
+    return SmoothSkin(kit)

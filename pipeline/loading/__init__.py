@@ -10,6 +10,7 @@ from .bench import time_generator
 from .device import resolve_device
 from .finder import finder_hash, load_finder
 from .listing import embedded_weights
+from .networks import Network, load_network
 from .packs import load_pack
 from .store import (
     ImportReport,
@@ -27,10 +28,12 @@ from .store import (
 __all__ = [
     "ImportReport",
     "ImportRequest",
+    "Network",
     "embedded_weights",
     "finder_hash",
     "import_weights",
     "load_finder",
+    "load_network",
     "load_pack",
     "remove_stored",
     "resolve_device",

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..editors import Attribute
-from ..editors._base import FACE, CodeRule, Mover
+from ..editors import FACE, Attribute
+from ..editors._face_model import CodeRule, Codes, Mover
 from ..imaging.parsing import Region
-from ..types import AlignedBatch, Codes, EditedBatch
+from ..types import AlignedBatch, CropRule, EditedBatch
 from .seam import card, models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class PortraitLatentModel:
     """
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
-        self.crop_side: float | None = crop_side
+        self.crop = CropRule(crop_side)
         portrait = models("portrait")
         self.codes = CodeRule(
             samples_hz=8.0,

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..config import Precision, Transfer
-from ..editors import Attribute
-from ..editors._base import FACE, CodeRule, Mover
+from ..editors import FACE, Attribute
+from ..editors._face_model import CodeRule, Codes, Mover
 from ..imaging import temporal
 from ..imaging.flow import SIDE, place_within
 from ..imaging.geometry import Affine, ffhq_quad, quad_to_matrix
@@ -28,7 +28,7 @@ from ..imaging.masks import face_mask
 from ..imaging.parsing import REGIONS, Region, region_mask
 from ..imaging.sampling import resized
 from ..imaging.transfer import deform, from_crop, onto_crop
-from ..types import AlignedBatch, Codes, EditedBatch
+from ..types import AlignedBatch, CropRule, EditedBatch
 from .precision import is_bf16
 from .seam import models, usage_errors, weights_errors
 
@@ -60,7 +60,7 @@ class StyleLatentModel:
     """Encoder and generator of a StyleGAN2 pack."""
 
     def __init__(self, networks: Networks, transfer: Transfer) -> None:
-        self.crop_side: float | None = None
+        self.crop = CropRule()
         every = transfer == "replace"
         self.codes = CodeRule(
             samples_hz=np.inf if every else _DELTA_HZ,

@@ -41,6 +41,7 @@ from ..imaging.resample import warp
 from ..types import (
     PARTS,
     AlignedBatch,
+    CropRule,
     FaceOutcome,
     FaceState,
     FaceTrack,
@@ -68,16 +69,12 @@ class Placement:
 PlacedTrack = tuple[FaceTrack, Placement]
 
 
-class CropRule(Protocol):
+class Placing(Protocol):
     """Where the crops of a track lie."""
 
     def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
         """Where the crops of a track's T frames lie; times (T,) [s]."""
         ...
-
-
-class _SidedModel(Protocol):
-    crop_side: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +116,9 @@ class FfhqSquare:
         return Placement(side, _upright(corners.mean(1), side, pixel_aspect), quads)
 
 
-def rule_of(model: _SidedModel) -> CropRule:
-    """The crops a model asks for."""
-    return FfhqSquare() if model.crop_side is None else NativeCrop(side_eyes=model.crop_side)
+def placing_of(rule: CropRule) -> Placing:
+    """How the crops of a rule are placed."""
+    return FfhqSquare() if rule.side_eyes is None else NativeCrop(side_eyes=rule.side_eyes)
 
 
 def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
@@ -159,7 +156,7 @@ def _square_pixels(pixel_aspect: float) -> Affine:
 
 def place(
     tracks: Iterable[FaceTrack],
-    rule: CropRule,
+    rule: Placing,
     *,
     times: NDArray[np.float64] | None = None,
     pixel_aspect: float = 1.0,

@@ -1,8 +1,10 @@
-"""What can be typed after `models`: import, list, verify, remove."""
+"""What can be typed after `models` and `cache`."""
 
 from __future__ import annotations
 
 import argparse
+
+from ..side_files import expanded_path
 
 
 def add_models_actions(command: argparse.ArgumentParser) -> None:
@@ -57,3 +59,21 @@ def add_models_actions(command: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
         )
+
+
+def add_cache_actions(command: argparse.ArgumentParser) -> None:
+    """Add `list` and `clean`; without one, `cache` lists."""
+    command.add_argument("--cache", type=expanded_path, metavar="FOLDER", help="this one")
+    actions = command.add_subparsers(metavar="ACTION", dest="action")
+    listing = actions.add_parser("list", help="list what is kept (the default)")
+    clean = actions.add_parser("clean", help="remove what was not used for some days")
+    clean.add_argument(
+        "--older-than", type=float, default=30.0, metavar="DAYS", help="default 30; 0 removes all"
+    )
+    for action in (listing, clean):
+        action.add_argument(
+            "--cache", type=expanded_path, default=argparse.SUPPRESS, metavar="FOLDER"
+        )
+    listing.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
+    )

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import torch
 
-from .errors import is_out_of_memory
-from .types import AlignedBatch
+from ..errors import is_out_of_memory
+from ..types import AlignedBatch
 
 T = TypeVar("T")
 

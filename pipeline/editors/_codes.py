@@ -1,4 +1,4 @@
-"""Encode: the code of every face over its shot, from some or all of its frames.
+"""The codes of a face over its shot, from some or all of its frames.
 
 What a code holds of texture and colour is one for the whole shot: the median over the encoded
 frames. Per-frame codes follow every flicker of light and landmarks, and an edit of a flickering
@@ -10,8 +10,6 @@ yaw) changes over a shot too: it is sampled densely and interpolated in time.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,12 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..batching import Halving
-from ..editors._base import CodeRule, LatentModel
 from ..errors import WeightsError
 from ..imaging import fading, temporal
 from ..types import AlignedBatch, FaceTrack
-from .edit import ShotCodes
+from ._base import Artefact
+from ._face_model import Codes, LatentModel
 
 _MOST_RATE = 1000.0
 """Frames a second beyond which states of a face are settled no finer."""
@@ -46,6 +43,47 @@ def _no_tone() -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class ShotCodes:
+    """The latent code of one track over its shot."""
+
+    w: Tensor
+    """(L, D) float32, one code for the shot."""
+    state: Tensor
+    """(T, G) float32, one row per frame of the track."""
+    first_frame: int
+    moving: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))
+    """(M, K, D) float32, the first K layers in M sampled frames, smoothed; empty: `w` is all."""
+    places: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """(T,) float64, place of every frame of the track among the samples, 0 … M - 1."""
+    tone: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    """(2,) float32, the usual tone of the face (see `fading.tones`); 0: not known."""
+
+    def of(self, frame: int) -> Tensor:
+        """Return the code (L, D) of a frame: layers that move are interpolated between samples."""
+        if not self.moving.numel():
+            return self.w
+        place = float(self.places[frame - self.first_frame])
+        low = min(int(place), len(self.moving) - 1)
+        high = min(low + 1, len(self.moving) - 1)
+        layers = torch.lerp(self.moving[low], self.moving[high], place - low)
+        return torch.cat([layers, self.w[len(layers) :]])
+
+    def at(self, batch: AlignedBatch) -> Codes:
+        """Return the codes of N crops of the track, on their device."""
+        frames = [int(frame) for frame in batch.frame_index]
+        w = torch.stack([self.of(frame) for frame in frames])
+        state = torch.stack([self.state[frame - self.first_frame] for frame in frames])
+        device = batch.images.device
+        return Codes(w=w.to(device, non_blocking=True), state=state.to(device, non_blocking=True))
+
+    def __repr__(self) -> str:
+        return (
+            f"ShotCodes(w={tuple(self.w.shape)}, state={tuple(self.state.shape)}, "
+            f"moving={tuple(self.moving.shape)})"
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class SampledCodes:
     """What was encoded of one track: its code, and what changes of it in the sampled frames."""
 
@@ -61,6 +99,21 @@ class SampledCodes:
     are held."""
     tone: NDArray[np.float32] = field(default_factory=_no_tone)
     """(2,) float32, the usual tone of the face (see `fading.tones`); 0: not known."""
+
+    @classmethod
+    def of(cls, artefact: Artefact) -> SampledCodes:
+        """Return the codes that an artefact holds."""
+        arrays = {name: tensor.numpy() for name, tensor in artefact.tensors.items()}
+        scale = np.float32(artefact.facts["moving_scale"])
+        return cls(**{**arrays, "moving": arrays["moving"].astype(np.float32) * scale})
+
+    def kept(self) -> Artefact:
+        """Return the codes as they are kept."""
+        scale = half_scale(self.moving)
+        arrays = {name: getattr(self, name) for name in ("w", "frames", "state", "tone")}
+        arrays["moving"] = (self.moving / np.float32(scale)).astype(np.float16)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return Artefact(tensors, {"what": "codes", "moving_scale": scale})
 
 
 def half_scale(values: NDArray[np.float32]) -> float:
@@ -105,19 +158,6 @@ def frames_of(track: FaceTrack) -> frozenset[int]:
     return frozenset(int(track.first_frame + row) for row in np.flatnonzero(track.weights))
 
 
-def sample_key(track: FaceTrack, hashes: Mapping[str, str]) -> str:
-    """Return what the codes of a sampled track depend on, as 64 hexadecimal digits.
-
-    Another set of weights, other samples or other landmarks (smoothed otherwise, or corrected by
-    hand) give another key.
-    """
-    rows = np.flatnonzero(track.weights)
-    digest = hashlib.sha256(json.dumps(sorted(hashes.items())).encode())
-    digest.update((track.first_frame + rows).astype("<i8").tobytes())
-    digest.update(track.landmarks[rows].astype("<f4").tobytes())
-    return digest.hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class FaceSample:
     """What one frame says of one face."""
@@ -133,18 +173,13 @@ class FaceSample:
 
 
 def look_at(
-    batch: AlignedBatch,
-    model: LatentModel,
-    halving: Halving,
-    *,
-    coded: Mapping[int, Collection[int]] | None = None,
+    batch: AlignedBatch, model: LatentModel, *, coded: Mapping[int, Collection[int]] | None = None
 ) -> list[FaceSample]:
     """Return what the crops say, in any order; several threads may look at once.
 
     Args:
         batch: of any tracks and frames.
         model: what encodes them.
-        halving: calls the model.
         coded: frames of every track that are encoded; of the others only the state is observed.
             Default: all are encoded.
 
@@ -152,15 +187,16 @@ def look_at(
         WeightsError: a code or its state is not finite.
     """
     whole = [coded is None or f in coded[t] for t, f in _faces(batch)]
-    found: list[FaceSample] = []
+    samples: list[FaceSample] = []
     with torch.inference_mode():
         if any(whole):
-            for part, codes in halving(model.encode, _where(whole, batch)):
-                found += _samples(part, codes.state, codes.w)
+            part = _where(whole, batch)
+            codes = model.encode(part)
+            samples += _samples(part, codes.state, codes.w)
         if not all(whole):
-            for part, state in halving(model.observe, _where([not w for w in whole], batch)):
-                found += _samples(part, state)
-    return found
+            part = _where([not w for w in whole], batch)
+            samples += _samples(part, model.observe(part))
+    return samples
 
 
 def gather(samples: Iterable[FaceSample], model: LatentModel) -> dict[int, SampledCodes]:
@@ -235,18 +271,6 @@ def _filled(state: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArray[np
         for column, known in zip(state.T, np.isfinite(state).T, strict=True)
     ]
     return np.stack(columns, axis=1).astype(np.float32) if columns else state
-
-
-def fits(codes: SampledCodes, rule: CodeRule) -> bool:
-    """Whether codes have the sizes that a model's codes have."""
-    rows, width = rule.shape or codes.w.shape
-    states = codes.state.shape[1] if rule.states is None else rule.states
-    moving = codes.moving.shape[1:] if rule.moving_layers else (0, width)
-    return (
-        codes.w.shape == (rows, width)
-        and codes.state.shape[1] == states
-        and moving == (rule.moving_layers, width)
-    )
 
 
 def hold(

@@ -14,23 +14,23 @@ from itertools import islice
 import numpy as np
 import torch
 
-from . import analysis as analysis_file
-from .analysis import LANDMARKS_HASH, Analysis
-from .config import AnalyzeOptions
-from .imaging.color import frame_to_rgb_small
-from .imaging.geometry import box_iou
-from .loading import finder_hash, load_finder
-from .media.container.damage import summarize
-from .media.container.decode import VideoReader
-from .media.container.probe import Source
-from .media.container.threads import prefetch
-from .progress import Progress, Stopwatch
-from .tracking.appearance import Descriptor, describe_in
-from .tracking.cuts import CutDetector
-from .tracking.detect import EmbeddedFinder, FaceFinder
-from .tracking.recent import LookedBack
-from .tracking.track import TrackOptions, link, with_unseen
-from .types import Face, Frame
+from .. import analysis as analysis_file
+from ..analysis import LANDMARKS_HASH, Analysis
+from ..config import AnalyzeOptions
+from ..imaging.color import frame_to_rgb_small
+from ..imaging.geometry import box_iou
+from ..loading import finder_hash, load_finder
+from ..media.container.damage import summarize
+from ..media.container.decode import VideoReader
+from ..media.container.probe import Source
+from ..media.container.threads import prefetch
+from ..progress import Progress, Stopwatch
+from ..tracking.appearance import Descriptor, describe_in
+from ..tracking.cuts import CutDetector
+from ..tracking.detect import EmbeddedFinder, FaceFinder
+from ..tracking.recent import LookedBack
+from ..tracking.track import TrackOptions, link, with_unseen
+from ..types import Face, Frame
 
 CUT_IMAGE_PX = 96
 """Long side of the small picture that cuts are found on."""

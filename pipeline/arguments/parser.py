@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .console import show
-from .errors import UsageError
+from ..console import show
+from ..errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):

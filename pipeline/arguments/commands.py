@@ -1,0 +1,195 @@
+"""The commands of the command line. Nothing heavy is imported, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..config import RenderOptions
+from ..errors import UsageError
+from ..side_files import expanded_path
+from .groups import (
+    Commands,
+    add_analyze_options,
+    add_edit_options,
+    add_encode_options,
+    add_output_options,
+)
+from .listings import add_cache_actions, add_models_actions
+from .parser import Parser, ShowVersion, dash_hint
+
+EPILOG = """exit codes:
+  0 done   1 failed   2 wrong usage   3 input unusable   4 output cannot be written
+  5 weights unusable   6 device not there   7 nothing edited (--fail-if-unedited)
+  70 a bug in visagist   130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
+  (a reader that closes our stdout early, as `| head` does, is no failure)
+
+examples:
+  visagist edit shot.mp4 --attr smile
+  visagist edit shot.mov -o out.mov --attr smile=0.8 --attr age=-0.5 --report out.json
+  visagist preview shot.mp4 --attr smile
+  visagist inspect shot.mp4 --frame 42 --attr smile
+"""
+
+LISTINGS = {
+    "attrs": "list what can be changed",
+    "models": "list the weights: source, licence, size, SHA-256; import others",
+    "cache": "list what was prepared for faces of clips; remove what was not used for long",
+    "doctor": "say what is installed, what is missing, how to get it",
+}
+"""Commands that only show something, with their help."""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the user asked for; `command` is the name of the command.
+
+    Raises:
+        UsageError: an unknown command or option, or a value that cannot be read.
+        SystemExit: after `--help` or `--version`.
+    """
+    try:
+        return command_line().parse_args(arguments)
+    except UsageError as e:
+        raise UsageError(f"{e}{dash_hint(sys.argv[1:] if arguments is None else arguments)}") from e
+
+
+def command_line() -> Parser:
+    """Return the parser of all commands; the pages of `docs/commands` are made from it, too."""
+    parser = Parser(
+        prog="visagist",
+        description="Edit the face of a real person in a real video.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=ShowVersion, version=f"visagist {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    _add_edit(commands)
+    _add_analyze(commands)
+    _add_inspect(commands)
+    _add_preview(commands)
+    _add_bench(commands)
+    for name, text in LISTINGS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--json", action="store_true", help="print JSON")
+        if name == "models":
+            add_models_actions(command)
+        if name == "cache":
+            add_cache_actions(command)
+        if name == "attrs":
+            command.add_argument(
+                "--pack", default=RenderOptions().pack, metavar="NAME", help="of this pack"
+            )
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("visagist")
+    except PackageNotFoundError:
+        return "(checkout, not installed)"
+
+
+def _add_edit(commands: Commands) -> None:
+    command = commands.add_parser(
+        "edit",
+        help="change attributes of the faces in a clip",
+        description="Write the clip again with the faces changed and all else kept.",
+    )
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
+    command.add_argument(
+        *("-o", "--output"),
+        type=expanded_path,
+        metavar="FILE",
+        help="default: beside it, NAME-ATTR.EXT",
+    )
+    add_edit_options(command)
+    add_encode_options(command)
+    group = add_output_options(command)
+    group.add_argument("--report", type=expanded_path, metavar="FILE", help="write a JSON report")
+    group.add_argument(
+        "--fail-if-unedited", action="store_true", help="exit 7 if no frame could be edited"
+    )
+
+
+def _add_analyze(commands: Commands) -> None:
+    command = commands.add_parser(
+        "analyze",
+        help="find and follow the faces, store the result",
+        description="Store where the faces of a clip are, to be read, corrected and reused.",
+    )
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
+    command.add_argument(
+        "-o", "--output", type=expanded_path, metavar="FILE", help="default: VIDEO.faces.json"
+    )
+    group = add_analyze_options(command)
+    group.add_argument(
+        "--config",
+        type=expanded_path,
+        metavar="TOML",
+        help="preset file; what it says of analysis is used",
+    )
+    add_output_options(command)
+
+
+def _add_inspect(commands: Commands) -> None:
+    command = commands.add_parser(
+        "inspect",
+        help="show everything about one frame",
+        description="Write the landmarks, crop, mask, change and result of one frame as pictures "
+        "and JSON.",
+    )
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
+    command.add_argument("--frame", type=int, required=True, metavar="N", help="from 0")
+    command.add_argument(
+        "-o", "--output", type=expanded_path, metavar="FOLDER", help="default: VIDEO.frameN"
+    )
+    add_edit_options(command)
+    add_output_options(command)
+
+
+def _add_preview(commands: Commands) -> None:
+    command = commands.add_parser(
+        "preview",
+        help="make a contact sheet (frames × strengths) or a side-by-side clip",
+        description="Write one picture with several frames of the clip at several strengths, or, "
+        "with --side-by-side, a clip with the original on the left and the edit on the right.",
+    )
+    command.add_argument("input", type=expanded_path, metavar="VIDEO")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=expanded_path,
+        metavar="FILE",
+        help="default: VIDEO.preview.png, or VIDEO.compare.EXT with --side-by-side",
+    )
+    command.add_argument("--side-by-side", action="store_true", help="a clip, not a sheet")
+    command.add_argument(
+        "--count", type=int, default=4, metavar="N", help="frames of the sheet (default 4)"
+    )
+    command.add_argument(
+        "--strengths",
+        default="-1,0,1,2",
+        metavar="F,F,…",
+        help="columns of the sheet: factors of the strength asked for (default -1,0,1,2)",
+    )
+    add_edit_options(command)
+    add_encode_options(command)
+    add_output_options(command)
+
+
+def _add_bench(commands: Commands) -> None:
+    command = commands.add_parser(
+        "bench",
+        help="measure how long an edit takes",
+        description="Time an edit of a clip against decoding and encoding it; or `bench poisson`, "
+        "`bench generator`.",
+    )
+    command.add_argument("input", nargs="?", type=expanded_path, metavar="CLIP|poisson|generator")
+    command.add_argument("--rounds", type=int, default=3, metavar="N", help="turns (default 3)")
+    command.add_argument("--json", type=expanded_path, metavar="FILE", help="write all figures")
+    add_edit_options(command)
+    add_encode_options(command)
+    add_output_options(command)

@@ -1,0 +1,170 @@
+"""The options that several commands share, in groups."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..config import AnalyzeOptions, RenderOptions
+from ..request import Exemplar
+from ..side_files import expanded, expanded_path
+
+Commands = Any  # argparse gives its sub-parser collection no public type
+
+_ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
+"""Where the defaults that the help tells come from."""
+
+
+def add_edit_options(command: argparse.ArgumentParser) -> None:
+    """Add what `edit`, `inspect` and `preview` share: which edit, on which faces, and how."""
+    group = command.add_argument_group("edit")
+    group.add_argument(
+        "--attr",
+        action="append",
+        metavar="NAME[=STRENGTH]",
+        help="attribute and strength in standard deviations, both signs; may be given several "
+        "times and is applied in order (see `visagist attrs`)",
+    )
+    group.add_argument(
+        "--strength", type=float, metavar="S", help="of every --attr that names none (default 1)"
+    )
+    group.add_argument(
+        "--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it"
+    )
+    group.add_argument(
+        "--faces",
+        metavar="WHICH",
+        help="all | largest | N | left-right[:N] | right-left[:N] | top-bottom[:N] | "
+        "bottom-top[:N] | large-small[:N] | small-large[:N] | reference:FRAME:N | "
+        "reference:PICTURE (default all; N counts from 0)",
+    )
+    group.add_argument(
+        "--editor", metavar="NAME", help="latent-transformer (default) | direction | pca"
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        dest="settings",
+        metavar="EDITOR.NAME=VALUE",
+        help="option of an editor; may be given several times",
+    )
+    group.add_argument(
+        "--exemplar",
+        type=Exemplar.parse,
+        metavar="FILE[@FRAME[:N]]",
+        help="picture, or frame of a clip, with the face that an edit takes something from",
+    )
+    group.add_argument("--blend", metavar="HOW", help="poisson (default) | alpha | none")
+    group.add_argument(
+        "--smoothing",
+        type=float,
+        dest="smoothing_s",
+        metavar="SECONDS",
+        help=f"of the landmarks over time (default {_RENDER.smoothing_s:g}); 0 switches it off",
+    )
+    group.add_argument(
+        "--no-occlusion",
+        action="store_false",
+        dest="occlusion",
+        default=None,
+        help="edit over hands and hair too",
+    )
+    add_analyze_options(command).add_argument(
+        "--analysis",
+        type=expanded_path,
+        metavar="FILE",
+        help="reuse the analysis of this clip, or store it there if there is none",
+    )
+
+
+def _add_pack_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model")
+    group.add_argument(
+        "--pack",
+        metavar="NAME",
+        help=f"{_RENDER.pack} (default) or another one (see `visagist models`)",
+    )
+    group.add_argument(
+        "--transfer",
+        metavar="HOW",
+        help="replace (paste the generated face) | delta (carry only its change onto the clip's "
+        "own pixels); default: what the pack is made for",
+    )
+    group.add_argument(
+        "--precision",
+        metavar="HOW",
+        help="auto (default: bf16 where the processor multiplies in it) | fp32 | bf16",
+    )
+
+
+def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    _add_pack_options(command)
+    group = command.add_argument_group("analysis")
+    group.add_argument(
+        "--landmarks",
+        type=expanded,
+        metavar="HOW",
+        help="embedded (default) | face-alignment | FILE with landmarks",
+    )
+    group.add_argument(
+        "--detect-every",
+        type=float,
+        dest="detect_every_s",
+        metavar="SECONDS",
+        help="how often faces are looked for anew "
+        f"(default {_ANALYZE.detect_every_s:g}); between, they are followed",
+    )
+    group.add_argument(
+        "--max-gap",
+        type=float,
+        dest="max_gap_s",
+        metavar="SECONDS",
+        help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
+    )
+    group.add_argument(
+        "--cache",
+        type=expanded_path,
+        metavar="FOLDER",
+        help="where what is prepared for a face is kept (default: $VISAGIST_CACHE, or where this "
+        "system keeps caches)",
+    )
+    group.add_argument("--on-damage", metavar="HOW", help="of the video: warn (default) | fail")
+    group.add_argument(
+        "--video-stream", type=int, metavar="N", help="of the file, from 0, no covers"
+    )
+    group.add_argument(
+        "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
+    )
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="crops per call of the model (default: 1 on a CPU, 8 on a GPU); halved when memory "
+        "runs out",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the networks and of OpenCV (default: half the cores, at most 4; the video "
+        "has its own)",
+    )
+    return group
+
+
+def add_encode_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "encoder (FFmpeg's names and units; default: like the input)"
+    )
+    group.add_argument("--codec", metavar="NAME", help="e.g. libx264, libx265, ffv1 (lossless)")
+    group.add_argument("--crf", type=float, metavar="Q", help="constant rate factor")
+    group.add_argument("--preset", metavar="NAME", help="of the encoder, e.g. slow")
+    group.add_argument("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
+    group.add_argument("--verify", metavar="HOW", help="quick | full (decode the result again)")
+
+
+def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = command.add_argument_group("output")
+    group.add_argument("--overwrite", action="store_true", help="replace what exists already")
+    group.add_argument("--quiet", action="store_true", help="only errors and warnings")
+    return group

@@ -1,0 +1,273 @@
+"""What each command of the command line does, and what it shows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from .arguments import analysis_of, factors_of, render_of, request_of
+from .console import say, show, tell
+from .displays import watching
+from .errors import WeightsError
+from .progress import counted
+
+if TYPE_CHECKING:
+    from .listings import Row
+
+_FAILED = 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command that was typed and return its exit code.
+
+    Raises:
+        VisagistError: any of the tree in `errors.py`.
+    """
+    return _COMMANDS[options.command](options)
+
+
+class _Warnings:
+    """Says warnings as they come, each once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, *sentences: str) -> None:
+        for sentence in sentences:
+            if sentence not in self._said:
+                self._said.add(sentence)
+                say("warning", sentence)
+
+
+def _edit(options: argparse.Namespace) -> int:
+    request = request_of(options)
+    from .run import edit
+
+    warn = _Warnings()
+    with watching(quiet=options.quiet) as progress:
+        report = edit(
+            request,
+            options.output,
+            overwrite=options.overwrite,
+            report_path=options.report,
+            fail_if_unedited=options.fail_if_unedited,
+            progress=progress,
+            warn=warn,
+        )
+    warn(*report.warnings)
+    if not options.quiet:
+        tell(report.summary())
+        show(report.output)
+    return 0
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from .run import analyze_to_file
+
+    warn = _Warnings()
+    with watching(quiet=options.quiet) as progress:
+        path, found = analyze_to_file(
+            options.input,
+            options.output,
+            analysis_of(options),
+            render_of(options),
+            device=options.device,
+            cache=options.cache,
+            presets=(options.config,) if options.config else (),
+            overwrite=options.overwrite,
+            progress=progress,
+            warn=warn,
+        )
+    warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
+    if not options.quiet:
+        counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
+        tell(", ".join(counted(n, noun) for noun, n in counts.items()))
+        show(str(path))
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    request = request_of(options)
+    from .inspection import inspect
+
+    with watching(quiet=options.quiet) as progress:
+        folder = inspect(
+            request,
+            options.frame,
+            options.output,
+            overwrite=options.overwrite,
+            progress=progress,
+            warn=_Warnings(),
+        )
+    if not options.quiet:
+        show(str(folder))
+    return 0
+
+
+def _preview(options: argparse.Namespace) -> int:
+    factors = factors_of(options.strengths)
+    request = request_of(options)
+    from .compare import side_by_side
+    from .inspection import preview
+
+    warn = _Warnings()
+    with watching(quiet=options.quiet) as progress:
+        if options.side_by_side:
+            path, warnings = side_by_side(
+                request,
+                options.output,
+                overwrite=options.overwrite,
+                progress=progress,
+                warn=warn,
+            )
+        else:
+            path, warnings = (
+                preview(
+                    request,
+                    options.output,
+                    count=options.count,
+                    factors=factors,
+                    overwrite=options.overwrite,
+                    progress=progress,
+                    warn=warn,
+                ),
+                [],
+            )
+    warn(*warnings)
+    if not options.quiet:
+        show(str(path))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from . import bench
+    from .listings import table
+
+    kind = str(options.input)
+    is_kernel = kind in ("poisson", "generator")
+    if not is_kernel:
+        options.input = options.input or bench.default_clip()
+        options.attr = options.attr or ["smile"]
+    request = None if is_kernel else request_of(options)
+    if options.json is not None:
+        bench.check_json(options.json, request, overwrite=options.overwrite)
+    if request is None:
+        if kind == "poisson":
+            rows = bench.bench_poisson(rounds=options.rounds)
+        else:
+            rows = bench.bench_generator(rounds=options.rounds, device=options.device)
+        tables, figures = [rows], {"rows": rows, "machine": bench.machine()}
+    else:
+        with watching(quiet=options.quiet) as progress:
+            found = bench.bench_clip(request, progress, rounds=options.rounds, warn=_Warnings())
+        tables, figures = [found.rows(), found.stage_rows()], found.as_json()
+    if options.json is not None:
+        bench.save(figures, options.json, overwrite=options.overwrite)
+    show("\n\n".join(map(table, tables)))
+    return 0
+
+
+def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list[Row]:
+    from .listings import table
+
+    rows = listing()
+    show(json.dumps(rows, indent=2) if options.json else table(rows))
+    return rows
+
+
+def _attrs(options: argparse.Namespace) -> int:
+    from .listings import attributes
+
+    _show(options, lambda: attributes(options.pack))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    return _MODELS_ACTIONS[options.action or "list"](options)
+
+
+def _list_models(options: argparse.Namespace) -> int:
+    from .listings import models
+
+    _show(options, models)
+    return 0
+
+
+def _import_models(options: argparse.Namespace) -> int:
+    from .listings import imported_text
+    from .loading import ImportRequest, import_weights
+
+    names = [field.name for field in fields(ImportRequest) if field.name != "files"]
+    given_options = {name: getattr(options, name) for name in names}
+    report = import_weights(ImportRequest(tuple(options.files), **given_options))
+    if options.json:
+        show(json.dumps(asdict(report), indent=2))
+    else:
+        show(imported_text(report))
+    return 0
+
+
+def _verify_models(options: argparse.Namespace) -> int:
+    from .listings import verified_models
+
+    rows = _show(options, verified_models)
+    if bad := [row["name"] for row in rows if row["state"] != "ok"]:
+        raise WeightsError(f"{len(bad)} of {len(rows)} are not as they should be: {', '.join(bad)}")
+    return 0
+
+
+def _remove_models(options: argparse.Namespace) -> int:
+    from .loading import remove_stored
+
+    removed: list[str] = []
+    try:
+        for name in options.names:
+            removed += remove_stored(name)
+    finally:  # shown at the end, so that a reader that left does not stop the rest
+        for gone in removed:
+            show(f"removed {gone}")
+    return 0
+
+
+_MODELS_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list_models,
+    "import": _import_models,
+    "verify": _verify_models,
+    "remove": _remove_models,
+}
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .listings import doctor
+
+    rows = _show(options, doctor)
+    return _FAILED if any(row["state"] == "missing" for row in rows) else 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    from .artefacts import Store
+
+    if options.action == "clean":
+        gone = Store(options.cache).clean(older_than_days=options.older_than)
+        show(f"removed {counted(len(gone), 'file')}")
+        return 0
+    from .listings import kept
+
+    _show(options, lambda: kept(options.cache))
+    return 0
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "edit": _edit,
+    "analyze": _analyze,
+    "inspect": _inspect,
+    "preview": _preview,
+    "bench": _bench,
+    "attrs": _attrs,
+    "models": _models,
+    "cache": _cache,
+    "doctor": _doctor,
+}

@@ -1,0 +1,149 @@
+"""Edits of latent codes: w' = w + α·T(w) with a transformer, w' = w + α·d with a direction.
+
+What a code holds of texture is one for the whole shot, so it cannot flicker (see `_codes`). Edits
+that follow each other are drawn at once: the face model renders what lies between the code before
+the first and the code after the last of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from ..request import Edit
+from ..types import AlignedBatch, EditedBatch, FaceTrack
+from ._attribute import FACE
+from ._base import FACE_MODEL, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._codes import SampledCodes, ShotCodes, frames_of, gather, hold, look_at, sampled
+from ._face_model import Codes
+
+
+@dataclass(frozen=True, slots=True)
+class LatentOptions:
+    """How codes are moved."""
+
+    mover: Literal["latent-transformer", "direction", "pca"] = "latent-transformer"
+    """The same for every face (`direction`, `pca`), or asked for each by a transformer."""
+
+
+SPEC = EditorSpec(
+    name="latent",
+    summary="moves the code of a face: w' = w + α·T(w), or along one direction for every face",
+    needs=frozenset({FACE_MODEL}),
+    options=LatentOptions,
+)
+
+_REMEMBERED = 64
+"""Moved codes remembered: of the batches that recur, one for each track and share of the edit."""
+
+
+class Latent(Editor):
+    """Moves codes and renders the difference."""
+
+    spec = SPEC
+
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(kit)
+        self._pack = kit.face_model
+        self._model = self._pack.model
+        self._regions = {a.name: a.regions for a in self._pack.attributes}
+        # Threads share it: each step is whole, and at worst one code is moved twice.
+        self._moved: dict[tuple[object, ...], Tensor] = {}
+
+    def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
+        """Return what the codes depend on: whatever the edit, they are the same."""
+        del edit
+        rule, track = self._model.codes, shot.track
+        looked_at = dataclasses.replace(shot, track=self._watched(shot))
+        return {
+            "codes": rule.version,
+            "span": [track.first_frame, track.end_frame],
+            "clip": shot.clip,
+            "face": looked_at.digest(),
+        }
+
+    def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
+        """Return the codes of all faces, found in one pass over the clip."""
+        del edit
+        rule = self._model.codes
+        coded = {
+            shot.key: frames_of(
+                sampled(shot.track, shot.times, rate_hz=rule.samples_hz, most=rule.most_samples)
+            )
+            for shot in shots
+        }
+        samples = work.looked(
+            lambda batch: look_at(batch, self._model, coded=coded),
+            {shot.key: frames_of(self._watched(shot)) for shot in shots},
+        )
+        return {track: codes.kept() for track, codes in gather(samples, self._model).items()}
+
+    def opened(self, shot: Shot, artefact: Artefact) -> ShotCodes:
+        """Return the code of every frame of the shot."""
+        return hold(self._watched(shot), SampledCodes.of(artefact), shot.times, self._model)
+
+    def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
+        """Return crops with one edit."""
+        return self.apply_row(batch, [edit], amount[None], prepared)
+
+    def apply_row(
+        self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, prepared: Any
+    ) -> EditedBatch:
+        """Return crops with all edits, rendered once."""
+        with self.kit.clock.time("edit / move"):
+            before, after = self.moved(batch, edits, amounts, prepared)
+        regions = FACE.union(*(self._regions[edit.attribute] for edit in edits))
+        with self.kit.clock.time("edit / render"):
+            return self._model.render(batch, before, after, regions)
+
+    def moved(
+        self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, codes: ShotCodes
+    ) -> tuple[Codes, Codes]:
+        """Return the codes of N crops before and after the edits.
+
+        Where the codes of a shot stand still, so do the moved ones, for each share of the edits.
+        """
+        before = codes.at(batch)
+        if codes.moving.numel():
+            return before, self._after(before, edits, amounts)
+        key = (id(codes), tuple(edits), amounts.cpu().numpy().tobytes())
+        if (w := self._moved.get(key)) is None:
+            if len(self._moved) >= _REMEMBERED:
+                self._moved.clear()
+            w = self._moved[key] = self._after(before, edits, amounts).w
+        return before, Codes(w=w, state=before.state)
+
+    def _after(self, codes: Codes, edits: Sequence[Edit], amounts: Tensor) -> Codes:
+        w = codes.w
+        for edit, amount in zip(edits, amounts, strict=True):
+            options = LatentOptions(**dict(edit.options))  # type: ignore[arg-type]  # checked before
+            w = self._pack.mover(options.mover, edit.attribute)(w, amount)
+        return Codes(w=w, state=codes.state)
+
+    def views(
+        self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, codes: ShotCodes
+    ) -> dict[str, Tensor]:
+        """Return what the codes hold, (N, 3, S, S) in [-1, 1]: as found and as moved."""
+        there = batch.to(self.kit.device)
+        before, after = self.moved(there, edits, amounts.to(self.kit.device), codes)
+        shown = {"reconstruction": before, "reconstruction-edited": after}
+        names = list(shown) if len(edits) else ["reconstruction"]
+        return {name: self._model.reconstruct(shown[name]) for name in names}
+
+    def hidden(self, batch: AlignedBatch, codes: ShotCodes) -> Tensor | None:
+        """Return what is in front of the faces (N, 1, S, S) 0–1, by the codes of their shot."""
+        return self._model.hidden(batch, codes.at(batch))
+
+    def _watched(self, shot: Shot) -> FaceTrack:
+        """Return the track with weight only in the frames that are looked at."""
+        rule = self._model.codes
+        return sampled(shot.track, shot.times, rate_hz=rule.states_hz or rule.samples_hz)
+
+
+def build(kit: Kit) -> Latent:
+    """Return the editor."""
+    return Latent(kit)

@@ -1,0 +1,34 @@
+"""Networks by role, for editors that need more than the face model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from .seam import models, usage_errors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An opened network."""
+
+    module: nn.Module
+    sha256: str
+    """Of its weight file."""
+
+
+def load_network(role: str, device: torch.device) -> Network:
+    """Return the network of a family of `models`, by the name of its folder.
+
+    Raises:
+        UsageError: there is no such family.
+        WeightsError: its weights are missing or damaged.
+    """
+    with usage_errors():
+        opened = models("networks").open_network(role)
+    return Network(opened.module.eval().requires_grad_(False).to(device), opened.sha256)

@@ -1,0 +1,1 @@
+"""The three passes over a clip: analyze, prepare, render."""

@@ -1,0 +1,59 @@
+"""The crops of a clip's faces: where they lie, how many at a time, on how many threads."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..stages.align import Chunk, align, place, placing_of
+from ..types import CropRule, FaceTrack, Frame, Needs
+from .batching import Halving
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """How faces are cut out of the frames of one clip, and on which device they are edited."""
+
+    pixel_aspect: float
+    rule: CropRule
+    batch_size: int
+    device: torch.device
+    times: NDArray[np.float64]
+    """(frames of the clip,) [s]."""
+    halving: Halving = field(default_factory=Halving)
+
+    @property
+    def workers(self) -> int:
+        """Threads that work through the frames: two share a CPU with the encoder; where the
+        networks lie elsewhere, the CPU has more to do for the same device."""
+        return 2 if self.device.type == "cpu" else max(2, min(4, os.cpu_count() or 2))
+
+    def by(self, rule: CropRule | None) -> Crops:
+        """Return the same for another rule; None: for this one."""
+        return self if rule is None else dataclasses.replace(self, rule=rule)
+
+    def at(self, pixel_aspect: float, frame_count: int) -> Crops:
+        """Return the same for another clip, or a picture; its times do not matter."""
+        times = np.arange(frame_count) / 25.0
+        return dataclasses.replace(self, pixel_aspect=pixel_aspect, times=times)
+
+    def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+        """Yield the frames in order, `batch_size` at a time."""
+        remaining = iter(frames)
+        while chunk := list(islice(remaining, self.batch_size)):
+            yield chunk
+
+    def cutter(
+        self, tracks: Iterable[FaceTrack], needs: Sequence[Needs] = ()
+    ) -> Callable[[list[Frame]], Chunk]:
+        """Return what cuts the faces of some frames out; for any thread. `needs`: of the edits."""
+        placing = placing_of(self.rule)
+        placed = place(tracks, placing, times=self.times, pixel_aspect=self.pixel_aspect)
+        return lambda frames: align(frames, placed, needs)

@@ -1,0 +1,116 @@
+"""The render pass: every frame once, in order, edited or as it came.
+
+It needs one frame at a time, so any part of a clip can be rendered anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..config import BlendMethod
+from ..media.container.threads import in_order
+from ..progress import Stopwatch
+from ..stages.align import Chunk
+from ..stages.blend import blend
+from ..stages.edit import Step, apply, fetched
+from ..stages.protect import Protection
+from ..types import AlignedBatch, EditedBatch, EditResult, FaceOutcome, FaceTrack, Frame
+from .crops import Crops
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Consecutive edits that see the same crops."""
+
+    steps: tuple[Step, ...]
+    crops: Crops
+
+    def cutter(self, tracks: Iterable[FaceTrack]) -> Callable[[list[Frame]], Chunk]:
+        """Return what cuts out the faces that take anything of the edits."""
+        return self.crops.cutter(tracks, [needs for step in self.steps for needs in step.needs])
+
+    def edited(
+        self, batch: AlignedBatch, protection: Protection, clock: Stopwatch
+    ) -> Iterator[EditedBatch]:
+        """Yield the edited crops of a batch, by as many at once as memory holds."""
+
+        def bare(source: AlignedBatch) -> EditedBatch:
+            there = source.to(self.crops.device)
+            edited = fetched(apply(self.steps, there), source)
+            with clock.time("edit / occlusion"):
+                return protection.uncovered(edited, there)
+
+        for _, edited in self.crops.halving(lambda part: protection.around(part, bare), batch):
+            yield edited
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """All that turns frames into edited frames."""
+
+    groups: tuple[Group, ...]
+    """At least one; without edits it has no steps."""
+    tracks: tuple[FaceTrack, ...]
+    protection: Protection
+    blend: BlendMethod
+
+    def crops(self, frames: Iterable[Frame]) -> Iterator[EditedBatch]:
+        """Yield the edited crops of some frames, whole, as the first group sees and makes them."""
+        group, clock = self.groups[0], Stopwatch()
+        cut = group.cutter(self.tracks)
+        with torch.inference_mode():
+            for chunk in group.crops.chunks(frames):
+                for batch in cut(chunk)[1]:
+                    for edited in group.edited(batch, self.protection, clock):
+                        yield edited.whole()
+
+
+def render(
+    rendering: Rendering, frames: Iterable[Frame], clock: Stopwatch
+) -> Generator[EditResult, None, None]:
+    """Yield every frame once, in order, edited or as it came.
+
+    Some threads cut out, edit and blend, so that one's work on the device overlaps the others' on
+    the frames. Close the iterator if it is not used up, so that its threads end.
+    """
+    cutters = [group.cutter(rendering.tracks) for group in rendering.groups]
+
+    def rendered(frames: list[Frame]) -> list[EditResult]:
+        results: list[EditResult] = []
+        for group, cut in zip(rendering.groups, cutters, strict=True):
+            with clock.time("align"):
+                chunk, batches, skipped = cut([r.frame for r in results] or frames)
+            with clock.time("edit"), torch.inference_mode():
+                edited = [
+                    part
+                    for batch in batches
+                    for part in group.edited(batch, rendering.protection, clock)
+                ]
+            with clock.time("blend"):
+                blended = blend(chunk, edited, skipped=skipped, method=rendering.blend, clock=clock)
+            results = _both(results, blended) if results else blended
+        return results
+
+    crops = rendering.groups[0].crops
+    chunks = clock.timed("wait for decoder", crops.chunks(frames))
+    with in_order(rendered, chunks, workers=crops.workers) as results:
+        for result in results:
+            yield from result
+
+
+def _both(before: Sequence[EditResult], after: Sequence[EditResult]) -> list[EditResult]:
+    """Return the later results; a face edited before counts as edited."""
+    return [
+        dataclasses.replace(new, faces=tuple(_joined(old.faces, new.faces)))
+        for old, new in zip(before, after, strict=True)
+    ]
+
+
+def _joined(before: Sequence[FaceOutcome], after: Sequence[FaceOutcome]) -> Iterator[FaceOutcome]:
+    edited = {outcome.track_id for outcome in before if outcome.edited}
+    for outcome in after:
+        yield FaceOutcome(outcome.track_id, edited=True) if outcome.track_id in edited else outcome

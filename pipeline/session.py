@@ -1,0 +1,397 @@
+"""A session: a request with everything live that carrying it out takes.
+
+`open_session` turns a request into a session; `plan` finds the faces and has editors prepare what
+they need; `render` turns frames into edited ones, and `look` shows a single frame. The plan between
+them is data: it can be compared, cut into chunks and sent to another machine, where a session that
+is opened with the same request renders its part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import analysis as analysis_file
+from .analysis import Analysis
+from .artefacts import Store, check_folder, key_of
+from .editors import Editor, Pack, Shot
+from .editors.latent import Latent
+from .edits import Catalogue, check_offered, resolve_edits
+from .errors import InputError, UsageError, WeightsError
+from .kit import SessionKit
+from .loading import load_pack, resolve_device
+from .media.container.count import check_frame
+from .media.container.damage import check_whole
+from .media.container.decode import VideoReader
+from .media.container.fingerprint import fingerprint
+from .media.container.probe import Source, probe
+from .passes.analyze import analyze
+from .passes.crops import Crops
+from .passes.prepare import ShotWork, prepared
+from .passes.render import Group, Rendering, render
+from .progress import Progress, Stopwatch
+from .reference import describe_person
+from .request import Edit, EditRequest
+from .side_files import is_missing
+from .stages.edit import Step
+from .stages.protect import Protection
+from .tracking.select import FaceChoice, select
+from .tracking.track import TrackOptions, refine
+from .types import EditResult, FaceTrack, Frame, Needs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .tracking.track import RawTrack
+    from .types import EditedBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is to be done to which frames: data, to be pickled, compared and cut."""
+
+    request: EditRequest
+    edits: tuple[Edit, ...]
+    analysis: Analysis
+    tracks: tuple[FaceTrack, ...]
+    """Those chosen to be edited, as the render pass uses them."""
+    artefacts: tuple[str, ...]
+    """Keys of what was prepared; where the store lacks one, it is made anew."""
+    start: int
+    stop: int
+    """The frames to be rendered: from `start` to before `stop`."""
+
+    @property
+    def frame_count(self) -> int:
+        """Frames of the clip."""
+        return len(self.analysis.pts)
+
+    def with_edits(self, edits: Sequence[Edit]) -> Plan:
+        """Return the same plan with other edits."""
+        return dataclasses.replace(self, edits=tuple(edits))
+
+    def chunk(self, start: int, stop: int) -> Plan:
+        """Return the plan of some of its frames, counted as in the whole clip.
+
+        Raises:
+            UsageError: they are not all frames of this plan.
+        """
+        if not self.start <= start < stop <= self.stop:
+            raise UsageError(
+                f"frames {start} to {stop - 1} are no part of {self.start} to {self.stop - 1}"
+            )
+        return dataclasses.replace(self, start=start, stop=stop)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plan) and _plain(self) == _plain(other)
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, which is long
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FrameView:
+    """One frame, before, on its way, and after."""
+
+    frame: Frame
+    result: EditResult
+    faces: tuple[EditedBatch, ...]
+    """Its faces' crops (`source`) and the edited ones, whole."""
+    views: Mapping[int, Mapping[str, Tensor]]
+    """By track, what editors can show of their work, (3, S, S) in [-1, 1]."""
+
+
+def open_session(
+    request: EditRequest,
+    *,
+    source: Source | None = None,
+    progress: Progress | None = None,
+    clock: Stopwatch | None = None,
+) -> Session:
+    """Return a session for a request, with its networks on the device.
+
+    Args:
+        request: what is asked for.
+        source: the clip, if it was opened already.
+        progress: what watches; default: nobody.
+        clock: what takes the times.
+
+    Raises:
+        VisagistError: the input, the options, the weights or the device cannot be used.
+    """
+    source = source or probe(request.input, request.analyze.video_stream)
+    device = resolve_device(request.device)
+    return Session(request, source, device, progress or Progress(), clock or Stopwatch())
+
+
+class Session:
+    """A request, its clip, the networks on their device, and what was prepared.
+
+    It belongs to one thread; what renders within it shares its networks among several.
+    """
+
+    def __init__(
+        self,
+        request: EditRequest,
+        source: Source,
+        device: torch.device,
+        progress: Progress,
+        clock: Stopwatch,
+    ) -> None:
+        self.request, self.source, self.device = request, source, device
+        self.progress, self.clock = progress, clock
+        options = request.render
+        self.pack: Pack = load_pack(
+            options.pack, device, transfer=options.transfer, precision=options.precision
+        )
+        self.catalogue = Catalogue(self.pack)
+        self.edits = resolve_edits(request, self.catalogue)
+        check_offered(self.edits, self.pack)
+        if request.cache is not None:
+            check_folder(request.cache)
+        self.store = Store(request.cache)
+        self._editors: dict[str, Editor] = {}
+        self._opened: dict[str, Any] = {}
+        """What was prepared, as editors use it, by key."""
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The faces found, followed, chosen and smoothed, and all prepared.
+
+        Raises:
+            VisagistError: the input or the analysis file cannot be used.
+        """
+        request, source = self.request, self.source
+        choice = FaceChoice.parse(request.render.faces)
+        person = describe_person(choice.picture, self.device) if choice.picture else None
+        if choice.frame is not None:
+            check_frame(source, choice.frame)
+        with self.clock.time("analyze"):
+            analysis = self._analysis()
+        check_whole(source.path, analysis.damage, request.analyze.on_damage)
+        chosen = select(analysis.tracks, choice, person=person)
+        if person is not None and analysis.tracks and not chosen:
+            raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
+        with self.clock.time("track"):
+            tracks = self._refined(chosen, analysis)
+        plan = Plan(request, self.edits, analysis, tracks, (), 0, len(analysis.pts))
+        with self.clock.time("prepare"):
+            self._protection(plan)
+            self._groups(plan)
+        return dataclasses.replace(plan, artefacts=tuple(sorted(self._opened)))
+
+    def rendering(self, plan: Plan) -> Rendering:
+        """Return what renders the frames of a plan; what was not prepared yet is prepared now.
+
+        Raises:
+            WeightsError: the plan was made with other networks than this session has.
+        """
+        faces = self._keys(self.face_editor, _ANY_EDIT, self._shots(plan))
+        if not set(faces.values()) <= set(plan.artefacts):
+            raise WeightsError(
+                "the plan was made with other weights or another version of the program; make it "
+                "anew here, or use the weights it was made with"
+            )
+        protection = self._protection(plan)
+        return Rendering(self._groups(plan), plan.tracks, protection, self.request.render.blend)
+
+    def render(
+        self, plan: Plan, frames: Iterable[Frame] | None = None
+    ) -> Generator[EditResult, None, None]:
+        """Yield the frames of a plan in order, edited or as they came; close it if not used up.
+
+        Args:
+            plan: of this request.
+            frames: decoded already; default: those of the plan, read from the clip.
+        """
+        rendering = self.rendering(plan)
+        if frames is not None:
+            yield from render(rendering, frames, self.clock)
+            return
+        with (
+            self.frames(plan.analysis, plan.start, plan.stop) as reading,
+            closing(render(rendering, reading, self.clock)) as results,
+        ):
+            yield from results
+
+    @contextmanager
+    def frames(self, analysis: Analysis, start: int, stop: int) -> Iterator[Iterator[Frame]]:
+        """Give the frames of the clip from one to before another."""
+        with VideoReader(self.source, content=analysis.fingerprint) as reader:
+            yield itertools.islice(reader, start, stop)
+
+    def look(self, frame: Frame, edits: Sequence[Edit] | None = None) -> FrameView:
+        """Return everything about one frame of the clip; `edits`: others than those asked for."""
+        plan = self.plan if edits is None else self.plan.with_edits(edits)
+        rendering = self.rendering(plan)
+        result = next(render(rendering, [frame], Stopwatch()))
+        faces = tuple(rendering.crops([frame]))
+        views = {int(face.source.track_id[0]): self._views(plan, face) for face in faces}
+        return FrameView(frame, result, faces, views)
+
+    def needs(self, edits: Sequence[Edit]) -> dict[str, Needs]:
+        """Return the parts of a face that each attribute needs; strength 0 needs nothing."""
+        return {e.attribute: self.catalogue[e.attribute].needs for e in edits if e.strength}
+
+    @cached_property
+    def face_editor(self) -> Latent:
+        """The editor that knows the faces by their codes; what protects them asks it."""
+        editor = self.editor("latent")
+        assert isinstance(editor, Latent)
+        return editor
+
+    def editor(self, name: str) -> Editor:
+        """Return an editor, built once."""
+        if name not in self._editors:
+            module = self.catalogue.modules[name]
+            self._editors[name] = module.build(
+                SessionKit(module.spec, self.pack, self.crops, self.clock)
+            )
+        return self._editors[name]
+
+    @cached_property
+    def crops(self) -> Crops:
+        """How faces are cut out for the face model."""
+        batch_size = self.request.render.batch_size or (1 if self.device.type == "cpu" else 8)
+        aspect = float(self.source.info.pixel_aspect)
+        return Crops(aspect, self.pack.model.crop, batch_size, self.device, np.zeros(0))
+
+    def _crops(self, plan: Plan) -> Crops:
+        return dataclasses.replace(self.crops, times=plan.analysis.times)
+
+    def _analysis(self) -> Analysis:
+        """Return what is known of the faces: read from the file, or found (and stored) now."""
+        request, source = self.request, self.source
+        path = request.analysis_path
+        if path is not None and not is_missing(path):
+            self.progress.skip("analyze")
+            size = (source.info.width, source.info.height)
+            return analysis_file.load(path, fingerprint(source.path, source.number), size=size)
+        analysis = analyze(
+            source, request.analyze, device=self.device, progress=self.progress, clock=self.clock
+        )
+        if path is not None:
+            analysis_file.save(analysis, path, overwrite=False)
+        return analysis
+
+    def _refined(self, chosen: Iterable[RawTrack], analysis: Analysis) -> tuple[FaceTrack, ...]:
+        """Return the chosen tracks as the render pass uses them: filled and smoothed."""
+        options = TrackOptions(
+            smoothing_s=self.request.render.smoothing_s, max_gap_s=self.request.analyze.max_gap_s
+        )
+        return tuple(
+            refine(
+                raw,
+                times=analysis.times,
+                cuts=analysis.cuts,
+                pixel_aspect=float(self.source.info.pixel_aspect),
+                options=options,
+            )
+            for raw in chosen
+        )
+
+    def _shots(self, plan: Plan) -> tuple[Shot, ...]:
+        times, content = plan.analysis.times, plan.analysis.fingerprint
+        return tuple(Shot(track, times, content) for track in plan.tracks if track.weights.any())
+
+    def _keys(self, editor: Editor, edit: Edit, shots: Sequence[Shot]) -> dict[int, str]:
+        """Return the keys of what an editor prepares, by track."""
+        spec = editor.spec
+        kit = editor.kit
+        assert isinstance(kit, SessionKit)
+        facts = {
+            "editor": [spec.name, spec.version],
+            "networks": kit.hashes,
+            "exemplar": kit.digest_of(edit.exemplar),
+        }
+        return {shot.key: key_of(**facts, depends=editor.depends(shot, edit)) for shot in shots}
+
+    def _prepared(self, editor: Editor, edit: Edit, plan: Plan) -> dict[int, Any]:
+        """Return what an editor needs to know of each face, by track, ready to be used."""
+        if not editor.prepares:
+            return {}
+        shots = self._shots(plan)
+        keys = self._keys(editor, edit, shots)
+        missing = tuple(shot for shot in shots if keys[shot.key] not in self._opened)
+        if missing:
+            work = ShotWork(
+                missing,
+                lambda start, stop: self.frames(plan.analysis, start, stop),
+                plan.frame_count,
+                self._crops(plan).by(editor.spec.crop),
+                self.store,
+                self.progress,
+            )
+            artefacts = prepared(editor, edit, keys, work)
+            for shot in missing:
+                self._opened[keys[shot.key]] = editor.opened(shot, artefacts[shot.key])
+        return {track: self._opened[key] for track, key in keys.items()}
+
+    def _groups(self, plan: Plan) -> tuple[Group, ...]:
+        """Return the edits of a plan by the crops they see; those of strength 0 are left out."""
+        groups: list[Group] = []
+        for edit in (edit for edit in plan.edits if edit.strength):
+            editor = self.editor(self.catalogue.editor_of(edit.attribute))
+            needs = self.catalogue[edit.attribute].needs
+            step = Step(editor, (edit,), (needs,), self._prepared(editor, edit, plan))
+            crops = self._crops(plan).by(editor.spec.crop)
+            if not groups or groups[-1].crops.rule != crops.rule:
+                groups.append(Group((step,), crops))
+            else:
+                groups[-1] = Group(_followed(groups[-1].steps, step), groups[-1].crops)
+        return tuple(groups) or (Group((), self._crops(plan)),)
+
+    def _protection(self, plan: Plan) -> Protection:
+        codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
+        regions = [self.catalogue[e.attribute].regions for e in plan.edits if e.strength]
+        return Protection(
+            tones={track: known.tone for track, known in codes.items()},
+            hidden={t: partial(self.face_editor.hidden, codes=known) for t, known in codes.items()},
+            occlusion=self.request.render.occlusion,
+            spares_hair=not any("hair" in named for named in regions),
+        )
+
+    def _views(self, plan: Plan, face: EditedBatch) -> Mapping[str, Tensor]:
+        """Return what the face's code holds before and after the last edits of it."""
+        codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
+        steps = [step for group in self._groups(plan) for step in group.steps]
+        own = [step for step in steps if step.editor is self.face_editor]
+        edits = own[-1].edits if own else ()
+        amounts = own[-1].amounts(face.source) if own else face.source.weights[None][:0]
+        track = int(face.source.track_id[0])
+        views = self.face_editor.views(face.source, edits, amounts, codes[track])
+        return {name: pictures[0] for name, pictures in views.items()}
+
+
+_ANY_EDIT = Edit("")
+"""Codes are the same whatever is to be edited."""
+
+
+def _followed(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """Return steps with one more, drawn together with the last of them where its editor can."""
+    last = steps[-1]
+    if last.editor is not step.editor or not step.editor.draws_together:
+        return (*steps, step)
+    both = Step(last.editor, last.edits + step.edits, last.needs + step.needs, last.prepared)
+    return (*steps[:-1], both)
+
+
+def _plain(value: object) -> object:
+    """Return data in a form that can be compared: arrays as their numbers."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return (type(value), [_plain(getattr(value, field.name)) for field in fields])
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
