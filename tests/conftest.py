@@ -165,7 +165,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+def desk(face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(face_clip.path.read_bytes())
     analysis = tmp_path / "clip.faces.json"

@@ -38,7 +38,7 @@ class _There(Tensor):
     inner: Tensor
 
     @staticmethod
-    def __new__(cls, inner: Tensor) -> _There:
+    def __new__(cls: type[_There], inner: Tensor) -> _There:
         made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             inner.size(),

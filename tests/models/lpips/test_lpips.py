@@ -82,9 +82,9 @@ def _distance(state: dict[str, NDArray], a: NDArray, b: NDArray) -> float:
     for index, (place, stride, pad, pooled) in enumerate(layers):
         maps = []
         for z in (x, y):
-            z = _max_pool(z) if pooled else z
-            z = _convolve(z, state[f"features.{place}.weight"], stride, pad)
-            maps.append(np.maximum(z + state[f"features.{place}.bias"][:, None, None], 0))
+            smaller = _max_pool(z) if pooled else z
+            sums = _convolve(smaller, state[f"features.{place}.weight"], stride, pad)
+            maps.append(np.maximum(sums + state[f"features.{place}.bias"][:, None, None], 0))
         x, y = maps
         unit = [z / (np.sqrt((z**2).sum(0)) + 1e-10) for z in maps]
         weights = state[f"lin{index}.model.1.weight"][0]

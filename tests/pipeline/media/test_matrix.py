@@ -16,6 +16,7 @@ import pytest
 from pipeline.media.container.inputs import is_cover
 from pipeline.media.container.probe import probe
 from tests.copying import copy_packets
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 MPEG_WRAP_S = Fraction(1 << 33, 90_000)
@@ -226,7 +227,7 @@ def told(tools: Any, path: Path) -> Told:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_frames_times_streams_and_tags_are_the_sources_or_named(
-    make_clip: MakeClip, tools, tmp_path: Path, name: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, name: str
 ) -> None:
     row = ROWS[name]
     source = make_clip(f"in{row.suffix}", **row.fields)
