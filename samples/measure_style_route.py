@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,9 @@ def run(*arguments: str | Path, environment: dict[str, str]) -> tuple[float, flo
     return time.perf_counter() - start, processor, usage.ru_maxrss / unit
 
 
-def report_table(report: dict, frames: int, used: tuple[float, float, float], threads: int) -> str:
+def report_table(
+    report: dict[str, Any], frames: int, used: tuple[float, float, float], threads: int
+) -> str:
     """Return what is printed: seconds a frame of ours beside the reference networks'."""
     spent = {stage: total / frames for stage, total in report["seconds"].items()}
     # One pass after the other; what threads do at the same time in the last one is not added up.

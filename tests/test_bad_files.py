@@ -102,10 +102,11 @@ def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk: Desk)
     document["pts"], document["cuts"] = document["pts"][:2], [1]
     codes = {"w": "AAAA", "w_shape": [1], "frames": [0], "state": "", "state_shape": [0]}
     document["codes"] = {"0": {"pack": codes}}
+    others: list[Any] = [None, -1, 1e300, "x", [], {}, [[]], {"a": 1}]
     trials = [
         replaced
         for path in _places(document)
-        for value in (None, -1, 1e300, "x", [], {}, [[]], {"a": 1})
+        for value in others
         if (replaced := _replaced(document, path, value)) != document
     ]
     assert len(trials) > 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -101,7 +102,7 @@ def test_an_unusable_input_is_refused_by_every_command(desk: Desk, name: str) ->
 # Damaged, odd and empty videos that can be used all the same
 
 
-def _run(desk: Desk, clip: Path, *more: str) -> tuple[Path, dict[str, object], str]:
+def _run(desk: Desk, clip: Path, *more: str) -> tuple[Path, dict[str, Any], str]:
     """Edit without loss, expect success; return the output, the report and stderr."""
     out, report = desk.folder / "result.mkv", desk.folder / "result.json"
     options = ["--attr", "smile", "--codec", "ffv1", "--report", str(report)]

@@ -25,6 +25,7 @@ from pipeline.errors import (
     VideoError,
     WeightsError,
 )
+from pipeline.progress import Progress
 from pipeline.tracking.select import FaceChoice
 from tests.conftest import Desk, FaceClip
 
@@ -126,7 +127,7 @@ def test_a_terminal_gets_a_bar_that_is_closed_before_an_error(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
 
-    def fail(*_: object, progress: run.Progress, **__: object) -> None:
+    def fail(*_: object, progress: Progress, **__: object) -> None:
         progress.start("edit", 4)
         progress.advance(2)
         raise OutputError("the disk is full")

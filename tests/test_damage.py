@@ -62,7 +62,8 @@ def test_a_damaged_input_is_refused_if_that_was_asked(desk: Desk, broken: Path) 
         3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail
     )
     assert words in desk.refused(
-        *(3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
+        3,
+        *("edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
         *("--analysis", desk.folder / "new.json", "--report", desk.folder / "r.json"),
     )
     assert words in desk.refused(3, "analyze", broken, "-o", desk.folder / "new.json", *fail)
@@ -74,7 +75,8 @@ def test_a_damaged_input_is_refused_if_that_was_asked(desk: Desk, broken: Path) 
     assert main(["analyze", str(broken), "-o", str(desk.folder / "kept.json"), "--quiet"]) == 0
     desk.capture.readouterr()
     assert words in desk.refused(
-        *(3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
+        3,
+        *("edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
         *("--analysis", desk.folder / "kept.json"),
     )
     assert "accepted: warn, fail" in desk.edit_refused(2, "--on-damage", "stop")

@@ -26,11 +26,11 @@ from tests.conftest import FaceClip, Pictures
 
 def planes(path: Path) -> list[tuple[NDArray[np.uint8], ...]]:
     """Return the decoded samples of every frame, by PyAV alone."""
-    found = []
+    found: list[tuple[NDArray[np.uint8], ...]] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             assert frame.format.name == "yuv420p"
-            samples = frame.to_ndarray()
+            samples = np.asarray(frame.to_ndarray(), np.uint8)
             h, w = frame.height, frame.width
             chroma = samples[h:].reshape(2, h // 2, w // 2)
             found.append((samples[:h], chroma[0], chroma[1]))
@@ -112,7 +112,7 @@ def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
             may = allowed if plane == 0 else block
             assert not ((a != b) & ~may).any(), f"frame {index}, plane {plane}"
         mouth = plan.tracks[0].landmarks[int(index), 48:68]
-        x0, y0, x1, y1 = *mouth.min(0).astype(int), *mouth.max(0).astype(int)
+        (x0, y0), (x1, y1) = mouth.min(0).astype(int), mouth.max(0).astype(int)
         change = np.abs(after[index][0][y0:y1, x0:x1].astype(int) - before[index][0][y0:y1, x0:x1])
         assert change.mean() > 3
 

@@ -89,7 +89,7 @@ def test_the_host_waits_as_often_for_many_crops_as_for_few(
     counts = []
     with pretended(monkeypatch) as device:
         for size in (2, 5):
-            more = {"batch_size": size, "device": device}
+            more: dict[str, Any] = {"batch_size": size, "device": device}
             plan = plan_of(face_clip.path, analysis, **ROUTES[route], **more)
             rendered(plan, frames[:size])  # what is loaded and remembered at first use
             waits.clear()

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files")
 
 
-def outputs(desk: Desk, path: Path) -> dict[str, list[str | Path]]:
+def outputs(desk: Desk, path: Path) -> dict[str, list[object]]:
     """Every command that writes a file, told to write it there."""
     attr = ("--attr", "smile")
     return {

@@ -42,7 +42,7 @@ def payloads(path: Path, position: int) -> list[bytes]:
         return [bytes(p) for p in container.demux(video=position) if p.size]
 
 
-def run(*arguments: str | Path) -> int:
+def run(*arguments: object) -> int:
     return main([str(a) for a in arguments])
 
 

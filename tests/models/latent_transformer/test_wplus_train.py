@@ -198,6 +198,7 @@ def test_with_ratings_one_unit_is_one_standard_deviation() -> None:
     assert torch.cosine_similarity(direction.flatten(), mixing[0], dim=0) > 0.98
     net = WPlusTransformer(LAYERS, DIMENSIONS)
     for layer, linear in enumerate(net.dense):
+        assert isinstance(linear, torch.nn.Linear)
         torch.nn.init.zeros_(linear.weight)
         linear.bias.data.copy_(0.4 * direction[layer])
     net.requires_grad_(False)

@@ -246,7 +246,8 @@ def test_a_pickle_that_would_take_for_ever_is_refused_at_once(
 def test_arrays_that_share_their_numbers_are_no_way_to_more_than_the_file_holds(
     tmp_path: Path,
 ) -> None:
-    reconstruct, arguments, _ = np.zeros(1).__reduce__()
+    reduced: Any = np.zeros(1).__reduce__()
+    reconstruct, arguments, _ = reduced
     raw = bytes(100_000)
 
     class Again:

@@ -269,7 +269,7 @@ def test_stamps_that_stand_still_are_no_stamps(
 
 def test_motion_jpeg_without_a_container_has_whole_frames_for_ticks(make_clip: MakeClip) -> None:
     info = probe(make_clip("a.mjpeg", codec="mjpeg", pix_fmt="yuvj420p", options={})).info
-    assert (info.rate, info.time_base) == (25, Fraction(1, 25))
+    assert (info.rate, info.time_base) == (Fraction(25), Fraction(1, 25))
 
 
 def test_a_bare_stream_is_not_called_cut_off(make_clip: MakeClip) -> None:

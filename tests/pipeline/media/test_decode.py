@@ -29,7 +29,7 @@ def plain_frames(path: Path) -> list[av.VideoFrame]:
 
 
 def samples(frame: av.VideoFrame, plane: int) -> np.ndarray:
-    memory = np.frombuffer(frame.planes[plane], np.uint8)
+    memory = np.frombuffer(memoryview(frame.planes[plane]), np.uint8)
     line, width = frame.planes[plane].line_size, frame.planes[plane].width
     return memory.reshape(-1, line)[: frame.planes[plane].height, :width]
 

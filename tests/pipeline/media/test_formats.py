@@ -26,6 +26,7 @@ def animation(
     pix_fmt = "rgb8" if codec == "gif" else "rgba"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10, width=size[0], height=size[1])
+        assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = pix_fmt
         for index in range(4):
             frame = av.VideoFrame.from_ndarray(tools.picture(*size, index), format="rgb24")

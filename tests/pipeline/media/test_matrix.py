@@ -205,10 +205,11 @@ def told(tools: Any, path: Path) -> Told:
     found = probe(path)
     with av.open(str(path)) as container:
         others = [s for s in container.streams if s.index != found.stream_index]
-        kinds = [
+        kinds: list[tuple[str, str, str]] = [
             (s.type, s.codec_context.codec.canonical_name, s.language or "und")
             for s in others
-            if s.type in ("audio", "subtitle") or (s.type == "video" and not is_cover(s))
+            if s.type in ("audio", "subtitle")
+            or (isinstance(s, av.VideoStream) and not is_cover(s))
         ]
         title = {k.lower(): v for k, v in container.metadata.items()}.get("title")
         chapters = len(container.chapters())

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from av.container import OutputContainer
+from av.stream import Disposition
 
 from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError, UsageError
@@ -54,9 +56,10 @@ def test_all_streams_chapters_and_tags_are_kept(
 
 
 def chapter_list(container: av.container.Container) -> list[tuple[Fraction, Fraction, str]]:
+    chapters: Any = container.chapters()
     return [
         (c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]["title"])
-        for c in container.chapters()
+        for c in chapters
     ]
 
 
@@ -168,7 +171,7 @@ def test_a_second_video_and_cover_art_are_copied(tools: Tools, tmp_path: Path) -
         cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
         main.pix_fmt = second.pix_fmt = "yuv420p"
         cover.pix_fmt = "yuvj420p"
-        main.disposition, cover.disposition = 1, 1 << 10
+        main.disposition, cover.disposition = Disposition.default, Disposition.attached_pic
         for stream, count in ((main, 8), (second, 8), (cover, 1)):
             add_pictures(container, stream, count, tools)
     _, warnings = tools.transcode(source, target)
@@ -188,7 +191,7 @@ def two_videos(path: Path, tools: Tools, frames: int = 6) -> Path:
         streams = []
         if path.suffix == ".mp4":
             cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
-            cover.pix_fmt, cover.disposition = "yuvj420p", 1 << 10
+            cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
             streams.append((cover, 1))
         for width in (96, 64):
             video = container.add_stream("libx264", rate=25, width=width, height=48)
