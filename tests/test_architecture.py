@@ -18,7 +18,7 @@ DOORS = {
     "dlib": ("pipeline/tracking/detector.py",),
     "face_alignment": ("pipeline/tracking/detect.py",),
     "tqdm": ("pipeline/displays.py",),
-    "pickle": (),
+    "pickle": ("models/reading/inert.py",),
 }
 """Which files may import a library."""
 
