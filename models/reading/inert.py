@@ -8,8 +8,8 @@ The machine is the standard library's own, in its Python form, with every instru
 call, set an attribute, or hash what it was given replaced, and those left out that weights never
 use: a new one of a later Python is refused until somebody has looked at it. The C form cannot
 serve: `find_class` does not keep it from hashing a tuple of itself 58 times, which takes years, or
-from setting attributes. A machine of our own needed ninety lines more and was no stricter: of 15 000
-damaged files both refused the same ones, but for six that this one refuses and that one read.
+from setting attributes. A machine of our own needed ninety lines more and was no stricter: of
+15 000 damaged files both refused the same ones, but for six that only this one refuses.
 """
 
 from __future__ import annotations
