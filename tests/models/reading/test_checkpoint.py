@@ -306,7 +306,7 @@ def _packed(*members: tuple[str, bytes]) -> bytes:
     [
         (_claiming((10**6, 10**6)), "truncated: 1000000000000 numbers"),
         (_packed(("a.npy", _claiming((10**12,)))), "truncated: 1000000000000 numbers"),
-        (_packed(("a.npy", bytes(100_000_000))), "bytes that claim to hold 100000000"),
+        (_packed(("a.npy", bytes(100_000_000))), "claims to hold 100000000 bytes"),
         (
             _packed(("m/data.pkl", b"."), ("m/byteorder", bytes(10**6))),
             "in which order its numbers are",
@@ -369,7 +369,7 @@ def _saved(how: str) -> bytes:
         (_truncated(_saved("zip")), "ends too early"),
         (_truncated(_saved("legacy")), "truncated"),
         (_saved("legacy")[:60], "truncated"),
-        (_objects(), "Python objects, which could run code"),
+        (_objects(), "Python objects, .* could run code"),
         (struct.pack("<Q", 1 << 40) + b'{"a":', "cannot be used"),
     ],
     ids=[
