@@ -181,7 +181,7 @@ def damaged_crc() -> bytes:
     [
         (damaged_crc(), "cannot be read"),
         (SOUND[: len(SOUND) // 2], "cannot be read: File is not a zip file"),
-        (npz(points=npy(POINTS, (10**9, 68, 2))), "claims 544000000000 bytes"),
+        (npz(points=npy(POINTS, (10**9, 68, 2))), "136000000000 numbers are promised"),
         (npz(points=npy(POINTS, (-1, 68, 2))), "has the shape"),
         (npz(points=npy(np.array([{}], object))), "not of numbers"),
         (npz(points=npy(POINTS * 1e7)), "the landmarks of frame 0 reach 2e\\+09 px"),
