@@ -72,7 +72,7 @@ def randomised(build: Callable[[], ModuleT], seed: int, *, spread: float = 0.1) 
         module = build()
         for key, value in module.state_dict().items():
             if value.is_floating_point():
-                value += spread * torch.randn(value.shape)
+                value.add_(spread * torch.randn(value.shape))
                 if key.endswith("running_var"):
                     value.abs_()
     return module.eval().requires_grad_(False)

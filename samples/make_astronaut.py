@@ -34,7 +34,8 @@ def head_depth(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.flo
     """Return 0 (background) … 1 (nose): an ellipsoid over the head, smooth at its rim."""
     radius = ((x - FACE_CENTRE[0]) / (1.5 * FACE_HALF_WIDTH)) ** 2
     radius += ((y - FACE_CENTRE[1]) / (2.0 * FACE_HALF_WIDTH)) ** 2
-    return np.clip(1.0 - radius, 0.0, 1.0) ** 2
+    depth: NDArray[np.float32] = np.clip(1.0 - radius, 0.0, 1.0) ** 2
+    return depth
 
 
 def source_position(t: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -57,7 +58,7 @@ def render_frame(photo: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
     x, y = source_position(index / RATE)
     image = cv2.remap(photo, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
     noise = np.random.default_rng(index).normal(0.0, 1.2, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + noise, 0, 255), np.uint8)
 
 
 def add_tone(container: av.container.OutputContainer, stream: av.AudioStream) -> None:

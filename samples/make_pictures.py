@@ -33,8 +33,15 @@ def sheet(attributes: tuple[str, ...], options: RenderOptions, scratch: Path) ->
             count=1,
             factors=(-1.5, 0.0, 1.0, 2.0),
         )
-        rows.append(cv2.imread(str(picture)))
+        rows.append(read_picture(picture))
     return np.vstack(rows)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return a picture that was just written, (H, W, 3) uint8 BGR."""
+    picture = cv2.imread(str(path))
+    assert picture is not None, path
+    return np.asarray(picture)
 
 
 def write_jpeg(path: Path, picture: np.ndarray) -> None:
@@ -52,8 +59,7 @@ def main() -> None:
         write_jpeg(PICTURES / "sample-sheet.jpg", portrait)
         write_jpeg(PICTURES / "mini-sheet.jpg", mini)
         stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
-        overview = cv2.imread(str(stages / "face0-overview.png"))
-        write_jpeg(PICTURES / "how-it-works.jpg", overview)
+        write_jpeg(PICTURES / "how-it-works.jpg", read_picture(stages / "face0-overview.png"))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,13 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE_S = {
@@ -42,7 +47,7 @@ SMILING = 31
 """Number of the attribute in the published transformers."""
 
 
-def name_seeded(state):
+def name_seeded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a state dict with the spread of the given one and numbers seeded by tensor names."""
     import numpy as np
     import torch
@@ -133,7 +138,9 @@ def run(*arguments: str | Path, environment: dict[str, str]) -> tuple[float, flo
     return time.perf_counter() - start, processor, usage.ru_maxrss / unit
 
 
-def report_table(report: dict, frames: int, used: tuple[float, float, float], threads: int) -> str:
+def report_table(
+    report: dict[str, Any], frames: int, used: tuple[float, float, float], threads: int
+) -> str:
     """Return what is printed: seconds a frame of ours beside the reference networks'."""
     spent = {stage: total / frames for stage, total in report["seconds"].items()}
     # One pass after the other; what threads do at the same time in the last one is not added up.
@@ -150,8 +157,10 @@ def report_table(report: dict, frames: int, used: tuple[float, float, float], th
     pack = report["options"]["pack"]
     lines = [f"{name:<44}{value:8.2f} s/frame" for name, value in rows]
     lines += [
-        f"processor time with loading: {used[1] / frames:.2f} s/frame, "
-        f"{used[1] / frames / reference:.2f} of the reference (target 0.33)",
+        (
+            f"processor time with loading: {used[1] / frames:.2f} s/frame, "
+            f"{used[1] / frames / reference:.2f} of the reference (target 0.33)"
+        ),
         f"{frames} frames, {threads} thread(s), {pack['transfer']}, {pack['precision']}; the whole "
         "command {:.0f} s ({:.0f} s of processor), loading included; at most {:.1f} GB of "
         "memory".format(*used),

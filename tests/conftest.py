@@ -69,7 +69,8 @@ def astronaut() -> Pictures:
     """First ten frames of the sample clip, shrunk: (240, 240, 3) uint8 RGB."""
     with av.open(str(Path(__file__).parents[1] / "samples" / "astronaut.mp4")) as container:
         frames = [f for f, _ in zip(container.decode(video=0), range(10), strict=False)]
-    return [f.reformat(240, 240, interpolation="AREA").to_ndarray(format="rgb24") for f in frames]
+    small = [f.reformat(240, 240, interpolation="AREA") for f in frames]
+    return [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in small]
 
 
 def write_clip(
@@ -80,6 +81,7 @@ def write_clip(
     with av.open(str(path), "w", container_options=index_first) as container:
         options = {"crf": "16", "threads": "1"} if codec == "libx264" else {}
         video = container.add_stream(codec, rate, options=options)
+        assert isinstance(video, av.VideoStream)
         video.height, video.width = pictures[0].shape[:2]
         video.pix_fmt = "yuv420p"
         audio = container.add_stream("aac", 48_000, layout="mono") if sound else None
@@ -145,7 +147,7 @@ class Desk:
             if p.is_file()
         }
 
-    def refused(self, code: int, *arguments: str | Path) -> str:
+    def refused(self, code: int, *arguments: object) -> str:
         """Run, expect an exit code, one error line and an unchanged folder; return the line."""
         before = self.listing()
         assert main([str(a) for a in arguments]) == code
@@ -157,7 +159,7 @@ class Desk:
         assert self.listing() == before, "inputs changed or files were left"
         return errors[0]
 
-    def edit_refused(self, code: int, *more: str | Path) -> str:
+    def edit_refused(self, code: int, *more: object) -> str:
         """Expect `edit` of the clip to be refused; the output would be out.mp4."""
         attr = [] if "--attr" in more else ["--attr", "smile"]
         output = [] if "-o" in more else ["-o", self.folder / "out.mp4"]
@@ -165,7 +167,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+def desk(face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(face_clip.path.read_bytes())
     analysis = tmp_path / "clip.faces.json"

@@ -35,11 +35,11 @@ waits: Counter[str] = Counter()
 class _There(Tensor):
     """A tensor of the CPU behind a wrapper that says it is not."""
 
-    inner: Tensor
+    inner: Tensor  # type: ignore[assignment]
 
     @staticmethod
-    def __new__(cls, inner: Tensor) -> _There:
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+    def __new__(cls: type[_There], inner: Tensor) -> _There:
+        made = Tensor._make_wrapper_subclass(
             cls,
             inner.size(),
             strides=inner.stride(),
@@ -48,7 +48,7 @@ class _There(Tensor):
             device=torch.device(NAME, 0),
         )
         made.inner = inner
-        return made  # type: ignore[no-any-return]
+        return made
 
     @classmethod
     def __torch_function__(
@@ -68,7 +68,7 @@ class _There(Tensor):
             return func(*args, **(kwargs or {}))
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         return _run(func, args, kwargs or {})
@@ -196,7 +196,7 @@ def pretended(patch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Give the device, for as long as some of torch's ways are turned round it."""
     _register()
     for make in (torch.tensor, torch.arange):
-        patch.setattr(torch, make.__name__, _made_there(make))  # type: ignore[attr-defined]
+        patch.setattr(torch, make.__name__, _made_there(make))
     patch.setattr(torch, "inference_mode", torch.no_grad)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     waits.clear()

@@ -19,6 +19,7 @@ import models.weights
 from pipeline import analysis
 from pipeline.cli import main
 from pipeline.errors import AnalysisError
+from tests.conftest import Desk, Pictures
 
 
 class _Canary:
@@ -29,7 +30,7 @@ class _Canary:
         return os.mkdir, (str(self.path),)
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes, Path], bytes | None]] = {
     "missing": lambda data, _: None,
     "truncated": lambda data, _: data[:-100],
     "one bit": lambda data, _: data[:-1] + bytes([data[-1] ^ 1]),
@@ -38,8 +39,11 @@ DAMAGE = {
 }
 
 
+Cards = dict[str, models.weights.WeightCard]
+
+
 @pytest.fixture
-def cards(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, models.weights.WeightCard]]:
+def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
     """Return the cards the program will see; a test may change them."""
     found = models.weights.embedded()
     monkeypatch.setattr(models.weights, "embedded", lambda: found)
@@ -49,7 +53,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, models.weights.
 @pytest.mark.parametrize("weights", ["portrait", "latent_transformer", "landmarks"])
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_weights_that_are_not_what_they_should_be_are_refused_and_never_run(
-    desk, cards, kind: str, weights: str, tmp_path_factory: pytest.TempPathFactory
+    desk: Desk, cards: Cards, kind: str, weights: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     canary = tmp_path_factory.mktemp("canary") / "executed"
     card = cards[weights]
@@ -67,7 +71,7 @@ def test_weights_that_are_not_what_they_should_be_are_refused_and_never_run(
 
 
 def test_the_analysis_of_another_video_is_refused(
-    desk, astronaut, clip_of: Callable[..., Path]
+    desk: Desk, astronaut: Pictures, clip_of: Callable[..., Path]
 ) -> None:
     other = clip_of(desk.folder / "other.mp4", astronaut[:4])
     error = desk.refused(
@@ -77,7 +81,7 @@ def test_the_analysis_of_another_video_is_refused(
     assert "belongs to another video" in error
 
 
-def test_a_damaged_analysis_file_is_refused_with_the_line(desk) -> None:
+def test_a_damaged_analysis_file_is_refused_with_the_line(desk: Desk) -> None:
     lines = desk.analysis.read_text().splitlines()
     at = next(k for k, line in enumerate(lines) if '"frame": 3,' in line)
     desk.analysis.write_text(
@@ -91,17 +95,18 @@ def test_a_damaged_analysis_file_is_refused_with_the_line(desk) -> None:
     assert "'guessed'" in error
 
 
-def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk) -> None:
+def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk: Desk) -> None:
     """Every value in turn becomes something else: an AnalysisError at worst, never a crash."""
     document = json.loads(desk.analysis.read_text())
     document["tracks"][0]["frames"] = document["tracks"][0]["frames"][:2]
     document["pts"], document["cuts"] = document["pts"][:2], [1]
     codes = {"w": "AAAA", "w_shape": [1], "frames": [0], "state": "", "state_shape": [0]}
     document["codes"] = {"0": {"pack": codes}}
+    others: list[Any] = [None, -1, 1e300, "x", [], {}, [[]], {"a": 1}]
     trials = [
         replaced
         for path in _places(document)
-        for value in (None, -1, 1e300, "x", [], {}, [[]], {"a": 1})
+        for value in others
         if (replaced := _replaced(document, path, value)) != document
     ]
     assert len(trials) > 200
@@ -111,7 +116,7 @@ def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk) -> No
             analysis.load(desk.analysis)
 
 
-def test_stored_codes_of_another_size_than_the_packs_are_made_anew(desk) -> None:
+def test_stored_codes_of_another_size_than_the_packs_are_made_anew(desk: Desk) -> None:
     whole = json.loads(desk.analysis.read_text())
     (codes,) = whole["codes"]["0"].values()
     short = base64.b64encode(np.zeros(7, "<f4").tobytes()).decode()
@@ -145,14 +150,14 @@ def _replaced(document: Any, path: tuple[str | int, ...], value: object) -> Any:
     return copy
 
 
-def test_something_else_given_as_analysis_is_refused(desk) -> None:
+def test_something_else_given_as_analysis_is_refused(desk: Desk) -> None:
     assert "cannot read" in desk.edit_refused(3, "--analysis", desk.clip)
     other = desk.folder / "other.json"
     other.write_text("[1, 2]")
     assert "is not an analysis file" in desk.edit_refused(3, "--analysis", other)
 
 
-def test_frames_that_do_not_exist_cannot_be_inspected(desk) -> None:
+def test_frames_that_do_not_exist_cannot_be_inspected(desk: Desk) -> None:
     for frame, words in (("10", "has frames 0 to 9"), ("-1", "frames count from 0")):
         error = desk.refused(
             *(2, "inspect", desk.clip, "--attr", "smile", f"--frame={frame}"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import Desk
+
 
 @pytest.mark.parametrize(
     ("options", "words"),
@@ -32,24 +34,24 @@ import pytest
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
 )
 def test_an_option_that_means_nothing_is_refused_with_the_cure(
-    desk, options: list[str], words: str
+    desk: Desk, options: list[str], words: str
 ) -> None:
     assert words in desk.edit_refused(2, *options)
 
 
-def test_nothing_to_change_is_refused(desk) -> None:
+def test_nothing_to_change_is_refused(desk: Desk) -> None:
     error = desk.refused(2, "edit", desk.clip, "-o", desk.folder / "out.mp4")
     assert "give --attr NAME" in error
 
 
 @pytest.mark.parametrize("arguments", [[], ["edit"], ["edti", "a.mp4"], ["inspect", "a.mp4"]])
-def test_a_wrong_command_line_is_one_line_and_exit_2(desk, arguments: list[str]) -> None:
+def test_a_wrong_command_line_is_one_line_and_exit_2(desk: Desk, arguments: list[str]) -> None:
     assert "--help`" in desk.refused(2, *arguments)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:63", "gpu", "meta"])
 def test_a_device_that_is_not_there_is_an_error_and_never_replaced(
-    desk, device: str, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     error = desk.edit_refused(6, "--device", device)
@@ -69,11 +71,11 @@ def test_a_device_that_is_not_there_is_an_error_and_never_replaced(
         ("= 3", "cannot use the preset"),
     ],
 )
-def test_a_preset_that_means_nothing_is_refused(desk, text: str, words: str) -> None:
+def test_a_preset_that_means_nothing_is_refused(desk: Desk, text: str, words: str) -> None:
     preset = desk.folder / "preset.toml"
     preset.write_text(text)
     assert words in desk.edit_refused(2, "--config", preset)
 
 
-def test_a_preset_that_is_missing_is_refused(desk) -> None:
+def test_a_preset_that_is_missing_is_refused(desk: Desk) -> None:
     assert "cannot use the preset" in desk.edit_refused(2, "--config", desk.folder / "no.toml")

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from tests.conftest import Desk
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_an_existing_output_needs_overwrite(desk) -> None:
+def test_an_existing_output_needs_overwrite(desk: Desk) -> None:
     out = desk.folder / "out.mp4"
     out.write_bytes(b"precious")
     assert "--overwrite" in desk.edit_refused(4)
@@ -23,7 +24,7 @@ def test_an_existing_output_needs_overwrite(desk) -> None:
 
 
 @pytest.mark.parametrize("kind", ["same", "symlink", "dots"])
-def test_the_input_is_never_overwritten(desk, kind: str) -> None:
+def test_the_input_is_never_overwritten(desk: Desk, kind: str) -> None:
     out = desk.clip
     if kind == "symlink":
         out = desk.folder / "link.mp4"
@@ -41,7 +42,7 @@ def test_the_input_is_never_overwritten(desk, kind: str) -> None:
         desk.refused(4, *command)
 
 
-def test_a_report_never_overwrites_another_file_of_the_run(desk) -> None:
+def test_a_report_never_overwrites_another_file_of_the_run(desk: Desk) -> None:
     for path in (desk.clip, desk.folder / "out.mp4", desk.analysis):
         error = desk.edit_refused(4, "--report", path, "--analysis", desk.analysis, "--overwrite")
         assert "give it another name" in error
@@ -51,12 +52,12 @@ def test_a_report_never_overwrites_another_file_of_the_run(desk) -> None:
 
 
 @pytest.mark.parametrize("option", ["-o", "--report", "--analysis"])
-def test_a_folder_that_is_missing_is_named_before_the_first_frame(desk, option: str) -> None:
+def test_a_folder_that_is_missing_is_named_before_the_first_frame(desk: Desk, option: str) -> None:
     path = desk.folder / "nowhere" / ("a.mp4" if option == "-o" else "a.json")
     assert "does not exist; make it first" in desk.edit_refused(4, option, path)
 
 
-def test_a_folder_that_takes_no_files_is_an_error(desk) -> None:
+def test_a_folder_that_takes_no_files_is_an_error(desk: Desk) -> None:
     locked = Path("/proc/self")  # takes no new files from anybody, the administrator included
     if not locked.is_dir():
         pytest.skip("needs /proc")
@@ -78,7 +79,7 @@ def test_a_folder_that_takes_no_files_is_an_error(desk) -> None:
     ],
 )
 def test_an_output_that_cannot_be_encoded_is_refused_before_the_first_frame(
-    desk, name: str, options: list[str], words: str
+    desk: Desk, name: str, options: list[str], words: str
 ) -> None:
     assert words in desk.edit_refused(4, "-o", desk.folder / name, *options)
 
@@ -91,6 +92,7 @@ def _small_disk(code: str, limit: int) -> subprocess.CompletedProcess[str]:
     )
     return subprocess.run(
         [sys.executable, "-c", prelude + code],
+        check=False,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -99,7 +101,7 @@ def _small_disk(code: str, limit: int) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX resource limits")
-def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk) -> None:
+def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk: Desk) -> None:
     before = desk.listing()
     # Pre-flight's small trial file fits under the limit, ten lossless frames do not.
     arguments = ["edit", str(desk.clip), "-o", str(desk.folder / "out.mkv"), "--attr", "smile"]
@@ -115,7 +117,7 @@ def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk) -> Non
 
 
 @pytest.mark.parametrize("command", ["-o", "--report", "--analysis", "inspect", "preview"])
-def test_a_name_that_is_too_long_is_told_as_that(desk, command: str) -> None:
+def test_a_name_that_is_too_long_is_told_as_that(desk: Desk, command: str) -> None:
     name = desk.folder / f"{'n' * 300}.mp4"
     if command in ("inspect", "preview"):
         name = name.with_suffix(".png" if command == "preview" else "")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from pipeline.cli import main
+from tests.conftest import Desk, Pictures
 
 
 def _missing(folder: Path, _: Path) -> Path:
@@ -84,7 +86,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_an_unusable_input_is_refused_by_every_command(desk, name: str) -> None:
+def test_an_unusable_input_is_refused_by_every_command(desk: Desk, name: str) -> None:
     make, words = UNUSABLE[name]
     path = make(desk.folder, desk.clip)
     out = desk.folder / "out.mkv"
@@ -100,7 +102,7 @@ def test_an_unusable_input_is_refused_by_every_command(desk, name: str) -> None:
 # Damaged, odd and empty videos that can be used all the same
 
 
-def _run(desk, clip: Path, *more: str) -> tuple[Path, dict[str, object], str]:
+def _run(desk: Desk, clip: Path, *more: str) -> tuple[Path, dict[str, Any], str]:
     """Edit without loss, expect success; return the output, the report and stderr."""
     out, report = desk.folder / "result.mkv", desk.folder / "result.json"
     options = ["--attr", "smile", "--codec", "ffv1", "--report", str(report)]
@@ -123,7 +125,7 @@ def _decoded(path: Path) -> list[np.ndarray]:
     return found
 
 
-def test_one_frame_is_edited(desk, astronaut, clip_of: Callable[..., Path]) -> None:
+def test_one_frame_is_edited(desk: Desk, astronaut: Pictures, clip_of: Callable[..., Path]) -> None:
     clip = clip_of(desk.folder / "one.mp4", astronaut[:1])
     out, report, _ = _run(desk, clip)
     assert report["counts"] == {"frames": 1, "edited": 1, "skipped": {}}
@@ -131,7 +133,7 @@ def test_one_frame_is_edited(desk, astronaut, clip_of: Callable[..., Path]) -> N
 
 
 def test_a_truncated_file_gives_what_it_holds_and_says_what_is_missing(
-    desk, astronaut, clip_of: Callable[..., Path]
+    desk: Desk, astronaut: Pictures, clip_of: Callable[..., Path]
 ) -> None:
     whole = clip_of(desk.folder / "whole.mp4", astronaut)
     cut = desk.folder / "cut.mp4"
@@ -148,7 +150,7 @@ def test_a_truncated_file_gives_what_it_holds_and_says_what_is_missing(
 
 
 def test_corrupt_packets_cost_what_they_hold_and_are_reported(
-    desk, astronaut, clip_of: Callable[..., Path]
+    desk: Desk, astronaut: Pictures, clip_of: Callable[..., Path]
 ) -> None:
     clip = clip_of(desk.folder / "noise.mp4", astronaut)
     with av.open(str(clip)) as container:
@@ -167,7 +169,7 @@ def test_corrupt_packets_cost_what_they_hold_and_are_reported(
 
 @pytest.mark.parametrize("size", [(239, 237), (240, 239)])
 def test_odd_sizes_stay_odd(
-    desk, astronaut, clip_of: Callable[..., Path], size: tuple[int, int]
+    desk: Desk, astronaut: Pictures, clip_of: Callable[..., Path], size: tuple[int, int]
 ) -> None:
     width, height = size
     pictures = [p[:height, :width] for p in astronaut[:3]]
@@ -179,7 +181,9 @@ def test_odd_sizes_stay_odd(
     assert report["counts"]["edited"] == 3
 
 
-def test_without_a_face_the_output_shows_the_input_and_that_is_said(desk, empty_clip: Path) -> None:
+def test_without_a_face_the_output_shows_the_input_and_that_is_said(
+    desk: Desk, empty_clip: Path
+) -> None:
     out, report, said = _run(desk, empty_clip)
     for a, b in zip(_decoded(out), _decoded(empty_clip), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -188,7 +192,7 @@ def test_without_a_face_the_output_shows_the_input_and_that_is_said(desk, empty_
     assert "visagist: warning: no face could be edited" in said
 
 
-def test_fail_if_unedited_exits_7_and_leaves_no_file(desk, empty_clip: Path) -> None:
+def test_fail_if_unedited_exits_7_and_leaves_no_file(desk: Desk, empty_clip: Path) -> None:
     error = desk.refused(
         *(7, "edit", empty_clip, "--attr", "smile", "-o", desk.folder / "out.mp4"),
         "--fail-if-unedited",
@@ -196,7 +200,9 @@ def test_fail_if_unedited_exits_7_and_leaves_no_file(desk, empty_clip: Path) -> 
     assert "no face found" in error
 
 
-def test_fail_if_unedited_still_writes_the_report_that_says_why(desk, empty_clip: Path) -> None:
+def test_fail_if_unedited_still_writes_the_report_that_says_why(
+    desk: Desk, empty_clip: Path
+) -> None:
     out, report = desk.folder / "out.mp4", desk.folder / "r.json"
     options = ["--attr", "smile", "-o", str(out), "--report", str(report), "--fail-if-unedited"]
     assert main(["edit", str(empty_clip), *options]) == 7

@@ -11,6 +11,7 @@ import pytest
 from pipeline import bench
 from pipeline.cli import main
 from pipeline.progress import Stopwatch
+from tests.conftest import Desk, FaceClip
 
 
 def _measured(floor: list[float], whole: list[float]) -> bench.ClipBench:
@@ -44,7 +45,7 @@ def test_a_stopwatch_keeps_every_time_and_their_sum() -> None:
 
 
 def test_bench_tells_runs_and_stages_and_writes_them_with_the_machine(
-    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures = tmp_path / "figures.json"
     line = ["bench", str(face_clip.path), "--rounds", "1", "--json", str(figures), "--quiet"]
@@ -70,7 +71,7 @@ def test_bench_tells_runs_and_stages_and_writes_them_with_the_machine(
     assert [p.name for p in tmp_path.iterdir()] == ["figures.json"], "files were left"
 
 
-def test_no_rounds_are_refused(desk) -> None:
+def test_no_rounds_are_refused(desk: Desk) -> None:
     assert "--rounds 0" in desk.refused(2, "bench", desk.clip, "--rounds", "0")
 
 

@@ -25,7 +25,9 @@ from pipeline.errors import (
     VideoError,
     WeightsError,
 )
+from pipeline.progress import Progress
 from pipeline.tracking.select import FaceChoice
+from tests.conftest import Desk, FaceClip
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor")
@@ -33,7 +35,12 @@ COMMANDS = ("edit", "analyze", "inspect", "preview", "attrs", "models", "doctor"
 
 def python(code: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=timeout
+        [sys.executable, "-c", code],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
 
 
@@ -88,7 +95,7 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_only_the_output_path_goes_to_stdout_and_progress_is_plain_lines(
-    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.mp4"
     options = ["--attr", "smile", "--analysis", str(face_clip.analysis)]
@@ -106,7 +113,9 @@ def test_only_the_output_path_goes_to_stdout_and_progress_is_plain_lines(
     assert "\r" not in shown.err
 
 
-def test_quiet_says_nothing(face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_says_nothing(
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--attr", "smile", "--analysis", str(face_clip.analysis), "--quiet"]
     out = str(tmp_path / "out.mp4")
     assert main(["edit", str(face_clip.path), "-o", out, *options]) == 0
@@ -118,7 +127,7 @@ def test_a_terminal_gets_a_bar_that_is_closed_before_an_error(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
 
-    def fail(*_: object, progress: run.Progress, **__: object) -> None:
+    def fail(*_: object, progress: Progress, **__: object) -> None:
         progress.start("edit", 4)
         progress.advance(2)
         raise OutputError("the disk is full")
@@ -130,7 +139,9 @@ def test_a_terminal_gets_a_bar_that_is_closed_before_an_error(
     assert shown.endswith("\nvisagist: error: the disk is full\n")
 
 
-def test_the_output_is_named_after_the_edit_beside_the_input(face_clip, tmp_path: Path) -> None:
+def test_the_output_is_named_after_the_edit_beside_the_input(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
     clip = tmp_path / "shot.mp4"
     clip.write_bytes(face_clip.path.read_bytes())
     options = ["--attr", "smile=0.5,age=0", "--analysis", str(face_clip.analysis), "--quiet"]
@@ -139,7 +150,7 @@ def test_the_output_is_named_after_the_edit_beside_the_input(face_clip, tmp_path
 
 
 def test_analyze_stores_what_edit_reads(
-    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clip = tmp_path / "shot.mp4"
     clip.write_bytes(face_clip.path.read_bytes())
@@ -153,7 +164,9 @@ def test_analyze_stores_what_edit_reads(
     assert "--overwrite" in capsys.readouterr().err
 
 
-def test_analyze_takes_a_preset_and_a_flag_wins_over_it(face_clip, tmp_path: Path) -> None:
+def test_analyze_takes_a_preset_and_a_flag_wins_over_it(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
     preset = tmp_path / "preset.toml"
     preset.write_text("max_gap_s = 0.3\ndetect_every_s = 1.5\ncrf = 20\n")
     stored = tmp_path / "faces.json"
@@ -307,7 +320,7 @@ def test_what_the_system_refuses_is_no_bug(
 
 
 def test_a_name_that_begins_with_a_dash_is_told_from_an_option(
-    desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(desk.folder)
     assert "write ./-clip.mp4" in desk.refused(2, "edit", "-clip.mp4", "--attr", "smile")

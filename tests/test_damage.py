@@ -22,13 +22,14 @@ from pipeline.media.container.plan import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from pipeline.media.container.verify import Checksums, verify_decoded
+from tests.conftest import Desk, Pictures
 from tests.copying import copy_packets
 
 ClipOf = Callable[..., Path]
 
 
 @pytest.fixture
-def broken(desk, astronaut, clip_of: ClipOf) -> Path:
+def broken(desk: Desk, astronaut: Pictures, clip_of: ClipOf) -> Path:
     """Ten lossless frames, the fifth with a byte turned over."""
     path = clip_of(desk.folder / "broken.mkv", astronaut, codec="ffv1")
     with av.open(str(path)) as container:
@@ -39,7 +40,7 @@ def broken(desk, astronaut, clip_of: ClipOf) -> Path:
     return path
 
 
-def test_damage_is_one_warning_and_a_list_in_the_report(desk, broken: Path) -> None:
+def test_damage_is_one_warning_and_a_list_in_the_report(desk: Desk, broken: Path) -> None:
     report, faces = desk.folder / "r.json", desk.folder / "broken.faces.json"
     command = ["edit", str(broken), "--attr", "smile", "--report", str(report), "--quiet"]
     command += ["-o", str(desk.folder / "out.mp4"), "--analysis", str(faces), "--overwrite"]
@@ -54,14 +55,15 @@ def test_damage_is_one_warning_and_a_list_in_the_report(desk, broken: Path) -> N
         assert json.loads(faces.read_text())["damage"] == told["damage"]
 
 
-def test_a_damaged_input_is_refused_if_that_was_asked(desk, broken: Path) -> None:
+def test_a_damaged_input_is_refused_if_that_was_asked(desk: Desk, broken: Path) -> None:
     fail = ["--on-damage", "fail"]
     words = "damaged at frame 4"
     assert words in desk.refused(
         3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail
     )
     assert words in desk.refused(
-        *(3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
+        3,
+        *("edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
         *("--analysis", desk.folder / "new.json", "--report", desk.folder / "r.json"),
     )
     assert words in desk.refused(3, "analyze", broken, "-o", desk.folder / "new.json", *fail)
@@ -73,13 +75,14 @@ def test_a_damaged_input_is_refused_if_that_was_asked(desk, broken: Path) -> Non
     assert main(["analyze", str(broken), "-o", str(desk.folder / "kept.json"), "--quiet"]) == 0
     desk.capture.readouterr()
     assert words in desk.refused(
-        *(3, "edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
+        3,
+        *("edit", broken, "--attr", "smile", "-o", desk.folder / "out.mp4", *fail),
         *("--analysis", desk.folder / "kept.json"),
     )
     assert "accepted: warn, fail" in desk.edit_refused(2, "--on-damage", "stop")
 
 
-def test_a_whole_input_passes_where_damage_is_refused(desk) -> None:
+def test_a_whole_input_passes_where_damage_is_refused(desk: Desk) -> None:
     report = desk.folder / "r.json"
     command = ["edit", str(desk.clip), "--attr", "smile", "-o", str(desk.folder / "out.mp4")]
     assert main([*command, "--on-damage", "fail", "--report", str(report)]) == 0
@@ -88,7 +91,7 @@ def test_a_whole_input_passes_where_damage_is_refused(desk) -> None:
 
 @pytest.mark.parametrize("moment", ["preflight_output", "make_plan"])
 def test_another_clip_in_the_inputs_place_is_refused(
-    desk, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    desk: Desk, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     before, swapped = getattr(pipeline.run, moment), desk.clip.read_bytes()
 
@@ -106,7 +109,9 @@ def test_another_clip_in_the_inputs_place_is_refused(
     assert swapped != desk.clip.read_bytes()
 
 
-def test_an_analysis_holds_after_a_remux_and_not_for_another_clip(desk, empty_clip: Path) -> None:
+def test_an_analysis_holds_after_a_remux_and_not_for_another_clip(
+    desk: Desk, empty_clip: Path
+) -> None:
     copy = copy_packets(desk.clip, desk.folder / "copy.mkv", only_video=True)
     known = ["--attr", "smile", "--analysis", str(desk.analysis), "--quiet"]
     assert main(["edit", str(copy), "-o", str(desk.folder / "out.mkv"), *known]) == 0
@@ -115,7 +120,9 @@ def test_an_analysis_holds_after_a_remux_and_not_for_another_clip(desk, empty_cl
     assert "belongs to another video" in error
 
 
-def test_an_analysis_with_a_former_fingerprint_is_used_where_it_proves_the_video(desk) -> None:
+def test_an_analysis_with_a_former_fingerprint_is_used_where_it_proves_the_video(
+    desk: Desk,
+) -> None:
     stored = json.loads(desk.analysis.read_text())
     stored["fingerprint"] = fingerprint(desk.clip).former
     desk.analysis.write_text(json.dumps(stored))
@@ -163,7 +170,7 @@ def _checksums(clip: Path) -> Checksums:
     ids=str,
 )
 def test_lossless_outputs_are_decoded_again_others_if_asked(
-    desk, options: EncodeOptions, again: bool, lossless: bool
+    desk: Desk, options: EncodeOptions, again: bool, lossless: bool
 ) -> None:
     plan, times = _written(desk.clip, desk.folder / "out.mkv", options)
     assert (plan.decodes_again, plan.is_lossless) == (again, lossless)
@@ -171,14 +178,16 @@ def test_lossless_outputs_are_decoded_again_others_if_asked(
     assert verify_decoded(plan.path, plan, times, given) == []
 
 
-def test_a_picture_that_is_not_what_was_given_is_an_error(desk, astronaut, clip_of: ClipOf) -> None:
+def test_a_picture_that_is_not_what_was_given_is_an_error(
+    desk: Desk, astronaut: Pictures, clip_of: ClipOf
+) -> None:
     other = clip_of(desk.folder / "other.mp4", [*astronaut[:6], 255 - astronaut[6], *astronaut[7:]])
     plan, times = _written(desk.clip, desk.folder / "out.mkv", EncodeOptions(codec="ffv1"))
     with pytest.raises(OutputError, match="frames, the first of them"):
         verify_decoded(plan.path, plan, times, _checksums(other))
 
 
-def test_a_frame_that_does_not_come_out_of_the_file_is_an_error(desk) -> None:
+def test_a_frame_that_does_not_come_out_of_the_file_is_an_error(desk: Desk) -> None:
     plan, times = _written(desk.clip, desk.folder / "out.mkv", EncodeOptions(codec="ffv1"))
     late = [*times, times[-1] + 512]
     with pytest.raises(OutputError, match="11 frames were given and 10 come out"):
@@ -188,7 +197,7 @@ def test_a_frame_that_does_not_come_out_of_the_file_is_an_error(desk) -> None:
     assert "off their times" in verify_decoded(plan.path, shifted, times, Checksums())[0]
 
 
-def test_a_file_damaged_while_it_was_written_is_an_error(desk) -> None:
+def test_a_file_damaged_while_it_was_written_is_an_error(desk: Desk) -> None:
     plan, times = _written(desk.clip, desk.folder / "out.mkv", EncodeOptions(codec="ffv1"))
     with av.open(str(plan.path)) as container:
         packet = [p for p in container.demux(video=0) if p.size][3]
@@ -202,7 +211,7 @@ def test_a_file_damaged_while_it_was_written_is_an_error(desk) -> None:
 # Headers that announce what cannot be
 
 
-def test_a_rate_beyond_all_cameras_is_refused(desk) -> None:
+def test_a_rate_beyond_all_cameras_is_refused(desk: Desk) -> None:
     data = desk.clip.read_bytes()
     media_header = data.index(b"mdhd")
     rate = media_header + 4 + 12  # version and flags, created, modified, then the time scale
@@ -213,7 +222,9 @@ def test_a_rate_beyond_all_cameras_is_refused(desk) -> None:
     )
 
 
-def test_a_length_that_no_video_has_is_not_believed(desk, astronaut, clip_of: ClipOf) -> None:
+def test_a_length_that_no_video_has_is_not_believed(
+    desk: Desk, astronaut: Pictures, clip_of: ClipOf
+) -> None:
     clip = clip_of(desk.folder / "long.mkv", astronaut[:2])
     data = clip.read_bytes()
     at = data.index(b"DURATION") + len(b"DURATION")

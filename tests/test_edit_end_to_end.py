@@ -21,15 +21,16 @@ from pipeline.media.container.probe import probe
 from pipeline.progress import Silent, Stopwatch
 from pipeline.run import EditRequest, Plan, crops_of, make_plan, render
 from pipeline.types import AlignedBatch, Frame
+from tests.conftest import FaceClip, Pictures
 
 
 def planes(path: Path) -> list[tuple[NDArray[np.uint8], ...]]:
     """Return the decoded samples of every frame, by PyAV alone."""
-    found = []
+    found: list[tuple[NDArray[np.uint8], ...]] = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             assert frame.format.name == "yuv420p"
-            samples = frame.to_ndarray()
+            samples = np.asarray(frame.to_ndarray(), np.uint8)
             h, w = frame.height, frame.width
             chroma = samples[h:].reshape(2, h // 2, w // 2)
             found.append((samples[:h], chroma[0], chroma[1]))
@@ -59,13 +60,13 @@ def payloads(path: Path, kind: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def frames(face_clip) -> list[Frame]:
+def frames(face_clip: FaceClip) -> list[Frame]:
     with VideoReader(probe(face_clip.path)) as reader:
         return list(reader)
 
 
 @pytest.fixture(scope="module")
-def plan(face_clip) -> Plan:
+def plan(face_clip: FaceClip) -> Plan:
     request = EditRequest(face_clip.path, ("smile=1.5",), analysis_path=face_clip.analysis)
     return make_plan(request, Stopwatch(), Silent())
 
@@ -75,7 +76,7 @@ def edited(plan: Plan, frames: list[Frame]) -> list[Frame]:
     return [result.frame for result in render(plan, frames, Stopwatch())]
 
 
-def run(face_clip, output: Path, *more: str) -> Path:
+def run(face_clip: FaceClip, output: Path, *more: str) -> Path:
     analysis = ["--analysis", str(face_clip.analysis)]
     code = main(["edit", str(face_clip.path), "-o", str(output), "--quiet", *analysis, *more])
     assert code == 0
@@ -83,7 +84,7 @@ def run(face_clip, output: Path, *more: str) -> Path:
 
 
 def test_strength_zero_written_without_loss_gives_every_sample_back(
-    face_clip, tmp_path: Path
+    face_clip: FaceClip, tmp_path: Path
 ) -> None:
     every = [f"--attr={a}=0" for a in ("smile", "toothy-smile", "weight", "age", "smooth-skin")]
     out = run(face_clip, tmp_path / "out.mkv", "--codec", "ffv1", *every)
@@ -91,7 +92,7 @@ def test_strength_zero_written_without_loss_gives_every_sample_back(
 
 
 def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
-    face_clip, plan: Plan, frames: list[Frame], tmp_path: Path
+    face_clip: FaceClip, plan: Plan, frames: list[Frame], tmp_path: Path
 ) -> None:
     out = run(face_clip, tmp_path / "out.mkv", "--codec", "ffv1", "--attr", "smile=1.5")
     before, after = planes(face_clip.path), planes(out)
@@ -111,19 +112,21 @@ def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
             may = allowed if plane == 0 else block
             assert not ((a != b) & ~may).any(), f"frame {index}, plane {plane}"
         mouth = plan.tracks[0].landmarks[int(index), 48:68]
-        x0, y0, x1, y1 = *mouth.min(0).astype(int), *mouth.max(0).astype(int)
+        (x0, y0), (x1, y1) = mouth.min(0).astype(int), mouth.max(0).astype(int)
         change = np.abs(after[index][0][y0:y1, x0:x1].astype(int) - before[index][0][y0:y1, x0:x1])
         assert change.mean() > 3
 
 
-def test_frame_count_times_and_sound_are_those_of_the_input(face_clip, tmp_path: Path) -> None:
+def test_frame_count_times_and_sound_are_those_of_the_input(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
     out = run(face_clip, tmp_path / "out.mp4", "--attr", "smile")
     assert times(out) == times(face_clip.path)
     assert payloads(out, "audio") == payloads(face_clip.path, "audio")
     assert times(out, "audio") == times(face_clip.path, "audio")
 
 
-def test_two_runs_give_the_same_file(face_clip, tmp_path: Path) -> None:
+def test_two_runs_give_the_same_file(face_clip: FaceClip, tmp_path: Path) -> None:
     outputs = [run(face_clip, tmp_path / f"{k}.mp4", "--attr", "smile") for k in range(2)]
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
@@ -159,7 +162,7 @@ def test_frames_of_a_clip_come_out_once_and_in_order_while_the_input_stays_untou
 
 
 def test_a_stored_analysis_is_reused_and_not_made_again(
-    face_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = tmp_path / "faces.json"
     first = ["edit", str(face_clip.path), "--attr", "smile", "--quiet", "--analysis", str(stored)]
@@ -175,7 +178,9 @@ def test_a_stored_analysis_is_reused_and_not_made_again(
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_a_frame_corrected_by_hand_is_used_exactly_as_corrected(face_clip, tmp_path: Path) -> None:
+def test_a_frame_corrected_by_hand_is_used_exactly_as_corrected(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
     stored = json.loads(face_clip.analysis.read_text())
     line = stored["tracks"][0]["frames"][4]
     line["landmarks"] = [[x + 7.0, y - 3.0] for x, y in line["landmarks"]]
@@ -188,7 +193,9 @@ def test_a_frame_corrected_by_hand_is_used_exactly_as_corrected(face_clip, tmp_p
 
 
 @pytest.fixture(scope="module")
-def pair(clip_of: Callable[..., Path], astronaut, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pair(
+    clip_of: Callable[..., Path], astronaut: Pictures, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     doubled = [np.concatenate([p, p], axis=1) for p in astronaut[:6]]
     return clip_of(tmp_path_factory.mktemp("pair") / "pair.mp4", doubled)
 
@@ -214,7 +221,7 @@ def test_of_two_faces_only_the_chosen_one_is_edited(pair: Path, tmp_path: Path) 
 
 
 def test_a_face_in_some_frames_is_edited_there_and_the_others_pass_untouched(
-    clip_of: Callable[..., Path], astronaut, tmp_path: Path
+    clip_of: Callable[..., Path], astronaut: Pictures, tmp_path: Path
 ) -> None:
     grey = [np.full_like(astronaut[0], 128)] * 6
     clip = clip_of(tmp_path / "some.mp4", [*grey, *astronaut])
@@ -233,7 +240,7 @@ def test_a_face_in_some_frames_is_edited_there_and_the_others_pass_untouched(
 
 
 def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
-    face_clip, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+    face_clip: FaceClip, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = make_plan(EditRequest(face_clip.path, ("smile",)), Stopwatch(), Silent())
     before = face_clip.analysis.read_bytes()
@@ -250,7 +257,9 @@ def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
     assert face_clip.analysis.read_bytes() == before
 
 
-def test_strength_0_is_no_failure_and_is_told_as_what_it_is(face_clip, tmp_path: Path) -> None:
+def test_strength_0_is_no_failure_and_is_told_as_what_it_is(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
     report = tmp_path / "r.json"
     options = ("--attr", "smile=0", "--fail-if-unedited", "--report", str(report))
     run(face_clip, tmp_path / "out.mp4", *options)

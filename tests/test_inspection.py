@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.cli import main
+from tests.conftest import Desk, FaceClip, Pictures
 
 PER_FACE = (
     "crop",
@@ -35,7 +36,7 @@ def picture(path: Path) -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def folder(face_clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(face_clip: FaceClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("inspect") / "pictures"
     options = ["--attr", "smile=1.5", "--analysis", str(face_clip.analysis), "--quiet"]
     options += ["--frame", "4", "-o", str(target)]
@@ -66,7 +67,7 @@ def test_the_pictures_agree_with_each_other(folder: Path) -> None:
     assert edge.max() == 0
 
 
-def test_the_numbers_are_those_of_the_frame(folder: Path, face_clip) -> None:
+def test_the_numbers_are_those_of_the_frame(folder: Path, face_clip: FaceClip) -> None:
     facts = json.loads((folder / "frame.json").read_text())
     assert facts["frame"] == 4
     assert facts["seconds"] == pytest.approx(4 / 25)
@@ -86,7 +87,7 @@ def test_the_numbers_are_those_of_the_frame(folder: Path, face_clip) -> None:
 
 
 def test_a_folder_with_something_in_it_needs_overwrite(
-    folder: Path, face_clip, capsys: pytest.CaptureFixture[str]
+    folder: Path, face_clip: FaceClip, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--attr", "smile", "--frame", "0", "-o", str(folder)]
     options += ["--analysis", str(face_clip.analysis)]
@@ -109,7 +110,7 @@ def test_a_frame_without_a_face_is_shown_as_it_is(
 
 @pytest.mark.parametrize("frame", ["10", "-1"])
 def test_a_frame_that_does_not_exist_is_refused_before_the_analysis(
-    desk, frame: str, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, frame: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("pipeline.run.analyze")
     target = desk.folder / "pictures"
@@ -121,7 +122,7 @@ def test_a_frame_that_does_not_exist_is_refused_before_the_analysis(
 
 
 def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
-    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "sheet.png"
     options = ["--attr", "smile", "--analysis", str(face_clip.analysis), "--quiet"]
@@ -149,14 +150,16 @@ def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
         (["-o", "sheet.jpg"], 4),
     ],
 )
-def test_a_sheet_that_cannot_be_made_is_refused(face_clip, options: list[str], code: int) -> None:
+def test_a_sheet_that_cannot_be_made_is_refused(
+    face_clip: FaceClip, options: list[str], code: int
+) -> None:
     base = ["preview", str(face_clip.path), "--attr", "smile"]
     assert main([*base, "--analysis", str(face_clip.analysis), *options]) == code
 
 
 @pytest.mark.parametrize("size", [(240, 240), (237, 240)])
 def test_a_side_by_side_clip_shows_the_original_left_and_the_edit_right(
-    astronaut, clip_of: Callable[..., Path], tmp_path: Path, size: tuple[int, int]
+    astronaut: Pictures, clip_of: Callable[..., Path], tmp_path: Path, size: tuple[int, int]
 ) -> None:
     width, height = size
     clip = clip_of(

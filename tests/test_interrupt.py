@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import analyze_to_file
+from tests.conftest import Pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX sig
 
 @pytest.fixture(scope="module")
 def made(
-    tmp_path_factory: pytest.TempPathFactory, astronaut, clip_of: Callable[..., Path]
+    tmp_path_factory: pytest.TempPathFactory, astronaut: Pictures, clip_of: Callable[..., Path]
 ) -> tuple[bytes, Path]:
     """A clip of 60 frames, longer than a test takes to kill the run, and its analysis."""
     folder = tmp_path_factory.mktemp("long")

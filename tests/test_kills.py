@@ -22,6 +22,7 @@ import pytest
 
 from models.files import remove_leftovers
 from models.packs.store import Store
+from tests.conftest import FaceClip
 from tests.models.weight_files import Desk, encoder_state, generator_state, merged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +69,7 @@ def json_of(path: Path) -> object:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, face_clip) -> dict[str, Job]:
+def jobs(tmp_path: Path, face_clip: FaceClip) -> dict[str, Job]:
     clip, stored = tmp_path / "clip.mp4", tmp_path / "stored.json"
     shutil.copy(face_clip.path, clip)
     shutil.copy(face_clip.analysis, stored)

@@ -232,7 +232,7 @@ def test_a_file_that_carries_code_is_refused_and_not_run(
     canary = desk.folder / "canary"
 
     class Evil:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[object, ...]:
             return os.system, (f"touch {canary}",)
 
     path = desk.save("evil.pt", {"state_dict": {}, "opts": Evil()})

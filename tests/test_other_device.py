@@ -15,6 +15,7 @@ import torch
 from pipeline.loading import time_generator
 from pipeline.run import Plan
 from pipeline.types import Frame
+from tests.conftest import FaceClip
 
 from .elsewhere import pretended, waits
 from .routes import frames_of, plan_of, rendered
@@ -42,7 +43,7 @@ def device(
 
 
 @pytest.fixture
-def analysis(face_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def analysis(face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     write_tiny_pack(home / "packs" / "tiny")
     monkeypatch.setenv("VISAGIST_HOME", str(home))
@@ -51,7 +52,7 @@ def analysis(face_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_on_a_device_the_pictures_are_those_of_the_cpu(
-    face_clip, analysis: Path, device: torch.device, route: str
+    face_clip: FaceClip, analysis: Path, device: torch.device, route: str
 ) -> None:
     frames = frames_of(face_clip.path)[:4]
     there, here = (
@@ -62,7 +63,7 @@ def test_on_a_device_the_pictures_are_those_of_the_cpu(
 
 
 def test_the_analysis_may_be_made_on_a_device_too(
-    face_clip, device: torch.device, tmp_path: Path
+    face_clip: FaceClip, device: torch.device, tmp_path: Path
 ) -> None:
     there = plan_of(face_clip.path, tmp_path / "there.json", device=device)
     here = plan_of(face_clip.path, tmp_path / "here.json")
@@ -82,13 +83,13 @@ def check_same_edit(there: Plan, here: Plan, frames: list[Frame]) -> None:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_the_host_waits_as_often_for_many_crops_as_for_few(
-    face_clip, analysis: Path, monkeypatch: pytest.MonkeyPatch, route: str
+    face_clip: FaceClip, analysis: Path, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
     frames = frames_of(face_clip.path)
     counts = []
     with pretended(monkeypatch) as device:
         for size in (2, 5):
-            more = {"batch_size": size, "device": device}
+            more: dict[str, Any] = {"batch_size": size, "device": device}
             plan = plan_of(face_clip.path, analysis, **ROUTES[route], **more)
             rendered(plan, frames[:size])  # what is loaded and remembered at first use
             waits.clear()

@@ -19,7 +19,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     source = folder / "source"
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     if listed.returncode:
         pytest.skip("the wheel is built from a git checkout")
@@ -64,10 +68,12 @@ def test_an_installed_checkout_has_the_command_and_the_same_api(tmp_path: Path) 
     command = Path(sys.executable).with_name("visagist")
     if not command.is_file():
         pytest.skip("visagist is not installed in this environment (pip install -e .)")
-    shown = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    shown = subprocess.run(
+        [command, "--version"], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
     assert shown.stdout.startswith("visagist ")
     code = "import visagist.pipeline as p; print(p.edit.__module__)"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.strip() == "visagist.pipeline.run"

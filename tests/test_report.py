@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from pipeline import EditRequest, edit
 from pipeline.cli import main
 from pipeline.config import RenderOptions
+from tests.conftest import FaceClip, Pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def told(face_clip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def told(face_clip: FaceClip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("report")
     options = ["--attr", "smile=0.5", "--attr", "old=-1", "--smoothing", "0.1", "--quiet"]
     options += ["-o", str(folder / "out.mp4"), "--report", str(folder / "report.json")]
@@ -28,7 +30,7 @@ def told(face_clip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_the_report_has_every_chapter(told: dict[str, Any], face_clip) -> None:
+def test_the_report_has_every_chapter(told: dict[str, Any], face_clip: FaceClip) -> None:
     assert set(told) == {
         *("report_version", "input", "output", "options", "versions", "weights", "video"),
         *("counts", "seconds", "warnings", "damage", "tracks", "frames"),
@@ -38,7 +40,9 @@ def test_the_report_has_every_chapter(told: dict[str, Any], face_clip) -> None:
     assert told["output"].endswith("out.mp4")
 
 
-def test_options_are_resolved_with_their_defaults(told: dict[str, Any], face_clip) -> None:
+def test_options_are_resolved_with_their_defaults(
+    told: dict[str, Any], face_clip: FaceClip
+) -> None:
     options = told["options"]
     assert options["attributes"] == [
         {"attribute": "smile", "strength": 0.5},
@@ -63,7 +67,7 @@ def test_every_frame_and_face_has_an_entry(told: dict[str, Any]) -> None:
     assert (track["first_frame"], track["frames"]) == (0, 10)
 
 
-def test_the_weight_of_a_face_falls_as_it_goes(face_clip, tmp_path: Path) -> None:
+def test_the_weight_of_a_face_falls_as_it_goes(face_clip: FaceClip, tmp_path: Path) -> None:
     stored = json.loads(face_clip.analysis.read_text())
     del stored["tracks"][0]["frames"][7:]
     changed = tmp_path / "faces.json"
@@ -76,7 +80,10 @@ def test_the_weight_of_a_face_falls_as_it_goes(face_clip, tmp_path: Path) -> Non
 
 
 def test_one_is_not_told_in_the_plural(
-    astronaut, clip_of, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    astronaut: Pictures,
+    clip_of: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     clip = clip_of(tmp_path / "one.mp4", astronaut[:1])
     assert main(["edit", str(clip), "--attr", "smile"]) == 0
@@ -101,7 +108,7 @@ def test_timings_and_versions_are_there(told: dict[str, Any]) -> None:
     assert (told["video"]["width"], told["video"]["height"]) == (240, 240)
 
 
-def test_skipped_faces_say_why(face_clip, tmp_path: Path) -> None:
+def test_skipped_faces_say_why(face_clip: FaceClip, tmp_path: Path) -> None:
     stored = json.loads(face_clip.analysis.read_text())
     for line in stored["tracks"][0]["frames"][4:]:
         line["score"] = 0.1
@@ -117,7 +124,7 @@ def test_skipped_faces_say_why(face_clip, tmp_path: Path) -> None:
 
 
 def test_an_analysis_option_that_a_stored_file_overrules_is_named(
-    face_clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--attr", "smile", "--quiet", "--analysis", str(face_clip.analysis)]
     options += ["--detect-every", "2", "-o", str(tmp_path / "out.mp4")]
@@ -126,7 +133,7 @@ def test_an_analysis_option_that_a_stored_file_overrules_is_named(
 
 
 def test_frames_of_people_who_were_not_chosen_are_not_frames_without_a_face(
-    face_clip, tmp_path: Path
+    face_clip: FaceClip, tmp_path: Path
 ) -> None:
     stored = json.loads(face_clip.analysis.read_text())
     frames = stored["tracks"][0]["frames"]
@@ -150,7 +157,7 @@ def test_frames_of_people_who_were_not_chosen_are_not_frames_without_a_face(
     assert report.to_json()["counts"]["without_chosen_face"] == 4
 
 
-def test_faces_between_places_are_counted(face_clip, tmp_path: Path) -> None:
+def test_faces_between_places_are_counted(face_clip: FaceClip, tmp_path: Path) -> None:
     stored = json.loads(face_clip.analysis.read_text())
     del stored["tracks"][0]["frames"][4:6]
     changed = tmp_path / "faces.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from pipeline.cli import main
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading.style import StyleLatentModel
 from pipeline.types import AlignedBatch, Codes
+from tests.conftest import Desk, FaceClip
 
 from .style_pack import write_tiny_pack
 
 TRANSFERS = ("replace", "delta")
+Run = Callable[..., tuple[Path, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,9 @@ def _store(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def analyses(face_clip, home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def analyses(
+    face_clip: FaceClip, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """The clip analyzed once for each way of transfer, codes included."""
     folder = tmp_path_factory.mktemp("analyses")
     found = {}
@@ -63,7 +68,7 @@ def sound_of(path: Path) -> list[bytes]:
 
 
 @pytest.fixture
-def run(face_clip, analyses: dict[str, Path], tmp_path: Path):
+def run(face_clip: FaceClip, analyses: dict[str, Path], tmp_path: Path) -> Run:
     """Return a function that edits the clip with the pack and gives frames and report."""
 
     def edit(transfer: str, *more: str, name: str = "out") -> tuple[Path, dict[str, Any]]:
@@ -81,7 +86,9 @@ def run(face_clip, analyses: dict[str, Path], tmp_path: Path):
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_a_clip_is_edited_frame_by_frame_and_keeps_its_sound(face_clip, run, transfer: str) -> None:
+def test_a_clip_is_edited_frame_by_frame_and_keeps_its_sound(
+    face_clip: FaceClip, run: Run, transfer: str
+) -> None:
     out, report = run(transfer, "--attr", "smile=1.5")
     before, after = frames_of(face_clip.path), frames_of(out)
     assert before.shape == after.shape
@@ -96,14 +103,16 @@ def test_a_clip_is_edited_frame_by_frame_and_keeps_its_sound(face_clip, run, tra
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_strength_zero_gives_every_sample_back(face_clip, run, transfer: str) -> None:
+def test_strength_zero_gives_every_sample_back(
+    face_clip: FaceClip, run: Run, transfer: str
+) -> None:
     out, _ = run(transfer, "--attr", "smile=0", "--attr", "bangs=0")
     np.testing.assert_array_equal(frames_of(out), frames_of(face_clip.path))
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
 def test_another_strength_of_an_analyzed_clip_encodes_nothing(
-    run, transfer: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, transfer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crops_module, "look_at", lambda *_, **__: pytest.fail("encoded again"))
     first, _ = run(transfer, "--attr", "smile=1", name="a")
@@ -112,7 +121,7 @@ def test_another_strength_of_an_analyzed_clip_encodes_nothing(
 
 
 def test_codes_of_a_new_pack_are_added_to_an_analysis_that_exists(
-    face_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = tmp_path / "faces.json"
     stored.write_bytes(face_clip.analysis.read_bytes())  # made for the portrait
@@ -137,14 +146,16 @@ def test_replace_follows_every_frame_and_the_stored_codes_stay_small(
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_the_batch_size_changes_samples_by_rounding_at_most(run, transfer: str) -> None:
+def test_the_batch_size_changes_samples_by_rounding_at_most(run: Run, transfer: str) -> None:
     single, _ = run(transfer, "--attr", "smile", "--batch-size", "1", name="a")
     several, _ = run(transfer, "--attr", "smile", "--batch-size", "4", name="b")
     a, b = frames_of(single).astype(int), frames_of(several).astype(int)
     assert np.abs(a - b).max() <= 1
 
 
-def test_out_of_memory_halves_the_batch_and_is_told(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_batch_and_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, _ = run("delta", "--attr", "smile", "--batch-size", "8", name="a")
     drawn = StyleLatentModel._drawn
 
@@ -167,7 +178,7 @@ at the edges a flow moves; the mean stays below a quarter of a level."""
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
-def test_half_the_bits_show_the_same_picture(run, transfer: str) -> None:
+def test_half_the_bits_show_the_same_picture(run: Run, transfer: str) -> None:
     exact, told = run(transfer, "--attr", "smile", "--precision", "fp32", name="a")
     coarse, also = run(transfer, "--attr", "smile", "--precision", "bf16", name="b")
     assert told["options"]["pack"]["precision"] == "fp32"
@@ -178,13 +189,13 @@ def test_half_the_bits_show_the_same_picture(run, transfer: str) -> None:
     assert difference.mean() < 0.25
 
 
-def test_several_edits_are_applied_one_after_another(run) -> None:
+def test_several_edits_are_applied_one_after_another(run: Run) -> None:
     both, _ = run("replace", "--attr", "smile=1", "--attr", "bangs=1", name="a")
     turned, _ = run("replace", "--attr", "bangs=1", "--attr", "smile=1", name="b")
     assert (frames_of(both) != frames_of(turned)).any(), "w' of the first is what the second moves"
 
 
-def test_an_edit_of_hair_without_parsing_is_told_with_the_cure(run) -> None:
+def test_an_edit_of_hair_without_parsing_is_told_with_the_cure(run: Run) -> None:
     _, report = run("replace", "--attr", "bangs=1", "--attr", "smile=1")
     (warning,) = report["warnings"]
     assert warning.startswith("bangs also changes hair, but the pack tiny holds no face parsing")
@@ -193,7 +204,9 @@ def test_an_edit_of_hair_without_parsing_is_told_with_the_cure(run) -> None:
     assert report["warnings"] == []
 
 
-def test_inspect_shows_what_the_generator_draws(face_clip, analyses, tmp_path: Path) -> None:
+def test_inspect_shows_what_the_generator_draws(
+    face_clip: FaceClip, analyses: dict[str, Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "frame"
     options = ["--pack", "tiny", "--transfer", "delta", "--analysis", str(analyses["delta"])]
     options += ["--attr", "smile=2", "--frame", "4", "-o", str(folder), "--quiet"]
@@ -215,7 +228,7 @@ def test_attrs_lists_what_a_pack_can_change(capsys: pytest.CaptureFixture[str]) 
     assert [row["attribute"] for row in rows][:2] == ["smile", "bangs"]
 
 
-def test_an_unknown_pack_is_refused_with_the_nearest(desk) -> None:
+def test_an_unknown_pack_is_refused_with_the_nearest(desk: Desk) -> None:
     error = desk.edit_refused(2, "--pack", "tinny")
     assert "unknown pack 'tinny'; did you mean 'tiny'?" in error
     assert "portrait" in error
@@ -233,12 +246,15 @@ def test_an_unknown_pack_is_refused_with_the_nearest(desk) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_a_pack_cannot_do_is_refused(desk, options: tuple[str, ...], words: str) -> None:
+def test_what_a_pack_cannot_do_is_refused(desk: Desk, options: tuple[str, ...], words: str) -> None:
     assert words in desk.edit_refused(2, *options)
 
 
 def test_a_pack_that_lacks_a_part_is_refused(
-    desk, home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
+    home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = tmp_path_factory.mktemp("other")
     monkeypatch.setenv("VISAGIST_HOME", str(other))
@@ -275,7 +291,7 @@ def test_rows_whose_code_did_not_move_come_back_to_the_bit(home: Path) -> None:
 
 
 def test_the_embedded_pack_carries_a_smile_onto_the_clips_own_pixels(
-    face_clip, tmp_path: Path
+    face_clip: FaceClip, tmp_path: Path
 ) -> None:
     out, report = tmp_path / "out.mp4", tmp_path / "report.json"
     lossless = ["--codec", "libx264", "--crf", "0"]

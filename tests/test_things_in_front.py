@@ -20,7 +20,8 @@ SHOWN = (6, 7, 8)
 
 def decoded(path: Path) -> list[Picture]:
     with av.open(str(path)) as container:
-        return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        frames = container.decode(video=0)
+        return [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in frames]
 
 
 @pytest.fixture(scope="module")

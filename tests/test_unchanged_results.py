@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.crops import Crops
 from pipeline.run import Plan
 from pipeline.types import Frame
+from tests.conftest import FaceClip
 
 from .routes import frames_of, plan_of, rendered
 
@@ -25,12 +26,14 @@ Samples = list[NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="module")
-def frames(face_clip) -> list[Frame]:
+def frames(face_clip: FaceClip) -> list[Frame]:
     return frames_of(face_clip.path)[:8]
 
 
 @pytest.fixture(scope="module", params=["portrait", "mini"])
-def plan(request, face_clip, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def plan(
+    request: pytest.FixtureRequest, face_clip: FaceClip, tmp_path_factory: pytest.TempPathFactory
+) -> Plan:
     stored = tmp_path_factory.mktemp("analysis") / "faces.json"
     shutil.copy(face_clip.analysis, stored)
     return plan_of(face_clip.path, stored, pack=request.param, batch_size=1)

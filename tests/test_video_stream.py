@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.config import load_preset
+from tests.conftest import Pictures
 
 
 @pytest.fixture
-def two(tmp_path: Path, astronaut) -> Path:
+def two(tmp_path: Path, astronaut: Pictures) -> Path:
     """A video of noise, and a smaller one of a face."""
     path = tmp_path / "two.mp4"
     noise = np.random.default_rng(5).integers(60, 200, (4, 120, 160, 3)).astype(np.uint8)
@@ -40,7 +42,7 @@ def payloads(path: Path, position: int) -> list[bytes]:
         return [bytes(p) for p in container.demux(video=position) if p.size]
 
 
-def run(*arguments: str | Path) -> int:
+def run(*arguments: object) -> int:
     return main([str(a) for a in arguments])
 
 
@@ -102,7 +104,10 @@ def test_other_commands_look_at_the_stream_asked_for(
 
 
 def test_a_default_output_that_cannot_be_like_the_input_is_said_at_once(
-    tmp_path: Path, astronaut, clip_of, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    astronaut: Pictures,
+    clip_of: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     clip = clip_of(tmp_path / "a.mkv", astronaut[:2], sound=True).rename(tmp_path / "a.webm")
     assert run("edit", clip, "--attr", "smile") == 0

@@ -51,9 +51,8 @@ def assembled(
     for card in useful:
         if card.role != "generator":
             _check_fit(card, pack, generator)
-            card = bound(card, pack.generator.id)
-            bound_cards[card.name] = card
-        pack = _with(pack, card)
+            bound_cards[card.name] = bound(card, pack.generator.id)
+        pack = _with(pack, bound_cards.get(card.name, card))
     return _licensed(pack, {**known, **{c.name: c for c in new}}), bound_cards
 
 

@@ -69,6 +69,7 @@ def merged(found: Found) -> tuple[Part, ...]:
 
 
 def generator(found: Found) -> tuple[Part, ...]:
+    """Return a bare StyleGAN generator, if the file holds one."""
     holders = [found.content, *(v for v in found.content.values() if isinstance(v, Mapping))]
     decoder = any(key.startswith("decoder.") for h in holders for key in h)
     if not decoder and not any(layouts.layout_of(holder) for holder in holders):
@@ -180,6 +181,7 @@ def own_encoder(found: Found) -> tuple[Part, ...]:
 
 
 def hypernetwork(found: Found) -> tuple[Part, ...]:
+    """Return the hypernetwork of HyperStyle, if the file holds one."""
     state = tensors_of(found.content)
     return (_hypernetwork(state),) if "shared_weight_hypernet.w1" in state else ()
 

@@ -34,6 +34,7 @@ def _recognition(state: State) -> Part:
 
 
 def parsing(found: Found) -> tuple[Part, ...]:
+    """Return BiSeNet, which labels the parts of a face, if the file holds it."""
     state = tensors_of(found.content)
     if "cp.resnet.conv1.weight" not in state:
         return ()
@@ -42,6 +43,7 @@ def parsing(found: Found) -> tuple[Part, ...]:
 
 
 def perception(found: Found) -> tuple[Part, ...]:
+    """Return the heads or the trunk of LPIPS, if the file holds them."""
     state = tensors_of(found.content)
     is_heads, is_trunk = "lin0.model.1.weight" in state, "features.0.weight" in state
     if not is_heads and not is_trunk:
@@ -60,6 +62,7 @@ def perception(found: Found) -> tuple[Part, ...]:
 
 
 def discriminator(found: Found) -> tuple[Part, ...]:
+    """Return a discriminator of codes or of pictures, if the file holds one."""
     state = tensors_of(found.content)
     if "mlp.0.weight" in state:
         fill(encoders.LatentDiscriminator, state, what="the latent discriminator of e4e")

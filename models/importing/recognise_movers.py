@@ -26,6 +26,7 @@ _TNET: Final = re.compile(r"tnet_(\d+)\b")
 
 
 def transformer(found: Found) -> tuple[Part, ...]:
+    """Return a latent transformer of W+, if the file holds one."""
     inside = found.content.get("T_net_state_dict", found.content)
     state = tensors_of(inside) if isinstance(inside, Mapping) else {}
     if "dense.0.weight" not in state:
@@ -86,6 +87,7 @@ def _celeba_facts(attribute: CelebaAttribute, shared: Facts) -> Facts:
 
 
 def classifier(found: Found) -> tuple[Part, ...]:
+    """Return a classifier of codes, if the file holds one."""
     state = tensors_of(found.content)
     if "fcs.0.weight" not in state:
         return ()
@@ -109,6 +111,7 @@ def classifier(found: Found) -> tuple[Part, ...]:
 
 
 def components(found: Found) -> tuple[Part, ...]:
+    """Return principal components of codes (GANSpace), if the file holds them."""
     state = tensors_of(found.content)
     if not {"comp", "mean", "std"} <= set(state):
         return ()

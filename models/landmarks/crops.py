@@ -170,7 +170,7 @@ def sample_unrounded(image: Image | Planes, crop_to_image: Matrix, size: tuple[i
     taken = [_sample(image.planes[0], crop_to_image, size)]
     taken += [_sample(plane, smaller, size) for plane in image.planes[1:3]]
     samples = cv2.merge(taken if len(taken) == 3 else taken * 3)
-    return cast(Floats, cv2.transform(samples, image.to_rgb))
+    return cast("Floats", cv2.transform(samples, image.to_rgb))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _sample(image: Image | Plane, crop_to_image: Matrix, size: tuple[int, int]) 
     fine = fine.astype(np.float32)
     if k > 1:
         fine = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
-    return cast(Floats, fine)
+    return cast("Floats", fine)
 
 
 def apply(matrix: Matrix, points: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -89,7 +89,7 @@ _worker: tuple[Path, Labels, face_mesh.Mesh] | None = None
 
 
 def _start_worker(data: Path, held_out: bool) -> None:
-    global _worker
+    global _worker  # noqa: PLW0603 - how a process of a pool keeps what it starts with
     cv2.setNumThreads(1)
     labels = read_labels(data, "images", held_out=held_out)
     _worker = (data, labels, face_mesh.build_mesh(labels.meshes))

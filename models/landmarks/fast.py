@@ -80,7 +80,7 @@ class FastNet:
 
 
 def _parts(net: LandmarkNet) -> list[nn.Sequential]:
-    return [cast(nn.Sequential, stage) for stage in net.stages]
+    return [cast("nn.Sequential", stage) for stage in net.stages]
 
 
 def _residual(block: nn.Module, dtype: torch.dtype) -> _Residual:
@@ -88,7 +88,7 @@ def _residual(block: nn.Module, dtype: torch.dtype) -> _Residual:
     second = _folded(block.conv2, block.norm2, dtype)
     if isinstance(block.skip, nn.Identity):
         return _Residual(first, second, None, shrinks=False)
-    pool, mix = cast(nn.Sequential, block.skip)
+    pool, mix = cast("nn.Sequential", block.skip)
     shrinks = not isinstance(pool, nn.Identity)
     return _Residual(first, second, _folded(mix, None, dtype), shrinks)
 

@@ -14,11 +14,12 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import platformdirs
 
 from ..base import ModelError, PackError, WeightsError
 from ..files import locked
@@ -35,25 +36,20 @@ RESERVED: Final = ("portrait", "mini")
 
 
 def default_home() -> Path:
-    """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data."""
+    """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data.
+
+    That is `~/.local/share/visagist` or a folder in `$XDG_DATA_HOME` on Linux, `%LOCALAPPDATA%` on
+    Windows, `~/Library/Application Support` on macOS.
+    """
+    chosen = os.environ.get(HOME_VARIABLE, "")
     try:
-        return _default_home()
+        folder = chosen or platformdirs.user_data_dir("visagist", appauthor=False)
+        return Path(folder).expanduser()
     except RuntimeError as e:  # the home folder of a user who is not there, or has none
-        chosen = os.environ.get(HOME_VARIABLE, "")
         raise ModelError(
             f"{HOME_VARIABLE} is {chosen!r}, and there is no such folder ({e}); set it to the path "
             "of a folder"
         ) from e
-
-
-def _default_home() -> Path:
-    if chosen := os.environ.get(HOME_VARIABLE):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "visagist"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "visagist"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "visagist"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,20 @@
-"""Read and write TOML, for cards and pack files (the standard library only reads)."""
+"""Read TOML of a bounded size, and turn its tables into dataclasses and back."""
 
 from __future__ import annotations
 
-import json
 import math
+import reprlib
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+import msgspec
 
 from ..base import WeightsError, words_of
 
-Value = str | bool | int | float | Sequence["Value"] | Mapping[str, "Value"]
-
-
-PLAIN_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    "str": (str,),
-    "int": (int,),
-    "bool": (bool,),
-    "float": (int, float),
-}
-"""What TOML must hold for a field of that annotation."""
+T = TypeVar("T")
 
 _MOST_BYTES = 1 << 20
 _LARGEST = 2**63 - 1
@@ -64,52 +57,46 @@ def _check_numbers(value: object) -> None:
         raise ValueError("it holds a whole number of more than 64 bits")
 
 
-def dumps(table: Mapping[str, Value]) -> str:
-    """Return a table as TOML text: plain values first, then `[tables]` and `[[lists of tables]]`.
+def record(kind: type[T], table: object) -> T:
+    """Return a table as the dataclass that says which keys and values it takes; others are passed
+    over.
 
-    Tables within those are written inline. Empty text, lists and tables are left out.
+    Raises:
+        ValueError: a key is missing, or a value is none of the accepted ones; says which and where.
     """
-    full = {key: value for key, value in table.items() if not _is_empty(value)}
-    lines = [f"{_key(key)} = {_inline(v)}" for key, v in full.items() if not _is_section(v)]
-    for key, value in full.items():
-        if isinstance(value, Mapping):
-            lines += ["", f"[{_key(key)}]", *_body(value)]
-        elif isinstance(value, Sequence) and _is_section(value):
-            for entry in value:
-                lines += ["", f"[[{_key(key)}]]", *_body(entry)]
-    return "\n".join(lines) + "\n"
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as e:
+        words = str(e).replace("`$.", "`")
+        for word, here in _WORDS.items():  # msgspec's are those of JSON
+            words = words.replace(word, here)
+        raise ValueError(words) from e
 
 
-def _is_empty(value: Value) -> bool:
-    return isinstance(value, str | Sequence | Mapping) and not value
+_WORDS: Final = {"`object`": "a table", "Object": "the table", "`array`": "a list"}
 
 
-def _is_section(value: Value) -> bool:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return isinstance(value, Mapping)
-    return all(isinstance(entry, Mapping) for entry in value)
+def plain(value: Any) -> Any:
+    """Return a dataclass as a table: what is not at its default; all else as it is."""
+    if isinstance(value, tuple):
+        return [plain(part) for part in value]
+    if not is_dataclass(value):
+        return value
+    entries = ((f, getattr(value, f.name)) for f in fields(value))
+    return {f.name: plain(entry) for f, entry in entries if entry != f.default}
 
 
-def _body(table: Value) -> list[str]:
-    assert isinstance(table, Mapping)
-    return [f"{_key(k)} = {_inline(v)}" for k, v in table.items() if not _is_empty(v)]
-
-
-def _inline(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, str):
-        # JSON's escapes are a subset of those of TOML's basic strings, but for DEL.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items()) + " }"
-    return "[" + ", ".join(_inline(v) for v in value) + "]"
-
-
-def _key(key: str) -> str:
-    bare = key.replace("-", "").replace("_", "")
-    return key if bare.isascii() and bare.isalnum() else json.dumps(key, ensure_ascii=False)
+def unknown_key(table: object, kind: Any, where: str = "") -> str:
+    """Return, in words, the first key of a table or of those within it that a dataclass lacks; ''
+    if it has them all."""
+    hints = get_type_hints(kind)
+    for key, value in table.items() if isinstance(table, dict) else ():
+        if key not in hints:
+            known = ", ".join(hints)
+            return f"{where or 'it'} has the unknown key {reprlib.repr(key)}; known are {known}"
+        kinds = [t for t in (hints[key], *get_args(hints[key])) if is_dataclass(t)]
+        for part in value if isinstance(value, list) else [value]:
+            for inner in kinds:
+                if words := unknown_key(part, inner, f"[{key}]"):
+                    return words
+    return ""

@@ -106,7 +106,7 @@ def fit_portrait(
     photo = (medians - texture.photo_mean) / texture.photo_sigma
     w = torch.cat([shape_code, code, photo.repeat(2, 1)], dim=1)
     gap = inner_gap(pixels, fit.camera)[:, 1:4].mean(dim=1)
-    measures = _measures(faces, textures, canonical, gap)
+    measures = _measures(faces, textures, gap)
     mirrored_measures = measures * torch.tensor(
         [-1.0 if m in _ODD_MEASURES else 1.0 for m in MEASURES]
     )
@@ -141,7 +141,7 @@ def ridge(x: Tensor, y: Tensor, strength: float) -> tuple[Tensor, Tensor]:
     return slope, mean_y - mean_x @ slope
 
 
-def _measures(faces: FaceSet, textures: Textures, canonical: Tensor, gap: Tensor) -> Tensor:
+def _measures(faces: FaceSet, textures: Textures, gap: Tensor) -> Tensor:
     """Return standardised `MEASURES` (N, 6) of every face."""
     grid = canonical_grid(LAYER_SIDE)
     x, y = grid[..., 0], grid[..., 1] - 0.35

@@ -1,23 +1,28 @@
-"""One numpy array out of a file, whose header is believed only as far as the file bears it out.
+"""Arrays out of .npy and .npz files, whose headers are believed only as far as the files bear out.
 
 numpy's own reader reserves what a header claims before it reads a number: a file of a few bytes
-can ask for terabytes.
+can ask for terabytes. The video pipeline reads landmarks with this file, so it needs no networks.
 """
 
 from __future__ import annotations
 
 import math
 import tokenize
+import zipfile
+from collections.abc import Container
 from typing import IO, Any, Final
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from .inert import DamagedPickleError
-
 _HEADER_BYTES: Final = 10_000
 """Of a header at most; numpy writes about a hundred."""
+_MOST_SIDES: Final = 8
+
+
+class ArrayError(ValueError):
+    """An array that is not what its file claims, or holds something else than numbers."""
 
 
 def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
@@ -28,21 +33,50 @@ def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
         size: of the file, in bytes.
 
     Raises:
-        DamagedPickleError: Python objects, or more numbers than the file can hold.
-        ValueError: it is no .npy file.
+        ArrayError: Python objects, more numbers than the file can hold, or no .npy file.
+        OSError, EOFError, zlib.error: from the file.
     """
-    version = npy.read_magic(file)
-    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
+        version = npy.read_magic(file)
+        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, is_fortran, dtype = header(file, max_header_size=_HEADER_BYTES)
-    except (tokenize.TokenError, SyntaxError, TypeError, RuntimeError) as e:  # it is Python's text
-        raise ValueError(f"its header cannot be read: {e}") from e
+    except (tokenize.TokenError, SyntaxError, TypeError, RuntimeError, ValueError) as e:
+        raise ArrayError(f"its header, which is Python's text, cannot be read: {e}") from e
     if dtype.hasobject:
-        raise DamagedPickleError("an array of Python objects, which could run code when opened")
+        raise ArrayError("an array of Python objects, not of numbers; they could run code")
     if dtype.kind not in "fiub":
-        raise DamagedPickleError(f"an array of type {dtype}, not of numbers")
+        raise ArrayError(f"an array of type {dtype}, not of numbers")
+    if len(shape) > _MOST_SIDES or min(shape, default=0) < 0:
+        raise ArrayError(f"an array has the shape {shape}")
     count = math.prod(shape)
-    if count < 0 or count * dtype.itemsize > size:
-        raise DamagedPickleError(f"truncated: {count} numbers are promised in {size} bytes")
+    if count * dtype.itemsize > size:
+        raise ArrayError(f"truncated: {count} numbers are promised in {size} bytes")
     data = file.read(count * dtype.itemsize)
     return np.frombuffer(data, dtype, count).reshape(shape, order="F" if is_fortran else "C")
+
+
+def read_npz(
+    file: IO[bytes], *, most: int, names: Container[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz file by name; they cannot be written to.
+
+    Args:
+        file: open for reading, and for going back and forth.
+        most: bytes of all of them, once unpacked.
+        names: of those that are read, all others are left alone; None: all.
+
+    Raises:
+        ArrayError: they are larger, or one is not what it claims.
+        zipfile.BadZipFile, OSError, EOFError, zlib.error: from the archive.
+    """
+    with zipfile.ZipFile(file) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+        members = {name: m for name, m in members.items() if names is None or name in names}
+        inside = sum(m.file_size for m in members.values())
+        if inside > most:
+            raise ArrayError(f"it claims to hold {inside} bytes; accepted are up to {most}")
+        arrays = {}
+        for name, member in members.items():
+            with archive.open(member) as part:
+                arrays[name] = read_array(part, member.file_size)
+        return arrays

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import WeightsError, words_of
-from .arrays import read_array
+from .arrays import ArrayError, read_array, read_npz
 from .inert import DamagedPickleError, RefusedNameError
 from .torchfile import LEGACY_START, Content, mapped, read_legacy, read_plain, read_zip
 
@@ -92,7 +92,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except RefusedNameError as e:
         raise WeightsError(_refusal(path, e.name)) from e
     except _DAMAGE as e:
-        reason = str(e) if isinstance(e, DamagedPickleError) else f"damaged ({e})"
+        reason = str(e) if isinstance(e, DamagedPickleError | ArrayError) else f"damaged ({e})"
         reason = "it ends too early" if isinstance(e, zipfile.BadZipFile) else reason
         raise WeightsError(
             f"{path} cannot be used: {reason:.300} ({size / 1e6:.1f} MB); {_ADVICE}"
@@ -167,20 +167,11 @@ def _arrays(path: Path) -> Tensor | dict[str, Tensor]:
     """Return the array of a .npy file, or those of a .npz by name; objects are refused."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            file.seek(0)
-            return _tensor(read_array(file, size))
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            inside = sum(member.file_size for member in members)
-            if inside > max(_PACKED * size, _SMALL_BYTES):
-                raise DamagedPickleError(f"{size} bytes that claim to hold {inside}")
-            found = {}
-            for member in members:
-                with archive.open(member) as part:
-                    array = read_array(part, member.file_size)
-                    found[member.filename.removesuffix(".npy")] = _tensor(array)
-            return found
+        if file.read(2) == b"PK":
+            arrays = read_npz(file, most=max(_PACKED * size, _SMALL_BYTES))
+            return {name: _tensor(array) for name, array in arrays.items()}
+        file.seek(0)
+        return _tensor(read_array(file, size))
 
 
 _PACKED = 50

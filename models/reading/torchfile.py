@@ -142,7 +142,7 @@ def read_plain(buffer: Buffer) -> Content:
         DamagedPickleError: it is truncated or damaged.
     """
 
-    def persistent(key: Any) -> Storage:
+    def persistent(_key: Any) -> Storage:
         raise DamagedPickleError("it refers to what is not in the file")
 
     file = buffer if isinstance(buffer, mmap.mmap) else io.BytesIO(buffer)

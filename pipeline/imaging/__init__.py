@@ -1,0 +1,1 @@
+"""Pure functions on pictures, points and masks; nothing here knows of files or networks."""

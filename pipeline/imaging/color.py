@@ -361,13 +361,13 @@ def _small_size(frame: Frame, long_side: int) -> tuple[int, int]:
 
 def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
     """Return a plane at (w, h) samples: averaged where it shrinks, interpolated where it grows."""
-    plane = cast(Plane, np.ascontiguousarray(plane))
+    plane = cast("Plane", np.ascontiguousarray(plane))
     height, width = plane.shape
     if (width, height) == size:
         return plane
     how = cv2.INTER_LINEAR if height < size[1] or width < size[0] else cv2.INTER_AREA
     for k in (8, 4, 2):  # whole blocks first: means of them are quick, means of parts are not
         if width >= k * size[0] and height >= k * size[1] and width % k == height % k == 0:
-            plane = cast(Plane, cv2.resize(plane, (width // k, height // k), interpolation=how))
+            plane = cast("Plane", cv2.resize(plane, (width // k, height // k), interpolation=how))
             break
-    return cast(Plane, cv2.resize(plane, size, interpolation=how))
+    return cast("Plane", cv2.resize(plane, size, interpolation=how))

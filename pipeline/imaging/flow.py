@@ -108,8 +108,8 @@ def _swept(flow: Tensor, fixed: Tensor, own: Tensor, cross: Tensor) -> Tensor:
             for plane, around in zip(u, mean, strict=True):
                 cv2.filter2D(plane, -1, _MEAN, around, borderType=cv2.BORDER_REPLICATE)
             np.multiply(factors, mean, out=u)
-            u -= np.multiply(crossed, mean[::-1], out=part)
-            u += base
+            np.subtract(u, np.multiply(crossed, mean[::-1], out=part), out=u)
+            np.add(u, base, out=u)
     return out
 
 

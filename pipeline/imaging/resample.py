@@ -117,8 +117,8 @@ def _along_rows(image: Image32, at: NDArray[np.float64], kernel: Kernel, border:
     out = np.zeros((len(at), *image.shape[1:]), np.float32)
     for i, weight in enumerate(_taps((at - floor).astype(np.float32), kernel)):
         row, inside = _index(floor.astype(np.int64) + i + first, len(image), border)
-        weight = weight if border != "zero" else weight * inside
-        out += image[row] * weight[:, None, None]
+        share = weight if border != "zero" else weight * inside
+        out += image[row] * share[:, None, None]
     return out
 
 
@@ -129,8 +129,8 @@ def _resize_rows(image: Image32, y: NDArray[np.float64], kernel: Kernel, border:
     for j, weight in enumerate(_taps((y - first).astype(np.float32), kernel)):
         step = j - 1 if kernel == "cubic" else j
         row, inside = _index(first.astype(np.int64) + step, len(image), border)
-        weight = weight if border != "zero" else weight * inside
-        out += image[row] * weight[:, None, None]
+        share = weight if border != "zero" else weight * inside
+        out += image[row] * share[:, None, None]
     return out
 
 

@@ -283,9 +283,9 @@ def _bridge(points: Floats, known: NDArray[np.intp], times: Times, a: int, b: in
     goal = _pose(points[a], points[b])
     chord = goal / span
     speeds = []
-    for at, others in ((a, known[known < a]), (b, known[known > b])):
-        others = others[np.abs(times[others] - times[at]) <= SPEED_REACH_S]
-        far = others[0] if at == a and len(others) else others[-1] if len(others) else None
+    for at, side in ((a, known[known < a]), (b, known[known > b])):
+        near = side[np.abs(times[side] - times[at]) <= SPEED_REACH_S]
+        far = near[0] if at == a and len(near) else near[-1] if len(near) else None
         if far is None:
             speeds.append(chord)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ _MOST_PX = 1 << 20
 
 def _read_npz(path: Path, mesh_to_68: Sequence[int]) -> list[Face]:
     data = read_bytes(path, _UNREADABLE, most=FACES_BYTES, error=AnalysisError)
-    arrays = read_npz(data, ("points", "found"), most=FACES_BYTES)
+    arrays = read_npz(io.BytesIO(data), most=FACES_BYTES, names=("points", "found"))
     points = arrays["points"]
     if points.ndim != 3 or points.shape[1] not in (68, 468, 478) or points.shape[2] < 2:
         raise ValueError(f"points must be (T, 68, 2) or (T, 478, 2+), got {points.shape}")

@@ -30,6 +30,7 @@ def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) 
         if codec == "libx264":
             options["x264-params"] = _NO_LOOKAHEAD
         video = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(video, av.VideoStream)
         video.width, video.height = WIDTH, HEIGHT
         formats = {"mjpeg": "yuvj420p", "gif": "rgb8", "prores_ks": "yuv422p10le"}
         video.pix_fmt = formats.get(codec, "yuv420p")
@@ -45,7 +46,7 @@ def _write(path: Path, codec: str, *, sound: str = "", fragments: bool = False) 
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if audio is not None:
+        if isinstance(audio, av.AudioStream):
             _write_tone(container, audio)
 
 
@@ -107,6 +108,7 @@ def _errors(clip: Path) -> list[str]:
         try:
             with av.open(str(clip)) as container:
                 stream = container.streams.best("video") or container.streams.video[0]
+                assert isinstance(stream, av.VideoStream)
                 stream.thread_type = "NONE"
                 for packet in container.demux(stream):
                     try:

@@ -166,7 +166,12 @@ def _wait(child: int, until: float) -> int | None:
 def bases_of(family: Family) -> dict[str, bytes]:
     """Return the whole files of a family by name."""
     with tempfile.TemporaryDirectory() as folder:
-        made = in_child(lambda: family.make(Path(folder)) or "", Limits(seconds=120))
+
+        def make() -> str:
+            family.make(Path(folder))
+            return ""
+
+        made = in_child(make, Limits(seconds=120))
         if made.complaint:
             raise RuntimeError(f"{family.name}: {made.complaint}\n{made.said}")
         return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}

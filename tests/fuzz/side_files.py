@@ -123,14 +123,15 @@ def _make_weights(folder: Path) -> None:
     from models.weights import save_safetensors
     from tests.models.weight_files import CODE, LAYERS, generator_state
 
-    generator = {"g_ema": generator_state(), "latent_avg": torch.ones(CODE)}
+    state = generator_state()
+    generator = {"g_ema": state, "latent_avg": torch.ones(CODE)}
     torch.save(generator, folder / "generator.pt")
     vector = torch.linspace(-1, 1, LAYERS * CODE).reshape(LAYERS, CODE)
     torch.save(vector, folder / "smile.pt", _use_new_zipfile_serialization=False)
     (folder / "smile.pkl").write_bytes(pickle.dumps(vector.numpy(), protocol=4))
     np.save(folder / "smile.npy", vector.numpy())
     np.savez(folder / "smile.npz", vector=vector.numpy())
-    save_safetensors(folder / "flat.safetensors", generator["g_ema"], {})
+    save_safetensors(folder / "flat.safetensors", state, {})
 
 
 def _check_weights(data: bytes, name: str, folder: Path) -> str:

@@ -12,8 +12,7 @@ import zipfile
 from typing import Any
 
 import numpy as np
-
-from models.packs import toml
+import tomli_w
 
 from .mutate import mutant
 
@@ -46,7 +45,7 @@ def toml_mutant(whole: bytes, name: str, seed: int) -> bytes:
     table = tomllib.loads(whole.decode())
     for _ in range(chance.choice((1, 1, 2, 4))):
         _change(table, chance)
-    return toml.dumps(_without_none(table)).encode("utf-8", "replace")
+    return tomli_w.dumps(_without_none(table)).encode("utf-8", "replace")
 
 
 def npz_mutant(whole: bytes, name: str, seed: int) -> bytes:

@@ -221,7 +221,8 @@ def test_a_new_file_taken_for_a_leftover_before_it_is_locked_is_made_again(
 ) -> None:
     import fcntl
 
-    real, taken = fcntl.flock, []
+    real = fcntl.flock
+    taken: list[Path] = []
 
     def flock(handle: int, how: int) -> None:
         if not taken:  # another run looks into the folder at this very moment

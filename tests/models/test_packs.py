@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _write(folder: Path, **changes: object) -> None:
-    parts = {
+    parts: dict[str, Any] = {
         "generator": GeneratorEntry("generator.safetensors", 32),
         "encoder": EncoderEntry(
             "encoder.safetensors",

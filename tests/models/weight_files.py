@@ -105,12 +105,13 @@ def ada_pickle(path: Path, flat: dict[str, Tensor], monkeypatch: pytest.MonkeyPa
     def _reconstruct_persistent_obj(meta: object) -> None:
         raise AssertionError("executed")
 
-    for name, members in {
+    made: dict[str, dict[str, Any]] = {
         "dnnlib": {},
         "dnnlib.util": {"EasyDict": EasyDict},
         "torch_utils": {},
         "torch_utils.persistence": {"_reconstruct_persistent_obj": _reconstruct_persistent_obj},
-    }.items():
+    }
+    for name, members in made.items():
         module = types.ModuleType(name)
         for key, member in members.items():
             member.__module__, member.__qualname__ = name, key

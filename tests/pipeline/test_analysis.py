@@ -36,7 +36,7 @@ def track(track_id: int, shot: int, first: int, count: int) -> RawTrack:
         (landmarks * seen[:, None, None]).astype(np.float32),
         states,
         (0.9 * seen).astype(np.float32),
-        np.tile(np.float32([0.75, 1.0]), (count, 1)) * seen[:, None],
+        np.tile(np.array([0.75, 1.0], np.float32), (count, 1)) * seen[:, None],
         RNG.normal(size=600).astype(np.float16).astype(np.float32),
     )
 
@@ -67,7 +67,7 @@ def saved(analysis: Analysis, folder: Path) -> Path:
 
 
 def test_what_is_used_at_once_is_what_the_file_will_say(analysis: Analysis, tmp_path: Path) -> None:
-    scores = np.float32([0.0005, 0.1235, 0.0625, 0.4375, 0.9995])
+    scores = np.array([0.0005, 0.1235, 0.0625, 0.4375, 0.9995], np.float32)
     ties = np.arange(20 * 136).reshape(20, 68, 2) * np.float32(0.125) + 3
     tracks = [
         dataclasses.replace(
@@ -100,10 +100,10 @@ def test_what_is_saved_is_loaded(analysis: Analysis, tmp_path: Path) -> None:
         assert np.abs(a.scores - b.scores).max() < 1e-3
         assert (a.region_scores == b.region_scores).all()
         assert (a.appearance == b.appearance).all()
-    a, b = analysis.codes[0]["abc"], back.codes[0]["abc"]
-    assert (a.w == b.w).all()
-    assert (a.state == b.state).all()
-    assert a.frames.tolist() == b.frames.tolist()
+    codes, again = analysis.codes[0]["abc"], back.codes[0]["abc"]
+    assert (codes.w == again.w).all()
+    assert (codes.state == again.state).all()
+    assert codes.frames.tolist() == again.frames.tolist()
 
 
 def test_saving_again_gives_the_same_bytes(analysis: Analysis, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
 from pipeline.progress import Silent
 from pipeline.tracking.track import TrackOptions, refine
-from pipeline.types import FaceTrack
+from pipeline.types import Face, FaceTrack
 from tests.pipeline.moving import NOWHERE, Picture, Place, Portrait, background, clip
 
 IN_PLACE = 0.08
@@ -76,7 +77,7 @@ def jumping(far: float, eyes: float, size: tuple[int, int], every: int, count: i
             # back towards the middle if the leap would leave the picture
             away = np.abs(at + step - middle) > np.abs(at - step - middle)
             at = at + np.where(away, -step, step)
-        places.append(Place(*at, eyes))
+        places.append(Place(at[0], at[1], eyes))
     return places
 
 
@@ -190,9 +191,9 @@ def test_the_same_faces_are_found_however_many_frames_are_looked_at_together(
         frames = list(reader)
     ways = []
     for at_once in (8, 3):
-        finder = load_finder(AnalyzeOptions(), CPU, rate=25.0)
-        faces = []
-        last: list = []
+        finder: Any = load_finder(AnalyzeOptions(), CPU, rate=25.0)
+        faces: list[Face] = []
+        last: list[Face] = []
         for first in range(0, len(frames), at_once):
             found = finder.find(frames[first : first + at_once], last)
             last = found[-1]

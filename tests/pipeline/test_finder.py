@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.landmarks import crops
 from pipeline.imaging.color import frame_to_rgb
 from pipeline.loading.finder import planes_of
-from pipeline.types import Frame, PixelEncoding
+from pipeline.types import Frame, PixelEncoding, Plane
 
 KINDS = {
     "yuv420p": (PixelEncoding("yuv420p", 8, "bt709", False), (2, 2)),
@@ -28,9 +29,9 @@ def _frame(kind: str, size: tuple[int, int] = (241, 163)) -> Frame:
     encoding, chroma = KINDS[kind]
     rng, (width, height) = np.random.default_rng(3), size
     top = (1 << encoding.bits) - 1
-    dtype = np.uint8 if encoding.bits == 8 else np.uint16
+    dtype: Any = np.uint8 if encoding.bits == 8 else np.uint16
 
-    def plane(w: int, h: int, span: float) -> NDArray[np.generic]:
+    def plane(w: int, h: int, span: float) -> Plane:
         noise = rng.uniform(-span, span, (9, 9)).astype(np.float32)
         smooth = cv2.resize(noise, (w, h), interpolation=cv2.INTER_LINEAR)
         return np.rint((0.5 + smooth) * top).astype(dtype)

@@ -199,8 +199,10 @@ def shortfall(path: Path, said: Announced, found: Found) -> list[str]:
         return [f"the video ends {missing_s:.2f} s before its announced end; it is cut off"]
     if said.loose_end and not is_counted:
         return [
-            f"the file ends inside {said.loose_end}, after {found.length_s:.2f} s of video; it is "
-            "cut off, and does not say how much is missing"
+            (
+                f"the file ends inside {said.loose_end}, after {found.length_s:.2f} s of video; it "
+                "is cut off, and does not say how much is missing"
+            )
         ]
     is_known = is_full_index or is_counted or said.video_s > 0 or not found.is_timed
     return [] if is_known else _ends_early(path, said, found.length_s)
@@ -216,8 +218,10 @@ def _ends_early(path: Path, said: Announced, video_s: float) -> list[str]:
         ]
     if length > _LONGER * video_s + 1.0:
         return [
-            f"the video ends after {video_s:.2f} s, the other streams after {length:.2f} s; part "
-            "of it may be missing"
+            (
+                f"the video ends after {video_s:.2f} s, the other streams after {length:.2f} s; "
+                "part of it may be missing"
+            )
         ]
     return []
 

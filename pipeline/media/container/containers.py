@@ -41,4 +41,4 @@ def stores_times(container: str) -> bool:
 
 def has_flag(form: ContainerFormat, flag: Flags) -> bool:
     """Return whether FFmpeg marks a muxer or demuxer so; some have marks PyAV has no name for."""
-    return bool(form.flags & cast(int, flag.value))
+    return bool(form.flags & cast("int", flag.value))

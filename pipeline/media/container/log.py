@@ -54,7 +54,7 @@ class ErrorLog:
         self._heard: list[tuple[str, str]] = []
 
     def __enter__(self) -> ErrorLog:
-        global _before
+        global _before  # noqa: PLW0603 - FFmpeg's log is one for the whole process
         with _lock:
             if not _listening:
                 _before = av.logging.get_level(), av.logging.get_skip_repeated()

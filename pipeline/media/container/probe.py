@@ -380,7 +380,7 @@ def _side_data(frame: VideoFrame) -> dict[str, bytes]:
     """Return the frame's side data by FFmpeg's name; nothing if one of them has no name in PyAV."""
     try:
         # PyAV's container iterates over its items, not over keys as its Mapping annotation says.
-        items = cast(list[SideData], list(frame.side_data))
+        items = cast("list[SideData]", list(frame.side_data))
     except ValueError:
         return {}
     return {item.type.name: bytes(item) for item in items}

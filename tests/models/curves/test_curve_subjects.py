@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,7 +34,11 @@ def small_pack(folder: Path) -> Path:
     save_safetensors(folder / "encoder.safetensors", encoder, {})
     save_safetensors(folder / "mover.safetensors", WPlusTransformer(8, 16).state_dict(), {})
     trunk = TINY.trunk
-    shape = {"widths": trunk.widths, "units": trunk.units, "reduction": trunk.reduction}
+    shape: dict[str, Any] = {
+        "widths": trunk.widths,
+        "units": trunk.units,
+        "reduction": trunk.reduction,
+    }
     movers = tuple(
         MoverEntry("latent-transformer", name, "mover.safetensors") for name in ("smile", "hat")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def codes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(codes: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def run(codes: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
     """Run a command on the codes; return what it told."""
 
     def command(name: str, out: Path, *more: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ CASES = (
     *(
         Case(
             file,
-            lambda s, kind=kind: _merged(s, kind, {}),
+            partial(_merged, encoder_type=kind, rest={}),
             (title,),
         )
         for file, kind, title in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,8 @@ import torch
 
 from models.base import ModelInputError, WeightsError
 from models.landmarks import LandmarkCascade, dataset, evaluate, topology
-from models.landmarks.cascade import PACKAGED_WEIGHTS, frontality
+from models.landmarks.cascade import PACKAGED_WEIGHTS, Image, _Found, frontality
+from models.landmarks.crops import Matrix, Tone
 from models.landmarks.net import PARTS, LandmarkNet, PartName
 from models.weights import save_safetensors
 
@@ -154,7 +156,13 @@ class _Lured(LandmarkCascade):
 
     is_there = True
 
-    def _look(self, part, images, places, tones=None):  # type: ignore[no-untyped-def]
+    def _look(
+        self,
+        part: PartName,
+        images: Sequence[Image],
+        places: list[Matrix],
+        tones: list[Tone] | None = None,
+    ) -> _Found:
         found = super()._look(part, images, places, tones)
         if part == "main":
             first_look = len(images) == 2

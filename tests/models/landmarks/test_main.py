@@ -17,14 +17,14 @@ from models.landmarks.__main__ import main
 def few(shared: Path, tmp_path: Path) -> Path:
     """A folder like data/omi with ten faces to train on and two held out."""
     data = tmp_path / "few"
-    for group, names in (
+    for group, chosen in (
         ("images", [f"{n}.jpg" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20)]),
         ("pairs", []),
     ):
         (data / group).mkdir(parents=True)
         with np.load(shared / f"data/omi/{group}_landmarks478.npz") as arrays:
             known = [str(n) for n in arrays["names"]]
-            names = names or [n for n in known if dataset.face_number(n) % 10][:2]
+            names = chosen or [n for n in known if dataset.face_number(n) % 10][:2]
             points = arrays["points"][[known.index(n) for n in names]]
         np.savez(data / f"{group}_landmarks478.npz", names=np.array(names), points=points)
         for name in names:

@@ -95,8 +95,8 @@ def test_closing_brings_lids_and_lips_together(
 
 
 def test_points_of_a_mirrored_crop_are_those_of_the_mirrored_picture(shared: Path) -> None:
-    points = mesh_to_68(dataset.read_labels(shared / "data/omi", "images", held_out=True).meshes[0])
-    points = points[:, :2].astype(float) * 512
+    mesh = dataset.read_labels(shared / "data/omi", "images", held_out=True).meshes[0]
+    points = mesh_to_68(mesh)[:, :2].astype(np.float64) * 512
     mirrored = augment.mirror(points, 512, MIRROR)
     assert mirrored[36] == pytest.approx([511 - points[45, 0], points[45, 1]])
     assert mirrored[36, 0] < mirrored[45, 0]

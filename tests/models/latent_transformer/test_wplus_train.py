@@ -4,12 +4,15 @@ trace."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from models.base import ModelError
 from models.latent_transformer import WPlusClassifier, WPlusMover, WPlusTransformer, load_mover
@@ -36,6 +39,7 @@ from models.training.steps import Progress
 
 from .test_wplus import from_recipe
 
+Array = NDArray[np.float64]
 LAYERS, DIMENSIONS = 3, 8
 NAMES = ("smile", "age", "gender")
 QUIET = Run(lambda progress: None)
@@ -55,7 +59,9 @@ def planted(*, rated: bool = False, count: int = 500) -> tuple[LabelledCodes, to
     ), mixing
 
 
-def published_by_hand(p, before, after, w, moved, g):  # type: ignore[no-untyped-def]
+def published_by_hand(
+    p: Array, before: Array, after: Array, w: Array, moved: Array, g: Array
+) -> tuple[Any, ...]:
     """The published terms in NumPy float64, written as sums over a batch."""
     y = np.array([0.0 if x > 0.5 else 1.0 for x in p])
     q = 1 / (1 + np.exp(-after[:, 0]))
@@ -66,8 +72,10 @@ def published_by_hand(p, before, after, w, moved, g):  # type: ignore[no-untyped
     return cls, attr, ((moved - w) ** 2).mean()
 
 
-def slides_by_hand(p, before, after, w, moved, g):  # type: ignore[no-untyped-def]
-    def sigmoid(x):  # type: ignore[no-untyped-def]
+def slides_by_hand(
+    p: Array, before: Array, after: Array, w: Array, moved: Array, g: Array
+) -> tuple[Any, ...]:
+    def sigmoid(x: Array) -> Array:
         return 1 / (1 + np.exp(-x))
 
     y = np.array([0.0 if x > 0.5 else 1.0 for x in p])
@@ -81,7 +89,9 @@ def slides_by_hand(p, before, after, w, moved, g):  # type: ignore[no-untyped-de
 @pytest.mark.parametrize(
     ("variant", "by_hand"), [("published", published_by_hand), ("slides", slides_by_hand)]
 )
-def test_the_losses_are_the_formulas_written_out(variant, by_hand) -> None:  # type: ignore[no-untyped-def]
+def test_the_losses_are_the_formulas_written_out(
+    variant: Variant, by_hand: Callable[..., tuple[Any, ...]]
+) -> None:
     torch.manual_seed(0)
     codes, _ = planted()
     classifier = WPlusClassifier(LAYERS * DIMENSIONS, 3, (16,)).requires_grad_(False)
@@ -188,6 +198,7 @@ def test_with_ratings_one_unit_is_one_standard_deviation() -> None:
     assert torch.cosine_similarity(direction.flatten(), mixing[0], dim=0) > 0.98
     net = WPlusTransformer(LAYERS, DIMENSIONS)
     for layer, linear in enumerate(net.dense):
+        assert isinstance(linear, torch.nn.Linear)
         torch.nn.init.zeros_(linear.weight)
         linear.bias.data.copy_(0.4 * direction[layer])
     net.requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_the_distance_is_the_published_formula() -> None:
     np.testing.assert_allclose(net(a, b).numpy(), by_hand, rtol=1e-4)
 
 
-def _distance(state: dict[str, NDArray], a: NDArray, b: NDArray) -> float:
+def _distance(state: dict[str, NDArray[Any]], a: NDArray[Any], b: NDArray[Any]) -> float:
     """The formula in numpy, on one pair; convolutions as sums of shifted products."""
     total = 0.0
     mean = np.array([-0.030, -0.088, -0.188])[:, None, None]
@@ -82,9 +83,9 @@ def _distance(state: dict[str, NDArray], a: NDArray, b: NDArray) -> float:
     for index, (place, stride, pad, pooled) in enumerate(layers):
         maps = []
         for z in (x, y):
-            z = _max_pool(z) if pooled else z
-            z = _convolve(z, state[f"features.{place}.weight"], stride, pad)
-            maps.append(np.maximum(z + state[f"features.{place}.bias"][:, None, None], 0))
+            smaller = _max_pool(z) if pooled else z
+            sums = _convolve(smaller, state[f"features.{place}.weight"], stride, pad)
+            maps.append(np.maximum(sums + state[f"features.{place}.bias"][:, None, None], 0))
         x, y = maps
         unit = [z / (np.sqrt((z**2).sum(0)) + 1e-10) for z in maps]
         weights = state[f"lin{index}.model.1.weight"][0]
@@ -92,14 +93,14 @@ def _distance(state: dict[str, NDArray], a: NDArray, b: NDArray) -> float:
     return total
 
 
-def _convolve(x: NDArray, weight: NDArray, stride: int, pad: int) -> NDArray:
+def _convolve(x: NDArray[Any], weight: NDArray[Any], stride: int, pad: int) -> NDArray[Any]:
     x = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
     k = weight.shape[-1]
     windows = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(1, 2))
     return np.einsum("chwij,ocij->ohw", windows[:, ::stride, ::stride], weight)
 
 
-def _max_pool(x: NDArray) -> NDArray:
+def _max_pool(x: NDArray[Any]) -> NDArray[Any]:
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
     return windows[:, ::2, ::2].max(axis=(3, 4))
 

@@ -18,7 +18,7 @@ from models.packs.opening import StylePack, open_pack
 
 FOLDER = Path(models.__file__).parent / "mini"
 
-QUAD = np.float32([[28.5, -2.5], [18.3, 192.0], [212.8, 202.1]])
+QUAD = np.array([[28.5, -2.5], [18.3, 192.0], [212.8, 202.1]], np.float32)
 """Where FFHQ puts the crop of the sample's first frame: NW, SW, SE [px of 240]."""
 
 
@@ -30,7 +30,7 @@ def pack() -> StylePack:
 @pytest.fixture
 def face(astronaut: list[NDArray[np.uint8]], pack: StylePack) -> Tensor:
     side = pack.encoder_size
-    corners = np.float32([[0, 0], [0, side], [side, side]]) - 0.5
+    corners = np.array([[0, 0], [0, side], [side, side]], np.float32) - 0.5
     crop = cv2.warpAffine(
         astronaut[0],
         cv2.getAffineTransform(QUAD - 0.5, corners),

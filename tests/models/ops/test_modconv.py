@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.ops import Impl
 from models.ops.activation import fused_leaky_relu
 from models.ops.linear import EqualConv2d, EqualLinear
 from models.ops.modconv import modulated_conv, shared_conv, upsampled_by_phases
@@ -27,7 +28,7 @@ def case(kernel: int = 3) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("impl", ["ref", "fast"])
 def test_each_sample_is_convolved_with_its_own_weights(
-    kernel: int, demodulate: bool, impl: str
+    kernel: int, demodulate: bool, impl: Impl
 ) -> None:
     x, weight, style = case(kernel)
     found = modulated_conv(x, weight, style, demodulate=demodulate, impl=impl)
@@ -44,7 +45,7 @@ def test_each_sample_is_convolved_with_its_own_weights(
 
 
 @pytest.mark.parametrize("impl", ["ref", "fast"])
-def test_upsampling_equals_filtering_first_and_convolving_after(impl: str) -> None:
+def test_upsampling_equals_filtering_first_and_convolving_after(impl: Impl) -> None:
     # Both steps are convolutions of the picture with zeros inserted, so their order is free.
     x, weight, style = case()
     kernel = binomial_kernel(4.0)
@@ -74,7 +75,7 @@ def test_gradients_of_both_ways_agree(up: bool, demodulate: bool) -> None:
 
 
 @pytest.mark.parametrize("impl", ["ref", "fast"])
-def test_the_activation_adds_the_bias_first_and_keeps_the_variance(impl: str) -> None:
+def test_the_activation_adds_the_bias_first_and_keeps_the_variance(impl: Impl) -> None:
     x = torch.tensor([[-3.0, 1.0]])
     found = fused_leaky_relu(x, torch.tensor([1.0, 1.0]), impl=impl)
     assert torch.allclose(found, torch.tensor([[-0.4, 2.0]]) * math.sqrt(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from models.portrait.recent import Recent
 
@@ -16,7 +17,7 @@ def test_a_result_is_made_once_and_the_oldest_is_forgotten() -> None:
 
     recent: Recent[int] = Recent(2)
     for k in (1, 2, 1, 3, 1, 2):
-        assert recent.get(k, lambda k=k: square(k)) == k * k
+        assert recent.get(k, partial(square, k)) == k * k
     assert made == [1, 2, 3, 2], "1 was used again before 3 came, so 2 was the oldest"
 
 

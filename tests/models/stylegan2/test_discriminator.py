@@ -28,8 +28,8 @@ def test_fast_and_plain_discriminator_agree_in_scores_and_gradients() -> None:
     image = torch.randn(4, 3, 32, 32, requires_grad=True)
     fast, plain = model(image), model(image, impl="ref")
     assert torch.allclose(fast, plain, atol=1e-5)
-    both = [torch.autograd.grad(y.sum(), image)[0] for y in (fast, plain)]
-    assert torch.allclose(*both, atol=1e-5)
+    one, other = (torch.autograd.grad(y.sum(), image)[0] for y in (fast, plain))
+    assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_a_residual_block_is_filter_then_stride_beside_a_shortcut() -> None:

@@ -71,7 +71,7 @@ def test_a_trip_through_the_ada_layout_changes_no_number(weights: Tensors) -> No
 
 
 WRAPPINGS: dict[str, Callable[[Tensors], dict[str, object]]] = {
-    "flat": lambda w: dict(w),
+    "flat": dict,
     "g_ema": lambda w: {"g_ema": w, "latent_avg": torch.ones(32)},
     "training": lambda w: {"g": {}, "d": {}, "g_ema": w, "g_optim": {}, "args": None},
     "encoder file": lambda w: {

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.directions import DirectionMover
-from pipeline.editors import Pack, discover
+from pipeline.editors import Attribute, Pack, discover
 from pipeline.edits import all_attributes
 from pipeline.loading import load_pack
 from pipeline.types import AlignedBatch
@@ -93,7 +93,7 @@ def test_a_latent_editor_keeps_codes_at_zero_and_moves_rows_on_their_own(
 
 @pytest.mark.parametrize(("name", "attribute"), IMAGE, ids=lambda v: getattr(v, "name", v))
 def test_an_image_editor_keeps_crops_at_zero_and_pixels_outside_its_mask(
-    batch: AlignedBatch, name: str, attribute
+    batch: AlignedBatch, name: str, attribute: Attribute
 ) -> None:
     editor = discover()[name].build_image()
     with torch.inference_mode():

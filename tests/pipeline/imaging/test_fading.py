@@ -100,5 +100,5 @@ def test_only_the_faded_crops_of_a_batch_are_touched() -> None:
 
 def test_the_usual_tone_is_that_of_the_bright_frames_however_few() -> None:
     dark = np.outer(np.linspace(0, 0.9, 30), [0.5, 0.2]).astype(np.float32)
-    bright = np.tile(np.float32([0.5, 0.2]), (8, 1))
+    bright = np.tile(np.array([0.5, 0.2], np.float32), (8, 1))
     assert usual_tone(np.concatenate([dark, bright])) == pytest.approx([0.5, 0.2], rel=0.1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -94,7 +96,7 @@ def test_head_pose_reads_the_turn_of_the_generic_head(angles: tuple[float, float
     )
 
 
-def test_head_pose_follows_the_mesh_on_a_real_clip(shared) -> None:  # type: ignore[no-untyped-def]
+def test_head_pose_follows_the_mesh_on_a_real_clip(shared: Path) -> None:
     from models.topology68 import MESH_TO_68
 
     mesh = np.load(shared / "data/clips/d9_landmarks478.npz")["points"][:, np.array(MESH_TO_68)]

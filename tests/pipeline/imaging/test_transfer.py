@@ -54,11 +54,11 @@ def test_a_square_cut_out_and_put_back_is_where_it_was() -> None:
 def test_a_moved_line_moves_and_stays_sharp_where_plain_adding_leaves_a_double() -> None:
     crop = face()
     truth = pushed(crop, 9.0)
-    pictures = [from_crop(p, SQUARE, 64) for p in (crop, truth)]
+    before, after = (from_crop(p, SQUARE, 64) for p in (crop, truth))
     mouth = (slice(None), slice(None), slice(140, 185), slice(60, 196))
     errors = {
         impl: float(
-            (deform(crop, *pictures, SQUARE, whole(), impl=impl) - truth)[mouth].abs().mean()
+            (deform(crop, before, after, SQUARE, whole(), impl=impl) - truth)[mouth].abs().mean()
         )
         for impl in ("fast", "ref")
     }
@@ -71,11 +71,11 @@ def test_a_face_drawn_a_little_beside_its_place_is_carried_to_where_it_is() -> N
     crop = face()
     truth = pushed(crop, 9.0)
     beside = SQUARE @ g.similarity(1.02, 0.0, 0.012, -0.01)
-    pictures = [from_crop(p, beside, 64) for p in (crop, truth)]
+    before, after = (from_crop(p, beside, 64) for p in (crop, truth))
     mouth = (slice(None), slice(None), slice(140, 185), slice(60, 196))
-    place = place_within(from_crop(crop, SQUARE, SIDE), pictures[0])
+    place = place_within(from_crop(crop, SQUARE, SIDE), before)
     coarse = F.adaptive_avg_pool2d(place.permute(0, 3, 1, 2), 16).permute(0, 2, 3, 1)
-    made = {k: deform(crop, *pictures, SQUARE, whole(), beside=k) for k in (coarse, None)}
+    made = {k: deform(crop, before, after, SQUARE, whole(), beside=k) for k in (coarse, None)}
     found, ignored = (float((m - truth)[mouth].abs().mean()) for m in made.values())
     untouched = float((crop - truth)[mouth].abs().mean())
     assert found < 0.6 * untouched
@@ -97,9 +97,9 @@ def test_outside_the_mask_the_crop_stays_to_the_bit() -> None:
     crop = face()
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 100:200, 60:200] = 0.7
-    pictures = [from_crop(p, SQUARE, 64) for p in (crop, pushed(crop, 9.0))]
+    before, after = (from_crop(p, SQUARE, 64) for p in (crop, pushed(crop, 9.0)))
     for impl in IMPLS:
-        made = deform(crop, *pictures, SQUARE, mask, impl=impl)
+        made = deform(crop, before, after, SQUARE, mask, impl=impl)
         outside = (mask == 0).expand(-1, 3, -1, -1)
         assert torch.equal(made[outside], crop[outside])
         assert (made != crop).any()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -68,6 +69,7 @@ def _add_video(container: av.container.OutputContainer, clip: Clip) -> av.VideoS
         height=clip.height,
         time_base=clip.time_base or 1 / clip.rate,
     )
+    assert isinstance(stream, av.VideoStream)
     stream.pix_fmt = clip.pix_fmt
     if clip.rotation_ccw:
         stream.set_display_rotation(clip.rotation_ccw)
@@ -115,6 +117,7 @@ def make(path: Path, clip: Clip) -> Path:
         tracks = []
         for language in clip.audio:
             track = container.add_stream(clip.audio_codec, rate=48000, layout="mono")
+            assert isinstance(track, av.AudioStream)
             track.metadata["language"] = language
             tracks.append(track)
         titles = None
@@ -123,12 +126,12 @@ def make(path: Path, clip: Clip) -> Path:
             titles = container.add_mux_stream(name, time_base=Fraction(1, 1000))
             titles.metadata["language"] = "fra"
         if clip.chapters:
-            chapter = {"time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
-            second = {"time_base": Fraction(1, 1000), "metadata": {"title": "Two"}}
+            base = Fraction(1, 1000)
+            first, second = {"title": "One"}, {"title": "Two"}
             container.set_chapters(
                 [
-                    {"id": 1, "start": 0, "end": 200, **chapter},
-                    {"id": 2, "start": 200, "end": 480, **second},
+                    {"id": 1, "start": 0, "end": 200, "time_base": base, "metadata": first},
+                    {"id": 2, "start": 200, "end": 480, "time_base": base, "metadata": second},
                 ]
             )
         container.start_encoding()
@@ -149,8 +152,8 @@ def make(path: Path, clip: Clip) -> Path:
 def make_clip(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a clip: `make_clip("name.mp4", frames=5, …)`."""
 
-    def write(name: str, **fields: object) -> Path:
-        return make(tmp_path / name, Clip(**fields))  # type: ignore[arg-type]
+    def write(name: str, **fields: Any) -> Path:
+        return make(tmp_path / name, Clip(**fields))
 
     return write
 
@@ -190,14 +193,14 @@ def read(path: Path) -> list[Frame]:
 
 
 def transcode(
-    source: Path, target: Path, *, overwrite: bool = False, **options: object
+    source: Path, target: Path, *, overwrite: bool = False, **options: Any
 ) -> tuple[OutputPlan, list[str]]:
     """Pass every frame of a video through reader and writer; return plan and warnings."""
     found = probe(source)
     plan = preflight_output(
         target,
         found,
-        EncodeOptions(**options),  # type: ignore[arg-type]
+        EncodeOptions(**options),
         overwrite=overwrite,
     )
     with VideoReader(found) as reader, VideoWriter(plan, threads=1) as writer:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
 from tests.copying import copy_packets
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 MPEG_WRAP_S = Fraction(1 << 33, 90_000)
@@ -29,7 +30,7 @@ def later(source: Path, path: Path, by_s: Fraction, muxer: str) -> Path:
     return copy_packets(source, path, later_s=by_s, muxer=muxer, as_told=True)
 
 
-def check_even(tools, path: Path, frames: int, packets: int) -> None:
+def check_even(tools: Tools, path: Path, frames: int, packets: int) -> None:
     """Expect frames of 25 a second without a gap, and sound beside them from begin to end."""
     shown = [at for at, _ in tools.times(path)]
     assert len(shown) == frames
@@ -43,7 +44,7 @@ def check_even(tools, path: Path, frames: int, packets: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".ts"])
 def test_transport_streams_appended_play_one_after_the_other(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     once = make_clip("once.ts", frames=20, audio=("eng",), options=OPEN)
     source = joined(tmp_path / "in.ts", once, once, once)
@@ -59,7 +60,7 @@ def test_transport_streams_appended_play_one_after_the_other(
 
 
 def test_the_sound_of_every_part_stays_beside_its_pictures(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     once = make_clip("once.ts", frames=20, audio=("eng",), options=OPEN)
     silent = make_clip("silent.ts", frames=20, options=OPEN)
@@ -76,7 +77,7 @@ def test_the_sound_of_every_part_stays_beside_its_pictures(
 
 @pytest.mark.parametrize("suffix", [".mpg", ".ts"])
 def test_constant_rates_stay_constant_over_a_jump(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     settings = {"frames": 20, "audio": ("eng",), "codec": "mpeg2video", "options": {}}
     once = make_clip(f"once{suffix}", audio_codec="mp2", **settings)
@@ -89,7 +90,9 @@ def test_constant_rates_stay_constant_over_a_jump(
     check_even(tools, tmp_path / "out.mp4", 40, 2 * len(tools.packets(once, "audio")))
 
 
-def test_a_joined_matroska_file_goes_on_too(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_a_joined_matroska_file_goes_on_too(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     once = make_clip("once.mkv", frames=20, audio=("eng",))
     source = joined(tmp_path / "in.mkv", once, once)
     tools.transcode(source, tmp_path / "out.mp4")
@@ -98,7 +101,7 @@ def test_a_joined_matroska_file_goes_on_too(make_clip: MakeClip, tools, tmp_path
 
 @pytest.mark.parametrize(("suffix", "muxer"), [(".ts", "mpegts"), (".mpg", "mpeg")])
 def test_stamps_that_wrap_around_are_seamless(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str, muxer: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str, muxer: str
 ) -> None:
     settings = {"frames": 40, "audio": ("eng",), "codec": "mpeg2video", "options": {}}
     once = make_clip("once.ts", audio_codec="mp2", **settings)
@@ -129,7 +132,7 @@ def test_a_recording_from_before_its_stamps_wrap_is_whole(
 
 
 def test_a_leap_of_hours_is_closed_where_players_close_it(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     once = make_clip("once.ts", frames=20, audio=("eng",), options=OPEN)
     second = later(once, tmp_path / "second.ts", Fraction(7200), "mpegts")
@@ -144,7 +147,9 @@ def test_a_leap_of_hours_is_closed_where_players_close_it(
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_a_pause_is_kept_and_said(make_clip: MakeClip, tools, tmp_path: Path, suffix: str) -> None:
+def test_a_pause_is_kept_and_said(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
+) -> None:
     stamps = [0, 40, 80, 120, 7_200_000, 7_200_040, 7_200_080]
     source = make_clip(f"in{suffix}", pts=stamps, time_base=Fraction(1, 1000))
     _, warnings = tools.transcode(source, tmp_path / f"out{suffix}")
@@ -156,7 +161,7 @@ def test_a_pause_is_kept_and_said(make_clip: MakeClip, tools, tmp_path: Path, su
 
 
 def test_a_few_seconds_ahead_are_a_pause_in_a_transport_stream_too(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     once = make_clip("once.ts", frames=20, audio=("eng",), options=OPEN)
     second = later(once, tmp_path / "second.ts", Fraction(5), "mpegts")
@@ -166,7 +171,9 @@ def test_a_few_seconds_ahead_are_a_pause_in_a_transport_stream_too(
     assert steps[-1] > 4 * 90_000
 
 
-def test_dv_plays_at_the_rate_of_its_frames(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_dv_plays_at_the_rate_of_its_frames(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     size = {"width": 720, "height": 576, "frames": 4}
     source = make_clip("in.dv", codec="dvvideo", options={}, **size)
     with av.open(str(source)) as container:
@@ -181,7 +188,7 @@ def test_dv_plays_at_the_rate_of_its_frames(make_clip: MakeClip, tools, tmp_path
 
 @pytest.mark.parametrize("suffix", [".h264", ".mp4", ".mkv", ".mov"])
 def test_a_bare_stream_keeps_the_rate_of_its_headers(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     source = make_clip("in.h264", rate=Fraction(30), options=OPEN)
     found = probe(source)
@@ -201,7 +208,7 @@ def test_a_bare_stream_keeps_the_rate_of_its_headers(
 
 
 def test_a_bare_stream_cannot_hold_varying_times(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source = make_clip("in.mp4", pts=(0, 100, 133, 200, 450), time_base=Fraction(1, 1000))
     with pytest.raises(Exception, match=r"constant frame rate only.*write out\.mkv"):
@@ -216,7 +223,7 @@ def packed_like_xvid(make_clip: MakeClip, name: str) -> Path:
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4", ".mkv"])
 def test_b_frames_in_avi_come_one_after_the_other(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     source = packed_like_xvid(make_clip, "in.avi")
     with av.open(str(source)) as container:
@@ -242,7 +249,9 @@ def test_rates_of_odd_headers(make_clip: MakeClip) -> None:
     assert probe(varying).info.rate == 25, "the pause does not count"
 
 
-def test_stamps_that_stand_still_are_no_stamps(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_stamps_that_stand_still_are_no_stamps(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     once, stuck = make_clip("once.mkv", options={"bf": "0"}), tmp_path / "in.mkv"
     with av.open(str(once)) as before, av.open(str(stuck), "w") as after:
         stream = after.add_stream_from_template(before.streams.video[0], opaque=True)
@@ -260,7 +269,7 @@ def test_stamps_that_stand_still_are_no_stamps(make_clip: MakeClip, tools, tmp_p
 
 def test_motion_jpeg_without_a_container_has_whole_frames_for_ticks(make_clip: MakeClip) -> None:
     info = probe(make_clip("a.mjpeg", codec="mjpeg", pix_fmt="yuvj420p", options={})).info
-    assert (info.rate, info.time_base) == (25, Fraction(1, 25))
+    assert (info.rate, info.time_base) == (Fraction(25), Fraction(1, 25))
 
 
 def test_a_bare_stream_is_not_called_cut_off(make_clip: MakeClip) -> None:

@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -77,7 +79,7 @@ CUTS = {
 @pytest.mark.parametrize("name", CUTS)
 def test_a_file_cut_off_says_so_in_every_container(make_clip: MakeClip, name: str) -> None:
     words, muxer = CUTS[name]
-    more = {} if name == "a.flv" else {"audio": ("eng",)}
+    more: dict[str, Any] = {} if name == "a.flv" else {"audio": ("eng",)}
     if name == "a.vob":
         more = {"codec": "mpeg2video", "options": {"b": "2000k"}}
     if name == "a.y4m":
@@ -108,7 +110,7 @@ def test_a_fragmented_mp4_cut_off_says_so_or_is_refused(make_clip: MakeClip) -> 
         assert damage, share
 
 
-ODD = {
+ODD: dict[str, tuple[str, dict[str, Any]]] = {
     "open groups": ("a.mp4", {"options": {"g": "6", "x264-params": "open-gop=1:bframes=2"}}),
     "open groups, from the middle": ("a.ts", {"options": {"g": "6", "bf": "2"}}),
     "packed AVI": ("a.avi", {"codec": "mpeg4", "options": {"bf": "2"}}),
@@ -150,7 +152,7 @@ def test_a_repeated_picture_in_avi_counts_as_one_of_those_announced(make_clip: M
 def test_errors_of_other_streams_decoders_are_no_damage_of_the_video() -> None:
     with ErrorLog() as log:
         for name, text in (("aac", "bad sound\n"), ("h264", "bad "), ("h264", "picture\n")):
-            log.call(lambda name=name, text=text: av.logging.log(av.logging.ERROR, name, text))
+            log.call(partial(av.logging.log, av.logging.ERROR, name, text))
         log.call(lambda: av.logging.log(av.logging.WARNING, "h264", "odd\n"))
         assert log.take(but_of={"aac"}) == ["bad", "picture"]
         assert log.take() == []

@@ -15,6 +15,7 @@ from pipeline.errors import VideoError
 from pipeline.media.container.damage import Damage, summarize
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 VARIABLE = (0, 100, 133, 200, 201, 450, 451, 500, 900, 1000)
@@ -28,13 +29,15 @@ def plain_frames(path: Path) -> list[av.VideoFrame]:
 
 
 def samples(frame: av.VideoFrame, plane: int) -> np.ndarray:
-    memory = np.frombuffer(frame.planes[plane], np.uint8)
+    memory = np.frombuffer(memoryview(frame.planes[plane]), np.uint8)
     line, width = frame.planes[plane].line_size, frame.planes[plane].width
     return memory.reshape(-1, line)[: frame.planes[plane].height, :width]
 
 
 @pytest.mark.parametrize("size", [(64, 48), (67, 45)], ids=str)
-def test_planes_and_times_are_the_decoders_own(make_clip: MakeClip, tools, size) -> None:
+def test_planes_and_times_are_the_decoders_own(
+    make_clip: MakeClip, tools: Tools, size: tuple[int, int]
+) -> None:
     path = make_clip("a.mkv", codec="ffv1", options={}, width=size[0], height=size[1])
     frames, oracle = tools.read(path), plain_frames(path)
     assert len(frames) == len(oracle) == 12
@@ -45,20 +48,22 @@ def test_planes_and_times_are_the_decoders_own(make_clip: MakeClip, tools, size)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_variable_frame_times_are_read_exactly(make_clip: MakeClip, tools, suffix: str) -> None:
+def test_variable_frame_times_are_read_exactly(
+    make_clip: MakeClip, tools: Tools, suffix: str
+) -> None:
     path = make_clip(f"a{suffix}", pts=VARIABLE, time_base=Fraction(1, 1000))
     base = probe(path).info.time_base
     assert [f.pts * base for f in tools.read(path)] == [Fraction(p, 1000) for p in VARIABLE]
 
 
-def test_a_clip_that_begins_late_keeps_its_start(make_clip: MakeClip, tools) -> None:
+def test_a_clip_that_begins_late_keeps_its_start(make_clip: MakeClip, tools: Tools) -> None:
     late = [p + 700 for p in VARIABLE]
     path = make_clip("a.mkv", pts=late, time_base=Fraction(1, 1000))
     assert [f.pts for f in tools.read(path)] == late
 
 
 def test_avi_frames_come_in_order_though_it_stores_no_presentation_times(
-    make_clip: MakeClip, tools
+    make_clip: MakeClip, tools: Tools
 ) -> None:
     path = make_clip("a.avi", options={"crf": "10", "bf": "2", "threads": "1"})
     with VideoReader(probe(path)) as reader:
@@ -83,7 +88,7 @@ def test_a_bare_stream_without_any_times_gets_them_from_its_rate(
     assert min(steps) > 0
 
 
-def test_a_turned_clip_comes_upright(make_clip: MakeClip, tools) -> None:
+def test_a_turned_clip_comes_upright(make_clip: MakeClip, tools: Tools) -> None:
     path = make_clip("a.mp4", rotation_ccw=-90)
     frame, stored = tools.read(path)[0], samples(plain_frames(path)[0], 0)
     assert frame.planes[0].shape == (64, 48)
@@ -91,7 +96,7 @@ def test_a_turned_clip_comes_upright(make_clip: MakeClip, tools) -> None:
     np.testing.assert_array_equal(frame.planes[0][:, -1], stored[0])
 
 
-def test_a_file_cut_off_gives_what_it_holds_and_says_so(make_clip: MakeClip, tools) -> None:
+def test_a_file_cut_off_gives_what_it_holds_and_says_so(make_clip: MakeClip, tools: Tools) -> None:
     path = make_clip("a.mp4", frames=60, muxer_options={"movflags": "+faststart"})
     whole = tools.read(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.7)])
@@ -151,14 +156,16 @@ def test_damage_is_said_in_one_sentence_with_its_frames() -> None:
         Damage("truncated", "the file announces 90 pictures and holds 60", 2.4, 60, 60),
     ]
     assert summarize(damage) == [
-        "the input is damaged at frames 37–39, 50 (from 1.50 s): the file announces 90 pictures "
-        f"and holds 60; {guessed} (3 ×); a packet could not be decoded: bad"
+        (
+            "the input is damaged at frames 37–39, 50 (from 1.50 s): the file announces 90 "
+            f"pictures and holds 60; {guessed} (3 ×); a packet could not be decoded: bad"
+        )
     ]
     assert summarize([]) == []
 
 
 def test_a_damaged_input_gives_a_complete_output_of_what_was_left(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     options = {"movflags": "+faststart"}
     source = make_clip("in.mp4", frames=60, audio=("eng",), muxer_options=options)
@@ -186,7 +193,7 @@ def test_a_size_that_changes_mid_stream_is_an_error(make_clip: MakeClip, tmp_pat
         list(reader)
 
 
-def test_palette_pictures_are_converted_by_name(tmp_path: Path, tools) -> None:
+def test_palette_pictures_are_converted_by_name(tmp_path: Path, tools: Tools) -> None:
     path = tmp_path / "a.gif"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("gif", rate=10, width=32, height=16)
@@ -217,10 +224,12 @@ def test_a_reader_is_used_once_and_inside_with(make_clip: MakeClip) -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 def test_memory_does_not_grow_with_the_clip(make_clip: MakeClip) -> None:
     source = probe(make_clip("a.mkv", codec="mpeg4", options={}, width=640, height=360, frames=150))
-    pages = []
+    pages: list[int] = []
     with VideoReader(source) as reader:
-        for frame in reader:
-            if frame.index in (40, 149):
-                pages.append(int(Path("/proc/self/statm").read_text().split()[1]))
+        pages += [
+            int(Path("/proc/self/statm").read_text().split()[1])
+            for frame in reader
+            if frame.index in (40, 149)
+        ]
     # 109 frames of 640x360 are 36 MiB, or 9200 pages of 4 KiB.
     assert pages[1] - pages[0] < 3000

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.errors import OutputError
 from pipeline.media.container.probe import probe
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,7 +36,7 @@ VARIABLE = (0, 100, 133, 200, 201, 450, 451, 500, 900, 1000)
     ],
 )
 def test_variable_times_and_duration_survive_every_modern_encoder(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str, codec: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str, codec: str
 ) -> None:
     source = make_clip(f"in{suffix}", pts=VARIABLE, time_base=Fraction(1, 1000))
     target = tmp_path / f"out{suffix}"
@@ -47,7 +48,9 @@ def test_variable_times_and_duration_survive_every_modern_encoder(
 
 
 @pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(50)])
-def test_rates_stay_exact(make_clip: MakeClip, tools, tmp_path: Path, rate: Fraction) -> None:
+def test_rates_stay_exact(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, rate: Fraction
+) -> None:
     source, target = make_clip("in.mp4", rate=rate), tmp_path / "out.mp4"
     _, warnings = tools.transcode(source, target)
     assert tools.times(target) == tools.times(source)
@@ -58,7 +61,7 @@ def test_rates_stay_exact(make_clip: MakeClip, tools, tmp_path: Path, rate: Frac
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_rotation_aspect_and_colour_tags_are_kept(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     source = make_clip(f"in{suffix}", rotation_ccw=-90, aspect=Fraction(4, 3), tags=(1, 9, 16, 9))
     target = tmp_path / f"out{suffix}"
@@ -72,7 +75,7 @@ def test_rotation_aspect_and_colour_tags_are_kept(
 
 
 def test_a_container_without_rotation_gets_upright_pixels(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source, target = make_clip("in.mp4", rotation_ccw=-90), tmp_path / "out.avi"
     plan, _ = tools.transcode(source, target, codec="ffv1")
@@ -82,7 +85,7 @@ def test_a_container_without_rotation_gets_upright_pixels(
         np.testing.assert_array_equal(a.planes[0], b.planes[0])
 
 
-def test_ten_bit_422_stays_ten_bit_422(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_ten_bit_422_stays_ten_bit_422(make_clip: MakeClip, tools: Tools, tmp_path: Path) -> None:
     source = make_clip("in.mp4", pix_fmt="yuv422p10le", tags=(1, 9, 16, 9))
     target = tmp_path / "out.mp4"
     _, warnings = tools.transcode(source, target)
@@ -95,7 +98,7 @@ def test_ten_bit_422_stays_ten_bit_422(make_clip: MakeClip, tools, tmp_path: Pat
     assert warnings == []
 
 
-def test_hdr_metadata_is_kept(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_hdr_metadata_is_kept(make_clip: MakeClip, tools: Tools, tmp_path: Path) -> None:
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     source = make_clip(
         "in.mp4",
@@ -124,7 +127,9 @@ def lossless_formats() -> list[str]:
 
 
 @pytest.mark.parametrize("pix_fmt", lossless_formats())
-def test_ffv1_returns_every_sample_of_every_format(tools, tmp_path: Path, pix_fmt: str) -> None:
+def test_ffv1_returns_every_sample_of_every_format(
+    tools: Tools, tmp_path: Path, pix_fmt: str
+) -> None:
     source = tmp_path / "in.mkv"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("ffv1", rate=25, width=45, height=33)
@@ -146,7 +151,9 @@ def test_ffv1_returns_every_sample_of_every_format(tools, tmp_path: Path, pix_fm
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])
-def test_crf_zero_is_lossless(make_clip: MakeClip, tools, tmp_path: Path, codec: str) -> None:
+def test_crf_zero_is_lossless(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, codec: str
+) -> None:
     source, target = make_clip("in.mkv", frames=4), tmp_path / "out.mkv"
     tools.transcode(source, target, codec=codec, crf=0)
     for a, b in zip(tools.read(source), tools.read(target), strict=True):
@@ -176,7 +183,7 @@ def test_crf_zero_is_lossless(make_clip: MakeClip, tools, tmp_path: Path, codec:
     ],
 )
 def test_the_family_of_the_input_is_kept(
-    make_clip: MakeClip, tools, tmp_path: Path, codec: str, suffix: str, pix_fmt: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, codec: str, suffix: str, pix_fmt: str
 ) -> None:
     options = {"profile": "dnxhr_sq"} if codec == "dnxhd" else {}
     size = {"width": 256, "height": 128} if codec == "dnxhd" else {}
@@ -196,7 +203,9 @@ def test_the_family_of_the_input_is_kept(
             assert np.abs(p.astype(int) - q.astype(int)).mean() < 4 << (a.encoding.bits - 8)
 
 
-def test_what_an_encoder_cannot_hold_is_named(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_what_an_encoder_cannot_hold_is_named(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     source = make_clip("in.mkv", pix_fmt="yuv422p10le")
     plan, _ = tools.transcode(source, tmp_path / "out.mkv", codec="libvpx-vp9")
     assert any("bit depth (10 to 8)" in w for w in plan.warnings)
@@ -205,7 +214,7 @@ def test_what_an_encoder_cannot_hold_is_named(make_clip: MakeClip, tools, tmp_pa
     assert any("chroma resolution" in w for w in plan.warnings)
 
 
-def test_rgb_into_yuv_keeps_the_colours(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_rgb_into_yuv_keeps_the_colours(make_clip: MakeClip, tools: Tools, tmp_path: Path) -> None:
     from pipeline.imaging.color import frame_to_rgb
 
     source = make_clip("in.mov", codec="png", pix_fmt="rgb24", options={})
@@ -216,7 +225,7 @@ def test_rgb_into_yuv_keeps_the_colours(make_clip: MakeClip, tools, tmp_path: Pa
 
 
 def test_variable_times_into_a_constant_rate_are_an_error_before_frame_one(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source = make_clip("in.mp4", pts=VARIABLE, time_base=Fraction(1, 1000))
     for codec, name in (("mpeg2video", "out.mp4"), (None, "out.avi")):

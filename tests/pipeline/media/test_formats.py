@@ -14,15 +14,19 @@ from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError, VideoError
 from pipeline.media.container.preflight import default_ending, preflight_output
 from pipeline.media.container.probe import probe
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 
 
-def animation(path: Path, tools, size: tuple[int, int] = (64, 48), codec: str = "gif") -> Path:
+def animation(
+    path: Path, tools: Tools, size: tuple[int, int] = (64, 48), codec: str = "gif"
+) -> Path:
     """Write a GIF or APNG of four pictures."""
     pix_fmt = "rgb8" if codec == "gif" else "rgba"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10, width=size[0], height=size[1])
+        assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = pix_fmt
         for index in range(4):
             frame = av.VideoFrame.from_ndarray(tools.picture(*size, index), format="rgb24")
@@ -34,7 +38,7 @@ def animation(path: Path, tools, size: tuple[int, int] = (64, 48), codec: str = 
 
 
 @pytest.mark.parametrize("codec", ["gif", "apng"])
-def test_an_animation_becomes_what_phones_play(tools, tmp_path: Path, codec: str) -> None:
+def test_an_animation_becomes_what_phones_play(tools: Tools, tmp_path: Path, codec: str) -> None:
     source = animation(tmp_path / f"in.{codec}", tools, codec=codec)
     plan, _ = tools.transcode(source, tmp_path / "out.mp4")
     assert probe(tmp_path / "out.mp4").info.pix_fmt == "yuv420p"
@@ -45,13 +49,15 @@ def test_an_animation_becomes_what_phones_play(tools, tmp_path: Path, codec: str
     assert plan.pix_fmt in ("bgra", "gbrap")
 
 
-def test_an_animation_of_odd_size_keeps_its_size(tools, tmp_path: Path) -> None:
+def test_an_animation_of_odd_size_keeps_its_size(tools: Tools, tmp_path: Path) -> None:
     source = animation(tmp_path / "in.gif", tools, (63, 47))
     plan, _ = tools.transcode(source, tmp_path / "out.mp4")
     assert plan.pix_fmt == "yuv444p"
 
 
-def test_other_rgb_sources_keep_their_chroma(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_other_rgb_sources_keep_their_chroma(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     source = make_clip("in.mov", codec="png", pix_fmt="rgb24", options={}, frames=3)
     plan, _ = tools.transcode(source, tmp_path / "out.mp4", codec="libx264")
     assert plan.pix_fmt == "yuv444p"
@@ -75,7 +81,7 @@ def test_an_animated_webp_is_called_that(tmp_path: Path) -> None:
 
 
 def test_ogg_holds_no_h264_and_gets_what_it_holds(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source = make_clip("in.mp4")
     words = r"ogv cannot hold video of libx264; it can hold libvpx\. Or write \.mkv"
@@ -135,7 +141,7 @@ def transparent(make_clip: MakeClip, codec: str) -> Path:
 
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
 def test_the_transparency_of_webm_is_kept(
-    make_clip: MakeClip, tools, tmp_path: Path, codec: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, codec: str
 ) -> None:
     source = transparent(make_clip, codec)
     found = probe(source)

@@ -16,6 +16,7 @@ import pytest
 from pipeline.media.container.inputs import is_cover
 from pipeline.media.container.probe import probe
 from tests.copying import copy_packets
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 MPEG_WRAP_S = Fraction(1 << 33, 90_000)
@@ -204,10 +205,11 @@ def told(tools: Any, path: Path) -> Told:
     found = probe(path)
     with av.open(str(path)) as container:
         others = [s for s in container.streams if s.index != found.stream_index]
-        kinds = [
+        kinds: list[tuple[str, str, str]] = [
             (s.type, s.codec_context.codec.canonical_name, s.language or "und")
             for s in others
-            if s.type in ("audio", "subtitle") or (s.type == "video" and not is_cover(s))
+            if s.type in ("audio", "subtitle")
+            or (isinstance(s, av.VideoStream) and not is_cover(s))
         ]
         title = {k.lower(): v for k, v in container.metadata.items()}.get("title")
         chapters = len(container.chapters())
@@ -226,7 +228,7 @@ def told(tools: Any, path: Path) -> Told:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_frames_times_streams_and_tags_are_the_sources_or_named(
-    make_clip: MakeClip, tools, tmp_path: Path, name: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, name: str
 ) -> None:
     row = ROWS[name]
     source = make_clip(f"in{row.suffix}", **row.fields)

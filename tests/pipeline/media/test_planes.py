@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 import numpy as np
 import pytest
-from av.video.format import names
+from av.video.format import names  # type: ignore[attr-defined]
 
 from pipeline.errors import VideoError
 from pipeline.media.container.planes import (
@@ -39,7 +41,7 @@ def _random_planes(pix_fmt: str, size: tuple[int, int]) -> list[Plane]:
     layout = layout_of(pix_fmt)
     assert layout is not None
     generator = np.random.default_rng(1)
-    kind = np.uint8 if layout.bits == 8 else np.uint16
+    kind: Any = np.uint8 if layout.bits == 8 else np.uint16
     shapes = plane_shapes(layout.planar, *size)
     return [generator.integers(0, 1 << layout.bits, s).astype(kind) for s in shapes]
 

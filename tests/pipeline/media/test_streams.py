@@ -6,9 +6,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from av.container import OutputContainer
+from av.stream import Disposition
 
 from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError, UsageError
@@ -20,13 +23,14 @@ from pipeline.media.container.inputs import is_cover
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from tests.copying import copy_packets
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_all_streams_chapters_and_tags_are_kept(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     source = make_clip(
         f"in{suffix}",
@@ -52,14 +56,15 @@ def test_all_streams_chapters_and_tags_are_kept(
 
 
 def chapter_list(container: av.container.Container) -> list[tuple[Fraction, Fraction, str]]:
+    chapters: Any = container.chapters()
     return [
         (c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]["title"])
-        for c in container.chapters()
+        for c in chapters
     ]
 
 
 def test_audio_priming_and_a_late_video_keep_their_sync(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     late = [1000 + 40 * k for k in range(12)]
     source = make_clip("in.mp4", audio=("eng",), pts=late, time_base=Fraction(1, 1000))
@@ -73,7 +78,7 @@ def test_audio_priming_and_a_late_video_keep_their_sync(
 
 
 def test_a_container_without_negative_times_shifts_everything_alike_and_says_so(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source, target = make_clip("in.mp4", audio=("eng",)), tmp_path / "out.mkv"
     _, warnings = tools.transcode(source, target)
@@ -85,7 +90,7 @@ def test_a_container_without_negative_times_shifts_everything_alike_and_says_so(
 
 
 def test_streams_a_container_cannot_hold_are_errors_or_named(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source = make_clip("in.mkv", subtitles=True)
     plan, _ = tools.transcode(source, tmp_path / "out.mp4")
@@ -97,7 +102,7 @@ def test_streams_a_container_cannot_hold_are_errors_or_named(
         tools.transcode(spoken, tmp_path / "out.webm")
 
 
-def test_an_attachment_travels_along(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_an_attachment_travels_along(make_clip: MakeClip, tools: Tools, tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("libx264", rate=25, width=64, height=48)
@@ -117,7 +122,7 @@ def test_an_attachment_travels_along(make_clip: MakeClip, tools, tmp_path: Path)
 
 
 def test_frames_hidden_by_an_edit_list_stay_out_and_the_sound_stays_in_sync(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     whole = make_clip("whole.mp4", frames=30, audio=("eng",))
     # MP4 hides what lies before zero: an edit list.
@@ -132,7 +137,9 @@ def test_frames_hidden_by_an_edit_list_stay_out_and_the_sound_stays_in_sync(
     assert tools.packets(source, "audio") == tools.packets(target, "audio")
 
 
-def test_time_code_and_phone_metadata_are_kept(make_clip: MakeClip, tools, tmp_path: Path) -> None:
+def test_time_code_and_phone_metadata_are_kept(
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
+) -> None:
     tags = {"com.apple.quicktime.model": "a phone", "title": "A", "timecode": "01:02:03:04"}
     source = make_clip("in.mov", metadata=tags, muxer_options={"movflags": "use_metadata_tags"})
     target = tmp_path / "out.mov"
@@ -144,7 +151,9 @@ def test_time_code_and_phone_metadata_are_kept(make_clip: MakeClip, tools, tmp_p
     assert warnings == []
 
 
-def add_pictures(container, stream: av.VideoStream, count: int, tools) -> None:
+def add_pictures(
+    container: OutputContainer, stream: av.VideoStream, count: int, tools: Tools
+) -> None:
     for index in range(count):
         image = tools.picture(stream.width, stream.height, index)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -154,7 +163,7 @@ def add_pictures(container, stream: av.VideoStream, count: int, tools) -> None:
     container.mux(stream.encode(None))
 
 
-def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
+def test_a_second_video_and_cover_art_are_copied(tools: Tools, tmp_path: Path) -> None:
     source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
     with av.open(str(source), "w") as container:
         main = container.add_stream("libx264", rate=25, width=64, height=48)
@@ -162,7 +171,7 @@ def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
         cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
         main.pix_fmt = second.pix_fmt = "yuv420p"
         cover.pix_fmt = "yuvj420p"
-        main.disposition, cover.disposition = 1, 1 << 10
+        main.disposition, cover.disposition = Disposition.default, Disposition.attached_pic
         for stream, count in ((main, 8), (second, 8), (cover, 1)):
             add_pictures(container, stream, count, tools)
     _, warnings = tools.transcode(source, target)
@@ -176,13 +185,13 @@ def test_a_second_video_and_cover_art_are_copied(tools, tmp_path: Path) -> None:
     assert "--video-stream N" in said
 
 
-def two_videos(path: Path, tools, frames: int = 6) -> Path:
+def two_videos(path: Path, tools: Tools, frames: int = 6) -> Path:
     """Write two videos of different sizes, in MP4 after a cover."""
     with av.open(str(path), "w") as container:
         streams = []
         if path.suffix == ".mp4":
             cover = container.add_stream("mjpeg", rate=1, width=64, height=48)
-            cover.pix_fmt, cover.disposition = "yuvj420p", 1 << 10
+            cover.pix_fmt, cover.disposition = "yuvj420p", Disposition.attached_pic
             streams.append((cover, 1))
         for width in (96, 64):
             video = container.add_stream("libx264", rate=25, width=width, height=48)
@@ -195,7 +204,7 @@ def two_videos(path: Path, tools, frames: int = 6) -> Path:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_video_stream_asked_for_is_edited_and_the_other_copied(
-    tools, tmp_path: Path, number: int
+    tools: Tools, tmp_path: Path, number: int
 ) -> None:
     source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mp4"
     found = probe(source, number)
@@ -219,7 +228,7 @@ def test_the_video_stream_asked_for_is_edited_and_the_other_copied(
     assert fingerprint(source, 0) != fingerprint(source, 1)
 
 
-def test_the_video_asked_for_is_the_one_that_is_decoded_again(tools, tmp_path: Path) -> None:
+def test_the_video_asked_for_is_the_one_that_is_decoded_again(tools: Tools, tmp_path: Path) -> None:
     source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mkv"
     found = probe(source, 1)
     plan = preflight_output(target, found, EncodeOptions(codec="ffv1", verify="full"))
@@ -231,7 +240,7 @@ def test_the_video_asked_for_is_the_one_that_is_decoded_again(tools, tmp_path: P
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
 def test_a_copied_video_with_b_frames_keeps_its_times_out_of_matroska(
-    tools, tmp_path: Path, suffix: str
+    tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     """Which stores none to decode by, and FFmpeg does not know those of the first packets."""
     source, target = two_videos(tmp_path / "in.mkv", tools, frames=20), tmp_path / f"out{suffix}"
@@ -253,14 +262,14 @@ def test_a_video_too_short_to_tell_its_decoding_times_gets_some() -> None:
     assert [p.dts for p in with_decoding_times(packets)] == [-80, -40, 0, 40]
 
 
-def test_a_video_stream_that_is_not_there_is_an_error(tools, tmp_path: Path) -> None:
+def test_a_video_stream_that_is_not_there_is_an_error(tools: Tools, tmp_path: Path) -> None:
     source = two_videos(tmp_path / "in.mp4", tools)
     words = r"no video stream 2; there is 0: h264 96x48; 1: h264 64x48"
     with pytest.raises(UsageError, match=words):
         probe(source, 2)
 
 
-def with_cover(path: Path, tools) -> Path:
+def with_cover(path: Path, tools: Tools) -> Path:
     """Write a Matroska video with a cover and a font attached."""
     picture = av.VideoFrame.from_ndarray(tools.picture(32, 32, 0), format="rgb24")
     encoder = av.CodecContext.create("mjpeg", "w")
@@ -281,7 +290,9 @@ def with_cover(path: Path, tools) -> Path:
 
 
 @pytest.mark.parametrize(("suffix", "keeps"), [(".mkv", True), (".mp4", True), (".avi", False)])
-def test_a_cover_stays_a_cover_or_is_named(tools, tmp_path: Path, suffix: str, keeps: bool) -> None:
+def test_a_cover_stays_a_cover_or_is_named(
+    tools: Tools, tmp_path: Path, suffix: str, keeps: bool
+) -> None:
     source, target = with_cover(tmp_path / "in.mkv", tools), tmp_path / f"out{suffix}"
     _, warnings = tools.transcode(source, target)
     with av.open(str(source)) as before, av.open(str(target)) as after:
@@ -296,7 +307,9 @@ def test_a_cover_stays_a_cover_or_is_named(tools, tmp_path: Path, suffix: str, k
             assert warnings == []
 
 
-def test_a_cover_of_an_mp4_becomes_an_attachment_of_a_matroska_file(tools, tmp_path: Path) -> None:
+def test_a_cover_of_an_mp4_becomes_an_attachment_of_a_matroska_file(
+    tools: Tools, tmp_path: Path
+) -> None:
     source, target = two_videos(tmp_path / "in.mp4", tools), tmp_path / "out.mkv"
     tools.transcode(source, target)
     with av.open(str(target)) as container:
@@ -305,7 +318,7 @@ def test_a_cover_of_an_mp4_becomes_an_attachment_of_a_matroska_file(tools, tmp_p
 
 
 def test_languages_titles_and_marks_are_kept_or_named(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     plain = make_clip("plain.mkv", audio=("deu", "jpn"))
     source = tmp_path / "in.mkv"
@@ -333,7 +346,7 @@ def test_languages_titles_and_marks_are_kept_or_named(
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_names_of_mp4_tracks_are_kept(
-    make_clip: MakeClip, tools, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tools: Tools, tmp_path: Path, suffix: str
 ) -> None:
     plain, source = make_clip("plain.mp4", audio=("deu",)), tmp_path / "in.mp4"
     with av.open(str(plain)) as before, av.open(str(source), "w") as after:

@@ -18,6 +18,7 @@ from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from pipeline.media.container.threads import BackgroundWriter, in_order, prefetch
 from pipeline.types import Frame, PixelEncoding
+from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
 
@@ -42,7 +43,7 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.left_with.append(kind)
 
     def write(self, item: Frame) -> None:
@@ -187,7 +188,7 @@ def test_an_error_of_the_producer_drops_what_waits(error: type[BaseException]) -
 
 
 def test_a_threaded_run_makes_the_same_file_as_the_plain_one(
-    make_clip: MakeClip, tools, tmp_path: Path
+    make_clip: MakeClip, tools: Tools, tmp_path: Path
 ) -> None:
     source = make_clip("in.mp4", frames=40, audio=("eng",))
     plain, threaded = tmp_path / "plain.mp4", tmp_path / "threaded.mp4"

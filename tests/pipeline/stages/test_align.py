@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -150,7 +152,7 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch_size() -> None:
 
 
 def test_frames_are_taken_only_as_chunks_are_asked_for() -> None:
-    def endless():  # type: ignore[no-untyped-def]
+    def endless() -> Iterator[Frame]:
         i = 0
         while True:
             yield rgb_frame(i, PICTURE)

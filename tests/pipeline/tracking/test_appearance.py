@@ -23,7 +23,9 @@ def omi(shared: Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     out = []
     for name, mesh in list(zip(data["names"], data["points"], strict=True))[:count]:
         path = shared / "data/omi/images" / (f"{name}".removesuffix(".jpg") + ".jpg")
-        out.append((cv2.imread(str(path))[..., ::-1], mesh[np.array(MESH_TO_68), :2] * 512 - 0.5))
+        picture = cv2.imread(str(path))
+        assert picture is not None, path
+        out.append((picture[..., ::-1], mesh[np.array(MESH_TO_68), :2] * 512 - 0.5))
     return out
 
 
@@ -45,7 +47,7 @@ def test_other_people_are_further_away_than_one_person_a_moment_later(shared: Pa
 
 def test_bytes_and_floats_are_the_same_to_it(shared: Path) -> None:
     image, points = omi(shared, 1)[0]
-    a, b = describe(image, points), describe(image.astype(np.float32) / 255, points)
+    a, b = describe(image, points), describe(image.astype(np.float32) / np.float32(255), points)
     np.testing.assert_allclose(a, b, atol=1e-5)
 
 

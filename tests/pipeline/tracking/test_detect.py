@@ -18,8 +18,10 @@ import torch
 from pipeline.config import AnalyzeOptions
 from pipeline.errors import AnalysisError, UsageError, WeightsError
 from pipeline.imaging.color import frame_of_rgb
+from pipeline.imaging.geometry import box_iou
 from pipeline.loading import load_finder
 from pipeline.tracking import detect, detector
+from pipeline.tracking.following import make_face
 from pipeline.tracking.landmark_files import FileFinder
 from pipeline.types import Face, Frame
 
@@ -216,7 +218,7 @@ def test_a_new_face_is_found_at_the_next_keyframe_beside_the_old(
 def test_a_lost_face_is_searched_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _boxes(monkeypatch, RIGHT)
     finder = detect.EmbeddedFinder(Scripted(move=lambda p: p + 80))
-    previous = [detect.make_face(4, _square(LEFT), 0.9)]
+    previous = [make_face(4, _square(LEFT), 0.9)]
     faces = _find(finder, BLANK, 5, previous)
     assert asked == [False]
     assert [f.box[0] for f in faces] == [120]
@@ -232,7 +234,7 @@ def test_points_that_leap_are_not_the_same_face(
 ) -> None:
     _boxes(monkeypatch)
     finder = detect.EmbeddedFinder(Scripted(move=move))
-    assert _find(finder, BLANK, 5, [detect.make_face(4, _square(LEFT), 0.9)]) == []
+    assert _find(finder, BLANK, 5, [make_face(4, _square(LEFT), 0.9)]) == []
 
 
 def test_what_the_network_does_not_believe_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +246,7 @@ def test_two_followed_faces_never_end_on_one_person(monkeypatch: pytest.MonkeyPa
     _boxes(monkeypatch)
     finder = detect.EmbeddedFinder(Scripted(move=lambda p: np.repeat(p[:1], len(p), axis=0)))
     near = (30, 10, 80, 60)
-    previous = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, near)]
+    previous = [make_face(0, _square(b), 0.9) for b in (LEFT, near)]
     assert len(_find(finder, BLANK, 1, previous)) == 1
 
 
@@ -282,9 +284,7 @@ def test_beside_a_followed_face_the_slow_search_runs_rarely(
 def test_overlap_is_shared_area_over_joint_area(
     a: Sequence[float], b: Sequence[float], overlap: float
 ) -> None:
-    assert detector.box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(
-        overlap
-    )
+    assert box_iou(np.array(a, np.float32), np.array(b, np.float32)) == pytest.approx(overlap)
 
 
 def _moving(place: Callable[[int], float]) -> Scripted:
@@ -343,7 +343,7 @@ def test_without_a_face_a_frame_searched_ahead_is_searched_thoroughly(
 def test_a_box_around_a_followed_face_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     _boxes(monkeypatch, (12, 8, 66, 62), RIGHT)
     network = Scripted()
-    start = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
+    start = [make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
     assert len(_find(detect.EmbeddedFinder(network), BLANK, 12, start)) == 2
     assert network.calls == ["points", "points"]
 
@@ -354,7 +354,7 @@ def test_frames_looked_at_together_show_what_they_show_one_by_one(
 ) -> None:
     _boxes(monkeypatch, LEFT)
     frames = [_frame(BLANK, index) for index in range(1, 20)]
-    start = [detect.make_face(0, _square(LEFT), 0.9)]
+    start = [make_face(0, _square(LEFT), 0.9)]
     together = detect.EmbeddedFinder(_moving(WAYS[way])).find(frames, start)
     alone: list[list[Face]] = []
     finder = detect.EmbeddedFinder(_moving(WAYS[way]))
@@ -365,7 +365,7 @@ def test_frames_looked_at_together_show_what_they_show_one_by_one(
 
 
 def test_a_face_that_is_not_where_it_was_expected_is_looked_at_again() -> None:
-    start = [detect.make_face(0, _square(LEFT), 0.9)]  # 50 px wide
+    start = [make_face(0, _square(LEFT), 0.9)]  # 50 px wide
     frames = [_frame(BLANK, index) for index in range(1, 7)]
     evenly, jumping = _moving(WAYS["evenly"]), _moving(WAYS["jumping"])
     detect.EmbeddedFinder(evenly).find(frames, start)
@@ -385,7 +385,7 @@ def test_a_face_lost_among_others_leaves_them_followed(monkeypatch: pytest.Monke
             return answer
 
     asked = _boxes(monkeypatch)
-    start = [detect.make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
+    start = [make_face(0, _square(b), 0.9) for b in (LEFT, RIGHT)]
     frames = [_frame(BLANK, index) for index in range(1, 7)]
     found = detect.EmbeddedFinder(Covered()).find(frames, start)
     assert _boxes_of(found) == [[10, 120], [10, 120], [120], [120], [120], [120]]
@@ -547,7 +547,7 @@ def test_where_every_frame_may_be_a_cut_thorough_searches_stay_rare(
 def test_over_a_cut_a_face_seen_badly_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     _boxes(monkeypatch)
     _no_turned(monkeypatch)
-    start = [detect.make_face(4, _square(LEFT), 0.9)]
+    start = [make_face(4, _square(LEFT), 0.9)]
     for score, cut, count in ((0.3, False, 1), (0.3, True, 0), (0.9, True, 1)):
         finder = detect.EmbeddedFinder(Scripted(score=score))
         frame = _frame(BLANK, 5)
@@ -561,7 +561,7 @@ def test_a_cut_is_searched_whatever_the_frame(monkeypatch: pytest.MonkeyPatch) -
     frames = [_frame(BLANK, index) for index in range(1, 9)]
     for frame in frames:
         finder.prepare(frame, may_be_cut=frame.index == 5)
-    found = finder.find(frames, [detect.make_face(0, _square(LEFT), 0.9)])
+    found = finder.find(frames, [make_face(0, _square(LEFT), 0.9)])
     assert [len(faces) for faces in found] == [1] * 4 + [2] * 4
     assert asked == [True]
 
@@ -580,7 +580,7 @@ def test_a_newcomer_is_followed_back_to_the_frames_before_the_search(
     _boxes(monkeypatch, LEFT, RIGHT)
     finder = detect.EmbeddedFinder(Comes(), detect.DetectOptions(every=8))
     frames = [_frame(BLANK, index) for index in range(1, 10)]
-    found = finder.find(frames, [detect.make_face(0, _square(LEFT), 0.9)])
+    found = finder.find(frames, [make_face(0, _square(LEFT), 0.9)])
     assert [len(faces) for faces in found] == [1] * 7 + [2] * 2
     back = finder.looked_back()
     assert [b.face.frame_index for b in back] == [7, 6, 5, 4, 3]
@@ -601,7 +601,7 @@ def test_a_lost_face_is_looked_for_near_its_last_place_ever_more_rarely(
 
     monkeypatch.setattr(detect, "find_near", near)
     finder = detect.EmbeddedFinder(Scripted(score=0.0), detect.DetectOptions(every=12))
-    faces: list[Face] = [detect.make_face(4, _square(LEFT), 0.9)]
+    faces: list[Face] = [make_face(4, _square(LEFT), 0.9)]
     for index in range(5, 120):
         faces = _find(finder, BLANK, index, faces)
     assert [index - 5 for index, _ in asked] == [0, 1, 2, 4, 8, 16, 32]

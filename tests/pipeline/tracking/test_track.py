@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ TIMES = np.arange(100) / 25.0
 RNG = np.random.default_rng(7)
 
 
-def one(positions: list[tuple[float, float] | None], score: float = 0.9) -> list[list[Face]]:
+def one(positions: Sequence[tuple[float, float] | None], score: float = 0.9) -> list[list[Face]]:
     """Frames with one face each, or none."""
     return [[] if p is None else [found(i, drawn_face(p), score)] for i, p in enumerate(positions)]
 
