@@ -47,14 +47,11 @@ Pictures = list[NDArray[np.uint8]]
 
 @pytest.fixture(scope="session", autouse=True)
 def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Weights that the user of this machine imported play no part."""
-    before = os.environ.get("VISAGIST_HOME")
-    os.environ["VISAGIST_HOME"] = str(tmp_path_factory.mktemp("home") / "visagist")
-    yield
-    if before is None:
-        del os.environ["VISAGIST_HOME"]
-    else:
-        os.environ["VISAGIST_HOME"] = before
+    """What the user of this machine imported, and what was prepared before, play no part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VISAGIST_HOME", str(tmp_path_factory.mktemp("home") / "visagist"))
+        patch.setenv("VISAGIST_CACHE", str(tmp_path_factory.mktemp("cache") / "visagist"))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

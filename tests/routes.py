@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,28 +15,30 @@ from numpy.typing import NDArray
 from pipeline.config import RenderOptions, Transfer
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
-from pipeline.progress import Silent, Stopwatch
-from pipeline.run import EditRequest, Plan, make_plan, render
+from pipeline.request import EditRequest
+from pipeline.session import Session, open_session
 from pipeline.types import Frame
 
 
-def plan_of(
+def session_of(
     clip: Path,
-    analysis: Path,
+    analysis: Path | None = None,
     *,
     pack: str = "portrait",
     transfer: Transfer | None = None,
     attributes: tuple[str, ...] = ("smile=2",),
     batch_size: int = 8,
     device: torch.device | None = None,
-) -> Plan:
-    """Plan an edit of an analysed clip; what is not stored is encoded, and stored."""
+) -> Session:
+    """Open a session on a clip and have all of it planned."""
     options = RenderOptions(pack=pack, transfer=transfer, batch_size=batch_size)
     request = EditRequest(clip, attributes, render=options, analysis_path=analysis)
     place = device or torch.device("cpu")
     with pytest.MonkeyPatch.context() as patch:  # a pretended device has no name to be typed
-        patch.setattr("pipeline.run.resolve_device", lambda name: place)
-        return make_plan(request, Stopwatch(), Silent())
+        patch.setattr("pipeline.session.resolve_device", lambda name: place)
+        session = open_session(request)
+    assert session.plan.frame_count
+    return session
 
 
 def frames_of(clip: Path) -> list[Frame]:
@@ -42,10 +46,19 @@ def frames_of(clip: Path) -> list[Frame]:
         return list(reader)
 
 
-def rendered(plan: Plan, frames: Sequence[Frame]) -> list[NDArray[np.uint8]]:
+def rendered(
+    session: Session, frames: Sequence[Frame], *, edited: bool = True
+) -> list[NDArray[np.uint8]]:
     """The samples of every rendered frame, all planes in a row."""
-    results = render(plan, iter(frames), Stopwatch())
-    return [samples(result.frame) for result in results]
+    plan = session.plan if edited else dataclasses.replace(session.plan, tracks=())
+    return [samples(result.frame) for result in session.render(plan, iter(frames))]
+
+
+def in_batches(session: Session, size: int) -> Session:
+    """The same session with other batches."""
+    other = copy.copy(session)
+    vars(other)["crops"] = dataclasses.replace(session.crops, batch_size=size)
+    return other
 
 
 def samples(frame: Frame) -> NDArray[np.uint8]:

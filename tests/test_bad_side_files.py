@@ -309,4 +309,4 @@ def test_every_beginning_of_a_picture_is_refused_or_read(desk: Desk) -> None:
         for end in range(0, len(data), max(1, len(data) // 40)):
             path.write_bytes(data[:end])
             with contextlib.suppress(InputError):
-                assert _decoded(path).ndim == 3
+                assert _decoded(path, "picture").ndim == 3

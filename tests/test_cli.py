@@ -26,6 +26,7 @@ from pipeline.errors import (
     WeightsError,
 )
 from pipeline.progress import Progress
+from pipeline.request import EditRequest
 from pipeline.tracking.select import FaceChoice
 from tests.conftest import Desk, FaceClip
 
@@ -347,7 +348,7 @@ def test_a_tilde_behind_an_equals_sign_is_the_home_folder(
 # Presets: a flag wins over the preset, the preset over the default.
 
 
-def request(tmp_path: Path, preset: str, *flags: str) -> run.EditRequest:
+def request(tmp_path: Path, preset: str, *flags: str) -> EditRequest:
     path = tmp_path / "preset.toml"
     path.write_text(preset)
     options = arguments.parse(["edit", "a.mp4", "--config", str(path), *flags])

@@ -13,14 +13,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline import analyze
 from pipeline.cli import main
 from pipeline.imaging.geometry import transform
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
-from pipeline.progress import Silent, Stopwatch
-from pipeline.run import EditRequest, Plan, crops_of, make_plan, render
-from pipeline.types import AlignedBatch, Frame
+from pipeline.progress import Stopwatch
+from pipeline.request import EditRequest
+from pipeline.session import Session, open_session
+from pipeline.types import AlignedBatch, EditedBatch, Frame
 from tests.conftest import FaceClip, Pictures
 
 
@@ -66,14 +66,18 @@ def frames(face_clip: FaceClip) -> list[Frame]:
 
 
 @pytest.fixture(scope="module")
-def plan(face_clip: FaceClip) -> Plan:
+def session(face_clip: FaceClip) -> Session:
     request = EditRequest(face_clip.path, ("smile=1.5",), analysis_path=face_clip.analysis)
-    return make_plan(request, Stopwatch(), Silent())
+    return open_session(request)
 
 
 @pytest.fixture(scope="module")
-def edited(plan: Plan, frames: list[Frame]) -> list[Frame]:
-    return [result.frame for result in render(plan, frames, Stopwatch())]
+def edited(session: Session, frames: list[Frame]) -> list[Frame]:
+    return [result.frame for result in session.render(session.plan, frames)]
+
+
+def cropped(session: Session, frames: list[Frame]) -> list[EditedBatch]:
+    return list(session.rendering(session.plan).crops(frames))
 
 
 def run(face_clip: FaceClip, output: Path, *more: str) -> Path:
@@ -92,12 +96,13 @@ def test_strength_zero_written_without_loss_gives_every_sample_back(
 
 
 def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
-    face_clip: FaceClip, plan: Plan, frames: list[Frame], tmp_path: Path
+    face_clip: FaceClip, session: Session, frames: list[Frame], tmp_path: Path
 ) -> None:
     out = run(face_clip, tmp_path / "out.mkv", "--codec", "ffv1", "--attr", "smile=1.5")
     before, after = planes(face_clip.path), planes(out)
-    crops = list(crops_of(plan, frames))
-    masks = [m for b in crops for m in zip(b.frame_index, plan.chain(b).whole().masks, strict=True)]
+    edits = cropped(session, frames)
+    crops = [edit.source for edit in edits]
+    masks = [m for e in edits for m in zip(e.source.frame_index, e.masks, strict=True)]
     places = {int(f): m for b in crops for f, m in zip(b.frame_index, b.crop_to_frame, strict=True)}
     assert len(masks) == len(frames)
     for index, mask in masks:
@@ -111,7 +116,7 @@ def test_a_lossless_edit_changes_the_mouth_and_nothing_outside_the_mask(
         for plane, (a, b) in enumerate(zip(before[index], after[index], strict=True)):
             may = allowed if plane == 0 else block
             assert not ((a != b) & ~may).any(), f"frame {index}, plane {plane}"
-        mouth = plan.tracks[0].landmarks[int(index), 48:68]
+        mouth = session.plan.tracks[0].landmarks[int(index), 48:68]
         (x0, y0), (x1, y1) = mouth.min(0).astype(int), mouth.max(0).astype(int)
         change = np.abs(after[index][0][y0:y1, x0:x1].astype(int) - before[index][0][y0:y1, x0:x1])
         assert change.mean() > 3
@@ -136,9 +141,10 @@ BATCH_TOLERANCE = 2e-3
 
 
 def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
-    plan: Plan, frames: list[Frame]
+    session: Session, frames: list[Frame]
 ) -> None:
-    alone = list(crops_of(plan, frames[:4]))
+    single = [edit for frame in frames[:4] for edit in cropped(session, [frame])]
+    alone = [edit.source for edit in single]
     joined = AlignedBatch(
         torch.cat([b.images for b in alone]),
         np.concatenate([b.crop_to_frame for b in alone]),
@@ -147,15 +153,17 @@ def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
         np.concatenate([b.track_id for b in alone]),
         torch.cat([b.weights for b in alone]),
     )
-    together = plan.chain(joined).whole()
-    for n, batch in enumerate(alone):
-        one = plan.chain(batch).whole()
+    rendering = session.rendering(session.plan)
+    with torch.inference_mode():
+        edits = rendering.groups[0].edited(joined, rendering.protection, Stopwatch())
+        together = next(edits).whole()
+    for n, one in enumerate(single):
         assert (one.images[0] - together.images[n]).abs().max() <= BATCH_TOLERANCE
         assert (one.masks[0] - together.masks[n]).abs().max() <= BATCH_TOLERANCE
 
 
 def test_frames_of_a_clip_come_out_once_and_in_order_while_the_input_stays_untouched(
-    plan: Plan, frames: list[Frame], edited: list[Frame]
+    frames: list[Frame], edited: list[Frame]
 ) -> None:
     assert [f.index for f in edited] == list(range(10))
     assert [f.pts for f in edited] == [f.pts for f in frames]
@@ -172,7 +180,7 @@ def test_a_stored_analysis_is_reused_and_not_made_again(
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("the clip was analyzed again")
 
-    monkeypatch.setattr(analyze, "analyze", fail)
+    monkeypatch.setattr("pipeline.session.analyze", fail)
     assert main([*first, "-o", str(tmp_path / "b.mp4")]) == 0
     assert stored.read_bytes() == written
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
@@ -188,7 +196,7 @@ def test_a_frame_corrected_by_hand_is_used_exactly_as_corrected(
     corrected = tmp_path / "corrected.json"
     corrected.write_text(json.dumps(stored))
     request = EditRequest(face_clip.path, ("smile",), analysis_path=corrected)
-    track = make_plan(request, Stopwatch(), Silent()).tracks[0]
+    track = open_session(request).plan.tracks[0]
     np.testing.assert_allclose(track.landmarks[4], line["landmarks"], atol=1e-4)
 
 
@@ -240,18 +248,16 @@ def test_a_face_in_some_frames_is_edited_there_and_the_others_pass_untouched(
 
 
 def test_an_analysed_clip_is_not_encoded_again_and_gives_the_same_frames(
-    face_clip: FaceClip, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+    face_clip: FaceClip, frames: list[Frame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = make_plan(EditRequest(face_clip.path, ("smile",)), Stopwatch(), Silent())
+    fresh = open_session(EditRequest(face_clip.path, ("smile",), cache=tmp_path / "other"))
+    results = list(fresh.render(fresh.plan, frames[:2]))
     before = face_clip.analysis.read_bytes()
-    monkeypatch.setattr("pipeline.crops.look_at", lambda *_, **__: pytest.fail("encoded again"))
     request = EditRequest(face_clip.path, ("smile",), analysis_path=face_clip.analysis)
-    stored = make_plan(request, Stopwatch(), Silent())
-    for a, b in zip(
-        render(fresh, frames[:2], Stopwatch()),
-        render(stored, frames[:2], Stopwatch()),
-        strict=True,
-    ):
+    assert open_session(request).plan.artefacts
+    monkeypatch.setattr("pipeline.editors.latent.look_at", lambda *_, **__: pytest.fail("again"))
+    stored = open_session(request)
+    for a, b in zip(results, stored.render(stored.plan, frames[:2]), strict=True):
         for p, q in zip(a.frame.planes, b.frame.planes, strict=True):
             np.testing.assert_array_equal(p, q)
     assert face_clip.analysis.read_bytes() == before

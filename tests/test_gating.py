@@ -16,13 +16,14 @@ import pytest
 from numpy.typing import NDArray
 
 from models.landmarks import LandmarkCascade
-from pipeline.analyze import analyze
 from pipeline.config import AnalyzeOptions
 from pipeline.loading import resolve_device
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
-from pipeline.progress import Silent, Stopwatch
-from pipeline.run import EditRequest, make_plan, render
+from pipeline.passes.analyze import analyze
+from pipeline.progress import Progress
+from pipeline.request import EditRequest
+from pipeline.session import open_session
 from pipeline.types import Frame
 
 Picture = NDArray[np.uint8]
@@ -76,13 +77,14 @@ class Run:
 
 
 def run(path: Path, *attributes: str) -> Run:
-    plan = make_plan(EditRequest(path, attributes), Stopwatch(), Silent())
-    with VideoReader(plan.source) as reader:
+    session = open_session(EditRequest(path, attributes))
+    plan, known = session.plan, session.needs(session.edits)
+    with VideoReader(session.source) as reader:
         frames = list(reader)
-    results = list(render(plan, frames, Stopwatch()))
-    weights: dict[str, list[float]] = {name: [0.0] * len(frames) for name in plan.needs}
+    results = list(session.render(plan, frames))
+    weights: dict[str, list[float]] = {name: [0.0] * len(frames) for name in known}
     for track in plan.tracks:
-        for name, needs in plan.needs.items():
+        for name, needs in known.items():
             weights[name][track.first_frame : track.end_frame] = track.share(needs).tolist()
     scores = [float(score) for track in plan.tracks for score in track.scores]
     return Run(frames, [r.frame for r in results], weights, scores)
@@ -226,6 +228,8 @@ def test_people_in_two_shots_between_pillars_are_two_tracks(
         wide[:, 180:420] = picture
         clip.append(wide)
     path = clip_of(tmp_path / "pillars.mkv", clip, codec="ffv1")
-    found = analyze(probe(path), AnalyzeOptions(), device=resolve_device("cpu"), progress=Silent())
+    found = analyze(
+        probe(path), AnalyzeOptions(), device=resolve_device("cpu"), progress=Progress()
+    )
     assert found.cuts == (12,)
     assert [(t.first_frame, t.end_frame) for t in found.tracks] == [(0, 12), (12, 24)]

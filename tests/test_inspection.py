@@ -112,7 +112,7 @@ def test_a_frame_without_a_face_is_shown_as_it_is(
 def test_a_frame_that_does_not_exist_is_refused_before_the_analysis(
     desk: Desk, frame: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("pipeline.run.analyze")
+    monkeypatch.delattr("pipeline.session.analyze")
     target = desk.folder / "pictures"
     error = desk.refused(
         *(2, "inspect", desk.clip, "--attr", "smile", "--frame", frame, "-o", target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,12 @@ import pytest
 import torch
 
 from pipeline.loading import time_generator
-from pipeline.run import Plan
+from pipeline.session import Session
 from pipeline.types import Frame
 from tests.conftest import FaceClip
 
 from .elsewhere import pretended, waits
-from .routes import frames_of, plan_of, rendered
+from .routes import frames_of, rendered, session_of
 from .style_pack import write_tiny_pack
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -56,7 +55,7 @@ def test_on_a_device_the_pictures_are_those_of_the_cpu(
 ) -> None:
     frames = frames_of(face_clip.path)[:4]
     there, here = (
-        plan_of(face_clip.path, analysis, device=place, **ROUTES[route])
+        session_of(face_clip.path, analysis, device=place, **ROUTES[route])
         for place in (device, torch.device("cpu"))
     )
     check_same_edit(there, here, frames)
@@ -65,16 +64,16 @@ def test_on_a_device_the_pictures_are_those_of_the_cpu(
 def test_the_analysis_may_be_made_on_a_device_too(
     face_clip: FaceClip, device: torch.device, tmp_path: Path
 ) -> None:
-    there = plan_of(face_clip.path, tmp_path / "there.json", device=device)
-    here = plan_of(face_clip.path, tmp_path / "here.json")
-    for a, b in zip(there.tracks, here.tracks, strict=True):
+    there = session_of(face_clip.path, tmp_path / "there.json", device=device)
+    here = session_of(face_clip.path, tmp_path / "here.json")
+    for a, b in zip(there.plan.tracks, here.plan.tracks, strict=True):
         assert np.abs(a.landmarks - b.landmarks).max() < 0.1
     check_same_edit(there, here, frames_of(face_clip.path)[:4])
 
 
-def check_same_edit(there: Plan, here: Plan, frames: list[Frame]) -> None:
+def check_same_edit(there: Session, here: Session, frames: list[Frame]) -> None:
     found, wanted = rendered(there, frames), rendered(here, frames)
-    original = rendered(dataclasses.replace(here, tracks=()), frames)
+    original = rendered(here, frames, edited=False)
     off = [np.abs(a.astype(int) - b) for a, b in zip(found, wanted, strict=True)]
     assert max(o.max() for o in off) <= 2
     assert np.mean(off) < 0.01
@@ -90,7 +89,7 @@ def test_the_host_waits_as_often_for_many_crops_as_for_few(
     with pretended(monkeypatch) as device:
         for size in (2, 5):
             more: dict[str, Any] = {"batch_size": size, "device": device}
-            plan = plan_of(face_clip.path, analysis, **ROUTES[route], **more)
+            plan = session_of(face_clip.path, analysis, **ROUTES[route], **more)
             rendered(plan, frames[:size])  # what is loaded and remembered at first use
             waits.clear()
             rendered(plan, frames[:size])

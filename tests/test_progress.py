@@ -33,7 +33,7 @@ def seen(stages: dict[str, int], *, skipped: tuple[str, ...] = ()) -> list[Momen
 
 
 def test_one_number_rises_from_nothing_to_the_whole_over_all_passes() -> None:
-    moments = seen({"analyze": 10, "encode faces": 10, "edit": 10})
+    moments = seen({"analyze": 10, "prepare": 10, "edit": 10})
     shares = [moment.share for moment in moments]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
@@ -43,7 +43,7 @@ def test_one_number_rises_from_nothing_to_the_whole_over_all_passes() -> None:
 
 
 def test_a_pass_that_is_not_needed_has_no_part_in_the_number() -> None:
-    moments = seen({"edit": 4}, skipped=("analyze", "encode faces"))
+    moments = seen({"edit": 4}, skipped=("analyze", "prepare"))
     assert [m.share for m in moments] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
 
@@ -52,7 +52,7 @@ def test_a_pass_skipped_late_never_lets_the_number_fall() -> None:
     progress = Progress(moments.append)
     progress.expect(passes())
     run_through(progress, {"analyze": 3})
-    progress.skip("encode faces")
+    progress.skip("prepare")
     run_through(progress, {"edit": 3})
     shares = [moment.share for moment in moments]
     assert shares == sorted(shares)
@@ -93,13 +93,13 @@ def test_the_time_left_is_of_all_passes(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_log_gets_a_line_a_tenth_with_time_and_speed(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(Lines())
     progress.expect(passes())
-    run_through(progress, {"analyze": 900, "encode faces": 900, "edit": 900})
+    run_through(progress, {"analyze": 900, "prepare": 900, "edit": 900})
     lines = capsys.readouterr().err.splitlines()
     tenths = [line.split("%")[0].split()[-1] for line in lines if "progress" in line]
     assert tenths == [str(10 * n) for n in range(1, 11)]
     assert all(re.search(r", 0:\d\d, \d+\.\d frames/s", li) for li in lines if "progress" in li)
     assert [line for line in lines if "progress" not in line] == [
-        f"{stage} done: 900 frames" for stage in ("analyze", "encode faces", "edit")
+        f"{stage} done: 900 frames" for stage in ("analyze", "prepare", "edit")
     ]
 
 
@@ -122,7 +122,7 @@ def test_every_terminal_shows_a_bar(
     monkeypatch.setattr(displays, "_columns", lambda: columns or 80)
     with watching(quiet=False) as progress:
         progress.expect(passes())
-        run_through(progress, {"analyze": 4, "encode faces": 4, "edit": 4})
+        run_through(progress, {"analyze": 4, "prepare": 4, "edit": 4})
     last = capsys.readouterr().err.rstrip("\n").split("\r")[-1]
     assert last.startswith("100%|█")
     assert "edit 4/4" in last

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pipeline import analyze_to_file
 from pipeline import crops as crops_module
 from pipeline.cli import main
+from pipeline.editors._face_model import Codes
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading.style import StyleLatentModel
-from pipeline.types import AlignedBatch, Codes
+from pipeline.types import AlignedBatch
 from tests.conftest import Desk, FaceClip
 
 from .style_pack import write_tiny_pack

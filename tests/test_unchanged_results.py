@@ -6,7 +6,6 @@ come in another order, and a sample may be rounded to its neighbour.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import shutil
 
@@ -15,12 +14,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline.crops import Crops
-from pipeline.run import Plan
+from pipeline.passes.crops import Crops
+from pipeline.session import Session
 from pipeline.types import Frame
 from tests.conftest import FaceClip
 
-from .routes import frames_of, plan_of, rendered
+from .routes import frames_of, in_batches, rendered, session_of
 
 Samples = list[NDArray[np.uint8]]
 
@@ -33,23 +32,19 @@ def frames(face_clip: FaceClip) -> list[Frame]:
 @pytest.fixture(scope="module", params=["portrait", "mini"])
 def plan(
     request: pytest.FixtureRequest, face_clip: FaceClip, tmp_path_factory: pytest.TempPathFactory
-) -> Plan:
+) -> Session:
     stored = tmp_path_factory.mktemp("analysis") / "faces.json"
     shutil.copy(face_clip.analysis, stored)
-    return plan_of(face_clip.path, stored, pack=request.param, batch_size=1)
+    return session_of(face_clip.path, stored, pack=request.param, batch_size=1)
 
 
 @pytest.fixture(scope="module")
-def alone(plan: Plan, frames: list[Frame]) -> Samples:
+def alone(plan: Session, frames: list[Frame]) -> Samples:
     """Every crop edited alone, all frames in one go."""
     found = rendered(plan, frames)
-    untouched = rendered(dataclasses.replace(plan, tracks=()), frames)
+    untouched = rendered(plan, frames, edited=False)
     assert all((a != b).any() for a, b in zip(found, untouched, strict=True))
     return found
-
-
-def in_batches(plan: Plan, size: int) -> Plan:
-    return dataclasses.replace(plan, crops=dataclasses.replace(plan.crops, batch_size=size))
 
 
 def check_rounding(found: Samples, wanted: Samples) -> None:
@@ -59,7 +54,7 @@ def check_rounding(found: Samples, wanted: Samples) -> None:
 
 
 def test_a_clip_rendered_in_chunks_is_the_same_to_the_bit(
-    plan: Plan, frames: list[Frame], alone: Samples
+    plan: Session, frames: list[Frame], alone: Samples
 ) -> None:
     cuts = [0, 1, 4, len(frames)]
     parts = [rendered(plan, frames[a:b]) for a, b in itertools.pairwise(cuts)]
@@ -69,7 +64,7 @@ def test_a_clip_rendered_in_chunks_is_the_same_to_the_bit(
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_number_of_workers_changes_nothing(
-    plan: Plan,
+    plan: Session,
     frames: list[Frame],
     alone: Samples,
     workers: int,
@@ -82,13 +77,13 @@ def test_the_number_of_workers_changes_nothing(
 
 @pytest.mark.parametrize("size", [3, 8])
 def test_the_batch_size_changes_samples_by_rounding_at_most(
-    plan: Plan, frames: list[Frame], alone: Samples, size: int
+    plan: Session, frames: list[Frame], alone: Samples, size: int
 ) -> None:
     check_rounding(rendered(in_batches(plan, size), frames), alone)
 
 
 def test_chunks_that_end_within_a_batch_change_samples_by_rounding_at_most(
-    plan: Plan, frames: list[Frame], alone: Samples
+    plan: Session, frames: list[Frame], alone: Samples
 ) -> None:
     several = in_batches(plan, 4)
     parts = [rendered(several, frames[a:b]) for a, b in ((0, 3), (3, 8))]
@@ -96,7 +91,7 @@ def test_chunks_that_end_within_a_batch_change_samples_by_rounding_at_most(
 
 
 def test_the_number_of_threads_changes_samples_by_rounding_at_most(
-    plan: Plan, frames: list[Frame], alone: Samples
+    plan: Session, frames: list[Frame], alone: Samples
 ) -> None:
     before = torch.get_num_threads()
     try:

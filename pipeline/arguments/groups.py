@@ -98,6 +98,7 @@ def _add_pack_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add how faces are found and followed, and what runs it; return the group."""
     _add_pack_options(command)
     group = command.add_argument_group("analysis")
     group.add_argument(
@@ -153,6 +154,7 @@ def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentG
 
 
 def add_encode_options(command: argparse.ArgumentParser) -> None:
+    """Add how the result is encoded."""
     group = command.add_argument_group(
         "encoder (FFmpeg's names and units; default: like the input)"
     )
@@ -164,6 +166,7 @@ def add_encode_options(command: argparse.ArgumentParser) -> None:
 
 
 def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add what is replaced and said; return the group."""
     group = command.add_argument_group("output")
     group.add_argument("--overwrite", action="store_true", help="replace what exists already")
     group.add_argument("--quiet", action="store_true", help="only errors and warnings")

@@ -23,7 +23,7 @@ from ..types import AlignedBatch, FaceTrack, Frame
 from .crops import Crops
 
 T = TypeVar("T")
-PASS = "prepare"
+STAGE = "prepare"
 Opened = Callable[[int, int], AbstractContextManager[Iterator[Frame]]]
 """Gives the frames of the clip from one to another."""
 
@@ -43,7 +43,7 @@ def prepared(
     artefacts = {track: artefact for track, artefact in kept.items() if artefact is not None}
     missing = tuple(shot for shot in work.shots if shot.key not in artefacts)
     if not missing:
-        work.progress.skip(PASS)
+        work.progress.skip(STAGE)
         return artefacts
     made = editor.prepare_all(missing, edit, dataclasses.replace(work, shots=missing, keys=keys))
     for track, artefact in made.items():
@@ -96,7 +96,7 @@ class ShotWork:
         the clip for all of them, on several threads."""
         cut = self.crop.cutter([_rows(shot.track, frames[shot.key]) for shot in self.shots])
         looked_at = {frame for shot in self.shots for frame in frames[shot.key]}
-        self.progress.start(PASS, self.frame_count)
+        self.progress.start(STAGE, self.frame_count)
 
         def seen(chunk: list[Frame]) -> list[T]:
             batches = (batch.to(self.device) for batch in cut(chunk)[1])
@@ -125,7 +125,7 @@ class ShotWork:
 
     def step(self, done: int, total: int) -> None:
         """Say how far the work is."""
-        self.progress.at(PASS, done, total)
+        self.progress.at(STAGE, done, total)
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:

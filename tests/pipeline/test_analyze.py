@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.analyze import _Describer
+from pipeline.passes.analyze import _Describer
 from pipeline.types import Face
 from tests.pipeline.faces import drawn_face, found, gray_frame
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.batching import Halving
+from pipeline.passes.batching import Halving
 from pipeline.types import AlignedBatch
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from models.base import PackError
 from models.packs.store import checked_pack_name
-from pipeline.config import OWN_PACKS, AttributeEdit, RenderOptions, load_preset
-from pipeline.editors import Attribute, discover
-from pipeline.editors._base import FACE
-from pipeline.edits import cautions, chain_of, resolve_edits
+from pipeline.config import OWN_PACKS, RenderOptions, load_preset
+from pipeline.editors import FACE, Attribute, discover
+from pipeline.edits import Catalogue, cautions, resolve_edits
 from pipeline.errors import UsageError
-from pipeline.stages.edit import ImageStep, LatentStep
+from pipeline.request import Edit, EditRequest, Exemplar
 
 PACK: Any = SimpleNamespace(
     name="test",
@@ -28,25 +27,31 @@ PACK: Any = SimpleNamespace(
 @dataclass(frozen=True)
 class Case:
     text: str
-    edit: AttributeEdit
+    edit: Edit
 
 
 CASES = [
-    Case("smile", AttributeEdit("smile", 0.7)),
-    Case("smile=1.5", AttributeEdit("smile", 1.5)),
-    Case("Smiling=-1", AttributeEdit("smile", -1.0)),
-    Case("happy", AttributeEdit("smile", 0.7)),
-    Case("smooth_skin=0", AttributeEdit("smooth-skin", 0.0)),
+    Case("smile", Edit("smile", 0.7)),
+    Case("smile=1.5", Edit("smile", 1.5)),
+    Case("Smiling=-1", Edit("smile", -1.0)),
+    Case("happy", Edit("smile", 0.7)),
+    Case("smooth_skin=0", Edit("smooth-skin", 0.0)),
 ]
+
+
+def resolved(*texts: str, **more: Any) -> list[Edit]:
+    """The edits of some texts, without the options that each has by default."""
+    edits = resolve_edits(EditRequest(Path("a.mp4"), texts, **more), Catalogue(PACK))
+    return [replace(edit, options=()) for edit in edits]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.text)
 def test_a_text_becomes_an_edit(case: Case) -> None:
-    assert resolve_edits([case.text], 0.7, PACK) == (case.edit,)
+    assert resolved(case.text, strength=0.7) == [case.edit]
 
 
 def test_the_order_of_edits_is_kept() -> None:
-    edits = resolve_edits(["age=-1", "smile"], 1.0, PACK)
+    edits = resolved("age=-1", "smile")
     assert [e.attribute for e in edits] == ["age", "smile"]
 
 
@@ -62,15 +67,39 @@ def test_the_order_of_edits_is_kept() -> None:
 )
 def test_a_bad_text_is_refused_with_the_cure(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        resolve_edits([text], 1.0, PACK)
+        resolved(text)
 
 
-def test_latent_edits_in_a_row_are_rendered_once_and_zero_strength_is_dropped() -> None:
-    edits = resolve_edits(["smile", "age=0", "age=1", "smooth-skin", "smile"], 1.0, PACK)
-    steps = chain_of(edits, PACK, "direction", {}, device=torch.device("cpu"))._steps
-    assert [type(s) for s in steps] == [LatentStep, ImageStep, LatentStep]
-    assert isinstance(steps[0], LatentStep)
-    assert steps[0].edits == (("smile", 1.0), ("age", 1.0))
+def test_options_of_editors_are_read_by_their_types_and_refused_with_the_cure() -> None:
+    request = EditRequest(Path("a.mp4"), ("smile",), settings=("latent.mover=pca",))
+    assert resolve_edits(request, Catalogue(PACK))[0].options == (("mover", "pca"),)
+    for text, words in (
+        ("latent.mover=pac", "did you mean 'pca'"),
+        ("latent.movr=pca", "did you mean 'mover'"),
+        ("mover=pca", "is not EDITOR.NAME=VALUE"),
+        ("latnt.mover=pca", "editors: latent, smooth-skin"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            resolved("smile", settings=(text,))
+
+
+def test_an_exemplar_that_nothing_takes_is_refused() -> None:
+    with pytest.raises(UsageError, match="no edit asked for takes one"):
+        resolved("smile", exemplar=Exemplar(Path("a.png")))
+
+
+@pytest.mark.parametrize(
+    ("text", "exemplar"),
+    [
+        ("a.png", Exemplar(Path("a.png"))),
+        ("b.mp4@12", Exemplar(Path("b.mp4"), 12)),
+        ("b.mp4@0:1", Exemplar(Path("b.mp4"), 0, 1)),
+    ],
+)
+def test_an_exemplar_is_a_file_or_a_face_in_a_frame_of_one(text: str, exemplar: Exemplar) -> None:
+    assert Exemplar.parse(text) == exemplar
+    with pytest.raises(UsageError, match="is neither a file nor"):
+        Exemplar.parse("b.mp4@first")
 
 
 def test_a_pack_of_the_program_is_not_told_to_import_what_it_cannot_take() -> None:
@@ -81,13 +110,13 @@ def test_a_pack_of_the_program_is_not_told_to_import_what_it_cannot_take() -> No
     told = {}
     for name in (*OWN_PACKS, "own"):
         pack: Any = SimpleNamespace(name=name, attributes=(gender,), regions=FACE)
-        (told[name],) = cautions([AttributeEdit("gender", 1.0)], pack)
+        (told[name],) = cautions([Edit("gender", 1.0)], pack)
     assert [name for name, text in told.items() if "models import" in text] == ["own"]
     assert all(text.startswith("gender also changes hair") for text in told.values())
 
 
 def test_every_editor_of_the_folder_is_found() -> None:
-    assert {"direction", "latent-transformer", "smooth-skin"} <= set(discover())
+    assert {"latent", "smooth-skin"} <= set(discover())
 
 
 def test_a_preset_with_an_unknown_setting_is_refused(tmp_path: Any) -> None:
@@ -98,8 +127,6 @@ def test_a_preset_with_an_unknown_setting_is_refused(tmp_path: Any) -> None:
 
 
 def test_every_preset_that_ships_can_be_used() -> None:
-    from pathlib import Path
-
     presets = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
     assert presets
     for path in presets:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.analyze import analyze
 from pipeline.config import AnalyzeOptions
 from pipeline.errors import InputError
 from pipeline.imaging.color import frame_to_rgb_small
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
-from pipeline.progress import Silent
+from pipeline.passes.analyze import analyze
+from pipeline.progress import Progress
 from pipeline.reference import describe_person
 from pipeline.tracking.appearance import distance
 from pipeline.tracking.select import FaceChoice, select
@@ -32,7 +32,7 @@ def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
     rgb = cv2.resize(frame_to_rgb_small(frame, 480), (600, 600), interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(picture), rgb[:, :, ::-1])
     person = describe_person(picture, CPU)
-    analysis = analyze(source, AnalyzeOptions(), device=CPU, progress=Silent())
+    analysis = analyze(source, AnalyzeOptions(), device=CPU, progress=Progress())
     (track,) = analysis.tracks
     assert distance(track.appearance, person) < 0.5
     choice = FaceChoice.parse(f"reference:{picture}")

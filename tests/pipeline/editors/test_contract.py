@@ -9,21 +9,34 @@ import numpy as np
 import pytest
 import torch
 
-from models.directions import DirectionMover
-from pipeline.editors import Attribute, Pack, discover
-from pipeline.edits import all_attributes
+from pipeline.editors import Attribute, Editor, discover
+from pipeline.editors._codes import ShotCodes
+from pipeline.editors.latent import Latent
+from pipeline.edits import Catalogue
 from pipeline.loading import load_pack
-from pipeline.types import AlignedBatch
+from pipeline.progress import Stopwatch
+from pipeline.request import Edit
+from pipeline.types import AlignedBatch, CropRule
 
 from ..faces import drawn_face, natural
 
-LATENT = [n for n, e in discover().items() if e.spec.kind == "latent"]
-IMAGE = [(n, a) for n, e in discover().items() if e.spec.kind == "image" for a in e.spec.attributes]
+EDITORS = discover()
+PACK = load_pack("portrait", torch.device("cpu"))
+OFFERED = [(n, a) for n, e in EDITORS.items() for a in e.spec.attributes or PACK.attributes]
 
 
-@pytest.fixture(scope="module")
-def pack() -> Pack:
-    return load_pack("portrait", torch.device("cpu"))
+class Hands:
+    """A kit that holds the embedded pack."""
+
+    device = torch.device("cpu")
+    clock = Stopwatch()
+    face_model = PACK
+
+    def network(self, role: str) -> Any:
+        raise AssertionError(f"no editor of the program needs {role}")
+
+    def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
+        raise AssertionError("no editor of the program takes an exemplar")
 
 
 @pytest.fixture(scope="module")
@@ -41,64 +54,59 @@ def batch() -> AlignedBatch:
     )
 
 
-class WithComponents:
-    """The embedded pack, with an axis of the codes as the component of every attribute."""
-
-    def __init__(self, pack: Pack, length: int) -> None:
-        self.attributes = pack.attributes
-        self.axis = torch.zeros(1, length)
-        self.axis[0, 0] = 1
-
-    def mover(self, editor: str, attribute: str) -> DirectionMover:
-        assert editor == "pca"
-        return DirectionMover(self.axis, 1)
-
-
-@pytest.mark.parametrize("name", list(discover()))
+@pytest.mark.parametrize("name", list(EDITORS))
 def test_a_spec_says_what_the_editor_is(name: str) -> None:
-    spec = discover()[name].spec
+    spec = EDITORS[name].spec
     assert re.fullmatch(r"[a-z0-9-]+", spec.name)
-    assert spec.kind in ("latent", "image")
     assert spec.summary
-    assert bool(spec.attributes) == (spec.kind == "image")
+    assert spec.attributes or "face-model" in spec.needs
+    spec.options()  # every option has a default
 
 
-def test_names_and_aliases_mean_one_thing_each(pack: Pack) -> None:
-    names = [n.lower() for a in all_attributes(pack) for n in (a.name, *a.aliases)]
+def test_names_and_aliases_mean_one_thing_each() -> None:
+    attributes = Catalogue(PACK).attributes
+    names = [n.lower() for a in attributes for n in (a.name, *a.aliases)]
     assert len(set(names)) == len(names)
-    for attribute in all_attributes(pack):
+    for attribute in attributes:
         assert -3 <= attribute.low < 0 < attribute.high <= 3
         assert attribute.summary
 
 
-@pytest.mark.parametrize("name", LATENT)
-def test_a_latent_editor_keeps_codes_at_zero_and_moves_rows_on_their_own(
-    pack: Pack, batch: AlignedBatch, name: str
-) -> None:
+def prepared(editor: Editor, batch: AlignedBatch) -> Any:
+    """What the editor knows of the faces of the batch."""
+    if not editor.prepares:
+        return None
+    codes = PACK.model.encode(batch)
+    return ShotCodes(codes.w[0], codes.state, first_frame=0)
+
+
+@pytest.mark.parametrize("mover", ["latent-transformer", "direction"])
+def test_codes_stay_at_zero_and_rows_move_on_their_own(batch: AlignedBatch, mover: str) -> None:
     with torch.inference_mode():
-        codes = pack.model.encode(batch)
-        offered: Any = WithComponents(pack, codes.w.shape[2]) if name == "pca" else pack
-        editor = discover()[name].build_latent(offered)
-        for attribute in pack.attributes:
-            same = editor.move(codes, attribute.name, torch.zeros(3))
-            assert torch.equal(same.w, codes.w)
-            moved = editor.move(codes, attribute.name, torch.tensor([1.0, 0.0, -1.0]))
-            assert moved.w.shape == codes.w.shape
+        editor = Latent(Hands())
+        codes = prepared(editor, batch)
+        for attribute in PACK.attributes:
+            edits = [Edit(attribute.name, options=(("mover", mover),))]
+            before, same = editor.moved(batch, edits, torch.zeros(1, 3), codes)
+            assert torch.equal(same.w, before.w)
+            amounts = torch.tensor([[1.0, 0.0, -1.0]])
+            before, moved = editor.moved(batch, edits, amounts, codes)
+            assert moved.w.shape == before.w.shape
             assert torch.isfinite(moved.w).all()
-            assert torch.equal(moved.state, codes.state)
-            assert torch.equal(moved.w[1], codes.w[1]), "a row of strength 0 moved"
-            assert (moved.w[0] != codes.w[0]).any()
-            assert (moved.w[2] != codes.w[2]).any()
+            assert torch.equal(moved.state, before.state)
+            assert torch.equal(moved.w[1], before.w[1]), "a row of strength 0 moved"
+            assert (moved.w[0] != before.w[0]).any()
+            assert (moved.w[2] != before.w[2]).any()
 
 
-@pytest.mark.parametrize(("name", "attribute"), IMAGE, ids=lambda v: getattr(v, "name", v))
-def test_an_image_editor_keeps_crops_at_zero_and_pixels_outside_its_mask(
+@pytest.mark.parametrize(("name", "attribute"), OFFERED, ids=lambda v: getattr(v, "name", v))
+def test_an_editor_keeps_crops_at_zero_and_pixels_outside_its_mask(
     batch: AlignedBatch, name: str, attribute: Attribute
 ) -> None:
-    editor = discover()[name].build_image()
     with torch.inference_mode():
-        strength = torch.tensor([attribute.high, 0.0, attribute.low])
-        edited = editor.apply(batch, attribute.name, strength)
+        editor = EDITORS[name].build(Hands())
+        amount = torch.tensor([attribute.high, 0.0, attribute.low])
+        edited = editor.apply(batch, Edit(attribute.name), amount, prepared(editor, batch)).whole()
     assert torch.equal(edited.images[1], batch.images[1])
     for n in (0, 2):
         assert (edited.images[n] != batch.images[n]).any()

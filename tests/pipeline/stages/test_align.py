@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.crops import Crops
 from pipeline.imaging import geometry as g
 from pipeline.imaging.color import frame_to_rgb_planes
+from pipeline.passes.crops import Crops
 from pipeline.stages.align import (
-    CropRule,
     FfhqSquare,
     NativeCrop,
+    Placing,
     align,
     cut,
     place,
-    rule_of,
+    placing_of,
 )
-from pipeline.types import AlignedBatch, FaceState, FaceTrack, Frame
+from pipeline.types import AlignedBatch, CropRule, FaceState, FaceTrack, Frame
 from tests.pipeline.faces import drawn_face, natural, rgb_frame
 
 PICTURE = ((natural(240, seed=1)[0].permute(1, 2, 0).numpy() + 1) * 127).astype(np.uint8)
@@ -44,7 +44,7 @@ def moving(count: int = 5, eyes: float = 40) -> np.ndarray:
     return np.stack([drawn_face((110 + 2.3 * i, 105 + 1.7 * i), eyes) for i in range(count)])
 
 
-def only_batch(track: FaceTrack, rule: CropRule, **more: float) -> AlignedBatch:
+def only_batch(track: FaceTrack, rule: Placing, **more: float) -> AlignedBatch:
     placed = place([track], rule, **more)  # type: ignore[arg-type]
     (batch,) = align(frames(), placed)[1]
     return batch
@@ -141,7 +141,7 @@ def test_every_frame_comes_out_once_in_order_whatever_the_batch_size() -> None:
     track = track_of(moving(3), first=1)
     whole = None
     for size in (1, 2, 8):
-        crops = Crops(1.0, NativeCrop(), size, torch.device("cpu"), np.arange(5) / 25)
+        crops = Crops(1.0, CropRule(3.4), size, torch.device("cpu"), np.arange(5) / 25)
         chunks = list(map(crops.cutter([track]), crops.chunks(iter(frames()))))
         assert [f.index for chunk in chunks for f in chunk[0]] == [0, 1, 2, 3, 4]
         images = torch.cat([b.images for chunk in chunks for b in chunk[1]])
@@ -158,7 +158,7 @@ def test_frames_are_taken_only_as_chunks_are_asked_for() -> None:
             yield rgb_frame(i, PICTURE)
             i += 1
 
-    crops = Crops(1.0, NativeCrop(), 2, torch.device("cpu"), np.arange(5) / 25)
+    crops = Crops(1.0, CropRule(3.4), 2, torch.device("cpu"), np.arange(5) / 25)
     assert [f.index for f in next(crops.chunks(endless()))] == [0, 1]
 
 
@@ -172,12 +172,8 @@ def test_skipped_faces_are_named_with_the_reason() -> None:
 
 
 def test_a_model_says_which_crops_it_wants() -> None:
-    class Model:
-        crop_side: float | None = 5.0
-
-    assert rule_of(Model()) == NativeCrop(side_eyes=5.0)
-    Model.crop_side = None
-    assert rule_of(Model()) == FfhqSquare()
+    assert placing_of(CropRule(5.0)) == NativeCrop(side_eyes=5.0)
+    assert placing_of(CropRule()) == FfhqSquare()
 
 
 def test_ffhq_squares_hold_the_frames_own_pixels_and_know_where_ffhq_would_cut() -> None:

@@ -1,39 +1,40 @@
-"""The edit and encode stages with a latent model simple enough to check by hand."""
+"""Codes over a shot, with a latent model simple enough to check by hand."""
 
 from __future__ import annotations
 
 import dataclasses
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pipeline.analysis import Analysis, load, save
-from pipeline.batching import Halving
-from pipeline.editors._base import FACE, CodeRule, LatentModel
-from pipeline.errors import WeightsError
-from pipeline.imaging.parsing import Region
-from pipeline.stages.edit import EditChain, ImageStep, LatentStep, ShotCodes
-from pipeline.stages.encode import (
+from pipeline.artefacts import Store
+from pipeline.editors import FACE, Attribute, Shot
+from pipeline.editors._codes import (
     SampledCodes,
-    fits,
+    ShotCodes,
     frames_of,
     gather,
     hold,
     look_at,
-    sample_key,
     sampled,
 )
-from pipeline.types import AlignedBatch, Codes, EditedBatch, FaceTrack
+from pipeline.editors._face_model import CodeRule, Codes, LatentModel
+from pipeline.editors.latent import Latent
+from pipeline.errors import WeightsError
+from pipeline.imaging.parsing import Region
+from pipeline.progress import Stopwatch
+from pipeline.request import Edit
+from pipeline.types import AlignedBatch, CropRule, EditedBatch, FaceTrack
 
 
 class BrightnessModel:
     """Code = mean of the crop; rendering adds the change of the code to every pixel."""
 
-    crop_side: float | None = 3.0
+    crop = CropRule(3.0)
 
     def __init__(self, codes: CodeRule | None = None) -> None:
         self.codes = codes or CodeRule()
@@ -64,20 +65,44 @@ class BrightnessModel:
 def encode(
     batches: list[AlignedBatch], model: LatentModel, coded: dict[int, set[int]] | None = None
 ) -> dict[int, SampledCodes]:
-    samples = (s for b in batches for s in look_at(b, model, Halving(), coded=coded))
+    samples = (s for b in batches for s in look_at(b, model, coded=coded))
     return gather(samples, model)
 
 
 class Add:
-    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
-        step = 0.25 if attribute == "small" else 0.5
-        return Codes(w=codes.w + step * strength[:, None, None], state=codes.state)
+    """Moves codes by a step, counting how often."""
+
+    def __init__(self, step: float) -> None:
+        self.step, self.calls = step, 0
+
+    def __call__(self, w: Tensor, amount: Tensor) -> Tensor:
+        self.calls += 1
+        return w + self.step * amount[:, None, None]
 
 
-class Darken:
-    def apply(self, batch: AlignedBatch, attribute: str, strength: Tensor) -> EditedBatch:
-        images = batch.images - 0.125 * strength[:, None, None, None]
-        return EditedBatch(batch, images, torch.zeros_like(images[:, :1]))
+class BrightnessPack:
+    attributes = (Attribute("small", "a quarter brighter"), Attribute("large", "half brighter"))
+
+    def __init__(self) -> None:
+        self.model = BrightnessModel()
+        self.movers = {"small": Add(0.25), "large": Add(0.5)}
+
+    def mover(self, name: str, attribute: str) -> Add:
+        return self.movers[attribute]
+
+
+class Hands:
+    device = torch.device("cpu")
+    clock = Stopwatch()
+
+    def __init__(self) -> None:
+        self.face_model: Any = BrightnessPack()
+
+    def network(self, role: str) -> Any:
+        raise AssertionError
+
+    def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
+        raise AssertionError
 
 
 def make_batch(frames: list[int], weights: list[float], value: float = 0.0) -> AlignedBatch:
@@ -92,57 +117,32 @@ def make_batch(frames: list[int], weights: list[float], value: float = 0.0) -> A
     )
 
 
-CODES = {7: ShotCodes(w=torch.zeros(1, 1), state=torch.zeros(10, 1), first_frame=0)}
+STILL = ShotCodes(w=torch.zeros(1, 1), state=torch.zeros(10, 1), first_frame=0)
 
 
-def test_edits_add_up_in_order_and_scale_with_the_weight_of_the_frame() -> None:
-    latent = LatentStep(Add(), (("small", 1.0), ("large", 2.0)))
-    chain = EditChain([latent, ImageStep(Darken(), "darken", 1.0)], BrightnessModel(), CODES)
+def test_edits_in_a_row_add_up_in_order_by_what_a_frame_takes_of_each() -> None:
     batch = make_batch([0, 1], [1.0, 0.5])
-    change = chain(batch).images - batch.images
-    assert torch.allclose(change[0], torch.tensor(1.25 - 0.125))
-    assert torch.allclose(change[1], torch.tensor((1.25 - 0.125) / 2))
-
-
-def test_no_step_leaves_the_crops_as_they_are_with_an_empty_mask() -> None:
-    batch = make_batch([0], [1.0])
-    edited = EditChain([], BrightnessModel(), CODES)(batch)
-    assert torch.equal(edited.images, batch.images)
-    assert not edited.masks.any()
-
-
-def test_the_result_does_not_depend_on_the_batch() -> None:
-    chain = EditChain([LatentStep(Add(), (("large", 1.0),))], BrightnessModel(), CODES)
-    together = chain(make_batch([0, 1, 2], [1.0, 0.3, 0.9])).images
-    for n, weight in enumerate([1.0, 0.3, 0.9]):
-        alone = chain(make_batch([n], [weight], value=0.5 * n)).images
-        assert torch.equal(alone[0], together[n])
-
-
-class Counting(Add):
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def move(self, codes: Codes, attribute: str, strength: Tensor) -> Codes:
-        self.calls += 1
-        return super().move(codes, attribute, strength)
+    amounts = torch.tensor([[1.0, 0.5], [2.0, 1.0]])
+    edited = Latent(Hands()).apply_row(batch, [Edit("small"), Edit("large")], amounts, STILL)
+    change = edited.images - batch.images
+    assert torch.allclose(change[0], torch.tensor(1.25))
+    assert torch.allclose(change[1], torch.tensor(1.25 / 2))
 
 
 def test_codes_that_stand_still_are_moved_once_for_each_share_of_the_edit() -> None:
     moving = ShotCodes(
         torch.zeros(1, 1), torch.zeros(10, 1), 0, torch.arange(10.0)[:, None, None], np.arange(10.0)
     )
-    for codes, calls in ((CODES, 2), ({7: moving}, 4)):
-        editor = Counting()
-        step = LatentStep(editor, (("large", 1.0),))
-        chain = EditChain([step], BrightnessModel(), codes)
+    for codes, calls in ((STILL, 2), (moving, 4)):
+        hands = Hands()
+        editor = Latent(hands)
         for frame, weight in enumerate([1.0, 1.0, 0.5, 1.0]):
+            amounts = torch.tensor([[weight]])
             batch = make_batch([frame], [weight])
-            ((before, after),) = chain.codes(batch)
-            wanted = editor.move(before, "large", batch.weights)
-            assert torch.equal(after.w, wanted.w)
+            before, after = editor.moved(batch, [Edit("large")], amounts, codes)
+            assert torch.equal(after.w, before.w + 0.5 * weight)
             assert after.state is before.state
-        assert editor.calls - 4 == calls
+        assert hands.face_model.movers["large"].calls == calls
 
 
 def make_track(weights: list[float]) -> FaceTrack:
@@ -263,19 +263,13 @@ def test_codes_of_any_size_are_kept_to_half_precision_and_come_back_as_they_went
     batch = dataclasses.replace(batch, images=values.expand_as(batch.images))
     codes = encode([batch], FirstLayerMoves())[7]
     assert np.allclose(codes.moving[:, 0, 0], values[:, 0, 0, 0], rtol=2**-10, atol=6e-8)
-    stored = Analysis(
-        fingerprint="",
-        video={},
-        pts=np.arange(8),
-        time_base=Fraction(1, 25),
-        cuts=(),
-        options={},
-        tracks=(),
-        codes={7: {"pack": codes}},
-    )
-    save(stored, tmp_path / "codes.json")
-    back = load(tmp_path / "codes.json").codes[7]["pack"]
-    assert (back.moving == codes.moving).all()
+    store = Store(tmp_path)
+    store.put("00" * 32, codes.kept())
+    artefact = store.get("00" * 32)
+    assert artefact is not None
+    back = SampledCodes.of(artefact)
+    for name in ("w", "frames", "state", "moving", "tone"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(codes, name))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -292,36 +286,15 @@ def test_codes_are_gathered_by_track_in_frame_order() -> None:
     assert found[7].state[:, 0].tolist() == [1.0, 0.25]
 
 
-def test_stored_codes_are_known_by_weights_samples_and_landmarks() -> None:
+def test_codes_depend_on_what_is_looked_at_and_on_no_edit() -> None:
+    editor, times = Latent(Hands()), np.arange(40) / 25
+
+    def dependence(track: FaceTrack, attribute: str = "small", clip: str = "") -> object:
+        return editor.depends(Shot(track, times, clip), Edit(attribute))
+
     track = make_track([0.0, 1.0, 1.0])
-    key = sample_key(track, {"a": "1"})
-    assert key == sample_key(make_track([0.0, 0.5, 0.5]), {"a": "1"})
+    known = dependence(track)
+    assert known == dependence(track, "large")
     moved = dataclasses.replace(track, landmarks=track.landmarks + 1)
-    others = [(track, {"a": "2"}), (make_track([1.0, 1.0, 1.0]), {"a": "1"}), (moved, {"a": "1"})]
-    assert len({key, *(sample_key(t, hashes) for t, hashes in others)}) == 4
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"w": np.zeros((3, 5), np.float32)},
-        {"w": np.zeros((2, 4), np.float32)},
-        {"state": np.zeros((4, 1), np.float32)},
-        {"moving": np.zeros((4, 1, 5), np.float32)},
-        {"moving": np.zeros((0, 0, 0), np.float32)},
-    ],
-    ids=["rows", "width", "states", "moving layers", "no moving layers"],
-)
-def test_codes_of_other_sizes_than_the_models_do_not_fit_it(wrong: dict[str, np.ndarray]) -> None:
-    rule = CodeRule(moving_layers=2, shape=(2, 5), states=3)
-    codes = SampledCodes(
-        np.zeros((2, 5), np.float32),
-        np.arange(4),
-        np.zeros((4, 3), np.float32),
-        np.zeros((4, 2, 5), np.float32),
-    )
-    assert fits(codes, rule)
-    assert fits(codes, CodeRule(moving_layers=2)), "a model that does not say takes any"
-    assert not fits(dataclasses.replace(codes, **wrong), rule)
-    held = dataclasses.replace(codes, moving=np.zeros((0, 0, 0), np.float32))
-    assert fits(held, dataclasses.replace(rule, moving_layers=0))
+    others = [dependence(moved), dependence(make_track([1.0] * 3)), dependence(track, clip="b")]
+    assert all(known != other for other in others)
