@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .config import OWN_PACKS
+from .config import OWN_PACKS, RenderOptions
 from .editors import FACE, Attribute, EditorModule, Pack, discover
+from .editors.latent import LatentOptions
 from .errors import UsageError, nearest
 from .request import Edit, EditRequest, Scalar
 
@@ -127,9 +128,10 @@ Options = tuple[tuple[str, Scalar], ...]
 
 def _options_of(request: EditRequest, catalogue: Catalogue) -> dict[str, Options]:
     """Return the options that the request sets, by editor; each is checked."""
-    chosen: dict[str, dict[str, Scalar]] = {"latent": {"mover": request.render.editor}}
-    texts = [f"latent.mover={request.render.editor}", *request.settings]
-    for text in texts:
+    chosen: dict[str, dict[str, Scalar]] = {}
+    mover = request.render.editor
+    usual = [] if mover == RenderOptions().editor else [f"latent.mover={mover}"]
+    for text in (*usual, *request.settings):
         place, mark, value = text.partition("=")
         editor, _, name = place.strip().partition(".")
         if not mark or editor not in catalogue.modules or not name:
@@ -184,7 +186,7 @@ def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
     by_codes = {attribute.name for attribute in pack.attributes}
     for edit in edits:
         if edit.attribute in by_codes:
-            pack.mover(str(dict(edit.options)["mover"]), edit.attribute)
+            pack.mover(LatentOptions.of(edit).mover, edit.attribute)
 
 
 def cautions(edits: Sequence[Edit], pack: Pack) -> list[str]:

@@ -185,6 +185,9 @@ class Session:
         with self.clock.time("prepare"):
             self._protection(plan)
             self._groups(plan)
+        path = request.analysis_path
+        if path is not None and is_missing(path):
+            analysis_file.save(analysis, path, overwrite=False)
         return dataclasses.replace(plan, artefacts=tuple(sorted(self._opened)))
 
     def rendering(self, plan: Plan) -> Rendering:
@@ -267,19 +270,16 @@ class Session:
         return dataclasses.replace(self.crops, times=plan.analysis.times)
 
     def _analysis(self) -> Analysis:
-        """Return what is known of the faces: read from the file, or found (and stored) now."""
+        """Return what is known of the faces: read from the file, or found now."""
         request, source = self.request, self.source
         path = request.analysis_path
         if path is not None and not is_missing(path):
             self.progress.skip("analyze")
             size = (source.info.width, source.info.height)
             return analysis_file.load(path, fingerprint(source.path, source.number), size=size)
-        analysis = analyze(
+        return analyze(
             source, request.analyze, device=self.device, progress=self.progress, clock=self.clock
         )
-        if path is not None:
-            analysis_file.save(analysis, path, overwrite=False)
-        return analysis
 
     def _refined(self, chosen: Iterable[RawTrack], analysis: Analysis) -> tuple[FaceTrack, ...]:
         """Return the chosen tracks as the render pass uses them: filled and smoothed."""

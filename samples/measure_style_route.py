@@ -146,7 +146,7 @@ def report_table(
     # One pass after the other; what threads do at the same time in the last one is not added up.
     passes = {
         "analyze": spent["analyze"],
-        "encode faces": spent["encode faces"],
+        "prepare": spent["prepare"],
         "edit, generate, blend and write": spent["wait for edits"] + spent["wait for encoder"],
     }
     rows = [(f"  reference: {name}", value) for name, value in REFERENCE_S.items()]

@@ -2,7 +2,8 @@
 
 Renders edits of the sample, of two made-up clips and of any other clips named, with the code of
 this checkout and of the other one, losslessly, and compares every decoded frame byte for byte. To
-be run after a change that is not meant to move a pixel.
+be run after a change that is not meant to move a pixel. (Crops in batches of several may differ by
+rounding from run to run, so every crop is edited alone.)
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ EDITS = {
     "latent, image, latent": "--attr smile --attr smooth-skin --attr age=1",
     "direction": "--attr smile --editor direction",
     "bare": "--attr smile --no-occlusion --blend alpha",
-    "batches": "--attr smile --batch-size 4",
     "mini": "--attr smile --pack mini",
     "mini, replace": "--attr smile --pack mini --transfer replace",
     "mini, direction": "--attr age=2 --attr smile --pack mini --editor direction",

@@ -100,7 +100,7 @@ def test_weights_are_named_by_their_hash(told: dict[str, Any]) -> None:
 
 
 def test_timings_and_versions_are_there(told: dict[str, Any]) -> None:
-    assert {"analyze", "encode faces", "decode", "align", "edit", "blend"} <= set(told["seconds"])
+    assert {"analyze", "prepare", "decode", "align", "edit", "blend"} <= set(told["seconds"])
     assert all(seconds >= 0 for seconds in told["seconds"].values())
     assert told["seconds"]["edit"] > 0
     assert {"python", "av", "torch", "numpy", "opencv-python"} <= set(told["versions"])

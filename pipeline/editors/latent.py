@@ -29,6 +29,11 @@ class LatentOptions:
     mover: Literal["latent-transformer", "direction", "pca"] = "latent-transformer"
     """The same for every face (`direction`, `pca`), or asked for each by a transformer."""
 
+    @classmethod
+    def of(cls, edit: Edit) -> LatentOptions:
+        """Return the options of an edit."""
+        return cls(**dict(edit.options))  # type: ignore[arg-type]  # checked when it was resolved
+
 
 SPEC = EditorSpec(
     name="latent",
@@ -120,8 +125,7 @@ class Latent(Editor):
     def _after(self, codes: Codes, edits: Sequence[Edit], amounts: Tensor) -> Codes:
         w = codes.w
         for edit, amount in zip(edits, amounts, strict=True):
-            options = LatentOptions(**dict(edit.options))  # type: ignore[arg-type]  # checked before
-            w = self._pack.mover(options.mover, edit.attribute)(w, amount)
+            w = self._pack.mover(LatentOptions.of(edit).mover, edit.attribute)(w, amount)
         return Codes(w=w, state=codes.state)
 
     def views(
