@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import ModelError
-from ..latent_transformer import MoverPack, load_movers
 from ..packs.opening import StylePack, open_pack
 from ..portrait import PortraitModel, load_portrait
+from ..portrait_movers import MoverPack, load_movers
 from ..training.calibration import Move
 
 RATED: Final = {

@@ -19,13 +19,13 @@ from .. import bisenet
 from ..base import ModelError, PackError, WeightsError
 from ..directions import Components, DirectionMover
 from ..encoders import KINDS, Inverter, load, measures_of
+from ..encoders.small import SmallEncoder, SmallInverter
 from ..latent_transformer import WPlusMover, WPlusTransformer
-from ..mini import SmallEncoder, SmallInverter
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
+from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
-from .generator_id import generator_id
 from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
 
 __all__ = ["Mover", "StyleAttribute", "StylePack", "generator_id", "open_pack"]

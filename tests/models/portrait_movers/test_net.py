@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models.base import ModelError, ModelInputError
-from models.latent_transformer import Direction, LatentTransformer
-from models.latent_transformer.portrait_net import slowed
-from models.latent_transformer.portrait_pack import random_movers
+from models.portrait_movers import Direction, LatentTransformer
+from models.portrait_movers.files import random_movers
+from models.portrait_movers.net import slowed
 
 
 def codes(count: int = 4) -> torch.Tensor:

@@ -18,9 +18,8 @@ from torch import Tensor
 from ..training.calibration import regression_direction
 from ..training.codes import LabelledCodes
 from ..training.steps import Job, Report, batch_of, digest_of, random_of, steps_of
-from .wplus import LayerRange, WPlusTransformer, default_range
-from .wplus_classifier import PUBLISHED_WIDTHS, WPlusClassifier
-from .wplus_losses import (
+from .classifier import PUBLISHED_WIDTHS, WPlusClassifier
+from .losses import (
     Variant,
     Weights,
     default_weights,
@@ -28,6 +27,7 @@ from .wplus_losses import (
     losses_of,
     steps_and_targets,
 )
+from .net import LayerRange, WPlusTransformer, default_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from models.encoder_recipe.__main__ import main
+from models.encoder_recipe.picture_folder import pictures_in
+from models.encoder_recipe.tools import time_variants
 from models.encoders import tiny as tiny_encoder
-from models.encoders.__main__ import main
 from models.encoders.tiny import TINY
 from models.packs.opening import open_pack
 from models.packs.packfile import EncoderEntry, GeneratorEntry, PackFile, write_pack_file
 from models.stylegan2.net import Generator
 from models.training.codes import read_codes
-from models.training.encoder_tools import time_variants
-from models.training.picture_folder import pictures_in
 from models.weights import save_safetensors
 
 

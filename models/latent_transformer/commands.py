@@ -11,12 +11,12 @@ from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes, read_labelled
 from ..training.steps import Progress, write_metrics
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
-from .wplus import LayerRange, WPlusMover
-from .wplus_classifier import PUBLISHED_WIDTHS
-from .wplus_files import MoverFacts, load_classifier, save_classifier, save_mover
-from .wplus_losses import VARIANTS, Weights, default_weights
-from .wplus_measure import measure_classifier, measure_mover
-from .wplus_train import (
+from .classifier import PUBLISHED_WIDTHS
+from .files import MoverFacts, load_classifier, save_classifier, save_mover
+from .losses import VARIANTS, Weights, default_weights
+from .measure import measure_classifier, measure_mover
+from .net import LayerRange, WPlusMover
+from .train import (
     ClassifierOptions,
     Run,
     TransformerOptions,

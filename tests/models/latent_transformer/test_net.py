@@ -1,4 +1,4 @@
-"""The published transformer: identity, linearity, order, restored layers, folding, levels."""
+"""The published transformer: identity, linearity, order, restored layers, files."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from torch import Tensor
 
 from models.base import ModelInputError, WeightsError
 from models.latent_transformer.celeba import CELEBA_ATTRIBUTES, celeba_attribute
-from models.latent_transformer.wplus import (
-    WPlusMover,
-    WPlusTransformer,
-    apply_in_order,
-    default_range,
-    fold,
-)
-from models.latent_transformer.wplus_classifier import WPlusClassifier
-from models.latent_transformer.wplus_files import (
+from models.latent_transformer.classifier import WPlusClassifier
+from models.latent_transformer.files import (
     MoverFacts,
     load_classifier,
     load_mover,
     save_classifier,
     save_mover,
 )
-from models.latent_transformer.wplus_level import step_to_level, strength_to_level
+from models.latent_transformer.net import (
+    WPlusMover,
+    WPlusTransformer,
+    default_range,
+)
 
 
 def transformer(seed: int, layers: int = 6, dimensions: int = 5) -> WPlusTransformer:
@@ -96,29 +93,17 @@ def test_layers_up_to_128_pixels_move_whatever_the_generator() -> None:
 
 def test_the_order_of_edits_matters() -> None:
     w, a, b = codes(), mover(5), mover(6)
-    assert not torch.allclose(
-        apply_in_order(w, [(a, 1.0), (b, 1.0)]), apply_in_order(w, [(b, 1.0), (a, 1.0)]), atol=1e-2
-    )
+    one = torch.ones(len(w))
+    assert not torch.allclose(b(a(w, one), one), a(b(w, one), one), atol=1e-2)
 
 
-def test_folded_edits_equal_edits_in_order_also_with_different_ranges() -> None:
-    w = codes()
-    steps = [(mover(5), 0.8), (WPlusMover(transformer(6), layers=(3, 6)), -1.1), (mover(7), 0.3)]
-    folded = fold(steps)
-    torch.testing.assert_close(folded(w), apply_in_order(w, steps), rtol=1e-5, atol=1e-4)
-    assert folded.matrix.shape == (5, 5, 5)
-    assert torch.equal(folded(w)[:, 0], w[:, 0])
-
-
-def test_wrong_codes_strengths_ranges_and_chains_are_named() -> None:
+def test_wrong_codes_strengths_and_ranges_are_named() -> None:
     with pytest.raises(ModelInputError, match=r"expected codes \(N, 6, 5\), got \(3, 5, 5\)"):
         mover(0)(codes()[:, 1:], torch.zeros(3))
     with pytest.raises(ModelInputError, match=r"one strength per code, \(3,\)"):
         mover(0)(codes(), torch.zeros(1))
     with pytest.raises(ModelInputError, match="layers 4 to 9 do not lie within 0 to 6"):
         WPlusMover(transformer(0), layers=(4, 9))
-    with pytest.raises(ModelInputError, match="of one generator"):
-        fold([(mover(0), 1.0), (WPlusMover(transformer(0, layers=4)), 1.0)])
 
 
 def test_state_dicts_size_the_networks_and_foreign_ones_are_refused() -> None:
@@ -148,31 +133,6 @@ def test_files_keep_the_published_keys_and_what_strength_1_means(tmp_path: Path)
     assert load_classifier(tmp_path / "c.safetensors")[1] == ("a", "b")
     with pytest.raises(WeightsError, match="is no mover of W\\+ codes"):
         load_mover(tmp_path / "c.safetensors")
-
-
-def test_a_step_to_a_level_is_the_missing_probability() -> None:
-    torch.manual_seed(0)
-    classifier, w = WPlusClassifier(30, 3, (16,)).requires_grad_(False), codes()
-    step = step_to_level(classifier, w, 1, torch.tensor([1.0, 0.0, 0.5]))
-    torch.testing.assert_close(classifier.probability(w, 1) + step, torch.tensor([1.0, 0.0, 0.5]))
-    with pytest.raises(ModelInputError, match="0 to 1"):
-        step_to_level(classifier, w, 1, torch.full((3,), 1.2))
-
-
-@pytest.mark.parametrize("unit", [1.0, -1.0])
-def test_the_solved_strength_arrives_at_the_level(unit: float) -> None:
-    """A linear classifier along the move, so that each level has exactly one strength."""
-    move = WPlusMover(transformer(8), layers=(1, 4), unit=unit)
-    classifier = WPlusClassifier(30, 2, ())
-    w = codes(1)
-    along = (move(w, torch.ones(1)) - w).flatten()
-    classifier.fcs[0].weight.data[0] = along / along.square().sum()
-    level = torch.tensor([0.7])
-    with torch.no_grad():
-        strength = strength_to_level(move, classifier, w, 0, level)
-        assert classifier.probability(move(w, strength), 0).item() == pytest.approx(0.7, abs=1e-4)
-    with pytest.raises(ModelInputError, match="between 0 and 1"):
-        strength_to_level(move, classifier, w, 0, torch.tensor([1.0]))
 
 
 def test_forty_attributes_stand_in_alphabetical_order_under_plain_names() -> None:

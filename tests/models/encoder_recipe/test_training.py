@@ -15,20 +15,20 @@ import torch
 from models.arcface import Identity
 from models.arcface import tiny as tiny_recognition
 from models.base import ModelError
-from models.encoders import EncoderShape, load
-from models.encoders.__main__ import main
-from models.encoders.tiny import TINY
-from models.lpips.net import tiny as tiny_lpips
-from models.ops.irse import TrunkShape
-from models.stylegan2.net import Generator, tiny
-from models.training.encoder_training import (
+from models.encoder_recipe.__main__ import main
+from models.encoder_recipe.picture_folder import open_pictures
+from models.encoder_recipe.train import (
     EncoderOptions,
     EncoderRun,
     Judges,
     measure_encoder,
     train_encoder,
 )
-from models.training.picture_folder import open_pictures
+from models.encoders import EncoderShape, load
+from models.encoders.tiny import TINY
+from models.lpips.net import tiny as tiny_lpips
+from models.ops.irse import TrunkShape
+from models.stylegan2.net import Generator, tiny
 from models.training.steps import Progress
 from models.weights import load_safetensors, save_safetensors
 

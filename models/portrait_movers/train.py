@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import ModelError
-from .portrait_attributes import PortraitAttribute
-from .portrait_net import Direction, LatentClassifier, LatentTransformer
-from .portrait_pack import MoverPack
+from .attributes import PortraitAttribute
+from .files import MoverPack
+from .net import Direction, LatentClassifier, LatentTransformer
 
 _SHARPNESS = 1.7
 """A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal

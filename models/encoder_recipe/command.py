@@ -1,4 +1,4 @@
-"""The options and the work of `python -m models.encoders train`."""
+"""The options and the work of `python -m models.encoder_recipe train`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..base import ModelError
 from ..encoders import EncoderShape, Kind
 from ..lpips.net import load as load_lpips
 from ..ops.irse import TrunkShape
-from ..packs.generator_id import generator_id
 from ..reading.checkpoint import read_checkpoint
 from ..stylegan2 import layouts
+from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
+from ..training.steps import Report, write_metrics
 from ..weights import save_safetensors
-from .encoder_training import EncoderOptions, EncoderRun, Judges, measure_encoder, train_encoder
 from .picture_folder import open_pictures
-from .steps import Report, write_metrics
+from .train import EncoderOptions, EncoderRun, Judges, measure_encoder, train_encoder
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _PUBLISHED_TRUNK = TrunkShape()

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..training.calibration import correlation_of
 from ..training.codes import LabelledCodes
-from .wplus import WPlusMover
-from .wplus_classifier import WPlusClassifier
-from .wplus_losses import Variant, keep_weights, steps_and_targets
+from .classifier import WPlusClassifier
+from .losses import Variant, keep_weights, steps_and_targets
+from .net import WPlusMover
 
 
 @torch.no_grad()

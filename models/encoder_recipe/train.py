@@ -22,11 +22,11 @@ from ..encoders import EncoderShape, Kind
 from ..encoders.blocks import Encoder
 from ..encoders.kinds import untrained
 from ..lpips.net import Lpips
-from ..packs.generator_id import generator_id
+from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
+from ..training.steps import Job, Report, batch_of, random_of
 from .picture_folder import PictureFolder
 from .ranger import Ranger
-from .steps import Job, Report, batch_of, random_of
 
 RESTYLE_STEPS = 5
 """Iterations of a ReStyle encoder in training and use."""

@@ -1,4 +1,4 @@
-"""The commands `encode` and `time` of `python -m models.encoders`.
+"""The commands `encode` and `time` of `python -m models.encoder_recipe`.
 
 `encode` turns a folder of aligned faces into codes, which latent transformers, classifiers and
 directions are trained on. `time` measures the prepared encoder against its plain twin.

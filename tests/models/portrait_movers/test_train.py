@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.base import ModelError, WeightsError
-from models.latent_transformer import PortraitAttribute, load_movers, save_movers
-from models.latent_transformer.portrait_train import (
+from models.portrait_movers import PortraitAttribute, load_movers, save_movers
+from models.portrait_movers.train import (
     CodeSet,
     forward_direction,
     read_codes,

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..base import ModelError, WeightsError
 from ..weights import load_safetensors, save_safetensors
-from .portrait_attributes import PORTRAIT_ATTRIBUTES, PortraitAttribute
-from .portrait_net import Direction, LatentClassifier, LatentTransformer
+from .attributes import PORTRAIT_ATTRIBUTES, PortraitAttribute
+from .net import Direction, LatentClassifier, LatentTransformer
 
-DEFAULT_FILE: Final = Path(__file__).with_name("portrait.safetensors")
+DEFAULT_FILE: Final = Path(__file__).with_name("movers.safetensors")
 """The embedded movers of the embedded portrait."""
 
 _FORMAT = "latent-transformer-portrait-1"
@@ -88,7 +88,7 @@ def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None
     if notes.get("format") != _FORMAT:
         raise WeightsError(
             f"{path} has format {notes.get('format')!r}, expected {_FORMAT!r}; "
-            "make one with `python -m models.latent_transformer train-portrait`"
+            "make one with `python -m models.portrait_movers train`"
         )
     floats = {key: value.float() for key, value in tensors.items()}
     names = [key.split(".")[1] for key in floats if key.startswith("direction.")]

@@ -1,15 +1,13 @@
 """The published latent transformer over W+ codes: one affine map per layer, scaled by a strength.
 
 For layer l of a code w (L, D), `w'_l = w_l + α (W_l w_l / √D + b_l)` (Yao et al., ICCV 2021, eq. 1,
-as its weights are used). Coarse layers take the move, fine ones stay as they are. Because the map
-is affine in w, any chain of edits with known strengths folds to one matrix per layer.
+as its weights are used). Coarse layers take the move, fine ones stay as they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import torch
@@ -111,28 +109,6 @@ def check_codes(w: Tensor, strength: Tensor, layers: int, dimensions: int) -> No
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedMove:
-    """An edit of known strength: `w'_l = M_l w_l + c_l` for the layers of a range, else `w_l`."""
-
-    matrix: Tensor
-    """M (K, D, D), rows out."""
-    offset: Tensor
-    """c (K, D)."""
-    start: int
-    """First of the K layers."""
-
-    def __call__(self, w: Tensor) -> Tensor:
-        """Return moved codes (N, L, D): one matrix product per layer of the range."""
-        stop = self.start + len(self.matrix)
-        moved = _per_layer(w[:, self.start : stop], self.matrix, self.offset)
-        return torch.cat([w[:, : self.start], moved, w[:, stop:]], dim=1)
-
-    def to(self, device: torch.device) -> FoldedMove:
-        """Return the same move on a device."""
-        return FoldedMove(self.matrix.to(device), self.offset.to(device), self.start)
-
-
 class WPlusMover:
     """Moves the coarse layers of W+ codes along one attribute; the others stay, bit for bit."""
 
@@ -181,54 +157,8 @@ class WPlusMover:
         step = (strength * self.unit)[:, None, None] * _per_layer(coarse, self._weight, self._bias)
         return torch.cat([w[:, :start], coarse + step, w[:, stop:]], dim=1)
 
-    def folded(self, strength: float) -> FoldedMove:
-        """Return the edit of one strength as one matrix per layer."""
-        alpha = strength * self.unit
-        identity = torch.eye(self.transformer.dimensions, device=self._weight.device)
-        return FoldedMove(identity + alpha * self._weight, alpha * self._bias, self.layers[0])
-
-
-def apply_in_order(w: Tensor, steps: Sequence[tuple[WPlusMover, float]]) -> Tensor:
-    """Return codes (N, L, D) moved by several attributes, one after another: the plain twin of
-    `fold`.
-
-    Layers outside a mover's range are restored after each step, as the published code does for
-    pictures. The order matters, because T depends on w.
-    """
-    for mover, strength in steps:
-        w = mover(w, torch.full((len(w),), strength, device=w.device, dtype=w.dtype))
-    return w
-
-
-def fold(steps: Sequence[tuple[WPlusMover, float]]) -> FoldedMove:
-    """Return several edits, in order, as one matrix per layer; products are taken in float64.
-
-    Raises:
-        ModelInputError: no step, or steps for codes of different sizes.
-    """
-    sizes = {(m.transformer.layers, m.transformer.dimensions) for m, _ in steps}
-    if len(sizes) != 1:
-        raise ModelInputError(f"can fold one or more moves of one generator, got sizes {sizes}")
-    start = min(mover.layers[0] for mover, _ in steps)
-    stop = max(mover.layers[1] for mover, _ in steps)
-    (_, dimensions) = sizes.pop()
-    device = steps[0][0].folded(0.0).matrix.device
-    matrix = torch.eye(dimensions, dtype=torch.float64, device=device).repeat(stop - start, 1, 1)
-    offset = torch.zeros(stop - start, dimensions, dtype=torch.float64, device=device)
-    for mover, strength in steps:
-        step = mover.folded(strength)
-        rows = slice(step.start - start, step.start - start + len(step.matrix))
-        by = step.matrix.double()
-        offset[rows] = _applied(by, offset[rows]) + step.offset.double()
-        matrix[rows] = by @ matrix[rows]
-    return FoldedMove(matrix.float(), offset.float(), start)
-
 
 def _per_layer(w: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """Return matrix_l w_l + offset_l (N, K, D) for w (N, K, D): one batched product."""
     moved = torch.baddbmm(offset[:, None], w.transpose(0, 1), matrix.transpose(1, 2))
     return moved.transpose(0, 1)
-
-
-def _applied(matrix: Tensor, rows: Tensor) -> Tensor:
-    return (matrix @ rows[:, :, None])[:, :, 0]

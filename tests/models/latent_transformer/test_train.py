@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.base import ModelError
 from models.latent_transformer import WPlusClassifier, WPlusMover, WPlusTransformer, load_mover
 from models.latent_transformer.__main__ import main
-from models.latent_transformer.wplus_losses import (
+from models.latent_transformer.losses import (
     Variant,
     Weights,
     default_weights,
@@ -25,8 +25,8 @@ from models.latent_transformer.wplus_losses import (
     losses_of,
     steps_and_targets,
 )
-from models.latent_transformer.wplus_measure import measure_classifier, measure_mover
-from models.latent_transformer.wplus_train import (
+from models.latent_transformer.measure import measure_classifier, measure_mover
+from models.latent_transformer.train import (
     ClassifierOptions,
     Run,
     TransformerOptions,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.training.ranger import Ranger
+from models.encoder_recipe.ranger import Ranger
 
 
 def problem() -> tuple[nn.Linear, Tensor, Tensor]:
