@@ -83,7 +83,10 @@ def read_ready(path: Path) -> Tensor:
     try:
         return vector_of(content)
     except WeightsError as e:
-        raise WeightsError(f"{path}: {e}") from e
+        raise WeightsError(
+            f"{path} is no direction: shape {tuple(content.shape)}; expected finite numbers (D,), "
+            "(1, D), (L, D) or (1, L, D)"
+        ) from e
 
 
 def vector_of(array: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import ModelError
+from ..ops.ridge import ridge
 from .attributes import PortraitAttribute
 from .files import MoverPack
 from .net import Direction, LatentClassifier, LatentTransformer
@@ -29,7 +30,7 @@ distribution's."""
 _INTERACTIONS = ("gender", "age", "weight", "skin-color", "asian", "black", "happy", "gap")
 _LAMBDA_ATTR, _LAMBDA_REC, _LAMBDA_OFF = 4.0, 0.02, 0.15
 _NOISE = 0.2
-_RIDGE = 20.0
+_RIDGE, _READER_RIDGE = 20.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +130,13 @@ def _slopes(codes: CodeSet, columns: tuple[str, ...]) -> Tensor:
 
 
 def _regressed(codes: CodeSet, rows: Tensor) -> Tensor:
-    design = torch.cat([torch.ones(len(rows), 1), rows], dim=1)
-    penalty = _RIDGE * torch.eye(design.shape[1])
-    penalty[0, 0] = 0
-    slopes: Tensor = torch.linalg.solve(design.T @ design + penalty, design.T @ codes.w)
-    return slopes[1:]
+    return ridge(rows, codes.w, _RIDGE)[0]
 
 
 def ridge_readout(codes: CodeSet) -> Tensor:
     """Return a linear reader (D + 1, A) of all labels, offset last."""
-    design = torch.cat([codes.w, torch.ones(len(codes.w), 1)], dim=1)
-    penalty = 60.0 * torch.eye(design.shape[1])
-    penalty[-1, -1] = 0
-    reader: Tensor = torch.linalg.solve(design.T @ design + penalty, design.T @ codes.labels)
-    return reader
+    slope, offset = ridge(codes.w, codes.labels, _READER_RIDGE)
+    return torch.cat([slope, offset[None]])
 
 
 def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:

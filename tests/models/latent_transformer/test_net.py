@@ -47,7 +47,6 @@ def codes(count: int = 3) -> Tensor:
 def test_strength_zero_is_the_identity_bit_for_bit() -> None:
     w = codes()
     assert torch.equal(mover(0)(w, torch.zeros(3)), w)
-    assert torch.equal(mover(0).folded(0.0)(w), w)
 
 
 def test_the_move_is_the_formula_written_out_in_float64() -> None:

@@ -37,7 +37,7 @@ from models.training.calibration import fit_reader, regression_direction, unit_o
 from models.training.codes import LabelledCodes, checked
 from models.training.steps import Progress
 
-from .test_wplus import from_recipe
+from .test_net import from_recipe
 
 Array = NDArray[np.float64]
 LAYERS, DIMENSIONS = 3, 8
