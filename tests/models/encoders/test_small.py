@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.base import ModelInputError, WeightsError
-from models.mini import SmallEncoder, SmallInverter
+from models.encoders.small import SmallEncoder, SmallInverter
 
 
 def _encoder() -> SmallEncoder:
