@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from .files import write_whole
-from .weights import embedded, sha256_of
+from .weights import card_tables, embedded, sha256_of
 
 
 def rehash() -> None:
-    """Rewrite the sums in `weights.toml` from the files that lie there now."""
-    table = Path(__file__).with_name("weights.toml")
-    text = table.read_text(encoding="utf-8")
-    for name, card in embedded().items():
-        section = rf'(\[{name}\][^\[]*?sha256 = ")[^"]*'
-        text = re.sub(section, rf"\g<1>{sha256_of(card.path)}", text)
-    write_whole(table, text)
+    """Rewrite the sums in every `weights.toml` from the files that lie there now."""
+    for table in card_tables():
+        text = table.read_text(encoding="utf-8")
+        for name, card in embedded().items():
+            section = rf'(\[{name}\][^\[]*?sha256 = ")[^"]*'
+            text = re.sub(section, rf"\g<1>{sha256_of(card.path)}", text)
+        write_whole(table, text)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from .landmarks import LandmarkCascade
-from .latent_transformer import MoverPack, load_movers
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
+from .portrait_movers import MoverPack, load_movers
 from .training.command import run_command
 
 PAIR_OF_ATTRIBUTE: Final = {

@@ -8,6 +8,7 @@ refused.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +89,11 @@ def describe_file(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WeightCard:
-    """The facts of one embedded weight file, from `weights.toml`."""
+    """The facts of one weight file, as a family's `weights.toml` states them."""
 
     name: str
+    family: str
+    """The folder it lies in."""
     path: Path
     sha256: str
     use: str
@@ -101,10 +104,21 @@ class WeightCard:
 
 
 def embedded() -> dict[str, WeightCard]:
-    """Return the cards of the weight files that ship with the program, by name."""
-    folder = Path(__file__).parent
-    table = tomllib.loads((folder / "weights.toml").read_text(encoding="utf-8"))
+    """Return the cards of the weight files that ship with the program, by name.
+
+    Every folder of `models` states its own in `weights.toml`.
+    """
     return {
-        name: WeightCard(name=name, path=folder / facts.pop("file"), **facts)
-        for name, facts in table.items()
+        name: WeightCard(
+            name=name, family=table.parent.name, path=table.parent / facts.pop("file"), **facts
+        )
+        for table in card_tables()
+        for name, facts in tomllib.loads(table.read_text(encoding="utf-8")).items()
     }
+
+
+def card_tables() -> list[Path]:
+    """Return every family's `weights.toml`, in the order of the folders' names."""
+    places = importlib.import_module(__package__).__path__
+    tables = [table for place in places for table in Path(place).glob("*/weights.toml")]
+    return sorted(tables, key=lambda table: table.parent.name)

@@ -118,6 +118,8 @@ def imported_text(report: ImportReport) -> str:
 
 def _next_step(report: ImportReport) -> list[str]:
     if not report.pack and not report.loose:
+        if all(row["what"].endswith("(no command uses it yet)") for row in report.rows):
+            return []
         return ["for training and evaluation; packs do without it"]
     if not report.pack:
         names = " ".join(report.loose)

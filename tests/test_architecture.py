@@ -112,23 +112,81 @@ def test_only_one_file_writes_files() -> None:
             assert found is None, f"{_name(path)}: {found}"
 
 
-NO_FAMILY = ("ops", "reading", "training", "importing", "packs", "curves")
-"""Folders of `models` that hold no network: what families share, and what works on all of them."""
+GROUND = ("ops", "reading", "base", "files", "parts", "state_dicts", "topology68", "weights")
+"""What every network family may import: folders and files of `models` that know no family."""
 
-RECIPES = {"mini": ("stylegan2", "latent_transformer", "directions")}
-"""Folders that hold no network family of their own but train others into a pack, and which."""
+ABOVE = ("importing", "packs", "networks")
+"""What works on all families."""
+
+RECIPES = ("mini", "encoder_recipe", "curves", "evaluation")
+"""What trains or measures several families; nothing imports it."""
+
+ENTRANCES = (
+    "networks",
+    "packs.opening",
+    "importing.bring",
+    "portrait",
+    "portrait_movers",
+    "landmarks",
+)
+"""What the pipeline loads of `models`, beside every family's `__init__` and `files`."""
 
 
-def test_model_families_do_not_import_each_other() -> None:
-    folders = [p.name for p in (ROOT / "models").iterdir() if p.is_dir() and p.name[0] != "_"]
-    families = [name for name in folders if name not in NO_FAMILY]
-    assert families
-    for family in families:
-        for path in (ROOT / "models" / family).rglob("*.py"):
-            for module in _imports(path):
-                own = (family, *RECIPES.get(family, ()))
-                others = [f for f in families if f not in own and _is(module, f"models.{f}")]
-                assert not others, f"{_name(path)} imports {module}"
+def _rooms(path: Path) -> set[str]:
+    """Return the folders and files of `models` that a file imports from, by their first name."""
+    return {m.split(".")[1] for m in _imports(path) if m.startswith("models.")}
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT / "models").with_suffix("").parts[0]
+
+
+MODEL_FILES = [path for path in SOURCES if path.is_relative_to(ROOT / "models")]
+FAMILIES = sorted(
+    {_room(path) for path in MODEL_FILES if path.parent != ROOT / "models"}
+    - {*GROUND, *ABOVE, *RECIPES, "training"}
+)
+
+
+@pytest.mark.parametrize("path", MODEL_FILES, ids=_name)
+def test_families_import_the_ground_and_recipes_import_families_never_the_reverse(
+    path: Path,
+) -> None:
+    room, rooms = _room(path), _rooms(path)
+    allowed = {room, *GROUND}
+    if room in FAMILIES:
+        allowed |= {"training"}  # what trains a family lies beside it, and is loaded for that only
+    elif room not in (*GROUND, "training"):
+        allowed |= {*FAMILIES, *ABOVE} | ({"training"} if room in RECIPES else set())
+    assert rooms & {*FAMILIES, *ABOVE, *RECIPES, *GROUND, "training"} <= allowed
+
+
+def test_folders_of_models_import_each_other_in_one_direction() -> None:
+    imports: dict[str, set[str]] = {}
+    for path in MODEL_FILES:
+        imports.setdefault(_room(path), set()).update(_rooms(path) - {_room(path)})
+    while imports:  # what imports nothing that is left cannot be part of a loop
+        free = [room for room, rooms in imports.items() if not rooms & set(imports)]
+        assert free, f"a loop among {sorted(imports)}"
+        for room in free:
+            del imports[room]
+
+
+def test_what_the_pipeline_loads_of_models_reaches_no_training() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in MODEL_FILES
+    }
+    starts = {f"models.{name}" for name in (*ENTRANCES, *FAMILIES)}
+    waiting = [*starts, *(m for m in modules if m.endswith(".files"))]
+    seen: set[str] = set()
+    while waiting:
+        module = waiting.pop()
+        if module in modules and module not in seen:
+            seen.add(module)
+            waiting += [*_imports(modules[module]), module.rpartition(".")[0]]
+    rooms = {module.split(".")[1] for module in seen if "." in module}
+    assert not rooms & {*RECIPES, "training"}
 
 
 def test_editors_do_not_import_each_other() -> None:

@@ -50,7 +50,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
     return found
 
 
-@pytest.mark.parametrize("weights", ["portrait", "latent_transformer", "landmarks"])
+@pytest.mark.parametrize("weights", ["portrait", "portrait_movers", "landmarks"])
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_weights_that_are_not_what_they_should_be_are_refused_and_never_run(
     desk: Desk, cards: Cards, kind: str, weights: str, tmp_path_factory: pytest.TempPathFactory

@@ -26,7 +26,7 @@ from models.files import placed, write_whole
 from models.packs import tensorfile
 from models.packs.cards import Card, write_card
 from models.packs.packfile import GeneratorEntry, PackFile, write_pack_file
-from models.packs.parts import Facts, Licence
+from models.parts import Facts, Licence
 from models.training.steps import write_metrics
 from models.weights import save_safetensors
 from pipeline import analysis, bench

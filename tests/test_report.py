@@ -93,7 +93,7 @@ def test_one_is_not_told_in_the_plural(
 
 
 def test_weights_are_named_by_their_hash(told: dict[str, Any]) -> None:
-    families = {"portrait", "latent_transformer", "landmarks"}
+    families = {"portrait", "portrait_movers", "landmarks"}
     assert {name.split("/")[0] for name in told["weights"]} == families
     for name, digest in told["weights"].items():
         assert hashlib.sha256((ROOT / "models" / name).read_bytes()).hexdigest() == digest

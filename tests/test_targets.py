@@ -86,7 +86,7 @@ def test_nothing_is_written_among_weights(
     target = home / "weights" / file
     assert "in the store of imported weights" in desk.refused(4, *outputs(desk, target)[command])
     link = desk.folder / "link.json"
-    link.symlink_to(ROOT / "models" / "weights.toml")
+    link.symlink_to(ROOT / "models" / "mini" / "weights.toml")
     error = desk.refused(4, *outputs(desk, link)["report"], "--overwrite")
     assert "in a folder of the program" in error
 

@@ -18,7 +18,6 @@ from ..base import ModelInputError
 from ..ops.convert import channels_last, in_precision
 from ..ops.resnet import BasicBlock
 from ..state_dicts import Shapes, expected_shapes, fill, randomised
-from .labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class ParsingShape:
     """Channels of the context path; as many as the second stage, which it is fused with."""
     head: int = 64
     """Channels inside the two auxiliary heads."""
-    labels: int = len(Label)
+    labels: int = 19
     """Classes."""
 
 

@@ -27,7 +27,7 @@ def normalised(images: Tensor, side: int = SIDE) -> Tensor:
 
 @torch.no_grad()
 def parse(net: ParsingNet, images: Tensor, *, side: int = SIDE) -> Tensor:
-    """Return the label of every pixel: (N, H, W) int64, values of `Label`.
+    """Return the label of every pixel: (N, H, W) int64, 0 to 18, in the published order.
 
     Args:
         net: the parsing network.

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..training.calibration import Move
+from ..ops import Move
 from ..training.codes import LabelledCodes
 from ..training.command import run_command
 from ..training.steps import write_metrics

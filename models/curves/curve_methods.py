@@ -6,8 +6,10 @@ from typing import Final
 
 import torch
 
-from ..directions import Components, DirectionMover, component_of, fit_boundary, fit_components
-from ..training.calibration import Move, unit_of_one_sd
+from ..directions import Components, DirectionMover, component_of, fit_components
+from ..directions.boundary import fit_boundary
+from ..ops import Move
+from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes
 from .curve_subjects import RATED, Subject
 

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import ModelError
-from ..latent_transformer import MoverPack, load_movers
+from ..ops import Move
 from ..packs.opening import StylePack, open_pack
 from ..portrait import PortraitModel, load_portrait
-from ..training.calibration import Move
+from ..portrait_movers import MoverPack, load_movers
 
 RATED: Final = {
     "smile": "happy",

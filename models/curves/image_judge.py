@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..base import ModelError, ModelInputError
 from ..directions import fit_components
+from ..ops.ridge import dual_ridge
 
 FEATURE_SIDE: Final = 128
 """Pictures are judged at this side, px."""
@@ -125,8 +126,7 @@ def fit_classifier(
     x = torch.cat([features(images), features(images.flip(-1))]).double()
     mean, target = x.mean(0), ratings.repeat(2, 1).double()
     gram = (x - mean) @ (x - mean).T
-    penalty = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
-    weight = (x - mean).T @ torch.linalg.solve(gram + penalty, target - target.mean(0))
+    weight = (x - mean).T @ dual_ridge(gram, target, _RIDGE)
     bare = ImageClassifier(mean.float(), weight.float(), names, {})
     read = bare.readings(held_images)
     # Ridge readings are too flat; stretch them so that the held-out slope is 1.

@@ -7,16 +7,21 @@ any other from then on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from torch import Tensor
 
 from ..base import WeightsError
+from ..parts import Contents, Facts, Part, plain_name, row_range
 from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
 from .mover import DirectionMover, LayerRange
+from .pca import Components
+
+KNOWN = "directions, GANSpace components"
+ROLES = ("direction", "pca")
 
 FORMAT: Final = "direction-1"
 
@@ -70,18 +75,39 @@ def read_ready(path: Path) -> Tensor:
     Raises:
         WeightsError: the file is missing, damaged, carries code, or holds something else.
     """
-    found: object = read_checkpoint(path).content
-    if not isinstance(found, Tensor):
-        raise WeightsError(f"{path} holds a {type(found).__name__}, expected one array of numbers")
-    vector = found.float()
+    content: object = read_checkpoint(path).content
+    if not isinstance(content, Tensor):
+        raise WeightsError(
+            f"{path} holds a {type(content).__name__}, expected one array of numbers"
+        )
+    try:
+        return vector_of(content)
+    except WeightsError as e:
+        raise WeightsError(
+            f"{path} is no direction: shape {tuple(content.shape)}; expected finite numbers (D,), "
+            "(1, D), (L, D) or (1, L, D)"
+        ) from e
+
+
+def vector_of(array: Tensor) -> Tensor:
+    """Return the direction (1, D) or (L, D) float32 that an array holds.
+
+    Raises:
+        WeightsError: it is not finite, all zero, or of another shape.
+    """
+    vector = array.float()
     while vector.ndim > 2 and len(vector) == 1:
         vector = vector[0]
-    if vector.ndim == 1:
-        vector = vector[None]
-    if vector.ndim != 2 or not bool(vector.isfinite().all()) or not bool(vector.any()):
+    vector = vector[None] if vector.ndim == 1 else vector
+    if vector.ndim == 3:
         raise WeightsError(
-            f"{path} is no direction: shape {tuple(found.shape)}; expected finite numbers (D,), "
-            "(1, D), (L, D) or (1, L, D)"
+            f"codes of {len(vector)} faces, shape {tuple(vector.shape)}: data to train movers on "
+            "(python -m models.latent_transformer --help), not weights"
+        )
+    if vector.ndim != 2 or vector.shape[1] < 2 or not vector.isfinite().all() or not vector.any():
+        raise WeightsError(
+            f"one array of shape {tuple(array.shape)}, which is no direction: that is (D,), "
+            "(1, D), (L, D) or (1, L, D), finite and not all zero"
         )
     return vector.contiguous()
 
@@ -120,13 +146,67 @@ def load_direction(path: Path) -> BoundDirection:
             "models.directions bind`"
         )
     known = ("format", "generator", "attribute", "editor", "unit", "rows")
-    first, _, stop = texts.get("rows", ":").partition(":")
     return BoundDirection(
         vector=tensors["vector"].float(),
         generator=texts["generator"],
         attribute=texts.get("attribute", ""),
         editor=texts.get("editor", "direction"),
         unit=float(texts.get("unit", "1")),
-        rows=(int(first), int(stop)) if first else None,
+        rows=row_range(texts.get("rows", "")),
         notes=tuple((k, v) for k, v in texts.items() if k not in known),
     )
+
+
+def detect(contents: Contents) -> bool:
+    """Return whether a file holds one array, a direction of ours, or principal components."""
+    return isinstance(contents.content, Tensor) or _holds_components(contents) or _is_ours(contents)
+
+
+def parts(contents: Contents) -> tuple[Part, ...]:
+    """Return the directions of a file that `detect` has approved.
+
+    Raises:
+        WeightsError: shapes do not fit together, or the array is no direction.
+    """
+    if _holds_components(contents):
+        return (_components_part(contents),)
+    if isinstance(contents.content, Tensor):
+        name = contents.hints.attribute or contents.name.partition(".")[0]
+        return (_direction_part(contents.content, name),)
+    texts = contents.texts
+    part = _direction_part(contents.tensors["vector"], texts["attribute"])
+    facts = replace(
+        part.facts,
+        unit=float(texts.get("unit", "1")),
+        rows=row_range(texts.get("rows", "")),
+        generator=texts.get("generator", ""),
+    )
+    role = "pca" if texts.get("editor") == "pca" else "direction"
+    return (replace(part, role=role, facts=facts, licence=contents.licence),)
+
+
+def _holds_components(contents: Contents) -> bool:
+    return {"comp", "mean", "std"} <= set(contents.tensors)
+
+
+def _is_ours(contents: Contents) -> bool:
+    return set(contents.tensors) == {"vector"} and "attribute" in contents.texts
+
+
+def _components_part(contents: Contents) -> Part:
+    components = Components.from_state(contents.tensors).components
+    count, rows, code = components.shape
+    layers = rows if rows > 1 else 0
+    title = f"GANSpace components of W, {count} of them" if not layers else "components of W+"
+    generator = contents.texts.get("generator", "")
+    facts = Facts(layers=layers, code=code, components=count, generator=generator)
+    return Part("pca", title, "ganspace", contents.tensors, contents.licence, facts)
+
+
+def _direction_part(array: Tensor, name: str) -> Part:
+    vector, attribute = vector_of(array), plain_name(name)
+    rows, code = vector.shape
+    layers = rows if rows > 1 else 0
+    facts = Facts(layers=layers, code=code, attribute=attribute, low=-10.0, high=10.0)
+    title = f"direction {attribute} in {f'W+ of {rows} rows' if layers else 'W'}"
+    return Part("direction", title, f"direction-{attribute}", {"vector": vector}, facts=facts)

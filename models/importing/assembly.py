@@ -21,8 +21,8 @@ from ..packs.packfile import (
     MoverEntry,
     PackFile,
 )
-from ..packs.parts import MOVERS
 from ..packs.store import Store
+from ..parts import MOVERS
 
 COMPONENTS_OFFERED: Final = 10
 """Of GANSpace components, as attributes pca-0, pca-1, ...; `pack.toml` takes more."""

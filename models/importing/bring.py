@@ -14,12 +14,11 @@ from ..base import PackError, WeightsError
 from ..packs import tensorfile
 from ..packs.cards import Card, card_of, texts_of
 from ..packs.packfile import PackFile, read_pack_file
-from ..packs.parts import IN_PACKS, Licence, Part
 from ..packs.store import Store, checked_pack_name
+from ..parts import IN_PACKS, Hints, Licence, Part, plain_name
 from ..reading.checkpoint import read_checkpoint
 from ..weights import sha256_of
 from .assembly import assembled
-from .found import Hints, plain_name
 from .recognise import recognise
 
 

@@ -1,72 +1,64 @@
-"""Say what a weight file is, by its content: keys, shapes, and the options stored beside them.
+"""Say what a weight file is: every family of networks is asked, and takes out what is its own.
 
-Keys alone do not tell a pSp from an e4e file, so the kind of an encoder is read from `opts`; the
-attribute of a latent transformer stands only in its file's name. Every network is built and filled
-before it is accepted, so missing, left-over and misshapen tensors are named.
+Families look at the content: keys, shapes, and the options stored beside them. What each of them
+claims has no key in common with the others', so the order in which they are asked only orders what
+is returned. Every network is built and filled before it is accepted, so missing, left-over and
+misshapen tensors are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
-from ..base import ModelInputError, WeightsError
-from ..packs.parts import Part
+from ..base import WeightsError
+from ..networks import Family, families
+from ..parts import KEYS_SHOWN, Contents, Hints, Part
 from ..reading.checkpoint import Checkpoint
 from ..reading.plain import Module
-from .found import KEYS_SHOWN, Found, Hints
-from .recognise_generators import generator, hypernetwork, merged, own_encoder
-from .recognise_judges import bare_trunk, discriminator, parsing, perception
-from .recognise_movers import classifier, components, direction, stated_direction, transformer
 
 __all__ = ["Hints", "recognise"]
 
-_KNOWN: Final = (
-    "StyleGAN2 generators (rosinality, ADA), pSp, e4e, ReStyle, HyperStyle and hairstyle encoders, "
-    "latent transformers (tnet_K.pth.tar) and their classifier, directions, GANSpace components, "
-    "BiSeNet, ArcFace, CurricularFace, LPIPS"
-)
-
-_RULES: Final[tuple[Callable[[Found], tuple[Part, ...]], ...]] = (
-    merged,
-    generator,
-    own_encoder,
-    bare_trunk,
-    hypernetwork,
-    transformer,
-    classifier,
-    parsing,
-    perception,
-    discriminator,
-    components,
-    stated_direction,
-)
-"""In order; the first that finds something is right."""
-
 
 def recognise(checkpoint: Checkpoint, hints: Hints | None = None) -> tuple[Part, ...]:
-    """Return the networks a file holds, each checked against the network it claims to be.
+    """Return the networks a file holds, each checked against the network it claims to be, in the
+    order of their families' names.
 
     Raises:
         WeightsError: nothing known is in it, or its keys or shapes are not complete, or it does
             not say something that is needed (which attribute, which kind).
     """
-    hints = hints or Hints()
-    content, name = _opened(checkpoint.content), checkpoint.path.name
+    path, content = checkpoint.path, _opened(checkpoint.content)
+    contents = Contents(content, path.name, checkpoint.texts, hints or Hints())
+    known = [family for family in families().values() if hasattr(family, "detect")]
     try:
-        if isinstance(content, Tensor):
-            return (direction(content, name, hints),)
-        if isinstance(content, Mapping):
-            found = Found(content, name, checkpoint.texts, hints)
-            for rule in _RULES:
-                if parts := rule(found):
-                    return parts
-    except (WeightsError, ModelInputError) as e:
-        raise WeightsError(f"{checkpoint.path}: {e}") from e
-    raise WeightsError(
-        f"{checkpoint.path} is not recognised: {_shape_of(content)}; known: {_KNOWN}"
+        parts = [part for family in known for part in _taken(family, contents)]
+    except (WeightsError, ValueError) as e:
+        raise WeightsError(f"{path}: {e}") from e
+    if not parts:
+        names = ", ".join(family.KNOWN for family in reversed(known))
+        raise WeightsError(f"{path} is not recognised: {_shape_of(content)}; known: {names}")
+    return _together(parts)
+
+
+def _taken(family: Family, contents: Contents) -> tuple[Part, ...]:
+    return family.parts(contents) if family.detect(contents) else ()
+
+
+def _together(parts: list[Part]) -> tuple[Part, ...]:
+    """Return parts of one file bound to the generator among them; left aside is what none used."""
+    generator = next((p.facts.generator for p in parts if p.role == "generator"), "")
+    aside = [key for key in parts[0].left_aside if all(key in p.left_aside for p in parts)]
+    return tuple(
+        replace(
+            part,
+            left_aside=tuple(aside),
+            facts=replace(part.facts, generator=generator or part.facts.generator),
+        )
+        for part in parts
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ..directions import DirectionMover, component_of, fit_boundary, fit_components
+from ..directions import DirectionMover, component_of, fit_components
+from ..directions.boundary import fit_boundary
 from ..packs.packfile import MoverEntry
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import read_labelled

@@ -6,7 +6,6 @@ rating without a picture is an error that names the file.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..topology68 import MESH_TO_68
+from ..training.face_folder import read_points, read_ratings
 
 STORED_SIDE: Final = 192
 """Pictures are kept at this side [px], so that a jittered crop of 128 px is still sharp."""
@@ -79,9 +79,9 @@ def read_mini_data(folder: Path) -> MiniData:
     Raises:
         ModelError: something is missing, damaged, or does not fit together.
     """
-    rated_names, rated_points = _read_points(folder / "images_landmarks478.npz")
-    attributes, table = _read_ratings(folder / "attribute_means.csv", rated_names)
-    level_names, level_points = _read_points(folder / "pairs_landmarks478.npz")
+    rated_names, rated_points = _read_68(folder / "images_landmarks478.npz")
+    attributes, table = read_ratings(folder / "attribute_means.csv", rated_names)
+    level_names, level_points = _read_68(folder / "pairs_landmarks478.npz")
     _check_triples(level_names, folder)
     rated = Pictures(tuple(rated_names), _read_images(folder / "images", rated_names), rated_points)
     order = sorted(range(len(level_names)), key=lambda i: _level_key(level_names[i]))
@@ -135,39 +135,9 @@ def _check_triples(names: Sequence[str], folder: Path) -> None:
             )
 
 
-def _read_points(path: Path) -> tuple[list[str], Tensor]:
-    if not path.is_file():
-        raise ModelError(f"no mesh points at {path}; expected an .npz with 'names' and 'points'")
-    try:
-        with np.load(path) as archive:
-            names = [str(name) for name in archive["names"]]
-            points = archive["points"].astype(np.float32)
-    except (KeyError, ValueError, OSError) as e:
-        raise ModelError(f"{path} cannot be read: {e}; expected 'names' and 'points'") from e
-    if points.ndim != 3 or points.shape[1:] != (478, 3) or len(points) != len(names):
-        raise ModelError(
-            f"{path} holds {len(names)} names and points {points.shape}; expected (N, 478, 3)"
-        )
-    if not np.isfinite(points).all():
-        bad = names[int(np.argmax(~np.isfinite(points).all((1, 2))))]
-        raise ModelError(f"{path}: the points of {bad} are not finite; find them again")
-    return names, torch.from_numpy(points[:, list(MESH_TO_68), :2].copy())
-
-
-def _read_ratings(path: Path, names: Sequence[str]) -> tuple[tuple[str, ...], Tensor]:
-    if not path.is_file():
-        raise ModelError(f"no ratings at {path}; expected a CSV with a 'stimulus' column")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = {row.get("stimulus", ""): row for row in csv.DictReader(file)}
-    missing = [name for name in names if Path(name).stem not in rows]
-    if missing:
-        raise ModelError(f"{path} has no ratings for {missing[:3]} ({len(missing)} in all)")
-    attributes = tuple(key for key in next(iter(rows.values())) if key != "stimulus")
-    try:
-        table = [[float(rows[Path(name).stem][key]) for key in attributes] for name in names]
-    except (TypeError, ValueError) as e:
-        raise ModelError(f"{path} holds something that is not a number: {e}") from e
-    return attributes, torch.tensor(table)
+def _read_68(path: Path) -> tuple[list[str], Tensor]:
+    names, mesh = read_points(path)
+    return names, mesh[:, list(MESH_TO_68), :2].contiguous()
 
 
 def _read_images(folder: Path, names: Sequence[str]) -> Tensor:

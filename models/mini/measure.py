@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.ridge import dual_ridge
+
 _BINS, _CELL = 9, 8
 _PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 """Tried in shares of the mean squared length of a feature row."""
@@ -118,7 +120,7 @@ def fit_reader(images: Tensor, ratings: Tensor, names: tuple[str, ...]) -> Pictu
     rows = features - mean
     full = rows @ rows.T
     weights = [
-        stretch * _dual(full, column, penalty)
+        stretch * dual_ridge(full, column, penalty)
         for (penalty, stretch), column in zip(chosen, ratings.T, strict=True)
     ]
     return PictureReader(mean, rows.T @ torch.stack(weights, dim=1), names)
@@ -129,14 +131,8 @@ def _penalty(inner: Tensor, across: Tensor, known: Tensor, left: Tensor) -> tupl
     gives these readings slope 1."""
     best, chosen = -2.0, (_PENALTIES[0], 1.0)
     for penalty in _PENALTIES:
-        pair = torch.stack([across @ _dual(inner, known, penalty), left])
+        pair = torch.stack([across @ dual_ridge(inner, known, penalty), left])
         correlation, covariance = float(torch.corrcoef(pair)[0, 1]), torch.cov(pair)
         if correlation > best:
             best, chosen = correlation, (penalty, float(covariance[0, 1] / covariance[0, 0]))
     return chosen
-
-
-def _dual(inner: Tensor, values: Tensor, penalty: float) -> Tensor:
-    ridge = penalty * inner.diagonal().mean() * torch.eye(len(inner))
-    weights: Tensor = torch.linalg.solve(inner + ridge, values - values.mean())
-    return weights

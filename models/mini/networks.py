@@ -10,19 +10,16 @@ from typing import Final
 from torch import Tensor
 
 from ..base import ModelError
+from ..encoders.small import SmallEncoder
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors
 from .augment import AugmentOptions
-from .encoder import SmallEncoder
 
 CHANNELS: Final = {4: 128, 8: 128, 16: 128, 32: 96, 64: 48, 128: 24}
 """Widths of the generator per resolution."""
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 """In the folder of a run."""
-
-JUDGE_CHANNELS: Final = {4: 192, 8: 192, 16: 128, 32: 96, 64: 48, 128: 24}
-"""Widths of the discriminator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +48,7 @@ class MiniOptions:
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     growth: tuple[tuple[float, int], ...] = ((0.46875, 32), (0.78125, 64))
     """Until which share of the steps pictures are only generated up to which side [px]."""
-    adversarial_from: float = 1.0
-    """Share of the steps after which the discriminator joins; 1 for never."""
-    adversarial: float = 0.03
-    matching: float = 0.5
-    """Weight of the match of the discriminator's features."""
     channels: dict[int, int] = field(default_factory=lambda: dict(CHANNELS))
-    judge_channels: dict[int, int] = field(default_factory=lambda: dict(JUDGE_CHANNELS))
     width: int = 40
     """Of the encoder."""
     bottleneck: int = 192

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
+from ..encoders.small import SmallEncoder
 from ..files import opened_whole
-from ..latent_transformer.wplus_files import load_classifier, load_mover
-from ..packs.generator_id import generator_id
+from ..latent_transformer.files import load_classifier, load_mover
 from ..packs.opening import StylePack, open_pack
 from ..packs.packfile import (
     ClassifierEntry,
@@ -28,12 +28,12 @@ from ..packs.packfile import (
     PackFile,
     write_pack_file,
 )
+from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, save_safetensors, sha256_of
 from .augment import resized, turned
 from .baselines import baseline_entries
 from .data import MiniData, Pictures
-from .encoder import SmallEncoder
 from .measure import PictureReader, fit_reader, psnr, ssim
 
 LICENCE: Final = "CC BY-NC-SA 4.0"

@@ -4,8 +4,7 @@ Driven by reconstruction: the encoder's code must give the picture back, also wi
 code, so that codes close to each other look alike. Level pictures (one face moved along one
 attribute) teach that a change is a difference of codes that means the same on every face: the
 step of one face, added to another one's code, must give that face's own next level, and the middle
-of two codes the level between. In the last part a discriminator adds sharpness.
-
+of two codes the level between.
 """
 
 from __future__ import annotations
@@ -19,12 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..encoders.small import SmallEncoder
 from ..stylegan2.net import Generator
 from ..training.steps import Job, Report, digest_of, random_of
-from .adversary import Adversary
 from .augment import mirrored, resized, varied
 from .data import MiniData, Pictures
-from .encoder import SmallEncoder
 from .losses import code_loss, reconstruction_loss, region_weights
 from .networks import CHECKPOINT, MiniOptions, new_networks, rendered
 
@@ -42,7 +40,6 @@ class MiniTrainer:
             self.faces = self._varied_faces()
             self._start_encoder()
             self.kept_generator, self.kept_encoder = new_networks(options)
-            self.adversary = Adversary(options)
         self.kept_generator.load_state_dict(self.generator.state_dict())
         self.kept_encoder.load_state_dict(self.encoder.state_dict())
         for kept in (self.kept_generator, self.kept_encoder):
@@ -71,7 +68,6 @@ class MiniTrainer:
         o = self.options
         random = random_of(o.seed, number)
         self._set_rates(number)
-        judged = number >= o.adversarial_from * o.steps
         faces, points = self._draw_faces(random)
         levels, level_points = self._levels(random)
         pictures = torch.cat([faces, levels])
@@ -90,14 +86,9 @@ class MiniTrainer:
             "reconstruction": reconstruction_loss(found, wanted, weights[rows]),
             "compact": o.compact * code_loss(w),
         }
-        if judged:
-            losses |= self.adversary.losses(found[: len(faces)], faces)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        if judged:
-            rate = o.generator_rate / 4
-            losses |= self.adversary.learn(found[: len(faces)].detach(), faces, number, rate)
         self._average(number)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
@@ -197,9 +188,8 @@ class MiniTrainer:
                 "encoder": self.encoder,
                 "kept_generator": self.kept_generator,
                 "kept_encoder": self.kept_encoder,
-                "judge": self.adversary.judge,
             },
-            optimisers={"networks": self.optimiser, "judge": self.adversary.optimiser},
+            optimisers={"networks": self.optimiser},
             steps=self.options.steps,
             every=every,
             checkpoint=folder / CHECKPOINT,

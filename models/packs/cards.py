@@ -9,8 +9,8 @@ import tomli_w
 
 from ..base import WeightsError
 from ..files import write_whole
+from ..parts import IN_PACKS, UNUSED, Facts, Licence, Part
 from . import tensorfile, toml
-from .parts import IN_PACKS, Facts, Licence, Part, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Card:
     """The facts of one stored weight file."""
 
     name: str
-    role: Role
+    role: str
     title: str
     sha256: str
     bytes: int
@@ -32,6 +32,11 @@ class Card:
     def has_place(self) -> bool:
         """Whether a pack has a place for it."""
         return self.role in IN_PACKS
+
+    @property
+    def what(self) -> str:
+        """Its title, and whether it is of any use yet."""
+        return f"{self.title} (no command uses it yet)" if self.role in UNUSED else self.title
 
 
 def card_of(part: Part, source: Path, source_sha256: str) -> Card:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,27 +18,20 @@ from .. import bisenet
 from ..base import ModelError, PackError, WeightsError
 from ..directions import Components, DirectionMover
 from ..encoders import KINDS, Inverter, load, measures_of
+from ..encoders.small import SmallEncoder, SmallInverter
 from ..latent_transformer import WPlusMover, WPlusTransformer
-from ..mini import SmallEncoder, SmallInverter
+from ..ops import Move
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
+from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
-from .generator_id import generator_id
 from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
 
-__all__ = ["Mover", "StyleAttribute", "StylePack", "generator_id", "open_pack"]
+__all__ = ["StyleAttribute", "StylePack", "generator_id", "open_pack"]
 
 
 _Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
-
-
-class Mover(Protocol):
-    """Moves codes along one attribute."""
-
-    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class StylePack:
     device: torch.device
     _generator: Generator | FastGenerator
     _inverter: Inverter | SmallInverter
-    _movers: dict[tuple[str, str], Mover] = field(default_factory=dict)
+    _movers: dict[tuple[str, str], Move] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
     """None or one: read when first asked for."""
     dtype: torch.dtype | None = None
@@ -167,7 +159,7 @@ class StylePack:
         images: Tensor = self._generator(w)
         return images
 
-    def mover(self, editor: str, attribute: str) -> Mover:
+    def mover(self, editor: str, attribute: str) -> Move:
         """Return what moves codes along an attribute.
 
         Args:
@@ -280,7 +272,7 @@ def _inverter(
 
 def _mover(
     state: Mapping[str, Tensor], entry: MoverEntry, facts: PackFile, device: torch.device
-) -> Mover:
+) -> Move:
     own = {
         key.removeprefix(entry.prefix): value.float()
         for key, value in state.items()

@@ -23,11 +23,11 @@ import platformdirs
 
 from ..base import ModelError, PackError, WeightsError
 from ..files import locked
+from ..parts import Part
 from ..weights import load_safetensors, sha256_of
 from . import tensorfile
 from .cards import Card, read_card, texts_of, write_card
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
-from .parts import Part
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
 _PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

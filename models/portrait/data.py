@@ -3,7 +3,6 @@ level pairs."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
+from ..training.face_folder import read_points, read_ratings
 from .topology import MESH_VERTICES
 
 
@@ -64,17 +64,7 @@ def read_faces(folder: Path) -> FaceSet:
         ModelError: one of these is missing or they do not fit together.
     """
     names, mesh = _read_mesh(folder / "images_landmarks478.npz")
-    table_path = folder / "attribute_means.csv"
-    if not table_path.is_file():
-        raise ModelError(f"no ratings at {table_path}; expected a CSV with a 'stimulus' column")
-    with table_path.open(newline="", encoding="utf-8") as file:
-        rows = {row["stimulus"]: row for row in csv.DictReader(file)}
-    missing = [name for name in names if Path(name).stem not in rows]
-    if missing:
-        raise ModelError(f"{table_path} has no ratings for {missing[:3]} ({len(missing)} in all)")
-    attributes = tuple(key for key in next(iter(rows.values())) if key != "stimulus")
-    table = [[float(rows[Path(name).stem][key]) for key in attributes] for name in names]
-    ratings = torch.tensor(table)
+    attributes, ratings = read_ratings(folder / "attribute_means.csv", names)
     ratings = (ratings - ratings.mean(0)) / ratings.std(0, correction=0)
     paths = tuple(folder / "images" / name for name in names)
     return FaceSet(paths, mesh, attributes, ratings)
@@ -108,9 +98,5 @@ def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
 
 
 def _read_mesh(path: Path) -> tuple[list[str], Tensor]:
-    if not path.is_file():
-        raise ModelError(f"no mesh points at {path}; expected an .npz with 'names' and 'points'")
-    with np.load(path) as archive:
-        names = [str(name) for name in archive["names"]]
-        points = torch.from_numpy(archive["points"][:, list(MESH_VERTICES)].astype(np.float32))
-    return names, points
+    names, points = read_points(path)
+    return names, points[:, list(MESH_VERTICES)]

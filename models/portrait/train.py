@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..files import opened_whole
+from ..ops.ridge import ridge
 from .data import FaceSet
 from .fit_shape import fit_shape
 from .fit_teeth import fit_teeth
@@ -130,15 +131,6 @@ def fit_portrait(
     stems = [path.stem for path in faces.paths]
     ids = (*stems, *(f"{stem}-mirrored" for stem in stems))
     return model.eval(), Codes(w, labels, names, ids)
-
-
-def ridge(x: Tensor, y: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-    """Return slopes (D, A) and offsets (A,) of a ridge regression of y (N, A) on x (N, D)."""
-    mean_x, mean_y = x.mean(dim=0), y.mean(dim=0)
-    centred = x - mean_x
-    gram = centred.T @ centred + strength * torch.eye(x.shape[1])
-    slope = torch.linalg.solve(gram, centred.T @ (y - mean_y))
-    return slope, mean_y - mean_x @ slope
 
 
 def _measures(faces: FaceSet, textures: Textures, gap: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What training runs share: resumable steps, codes with labels, picture folders, the optimiser."""
+"""What training runs share: resumable steps, codes with labels, what strength 1 means, commands."""

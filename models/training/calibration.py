@@ -6,7 +6,6 @@ codes it was not fitted on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +13,9 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError
+from ..ops import Move
+from ..ops.ridge import dual_ridge, ridge
 from .codes import LabelledCodes
-
-Move = Callable[[Tensor, Tensor], Tensor]
-"""Codes (N, L, D) and strengths (N,) to moved codes."""
 
 _RIDGES: Final = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Penalties tried, in shares of the mean squared length of a code about the mean."""
@@ -50,10 +48,8 @@ def fit_reader(codes: LabelledCodes, target: int) -> RatingReader:
     best, slope = -1.0, torch.zeros(0)
     mean = flat[~held].mean(0)
     inner, across = _grams(flat[~held] - mean, flat[held] - mean)
-    rating = z[~held] - z[~held].mean()
     for share in _RIDGES:
-        penalty = share * inner.diagonal().mean()
-        dual = torch.linalg.solve(inner + penalty * torch.eye(len(inner)).double(), rating)
+        dual = dual_ridge(inner, z[~held], share)
         read = across @ dual
         correlation = correlation_of(read, z[held])
         if correlation > best:
@@ -76,12 +72,8 @@ def regression_direction(codes: LabelledCodes, target: int) -> Tensor:
 
     Forward regression with a small ridge: codes on all standardised labels together.
     """
-    z = codes.z
-    penalty = 0.02 * len(z) * torch.eye(z.shape[1])
-    flat = codes.w.flatten(1)
-    slopes = torch.linalg.solve(z.T @ z + penalty, z.T @ (flat - flat.mean(0)))
-    direction: Tensor = slopes[target].view(codes.w.shape[1:])
-    return direction
+    slopes, _ = ridge(codes.z, codes.w.flatten(1), 0.02 * len(codes.w))
+    return slopes[target].view(codes.w.shape[1:])
 
 
 def unit_of_one_sd(move: Move, codes: LabelledCodes, target: int) -> tuple[float, float]:

@@ -16,8 +16,8 @@ from ..types import AlignedBatch, CropRule, EditedBatch
 from .seam import card, models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
-    from models.latent_transformer import MoverPack
     from models.portrait import Departures, PortraitModel
+    from models.portrait_movers import MoverPack
 
 
 def load_portrait(device: torch.device) -> PortraitPack:
@@ -26,10 +26,10 @@ def load_portrait(device: torch.device) -> PortraitPack:
     Raises:
         WeightsError: a weight file is missing, damaged, or not the one expected.
     """
-    model_card, mover_card = card("portrait"), card("latent_transformer")
+    model_card, mover_card = card("portrait"), card("portrait_movers")
     with weights_errors():
         model = models("portrait").load_portrait(model_card.path, expected_sha256=model_card.sha256)
-        movers = models("latent_transformer").load_movers(
+        movers = models("portrait_movers").load_movers(
             mover_card.path, expected_sha256=mover_card.sha256
         )
     side = float(models("portrait").CROP_SIDE)

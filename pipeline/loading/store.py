@@ -70,12 +70,12 @@ def import_weights(request: ImportRequest) -> ImportReport:
     with weights_errors():
         licence = None
         if request.licence:
-            licence = models("packs.parts").Licence(request.licence, request.commercial)
+            licence = models("parts").Licence(request.licence, request.commercial)
         done: Import = models("importing.bring").bring(
             request.files,
             store,
             pack=request.pack,
-            hints=models("importing.found").Hints(request.attribute, request.kind),
+            hints=models("parts").Hints(request.attribute, request.kind),
             licence=licence,
         )
         lacks = tuple(models("packs.store").missing_in(done.pack)) if done.pack else ()
@@ -171,7 +171,7 @@ def _brought_row(item: Any) -> Row:
     card: Card = item.card
     return {
         "file": item.file,
-        "what": card.title,
+        "what": card.what,
         "name": card.name,
         "size": f"{card.bytes / 1e6:.1f} MB",
         "state": "stored" if item.is_new else "already there",
@@ -191,7 +191,7 @@ def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
     used = f" (in {', '.join(users)})" if users else ""
     return {
         "name": card.name,
-        "use": card.title + used,
+        "use": card.what + used,
         "licence": card.licence.name,
         "commercial use": "yes" if card.licence.commercial else "no",
         "size": f"{card.bytes / 1e6:.1f} MB",

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.latent_transformer import MoverPack, load_movers
 from models.portrait import CROP_SIDE, PortraitModel, load_portrait
+from models.portrait_movers import MoverPack, load_movers
 from models.topology68 import MESH_TO_68
 
 SCALE = 100.0

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from models import encoders
 from models.importing.bring import Import, bring
-from models.importing.found import Hints
 from models.latent_transformer import WPlusTransformer
 from models.packs.store import Store
+from models.parts import Hints
 from models.state_dicts import expected_shapes
 from models.stylegan2.net import Generator
 

@@ -80,7 +80,7 @@ def test_new_people_are_told_apart_also_mirrored() -> None:
 
 def test_a_picture_keeps_its_reading_at_another_size(shared: Path) -> None:
     """Judges see pictures of 128, 256 and 512 px: the same face must read the same."""
-    from models.training.picture_folder import read_square
+    from models.encoder_recipe.picture_folder import read_square
 
     large = read_square(shared / "data/omi/images/10.jpg", 512)[None]
     small = F.interpolate(large, 128, mode="area")

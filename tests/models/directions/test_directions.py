@@ -12,11 +12,10 @@ from models.directions import (
     Components,
     DirectionMover,
     component_of,
-    conditioned,
-    fit_boundary,
     fit_components,
-    yaw_scores,
 )
+from models.directions.boundary import conditioned, fit_boundary
+from models.directions.yaw import yaw_scores
 
 
 def planted(layers: int = 1) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from models.importing.bring import bring
-from models.importing.opening import network_of, open_file
+from models.networks import families
 from models.ops.upfirdn import binomial_kernel
 from models.packs.store import Store
 from tests.models.golden import name_seeded
@@ -26,6 +26,8 @@ from tests.models.golden import name_seeded
 big = pytest.mark.skipif(
     not os.environ.get("VISAGIST_BIG_TESTS"), reason="1-GB files: set VISAGIST_BIG_TESTS=1"
 )
+
+FAMILIES = families()
 
 
 def weights(shared: Path, case: str, prefix: str = "") -> dict[str, Tensor]:
@@ -56,7 +58,15 @@ class Desk:
         torch.save(content, path)
         item = bring([str(path)], self.store).brought[0]
         path.unlink()
-        return network_of(self.store.load(item.card.name))
+        part = self.store.load(item.card.name)
+        (family,) = (f for f in FAMILIES.values() if part.role in getattr(f, "ROLES", ()))
+        tensors = {key: value for key, value in part.tensors.items() if key != "latent_avg"}
+        network: nn.Module = (
+            family.build(tensors, part.facts.kind)
+            if part.role == "encoder"
+            else family.build(tensors)
+        )
+        return network
 
 
 @pytest.fixture
@@ -119,10 +129,3 @@ def test_encoders(shared: Path, desk: Desk, case: str, encoder_type: str) -> Non
     }
     network = desk.opened("ffhq_encode.pt", content)
     assert np.abs(network(torch.from_numpy(golden["x"])).numpy() - golden["y"]).max() < 1e-4
-
-
-def test_a_published_file_can_be_opened_without_a_store(shared: Path, tmp_path: Path) -> None:
-    state = weights(shared, "latent_transformer")
-    torch.save(state, tmp_path / "tnet_31.pth.tar")
-    (network,) = open_file(tmp_path / "tnet_31.pth.tar")
-    assert torch.equal(network.state_dict()["dense.3.weight"], state["dense.3.weight"])

@@ -19,7 +19,7 @@ from torch import Tensor
 from models.base import WeightsError
 from models.importing.recognise import Hints, recognise
 from models.ops.upfirdn import binomial_kernel
-from models.packs.parts import Part
+from models.parts import Part
 from models.reading.checkpoint import Checkpoint
 
 

@@ -24,8 +24,8 @@ from models.importing.bring import bring
 from models.packs import tensorfile
 from models.packs.cards import Card, card_of
 from models.packs.packfile import read_pack_file, write_pack_file
-from models.packs.parts import Facts, Licence, Part
 from models.packs.store import Store, default_home
+from models.parts import Facts, Licence, Part
 from tests.models.weight_files import Desk
 from tests.style_pack import write_tiny_pack
 
@@ -293,7 +293,7 @@ def test_an_import_that_is_killed_leaves_nothing_that_looks_finished(
         from pathlib import Path
         import torch
         from models.packs import tensorfile
-        from models.packs.parts import Part
+        from models.parts import Part
         from models.packs.cards import card_of
         from models.packs.store import Store
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import models
-from models.latent_transformer.wplus_files import load_classifier
+from models.latent_transformer.files import load_classifier
 from models.mini.baselines import baseline_entries, fit_baselines
 from models.packs.opening import open_pack
 from models.packs.packfile import MoverEntry

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import models
-from models.latent_transformer.wplus_files import load_classifier
+from models.latent_transformer.files import load_classifier
 from models.mini.measure import ssim
 from models.packs.opening import StylePack, open_pack
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from models.base import ModelError
-from models.latent_transformer.wplus import WPlusTransformer
-from models.latent_transformer.wplus_classifier import WPlusClassifier
-from models.latent_transformer.wplus_files import MoverFacts, save_classifier, save_mover
+from models.latent_transformer.classifier import WPlusClassifier
+from models.latent_transformer.files import MoverFacts, save_classifier, save_mover
+from models.latent_transformer.net import WPlusTransformer
 from models.mini.augment import resized
 from models.mini.data import MiniData
 from models.mini.networks import new_networks

@@ -24,7 +24,6 @@ TINY = MiniOptions(
     triples=2,
     growth=((0.5, 16),),
     channels={4: 16, 8: 16, 16: 12, 32: 8},
-    judge_channels={4: 8, 8: 8, 16: 8, 32: 8},
     width=6,
     bottleneck=12,
     components=8,
@@ -79,15 +78,6 @@ def test_a_checkpoint_gives_the_averaged_networks(tmp_path: Path) -> None:
     assert torch.equal(loaded(w), generator(w))
     images = torch.rand(1, 3, 32, 32)
     assert torch.equal(loaded_encoder(images), encoder(images))
-
-
-def test_the_discriminator_joins_and_learns() -> None:
-    trainer = MiniTrainer(drawn_data(), replace(TINY, adversarial_from=0.0, growth=()))
-
-    losses = [trainer.step(number) for number in range(3)]
-
-    assert {"adversarial", "matching", "judge"} <= set(losses[0])
-    assert trainer.adversary.optimiser.state
 
 
 def test_the_picture_at_full_side_is_the_generators_own() -> None:

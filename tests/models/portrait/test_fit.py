@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from models.base import ModelError
+from models.ops.ridge import ridge
 from models.portrait.data import read_faces, read_level_pairs, read_picture
 from models.portrait.fit_shape import fit_shape
 from models.portrait.fit_teeth import _congealed, _robust_line
@@ -19,7 +20,6 @@ from models.portrait.mouth import TEETH_TEXELS
 from models.portrait.texture import CHROMA_SIDE
 from models.portrait.tiny import tiny_face
 from models.portrait.topology import FLIP_VERTICES
-from models.portrait.train import ridge
 
 
 def test_shape_basis_spans_the_planted_variation() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from models.base import ModelInputError
-from models.latent_transformer import load_movers
 from models.portrait import PortraitModel, load_portrait
+from models.portrait_movers import load_movers
 
 SIDE = 200
 SCALE = SIDE / 3.4

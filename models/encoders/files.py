@@ -1,0 +1,229 @@
+"""What files of encoders look like: alone, or behind `encoder.` beside their generator.
+
+Keys alone do not tell a pSp from an e4e file, so the kind is read from the options beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from torch import Tensor, nn
+
+from ..base import WeightsError
+from ..parts import KEYS_SHOWN, Contents, Facts, Licence, Part, below, tensors_of
+from ..state_dicts import fill
+from .blocks import EncoderShape
+from .e4e import LatentDiscriminator
+from .hyperstyle import load_hypernetwork, without_aliases
+from .kinds import KINDS, Kind, kind_of, layers_of, load, measures_of
+from .last_layer import HairstyleEncoder
+
+KNOWN = "pSp, e4e, ReStyle, HyperStyle and hairstyle encoders"
+ROLES = ("encoder", "hypernetwork", "hairstyle-encoder", "discriminator")
+
+LICENCE = Licence("research, non-commercial (trained with NVIDIA's StyleGAN2 and FFHQ)")
+HAIRSTYLE_LICENCE = Licence("CC BY-NC 4.0")
+"""Of the published files, which say nothing of it."""
+
+_PREFIXES: Final = ("encoder.", "hypernet.", "decoder.")
+_NAMES: Final[Mapping[Kind, str]] = {
+    "psp": "pSp encoder",
+    "e4e": "e4e encoder",
+    "restyle-psp": "ReStyle encoder over pSp",
+    "restyle-e4e": "ReStyle encoder over e4e",
+    "w": "W encoder",
+    "w+": "W+ encoder",
+}
+
+
+def detect(contents: Contents) -> bool:
+    """Return whether a file holds an encoder or what belongs to one."""
+    return _is_merged(contents) or _is_ours(contents) or _bare(contents.tensors) != ""
+
+
+def parts(contents: Contents) -> tuple[Part, ...]:
+    """Return the networks of a file that `detect` has approved; not the generator beside them.
+
+    Raises:
+        WeightsError: keys or shapes are not those of the network, or its kind is not said.
+    """
+    if _is_merged(contents):
+        return _merged(contents)
+    if _is_ours(contents):
+        return (_ours(contents),)
+    state, bare = contents.tensors, _bare(contents.tensors)
+    if bare == "hypernetwork":
+        return (_hypernetwork(state),)
+    if bare == "discriminator":
+        build(state)
+        title = "latent discriminator of e4e"
+        return (Part("discriminator", title, "latent-discriminator", state, LICENCE),)
+    kind = contents.hints.kind or _kind_of_head(state) or kind_of(contents.entries)
+    return (_encoder(state, kind, None, {}),)
+
+
+def build(state: Mapping[str, Tensor], kind: str = "") -> nn.Module:
+    """Return the network of a state dict, without its mean code.
+
+    Args:
+        state: key -> tensor, no prefix.
+        kind: which encoder, where the keys do not tell (pSp and e4e have the same).
+
+    Raises:
+        WeightsError: keys or shapes are not those of the network, or the kind is not said.
+    """
+    state = {key: value for key, value in state.items() if key != "latent_avg"}
+    bare = _bare(state)
+    if bare == "hypernetwork":
+        return load_hypernetwork(state)
+    if bare == "discriminator":
+        return fill(LatentDiscriminator, state, what="the latent discriminator of e4e")
+    if _is_hairstyle(state):
+        return fill(HairstyleEncoder, state, what="a hairstyle encoder")
+    return load(state, kind=_checked_kind(kind or _kind_of_head(state) or kind_of({})))
+
+
+def _is_merged(contents: Contents) -> bool:
+    return any(key.startswith(("encoder.", "hypernet.")) for key in _inside(contents))
+
+
+def _is_ours(contents: Contents) -> bool:
+    """Whether it was trained by this program: its measures stand in the file's metadata."""
+    has_measures = {"kind", "size", "widths", "units"} <= set(contents.texts)
+    return has_measures and "latent_avg" in contents.tensors
+
+
+def _bare(state: Mapping[str, Tensor]) -> str:
+    """Return what a state dict without prefixes holds; '' if nothing of this family.
+
+    Face recognition has the same trunk, and an output layer of its own.
+    """
+    if {"input_layer.0.weight", "body.0.res_layer.0.weight"} <= set(state):
+        return "" if "output_layer.3.weight" in state else "encoder"
+    if "shared_weight_hypernet.w1" in state:
+        return "hypernetwork"
+    return "discriminator" if "mlp.0.weight" in state else ""
+
+
+def _is_hairstyle(state: Mapping[str, Tensor]) -> bool:
+    return any(key.startswith("encoder_hair.") for key in state)
+
+
+def _kind_of_head(state: Mapping[str, Tensor]) -> str:
+    """Return the kind that the keys of a W or W+ head tell; '' for the others."""
+    if "linear.weight" not in state:
+        return ""
+    return "w+" if any(key.startswith("output_layer_2.") for key in state) else "w"
+
+
+def _checked_kind(name: str) -> Kind:
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise WeightsError(f"unknown encoder kind {name!r}; accepted: {', '.join(KINDS)}")
+
+
+def _inside(contents: Contents) -> dict[str, Tensor]:
+    return tensors_of(contents.entries.get("state_dict", contents.content))
+
+
+def _merged(contents: Contents) -> tuple[Part, ...]:
+    """Return what stands beside a generator in one file: pSp and its relatives."""
+    state, entries = _inside(contents), contents.entries
+    encoder, hypernetwork = (below(state, prefix) for prefix in _PREFIXES[:2])
+    if strange := [key for key in state if not key.startswith(_PREFIXES)]:
+        raise WeightsError(
+            f"{len(strange)} tensors are left over beside `encoder.` and `decoder.`: "
+            f"{', '.join(strange[:KEYS_SHOWN])}"
+        )
+    opts = entries.get("opts", {})
+    opts = opts if isinstance(opts, Mapping) else {}
+    result: list[Part] = []
+    if _is_hairstyle(encoder):
+        build(encoder)
+        title, slug = "hairstyle transfer encoder (face and hair)", "hairstyle-encoder"
+        result.append(Part("hairstyle-encoder", title, slug, encoder, HAIRSTYLE_LICENCE))
+    elif encoder:
+        kind = contents.hints.kind or kind_of(opts)
+        result.append(_encoder(encoder, kind, entries.get("latent_avg"), opts))
+    if hypernetwork:
+        result.append(_hypernetwork(hypernetwork))
+    used = ("state_dict", "opts", "latent_avg")
+    aside = tuple(str(k) for k in entries if k not in used and "state_dict" in entries)
+    return tuple(replace(part, left_aside=aside) for part in result)
+
+
+def _ours(contents: Contents) -> Part:
+    texts, state = contents.texts, contents.tensors
+    average = state.pop("latent_avg")
+    measures = measures_of(
+        _checked_kind(texts["kind"]),
+        (average.shape[0], average.shape[1]),
+        size=int(texts["size"]),
+        widths=[int(text) for text in texts["widths"].split(",")],
+        units=[int(text) for text in texts["units"].split(",")],
+    )
+    part = _encoder(state, texts["kind"], average, {}, measures)
+    facts = replace(part.facts, generator=texts.get("generator", ""))
+    return replace(part, facts=facts, licence=contents.licence)
+
+
+def _encoder(
+    state: Mapping[str, Tensor],
+    kind: str,
+    average: object,
+    opts: Mapping[str, Any],
+    measures: EncoderShape | None = None,
+) -> Part:
+    """Return the part of an encoder's state dict, checked by filling the network.
+
+    Args:
+        state: keys without a prefix.
+        kind: which encoder.
+        average: the mean code, if the file has it.
+        opts: options of the training.
+        measures: of an encoder that is not of the published size.
+
+    Raises:
+        WeightsError: the keys or shapes are not those of that kind.
+    """
+    chosen = _checked_kind(kind)
+    network = load(state, kind=chosen, measures=measures, layers=layers_of(opts))
+    tensors = dict(state)
+    rows = 0 if chosen == "w" else network.layers  # one row, repeated for any generator
+    if isinstance(average, Tensor):
+        _check_average(average, rows, network.measures.code)
+        tensors["latent_avg"] = average.float()
+    return Part(
+        "encoder",
+        f"{_NAMES[chosen]}, {network.size} px to {rows or 'one'} row{'s' * (rows > 1)}",
+        f"{chosen.replace('+', 'plus')}-encoder",
+        tensors,
+        LICENCE,
+        Facts(
+            size=network.size,
+            layers=rows,
+            code=network.measures.code,
+            kind=chosen,
+            channels=network.channels,
+            widths=measures.trunk.widths if measures is not None else (),
+            units=measures.trunk.units if measures is not None else (),
+            start_from_latent_avg=bool(opts.get("start_from_latent_avg", True)),
+        ),
+    )
+
+
+def _check_average(average: Tensor, rows: int, code: int) -> None:
+    shape = tuple(average.shape)
+    if shape not in ((code,), (1, code), (rows or len(average), code)):
+        raise WeightsError(
+            f"latent_avg has shape {shape}, expected ({code},) or ({rows or 'rows'}, {code})"
+        )
+
+
+def _hypernetwork(state: Mapping[str, Tensor]) -> Part:
+    load_hypernetwork(state)
+    once = without_aliases(state)
+    return Part("hypernetwork", "HyperStyle hypernetwork", "hyperstyle", once, LICENCE)

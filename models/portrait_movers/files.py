@@ -1,0 +1,142 @@
+"""Save and load what moves portrait codes: one transformer and one direction per attribute, and the
+classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ..base import ModelError, WeightsError
+from ..weights import load_safetensors, save_safetensors
+from .attributes import PORTRAIT_ATTRIBUTES, PortraitAttribute
+from .net import Direction, LatentClassifier, LatentTransformer
+
+DEFAULT_FILE: Final = Path(__file__).with_name("movers.safetensors")
+"""The embedded movers of the embedded portrait."""
+
+_FORMAT = "latent-transformer-portrait-1"
+
+
+@dataclass(frozen=True, slots=True)
+class MoverPack:
+    """Everything that moves the codes of one portrait."""
+
+    transformers: dict[str, LatentTransformer]
+    """By attribute name."""
+    directions: dict[str, Direction]
+    """By attribute name."""
+    classifier: LatentClassifier
+    labels: tuple[str, ...]
+    """What the classifier's logits stand for."""
+
+    @property
+    def attributes(self) -> tuple[PortraitAttribute, ...]:
+        """Attributes in this pack, in the order they are shown."""
+        return tuple(a for a in PORTRAIT_ATTRIBUTES if a.name in self.transformers)
+
+    def mover(self, editor: str, attribute: str) -> LatentTransformer | Direction:
+        """Return what moves codes (N, D) by strength (N,) along an attribute.
+
+        Args:
+            editor: "latent-transformer" or "direction" (the linear baseline).
+            attribute: a name from `attributes`.
+
+        Raises:
+            ModelError: unknown editor or attribute.
+        """
+        tables: dict[str, dict[str, LatentTransformer] | dict[str, Direction]] = {
+            "latent-transformer": self.transformers,
+            "direction": self.directions,
+        }
+        table = tables.get(editor)
+        if table is None:
+            raise ModelError(
+                f"the portrait pack has no movers for the editor {editor!r}; it has them for "
+                f"{', '.join(tables)}"
+            )
+        if attribute not in table:
+            raise ModelError(
+                f"no attribute {attribute!r} in this pack; there are {', '.join(table)}"
+            )
+        return table[attribute]
+
+
+def save_movers(pack: MoverPack, path: Path, *, notes: dict[str, str]) -> None:
+    """Write movers to a safetensors file; `notes` go into its text metadata."""
+    tensors: dict[str, Tensor] = {}
+    for name, transformer in pack.transformers.items():
+        tensors |= {
+            f"transformer.{name}.{k}": v.half() for k, v in transformer.state_dict().items()
+        }
+    for name, direction in pack.directions.items():
+        tensors[f"direction.{name}.vector"] = direction.vector
+    tensors |= {f"classifier.{k}": v.half() for k, v in pack.classifier.state_dict().items()}
+    save_safetensors(path, tensors, {"format": _FORMAT, "labels": ",".join(pack.labels), **notes})
+
+
+def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None) -> MoverPack:
+    """Return the movers of a file, on the CPU, in evaluation mode.
+
+    Raises:
+        WeightsError: the file is missing, damaged, has another hash, or holds no movers.
+    """
+    tensors, notes = load_safetensors(path, expected_sha256=expected_sha256)
+    if notes.get("format") != _FORMAT:
+        raise WeightsError(
+            f"{path} has format {notes.get('format')!r}, expected {_FORMAT!r}; "
+            "make one with `python -m models.portrait_movers train`"
+        )
+    floats = {key: value.float() for key, value in tensors.items()}
+    names = [key.split(".")[1] for key in floats if key.startswith("direction.")]
+    labels = tuple(notes["labels"].split(","))
+    try:
+        return MoverPack(
+            {name: _transformer(_below(floats, f"transformer.{name}.")) for name in names},
+            {name: _direction(floats[f"direction.{name}.vector"]) for name in names},
+            _classifier(_below(floats, "classifier.")),
+            labels,
+        )
+    except (RuntimeError, KeyError) as e:
+        raise WeightsError(f"{path} does not fit: {e}") from e
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _transformer(state: dict[str, Tensor]) -> LatentTransformer:
+    rank, dimensions = state["basis"].shape
+    net = LatentTransformer(dimensions, rank, len(state["mlp.0.bias"]))
+    net.load_state_dict(state)
+    return net.eval().requires_grad_(False)
+
+
+def _direction(vector: Tensor) -> Direction:
+    net = Direction(len(vector))
+    net.vector.copy_(vector)
+    return net.eval()
+
+
+def _classifier(state: dict[str, Tensor]) -> LatentClassifier:
+    attributes, dimensions = state["linear.weight"].shape
+    net = LatentClassifier(dimensions, attributes, len(state["net.0.bias"]))
+    net.load_state_dict(state)
+    return net.eval().requires_grad_(False)
+
+
+def random_movers(dimensions: int, seed: int) -> MoverPack:
+    """Return movers with seeded random weights for tests."""
+    generator = torch.Generator().manual_seed(seed)
+    transformers, directions = {}, {}
+    for attribute in PORTRAIT_ATTRIBUTES:
+        net = LatentTransformer(dimensions, 3, 8)
+        net.basis.copy_(torch.randn(3, dimensions, generator=generator) * 0.1)
+        net.constant.copy_(torch.ones(3))
+        transformers[attribute.name] = net.eval().requires_grad_(False)
+        directions[attribute.name] = _direction(net.basis.sum(dim=0))
+    classifier = LatentClassifier(dimensions, 4, 8).eval().requires_grad_(False)
+    return MoverPack(transformers, directions, classifier, ("happy", "age", "weight", "gender"))
