@@ -185,11 +185,14 @@ def test_instructions_that_weights_never_use_are_refused_those_of_later_pythons_
 
 def test_nothing_on_the_stack_of_a_pickle_can_be_called(monkeypatch: pytest.MonkeyPatch) -> None:
     pushed: list[object] = []
-    name = inert._Machine.find_class
-    monkeypatch.setattr(
-        inert._Machine, "find_class", lambda *a: (pushed.append(name(*a)), pushed[-1])[1]
-    )
-    table = {"builtins.list": lambda arguments: list(*arguments)}
+    find_class = inert._Machine.find_class
+
+    def noted(*arguments: Any) -> object:
+        pushed.append(find_class(*arguments))
+        return pushed[-1]
+
+    monkeypatch.setattr(inert._Machine, "find_class", noted)
+    table: dict[str, inert.Builder] = {"builtins.list": lambda arguments: list(*arguments)}
     assert inert.read_pickle(b"cbuiltins\nlist\n)R.", table, str) == []
     assert not callable(pushed[0])
 
