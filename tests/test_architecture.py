@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
 
-DOORS = {
+DOORS: dict[str, tuple[str, ...]] = {
     "av": ("pipeline/media/container/",),
     "dlib": ("pipeline/tracking/detector.py",),
     "face_alignment": ("pipeline/tracking/detect.py",),

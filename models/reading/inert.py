@@ -121,7 +121,7 @@ _NONSENSE: Final = (
 )
 
 
-class _Machine(pickle._Unpickler):
+class _Machine(pickle._Unpickler):  # noqa: SLF001 - its only name; all releases have it
     """The standard library's machine without any instruction that could run something.
 
     What it inherits reads plain values, keeps the memo and the marks, and makes lists and tuples.
@@ -238,6 +238,6 @@ _INSTRUCTIONS: Final = (
 _CODES: Final = {ord(op.code) for op in pickletools.opcodes if op.name in _INSTRUCTIONS.split()}
 _Machine.dispatch = {
     code: getattr(_Machine, step.__name__)  # its own where it has one
-    for code, step in pickle._Unpickler.dispatch.items()
+    for code, step in _Machine.dispatch.items()  # the inherited one
     if code in _CODES
 }
