@@ -22,13 +22,16 @@ _LIBRARIES = (
     ("av", "av", "video in and out"),
     ("cv2", "opencv-python", "resampling"),
     ("dlib", "dlib-bin", "finding faces"),
+    ("face_alignment", "face-alignment", "--landmarks face-alignment"),
+    ("msgspec", "msgspec", "pack and card files"),
     ("numpy", "numpy", "arrays"),
+    ("platformdirs", "platformdirs", "where imported weights are kept"),
     ("safetensors", "safetensors", "weights"),
     ("scipy", "scipy", "solvers"),
+    ("tomli_w", "tomli-w", "pack and card files"),
     ("torch", "torch", "networks"),
     ("tqdm", "tqdm", "progress bar"),
 )
-_OPTIONAL = (("face_alignment", "face-alignment", "--landmarks face-alignment"),)
 
 
 def attributes(pack_name: str) -> list[Row]:
@@ -163,19 +166,17 @@ def _python() -> Iterator[Row]:
 
 def _libraries() -> Iterator[Row]:
     for module, distribution, use in _LIBRARIES:
-        yield _library(module, distribution, use, "missing")
-    for module, distribution, use in _OPTIONAL:
-        yield _library(module, distribution, use, "absent")
+        yield _library(module, distribution, use)
 
 
-def _library(module: str, distribution: str, use: str, if_not: str) -> Row:
+def _library(module: str, distribution: str, use: str) -> Row:
     try:
         importlib.import_module(module)
         version = importlib.metadata.version(distribution)
     except (ImportError, OSError, importlib.metadata.PackageNotFoundError) as e:
         cure = f"pip install {distribution} ({type(e).__name__}: {e})"
-        return {"thing": distribution, "state": if_not, "found": "–", "note": f"{use}; {cure}"}
-    return {"thing": distribution, "state": "ok", "found": version, "note": use}
+        return _row(distribution, False, "–", f"{use}; {cure}")
+    return _row(distribution, True, version, use)
 
 
 def _devices() -> Iterator[Row]:

@@ -49,12 +49,25 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom pipeline.cli import main\n"
         "try:\n    main(['edit', '--help'])\nexcept SystemExit as e:\n    assert e.code == 0\n"
-        "heavy = {'torch', 'cv2', 'av', 'numpy', 'scipy', 'dlib', 'tqdm'} & set(sys.modules)\n"
+        "heavy = {'torch', 'cv2', 'av', 'numpy', 'scipy', 'dlib', 'tqdm', 'face_alignment', "
+        "'msgspec'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = python(code)
     assert done.returncode == 0, done.stderr
     assert "--attr" in done.stdout
+
+
+def test_a_usual_edit_imports_nothing_that_only_face_alignment_needs(desk: Desk) -> None:
+    edit = ["edit", str(desk.clip), "--attr", "smile", "--quiet", "-o", str(desk.folder / "o.mp4")]
+    code = (
+        "import sys\nfrom pipeline.cli import main\n"
+        f"assert main({edit!r}) == 0\n"
+        "unused = {'face_alignment', 'numba', 'skimage'} & set(sys.modules)\n"
+        "assert not unused, unused"
+    )
+    done = python(code, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -211,7 +224,7 @@ def test_models_are_listed_with_licence_and_hash(capsys: pytest.CaptureFixture[s
         assert row["commercial use"] in ("yes", "no")
 
 
-@pytest.mark.parametrize("library", ["torch", "av", "dlib", "cv2"])
+@pytest.mark.parametrize("library", ["torch", "av", "dlib", "cv2", "face_alignment"])
 def test_doctor_names_a_missing_library_and_the_cure(library: str) -> None:
     code = (
         f"import sys\nsys.modules[{library!r}] = None\n"

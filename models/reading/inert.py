@@ -238,6 +238,6 @@ _INSTRUCTIONS: Final = (
 _CODES: Final = {ord(op.code) for op in pickletools.opcodes if op.name in _INSTRUCTIONS.split()}
 _Machine.dispatch = {
     code: getattr(_Machine, step.__name__)  # its own where it has one
-    for code, step in pickle._Unpickler.dispatch.items()
+    for code, step in _Machine.dispatch.items()  # the inherited one
     if code in _CODES
 }

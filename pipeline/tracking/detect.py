@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import UsageError, WeightsError
+from ..errors import UsageError, WeightsError, words_of
 from ..imaging.color import frame_to_rgb_small
 from ..imaging.geometry import box_iou
 from ..progress import Stopwatch
@@ -337,23 +337,24 @@ class FaceAlignmentFinder:
         """Return a finder that runs on `device` (`cpu`, `cuda`, `cuda:1`, ...).
 
         Raises:
-            UsageError: the package is not installed.
+            UsageError: the package, or one it needs, is broken or not installed.
             WeightsError: its weights are neither present nor to be fetched, or are damaged.
         """
         try:
             import face_alignment
-        except ImportError as e:
+        except (ImportError, OSError) as e:
             raise UsageError(
-                f"--landmarks face-alignment needs the package face-alignment ({e}); "
-                "install it with `pip install visagist[face-alignment]` or use --landmarks embedded"
+                f"the package face-alignment cannot be loaded ({e}); `pip install face-alignment` "
+                "may mend that; or use --landmarks embedded"
             ) from e
-        kind = face_alignment.LandmarksType
-        two_d = getattr(kind, "TWO_D", None) or kind._2D  # renamed in 1.4
-        options = {"device": device, "flip_input": False, **_without_compiling(face_alignment)}
         try:
-            return cls(face_alignment.FaceAlignment(two_d, **options))
-        except (OSError, RuntimeError, ValueError, EOFError) as e:
+            # without `compile`, which would take minutes on a first run
+            network = face_alignment.FaceAlignment(
+                face_alignment.LandmarksType.TWO_D, device=device, flip_input=False, compile=False
+            )
+        except Exception as e:  # from urllib, zipfile, pickle or torch
             raise WeightsError(_missing_fan(e)) from e
+        return cls(network)
 
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each frame; see `FaceFinder.find`."""
@@ -379,20 +380,18 @@ class FaceAlignmentFinder:
         ]
 
 
-def _without_compiling(package: Any) -> dict[str, object]:
-    """Return the option that keeps releases from 1.5 on from compiling the network for minutes."""
-    import inspect
-
-    has_option = "compile" in inspect.signature(package.FaceAlignment.__init__).parameters
-    return {"compile": False} if has_option else {}
-
-
 def _missing_fan(error: Exception) -> str:
     import torch
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
+    files = " and ".join(str(folder / name) for name in _FAN_FILES)
+    words = words_of(error).partition("\n")[0]  # torch goes on with advice to trust the file
     return (
-        f"face-alignment could not load its weights: {error}; connect once so that it can fetch "
-        f"them, or put s3fd-619a316812.pth and its 2DFAN4 file into {folder}, "
-        "or use --landmarks embedded"
+        f"face-alignment could not load its weights: {words:.120}; it needs {files}, whole: "
+        "delete what is damaged and connect once so that it can fetch them, or put them there "
+        "yourself, or use --landmarks embedded"
     )
+
+
+_FAN_FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
+"""Of S3FD and FAN, as release 1.5 names them."""

@@ -464,11 +464,11 @@ def _package(network: Callable[..., object]) -> types.ModuleType:
     return package
 
 
-def test_a_missing_face_alignment_package_says_how_to_get_it(
+def test_a_broken_face_alignment_package_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "face_alignment", None)
-    with pytest.raises(UsageError, match=r"pip install visagist\[face-alignment\]"):
+    with pytest.raises(UsageError, match="`pip install face-alignment`"):
         detect.FaceAlignmentFinder.load("cpu")
 
 
