@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .seam import models, usage_errors
+from .seam import models, weights_errors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,9 +26,9 @@ def load_network(role: str, device: torch.device) -> Network:
     """Return the network of a family of `models`, by the name of its folder.
 
     Raises:
-        UsageError: there is no such family.
-        WeightsError: its weights are missing or damaged.
+        WeightsError: there is no such family, or its weights are missing or damaged.
     """
-    with usage_errors():
-        opened = models("networks").open_network(role)
-    return Network(opened.module.eval().requires_grad_(False).to(device), opened.sha256)
+    with weights_errors():
+        card = models("networks").find_weights(role)
+        module = models("networks").open_network(role)
+    return Network(module.to(device), card.sha256)
