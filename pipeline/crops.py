@@ -17,7 +17,7 @@ from .batching import Halving
 from .editors import Pack
 from .media.container.decode import VideoReader
 from .media.container.probe import Source
-from .media.container.threads import in_order, prefetch
+from .media.threads import in_order, prefetch
 from .progress import Progress
 from .stages.align import Chunk, CropRule, align, place
 from .stages.edit import ShotCodes

@@ -25,14 +25,14 @@ from .edits import chain_of, check_offered, latent_editor, needs_of, resolve_edi
 from .errors import InputError, NoFaceError
 from .loading import load_pack, resolve_device
 from .media.container.count import check_frame
-from .media.container.damage import check_whole, summarize
 from .media.container.decode import VideoReader
 from .media.container.encode import VideoWriter
 from .media.container.fingerprint import fingerprint
 from .media.container.plan import OutputPlan
 from .media.container.preflight import default_ending, preflight_output
 from .media.container.probe import Source, probe
-from .media.container.threads import BackgroundWriter, in_order, prefetch
+from .media.damage import check_whole, summarize
+from .media.threads import BackgroundWriter, in_order, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Silent, Stopwatch, passes, unheard
 from .reference import describe_person

@@ -27,13 +27,13 @@ from av.video.stream import VideoStream
 from ...errors import VideoError, lack_of
 from ...progress import counted
 from ...types import Frame
+from ..damage import Damage, DamageKind, DamageLog
 from .announced import Announced, Found, announced, shortfall
-from .damage import Damage, DamageKind, DamageLog
+from .file import VideoFile
 from .fingerprint import Fingerprint, Fingerprinter
 from .inputs import decoder_of, find_video, open_input, packets_of
 from .log import ErrorLog
 from .planes import layout_of, planes_of
-from .probe import Source
 from .same import check_content, check_unchanged
 
 _FRAME_THREADS_PIXELS = 1920 * 1088
@@ -52,7 +52,7 @@ _HIDDEN = {"vp8", "vp9", "av1", "mpeg4", "msmpeg4v3"}
 """Codecs whose packets may hold a picture that is never shown, or none."""
 
 
-def _threads_of(source: Source) -> ThreadType:
+def _threads_of(source: VideoFile) -> ThreadType:
     """Return how a video is decoded in parallel.
 
     Frame threads report damage late and PyAV then drops frames at the end of the file, so they are
@@ -78,7 +78,7 @@ class VideoReader:
             one frame can be decoded. That it holds another video is known at its end.
     """
 
-    def __init__(self, source: Source, *, threads: int = 0, content: str = "") -> None:
+    def __init__(self, source: VideoFile, *, threads: int = 0, content: str = "") -> None:
         self.source = source
         self.threads = threads
         self.content = content

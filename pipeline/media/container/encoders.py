@@ -21,8 +21,8 @@ from av.video.format import VideoFormat
 from ...config import EncodeOptions
 from ...errors import OutputError, VideoError
 from .containers import HELD, WITH_ALPHA
+from .file import HdrMetadata, VideoFile
 from .planes import layout_of
-from .probe import HdrMetadata, Source
 
 Timing = Literal["any", "16-bit", "grid"]
 """`any` time base; a denominator of 16 bits or a constant rate; a constant rate only."""
@@ -109,7 +109,7 @@ _LOSSLESS = {"ffv1", "ffvhuff", "huffyuv", "utvideo", "png", "qtrle", "rawvideo"
 _PRORES_PROFILES = ("Proxy", "LT", "Standard", "HQ", "4444", "XQ")
 
 
-def encoders_for(source: Source, wanted: str | None, container: str) -> list[str]:
+def encoders_for(source: VideoFile, wanted: str | None, container: str) -> list[str]:
     """Return the encoders to try for an input, best first: the wanted one, or its family's, then
     general ones, then the container's own; none if it holds nothing that can be encoded here.
 
@@ -129,7 +129,7 @@ def encoders_for(source: Source, wanted: str | None, container: str) -> list[str
     return list(dict.fromkeys(usable))
 
 
-def is_same_family(source: Source, encoder: str) -> bool:
+def is_same_family(source: VideoFile, encoder: str) -> bool:
     """Return whether an encoder makes the codec the input has."""
     return Codec(encoder, "w").canonical_name == source.info.codec
 
@@ -155,7 +155,7 @@ def is_encoder(name: str) -> bool:
 
 
 def encoder_options(
-    source: Source, encoder: str, options: EncodeOptions
+    source: VideoFile, encoder: str, options: EncodeOptions
 ) -> tuple[tuple[str, str], ...]:
     """Return FFmpeg's options for an encoder: defaults, then what was asked for.
 
@@ -209,7 +209,7 @@ def _checked_preset(encoder: str, preset: str) -> str:
     return preset
 
 
-def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, str]:
+def _particulars(source: VideoFile, encoder: str, crf: float | None) -> dict[str, str]:
     """Return what single encoders need beside their defaults."""
     if encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
         # With AVX-512 x264's macroblock tree reads past a row whose width in macroblocks is not a
@@ -225,7 +225,7 @@ def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, s
 
 
 def choose_pix_fmt(
-    source: Source, encoder: str, wanted: str | None, container: str
+    source: VideoFile, encoder: str, wanted: str | None, container: str
 ) -> tuple[str, str]:
     """Return the pixel format to encode in, and a warning if it cannot hold all of the input.
 
@@ -297,7 +297,7 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
     return (option, ":".join(parts)) if parts else None
 
 
-def _family(source: Source) -> str | None:
+def _family(source: VideoFile) -> str | None:
     codec = source.info.codec
     if codec == "h264" and source.encoding.matrix == "rgb":
         return "libx264rgb"

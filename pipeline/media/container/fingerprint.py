@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from ...errors import lack_of
+from ..base import Fingerprint
 from .inputs import find_video, open_input, packets_of
 
 _NO_TIME = -(1 << 63)
@@ -23,17 +24,6 @@ _START_CODE = re.compile(rb"\x00\x00\x01")
 
 _SHAPELESS = {"rawvideo"}
 """Codecs whose packets do not tell the size of the picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a video is recognised by."""
-
-    content: str
-    """`sha256:` and 64 hex digits over the payloads of the video's packets."""
-    former: str | None
-    """As this program made it before: over times and sizes of the packets. None where all are of
-    one size, so that another clip would have the same."""
 
 
 class Fingerprinter:

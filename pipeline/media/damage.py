@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ...errors import VideoError
+from ..errors import VideoError
 
 DamageKind = Literal["packet", "concealed", "logged", "missing", "container", "truncated"]
 

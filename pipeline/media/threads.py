@@ -13,33 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from ...progress import Stopwatch
-from ...types import Frame
-from .log import unheard_by_readers
+from ..progress import Stopwatch
+from ..types import Frame
+from .base import Sink
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 _POLL_S = 0.05
 """How often a waiting thread looks whether it should stop [s]."""
-
-
-class FrameWriter(Protocol):
-    """What `BackgroundWriter` drives, e.g. `encode.VideoWriter`."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def write(self, frame: Frame) -> None:
-        """Take the next frame."""
 
 
 @contextmanager
@@ -99,18 +83,18 @@ def _results(
 
 
 class BackgroundWriter:
-    """Runs a writer on its own thread; a context manager with the writer's own promises.
+    """Runs a sink on its own thread; a context manager with the sink's own promises.
 
-    Leaving normally waits until everything is written and the writer has finished; leaving by an
-    exception drops what is queued and lets the writer clean up.
+    Leaving normally waits until everything is written and the sink has finished; leaving by an
+    exception drops what is queued and lets the sink clean up.
 
     Args:
-        writer: a writer that was not entered yet.
+        writer: a sink that was not entered yet.
         depth: frames that may wait.
         clock: takes the time of every frame's writing, as the stage `encode + mux`.
     """
 
-    def __init__(self, writer: FrameWriter, depth: int = 8, clock: Stopwatch | None = None) -> None:
+    def __init__(self, writer: Sink, depth: int = 8, clock: Stopwatch | None = None) -> None:
         self.writer = writer
         self._clock = clock or Stopwatch()
         self._queue: Queue[Frame | None] = Queue(maxsize=depth)
@@ -166,7 +150,7 @@ class BackgroundWriter:
                     continue
                 if frame is None:
                     return
-                with self._clock.time("encode + mux"), unheard_by_readers():
+                with self._clock.time("encode + mux"):
                     self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e
