@@ -25,7 +25,7 @@ def open_source(path: Path, number: int | None = None) -> Source:
         VideoError: it cannot be opened, holds no video, or not one frame can be decoded.
         UsageError: there is no video stream of that number.
     """
-    return FileSource(probe(path, number))
+    return FileSource.of(probe(path, number))
 
 
 def open_sink(
@@ -60,6 +60,6 @@ def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
 
 def _file_of(source: Source) -> VideoFile:
     """Return the file whose container, streams and tags an output takes over."""
-    if not isinstance(source, FileSource):
+    if not isinstance(source, VideoFile):
         raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
-    return source.file
+    return source

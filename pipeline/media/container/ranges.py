@@ -1,17 +1,28 @@
-"""Frames of a range of a video file, exactly as they come when the whole file is read."""
+"""Frames of a range of a video file, exactly as they come when the whole file is read.
+
+Decoding begins at a start shortly before the range (`starts.py`). Every frame must then have the
+time it has in the whole run, and nothing may be odd: no damage, no time that had to be made up, no
+half pictures. At the first doubt everything is decoded from the beginning. The packets before are
+read in any case, so that all that depends on their count and order stays as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 
+import numpy as np
+
+from ...errors import VideoError
 from ...types import Frame
 from ..base import Fingerprint
 from ..damage import Damage
 from .decode import VideoReader
 from .file import VideoFile
 from .same import changed
+from .starts import WHOLE, Entry, entry_for
 
 
 class RangeReader:
@@ -27,13 +38,17 @@ class RangeReader:
         content: str = "",
         threads: int = 0,
     ) -> None:
-        self._start = start
-        self._stop = stop
-        self._times = times
-        self._reader = VideoReader(file, threads=threads, content=content)
+        self._file = file
+        self._range = (start, stop)
+        self._times = None if times is None else np.asarray(times, np.int64)
+        self._threads, self._content = threads, content
+        self._stack = ExitStack()
+        self._reader = VideoReader(file)
+        self._ahead = 0
+        """Number, in the clip, of the first frame the reader gave."""
 
     def __enter__(self) -> RangeReader:
-        self._reader.__enter__()
+        self._open(self._entry())
         return self
 
     def __exit__(
@@ -42,7 +57,30 @@ class RangeReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._reader.__exit__(kind, error, trace)
+        self._stack.close()
+
+    def _open(self, entry: Entry) -> None:
+        self._stack.close()
+        self._ahead = 0
+        self._reader = self._stack.enter_context(
+            VideoReader(self._file, threads=self._threads, content=self._content, entry=entry)
+        )
+
+    def _entry(self) -> Entry:
+        """Return where to begin: late only if times tell the number of a frame.
+
+        A time that was moved, because it was not later than the one before, is one tick after that;
+        where no two times are that close, none was.
+        """
+        start, times = self._range[0], self._times
+        if times is None or not 0 < start < len(times) or np.diff(times).min() <= 1:
+            return WHOLE
+        return entry_for(self._file, int(times[start]))
+
+    @property
+    def began_late(self) -> bool:
+        """Whether the frames came without decoding all that is before them."""
+        return self._reader.entry != WHOLE
 
     @property
     def warnings(self) -> list[str]:
@@ -61,16 +99,7 @@ class RangeReader:
     @property
     def damage(self) -> list[Damage]:
         """What could not be read of the range."""
-        last = self._stop - 1 if self._stop is not None else None
-        return [
-            replace(
-                damage,
-                first_frame=max(damage.first_frame, self._start),
-                last_frame=damage.last_frame if last is None else min(damage.last_frame, last),
-            )
-            for damage in self._reader.damage
-            if damage.last_frame >= self._start and (last is None or damage.first_frame <= last)
-        ]
+        return self._reader.damage_in(*self._range, ahead=self._ahead)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames of the range.
@@ -78,13 +107,49 @@ class RangeReader:
         Raises:
             VideoError: the file is not the one that `times` are of, or cannot be read.
         """
-        if self._start == self._stop:
-            return
+        begin: int | None = self._range[0]
+        if begin != self._range[1] and self._reader.entry != WHOLE:
+            begin = yield from self._begun_late()
+            if begin is not None:
+                self._open(WHOLE)
+        if begin is not None and begin != self._range[1]:
+            yield from self._from_the_first(begin)
+
+    def _begun_late(self) -> Generator[Frame, None, int | None]:
+        """Yield frames of the range as long as there is no doubt.
+
+        Returns:
+            The number of the frame to go on with; None if nothing is left to do.
+        """
+        (index, stop), reader, times = self._range, self._reader, self._times
+        assert times is not None
+        try:
+            for frame in reader:
+                if frame.pts < times[self._range[0]]:
+                    continue
+                if not reader.is_plain or index == len(times) or frame.pts != times[index]:
+                    return index
+                self._ahead = index - frame.index
+                yield replace(frame, index=index)
+                index += 1
+                if index == stop:
+                    reader.check_missing(frame.pts)
+                    return None
+        except VideoError:
+            return index  # if it is true, reading from the beginning says so again
+        return None if index == len(times) else index
+
+    def _from_the_first(self, begin: int) -> Iterator[Frame]:
+        """Yield the frames of the range from `begin` on, counting all."""
+        times, stop, count = self._times, self._range[1], 0
         for frame in self._reader:
-            if frame.index < self._start:
-                continue
-            if self._times is not None and frame.pts != self._times[frame.index]:
-                raise changed(self._reader.source.path)
-            yield frame
-            if frame.index + 1 == self._stop:
+            count += 1
+            if times is not None and not (count <= len(times) and frame.pts == times[count - 1]):
+                raise changed(self._file.path)
+            if frame.index >= begin:
+                yield frame
+            if count == stop:
+                self._reader.check_missing(frame.pts)
                 return
+        if times is not None and count != len(times):
+            raise changed(self._file.path)
