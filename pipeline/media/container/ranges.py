@@ -75,7 +75,7 @@ class RangeReader:
         start, times = self._range[0], self._times
         if times is None or not 0 < start < len(times) or np.diff(times).min() <= 1:
             return WHOLE
-        return entry_for(self._file, int(times[start]))
+        return entry_for(self._file, int(times[start]), int(times[start - 1]))
 
     @property
     def began_late(self) -> bool:

@@ -52,8 +52,11 @@ class Entry:
 WHOLE = Entry()
 
 
-def entry_for(file: VideoFile, pts: int) -> Entry:
+def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
     """Return where to begin for the frame shown at `pts` and all after it.
+
+    A picture that is stored between that frame and the one shown `before` it was lost, and tells
+    of it only when it is decoded.
 
     At the last closed start before; where that is an open one, a start earlier, so that the
     decoder is past complaining of pictures it lacks. The packets are read up to there.
@@ -71,7 +74,7 @@ def entry_for(file: VideoFile, pts: int) -> Entry:
             for number, packet in enumerate(held):
                 retime(packet)
                 kind = starts.kind_of(packet)
-                if packet.pts is None or starts.is_old:
+                if packet.pts is None or before < packet.pts < pts or starts.is_old:
                     return WHOLE
                 if packet.pts > pts and (kind or (packet.dts or 0) > pts):
                     break

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -42,6 +43,12 @@ CLIPS: dict[str, tuple[str, dict[str, Any], Callable[[Path], Path] | None, bool]
     "mp4 open": (".mp4", OPEN, None, True),
     "mp4 varying": (
         ".mp4",
+        {"pts": VARIABLE, "time_base": MS, "options": {**GOP, "g": "2"}},
+        None,
+        True,
+    ),
+    "mkv varying by a tick": (
+        ".mkv",
         {"pts": VARIABLE, "time_base": MS, "options": {**GOP, "g": "2"}},
         None,
         False,
@@ -93,7 +100,7 @@ CLIPS: dict[str, tuple[str, dict[str, Any], Callable[[Path], Path] | None, bool]
     "mov mjpeg": (".mov", every("mjpeg", "yuvj420p"), None, True),
     "mkv ffv1": (".mkv", every("ffv1", "yuv420p", options={"g": "4"}), None, True),
     "mkv ffv1 one key frame": (".mkv", every("ffv1", "yuv420p", options={"g": "99"}), None, False),
-    "nut ticks of a frame": (".nut", CLOSED, None, False),
+    "nut": (".nut", CLOSED, None, True),
     "gif": (".gif", every("gif", "rgb8"), None, False),
     "y4m": (".y4m", every("wrapped_avframe", "yuv420p"), None, False),
 }
@@ -117,7 +124,9 @@ def check(source: Source, start: int, stop: int | None) -> bool:
         assert (after.pts, after.duration) == (before.pts, before.duration)
         for plane, same in zip(before.planes, after.planes, strict=True):
             np.testing.assert_array_equal(plane, same)
-    inside = [d for d in damage if d.last_frame >= start and (stop is None or d.first_frame < stop)]
+    inside = [
+        d for d in damage if d.last_frame >= start and (end == len(frames) or d.first_frame < end)
+    ]
     assert bool(reading.damage) == bool(inside)
     assert {d.message for d in reading.damage} <= {d.message for d in inside}
     return isinstance(reading, RangeReader) and reading.began_late
@@ -132,3 +141,105 @@ def test_a_range_is_what_the_whole_run_gives(make_clip: MakeClip, name: str) -> 
     ranges = [(0, 2), (1, 3), (count // 2, count // 2 + 1), (count - 5, count), (count - 3, None)]
     began_late = [check(source, start, stop) for start, stop in ranges]
     assert began_late[-1] == may_begin_late
+
+
+def hit(path: Path, number: int) -> None:
+    """Turn over the middle half of a stored picture."""
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][number]
+    data = bytearray(path.read_bytes())
+    half = slice(packet.pos + packet.size // 4, packet.pos + 3 * packet.size // 4)
+    data[half] = bytes(byte ^ 0x55 for byte in data[half])
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("mp4 closed", 8), ("mp4 open", 12), ("mkv mpeg2", 13), ("webm vp8", 9)],
+)
+def test_damage_is_that_of_the_range_wherever_it_lies(
+    make_clip: MakeClip, name: str, number: int
+) -> None:
+    suffix, fields, _, _ = CLIPS[name]
+    path = make_clip(f"clip{suffix}", **fields)
+    hit(path, number)
+    source = open_source(path)
+    frames, damage = whole(source)
+    assert damage
+    for start in range(0, len(frames), 4):
+        check(source, start, min(start + 4, len(frames)))
+
+
+def test_a_range_beyond_damage_does_not_wait_for_it(make_clip: MakeClip) -> None:
+    path = make_clip("clip.mkv", **CLOSED)
+    hit(path, 2)
+    source = open_source(path)
+    assert whole(source)[1]
+    assert check(source, 14, 20)
+    assert not check(source, 3, 5)
+
+
+def marked_as_starts(path: Path) -> Path:
+    """Copy a file with every packet marked as a key frame."""
+    target = path.with_name(f"marked{path.suffix}")
+    with av.open(str(path)) as before, av.open(str(target), "w") as after:
+        copy = after.add_stream_from_template(before.streams.video[0], opaque=True)
+        for packet in before.demux(video=0):
+            if packet.size:
+                packet.stream, packet.is_keyframe = copy, True
+                after.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("codec", ["libx264", "ffv1", "mpeg2video", "libvpx"])
+def test_marks_of_the_container_are_not_believed(make_clip: MakeClip, codec: str) -> None:
+    options = {"g": "99", **({"crf": "30"} if codec == "libx264" else {})}
+    source = open_source(marked_as_starts(make_clip("a.mkv", codec=codec, options=options)))
+    assert not check(source, 7, 10)
+
+
+def test_stamps_that_were_moved_are_the_same_in_a_range(make_clip: MakeClip) -> None:
+    path = make_clip("a.mkv", codec="prores_ks", pix_fmt="yuv422p10le", options={})
+    twice_stamped = path.with_name("b.mkv")
+    with av.open(str(path)) as before, av.open(str(twice_stamped), "w") as after:
+        copy = after.add_stream_from_template(before.streams.video[0], opaque=True)
+        for packet in before.demux(video=0):
+            if packet.size:
+                number = packet.pts // 40
+                packet.pts = packet.dts = number if number < 6 else number - 1
+                packet.stream, packet.time_base = copy, MS
+                after.mux(packet)
+    check(open_source(twice_stamped), 8, 10)
+
+
+def test_without_times_a_range_is_counted(make_clip: MakeClip) -> None:
+    source = open_source(make_clip("a.mp4", **CLOSED))
+    with source.frames(7, 9) as reading:
+        assert [frame.index for frame in reading] == [7, 8]
+    with source.frames(20, 99) as reading:
+        assert [frame.index for frame in reading] == [20, 21, 22, 23]
+    with source.frames(5, 5) as reading:
+        assert list(reading) == []
+
+
+@pytest.mark.parametrize(("start", "stop"), [(7, 9), (20, None)])
+def test_other_times_than_the_clips_are_refused(
+    make_clip: MakeClip, start: int, stop: int | None
+) -> None:
+    source = open_source(make_clip("a.mp4", **CLOSED))
+    times = [frame.pts for frame in whole(source)[0]]
+    for others in ([*times[:-1], times[-1] + 1], [*times, times[-1] + 512], times[:-1]):
+        if stop is not None:
+            others = [t + 1 for t in others]
+        with (
+            source.frames(start, stop, times=others) as reading,
+            pytest.raises(VideoError, match="changed since it was opened"),
+        ):
+            list(reading)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2)])
+def test_what_is_no_range_is_refused(make_clip: MakeClip, start: int, stop: int) -> None:
+    source = open_source(make_clip("a.mp4", **CLOSED))
+    with pytest.raises(ValueError, match="accepted: 0 <= start <= stop"):
+        source.frames(start, stop)
