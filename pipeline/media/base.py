@@ -153,8 +153,19 @@ class Source(Protocol):
         """
 
 
-class Sink(_Closing, Protocol):
-    """Takes the frames of one clip; a context manager.
+class FrameWriter(_Closing, Protocol):
+    """Takes frames; a context manager."""
+
+    def write(self, frame: Frame) -> None:
+        """Take the next frame, in presentation order.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+
+class Sink(FrameWriter, Protocol):
+    """Takes the frames of one clip.
 
     Leaving the `with` block normally completes the output; leaving it by any exception leaves
     nothing of it, and what was there before as it was.
@@ -171,10 +182,3 @@ class Sink(_Closing, Protocol):
     @property
     def facts(self) -> Mapping[str, str]:
         """How it is written, for the report: container, codec, pixel format, options."""
-
-    def write(self, frame: Frame) -> None:
-        """Take the next frame, in presentation order.
-
-        Raises:
-            OutputError: it cannot be written.
-        """

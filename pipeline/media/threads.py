@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from ..progress import Stopwatch
 from ..types import Frame
-from .base import Sink
+from .base import FrameWriter
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -83,18 +83,18 @@ def _results(
 
 
 class BackgroundWriter:
-    """Runs a sink on its own thread; a context manager with the sink's own promises.
+    """Runs a writer on its own thread; a context manager with the writer's own promises.
 
-    Leaving normally waits until everything is written and the sink has finished; leaving by an
-    exception drops what is queued and lets the sink clean up.
+    Leaving normally waits until everything is written and the writer has finished; leaving by an
+    exception drops what is queued and lets the writer clean up.
 
     Args:
-        writer: a sink that was not entered yet.
+        writer: a writer that was not entered yet.
         depth: frames that may wait.
         clock: takes the time of every frame's writing, as the stage `encode + mux`.
     """
 
-    def __init__(self, writer: Sink, depth: int = 8, clock: Stopwatch | None = None) -> None:
+    def __init__(self, writer: FrameWriter, depth: int = 8, clock: Stopwatch | None = None) -> None:
         self.writer = writer
         self._clock = clock or Stopwatch()
         self._queue: Queue[Frame | None] = Queue(maxsize=depth)

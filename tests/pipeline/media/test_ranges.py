@@ -228,9 +228,9 @@ def test_other_times_than_the_clips_are_refused(
 ) -> None:
     source = open_source(make_clip("a.mp4", **CLOSED))
     times = [frame.pts for frame in whole(source)[0]]
-    for others in ([*times[:-1], times[-1] + 1], [*times, times[-1] + 512], times[:-1]):
-        if stop is not None:
-            others = [t + 1 for t in others]
+    later = 0 if stop is None else 1
+    for changed in ([*times[:-1], times[-1] + 1], [*times, times[-1] + 512], times[:-1]):
+        others = [time + later for time in changed]
         with (
             source.frames(start, stop, times=others) as reading,
             pytest.raises(VideoError, match="changed since it was opened"),
