@@ -25,7 +25,6 @@ from .encode import trial_file
 from .encoders import (
     ENCODERS,
     Encoder,
-    choose_pix_fmt,
     encoder_options,
     encoders_for,
     hdr_options,
@@ -35,6 +34,7 @@ from .encoders import (
 from .file import VideoFile
 from .inputs import open_input, packets_of
 from .mux import Muxer
+from .pixel_formats import choose_pix_fmt
 from .plan import OutputPlan
 from .trial import container_options, tried
 
