@@ -45,10 +45,8 @@ from numpy.typing import NDArray
 from .errors import AnalysisError
 from .files import write_whole
 from .imaging.geometry import landmark_box, may_be_face
-from .media.container.damage import Damage, damage_of
-from .media.container.fingerprint import Fingerprint
-from .media.container.inputs import MAX_SIDE_PX
-from .media.container.same import checked_print
+from .media.base import MAX_SIDE_PX, Fingerprint
+from .media.damage import Damage, damage_of
 from .side_files import DAMAGE, FACES_BYTES, in_words, is_missing, read_text, shown
 from .targets import output_errors
 from .tracking.track import RawTrack
@@ -180,7 +178,7 @@ def load(
             f"version {VERSION}; make the file again with `analyze`"
         )
     if fingerprint is not None:
-        document["fingerprint"] = checked_print(path, document.get("fingerprint"), fingerprint)
+        document["fingerprint"] = fingerprint.checked(path, document.get("fingerprint"))
     try:
         return _analysis(document, _Clip(text, size or (MAX_SIDE_PX, MAX_SIDE_PX)))
     except DAMAGE as e:

@@ -37,7 +37,7 @@ from .media.container.decode import VideoReader
 from .media.container.encode import VideoWriter
 from .media.container.preflight import default_ending, preflight_output
 from .media.container.probe import probe
-from .media.container.threads import BackgroundWriter, prefetch
+from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, Stopwatch, unheard
 from .request import EditRequest

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .media.container.damage import summarize
 from .media.container.decode import VideoReader
 from .media.container.encode import VideoWriter
 from .media.container.planes import plane_shapes
 from .media.container.preflight import default_ending, preflight_output
 from .media.container.probe import Source, probe
-from .media.container.threads import BackgroundWriter, prefetch
+from .media.damage import summarize
+from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, passes, unheard
 from .request import EditRequest

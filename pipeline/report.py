@@ -19,7 +19,7 @@ from .analysis import LANDMARKS_HASH
 from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
-from .media.container.damage import Damage
+from .media.damage import Damage
 from .progress import counted
 from .stages.align import why_not
 from .targets import output_errors

@@ -10,13 +10,13 @@ from . import analysis as analysis_file
 from .analysis import Analysis
 from .config import AnalyzeOptions, RenderOptions
 from .errors import NoFaceError
-from .media.container.damage import check_whole, summarize
+from .media.damage import check_whole, summarize
 from .media.container.decode import VideoReader
 from .media.container.encode import VideoWriter
 from .media.container.plan import OutputPlan
 from .media.container.preflight import default_ending, preflight_output
 from .media.container.probe import probe
-from .media.container.threads import BackgroundWriter, prefetch
+from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Stopwatch, passes, unheard
 from .report import Report, open_report

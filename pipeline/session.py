@@ -28,7 +28,7 @@ from .errors import InputError, UsageError, WeightsError
 from .kit import SessionKit
 from .loading import load_pack, resolve_device
 from .media.container.count import check_frame
-from .media.container.damage import check_whole
+from .media.damage import check_whole
 from .media.container.decode import VideoReader
 from .media.container.fingerprint import fingerprint
 from .media.container.probe import Source, probe

@@ -20,10 +20,10 @@ from ..config import AnalyzeOptions
 from ..imaging.color import frame_to_rgb_small
 from ..imaging.geometry import box_iou
 from ..loading import finder_hash, load_finder
-from ..media.container.damage import summarize
+from ..media.damage import summarize
 from ..media.container.decode import VideoReader
 from ..media.container.probe import Source
-from ..media.container.threads import prefetch
+from ..media.threads import prefetch
 from ..progress import Progress, Stopwatch
 from ..tracking.appearance import Descriptor, describe_in
 from ..tracking.cuts import CutDetector

@@ -16,7 +16,7 @@ import torch
 
 from ..artefacts import Store
 from ..editors import Artefact, Editor, Shot, Work
-from ..media.container.threads import in_order, prefetch
+from ..media.threads import in_order, prefetch
 from ..progress import Progress
 from ..request import Edit
 from ..types import AlignedBatch, FaceTrack, Frame

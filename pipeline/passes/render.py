@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from ..config import BlendMethod
-from ..media.container.threads import in_order
+from ..media.threads import in_order
 from ..progress import Stopwatch
 from ..stages.align import Chunk
 from ..stages.blend import blend

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.analysis import Analysis, as_stored, load, save
 from pipeline.errors import AnalysisError, OutputError
-from pipeline.media.container.fingerprint import Fingerprint
+from pipeline.media.base import Fingerprint
 from pipeline.tracking.track import RawTrack, refine
 from pipeline.types import FaceState
 from tests.pipeline.faces import drawn_face

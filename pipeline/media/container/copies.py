@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 from ...errors import words_of
 from .clock import OVERLAP_S, move
 from .containers import MATROSKA, MOV_FAMILY
+from .file import StreamInfo, VideoFile
 from .inputs import is_cover, open_input, packets_of
-from .probe import Source, StreamInfo
 
 _IMAGE_TYPES = {
     "mjpeg": ("jpg", "image/jpeg"),
@@ -69,7 +69,7 @@ class Copier:
     def __init__(
         self,
         source: InputContainer,
-        found: Source,
+        found: VideoFile,
         output: OutputContainer,
         streams: Mapping[int, Stream],
         *,
@@ -225,7 +225,7 @@ def is_attached(container: str, stream: Stream) -> bool:
     return container == MATROSKA and isinstance(stream, VideoStream) and is_cover(stream)
 
 
-def attach_cover(output: OutputContainer, source: Source, cover: VideoStream) -> None:
+def attach_cover(output: OutputContainer, source: VideoFile, cover: VideoStream) -> None:
     """Add a cover to a Matroska file as what it is there: an attached file.
 
     Raises:

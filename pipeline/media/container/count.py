@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...errors import UsageError
+from .file import VideoFile
 from .inputs import open_input, packets_of
-from .probe import Source
 
 
-def check_frame(source: Source, index: int) -> None:
+def check_frame(source: VideoFile, index: int) -> None:
     """Refuse a frame number that the clip cannot have; a few milliseconds, nothing is decoded.
 
     Counts packets, of which there are never fewer than frames; the container's own count may be
@@ -23,7 +23,7 @@ def check_frame(source: Source, index: int) -> None:
     raise UsageError(f"frame {index} does not exist; {known}")
 
 
-def _packets(source: Source, most: int) -> int:
+def _packets(source: VideoFile, most: int) -> int:
     """Return how many packets of the video stream the file holds, counted up to `most`."""
     count = 0
     with open_input(source.path) as container:

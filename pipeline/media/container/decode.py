@@ -27,14 +27,16 @@ from av.video.stream import VideoStream
 from ...errors import VideoError, lack_of
 from ...progress import counted
 from ...types import Frame
+from ..base import Fingerprint
+from ..damage import Damage, DamageKind, DamageLog
 from .announced import Announced, Found, announced, shortfall
-from .damage import Damage, DamageKind, DamageLog
-from .fingerprint import Fingerprint, Fingerprinter
+from .file import VideoFile
+from .fingerprint import Fingerprinter
 from .inputs import decoder_of, find_video, open_input, packets_of
 from .log import ErrorLog
 from .planes import layout_of, planes_of
-from .probe import Source
 from .same import check_content, check_unchanged
+from .starts import WHOLE, Entry
 
 _FRAME_THREADS_PIXELS = 1920 * 1088
 """Above this picture size frames are decoded in parallel."""
@@ -52,7 +54,7 @@ _HIDDEN = {"vp8", "vp9", "av1", "mpeg4", "msmpeg4v3"}
 """Codecs whose packets may hold a picture that is never shown, or none."""
 
 
-def _threads_of(source: Source) -> ThreadType:
+def _threads_of(source: VideoFile) -> ThreadType:
     """Return how a video is decoded in parallel.
 
     Frame threads report damage late and PyAV then drops frames at the end of the file, so they are
@@ -72,17 +74,23 @@ class VideoReader:
         threads: decoder threads; 0 lets FFmpeg choose.
         content: fingerprint of the video that is expected (`fingerprint.Fingerprint.content`);
             empty: any.
+        entry: where decoding begins, if not with the first packet; then frames count from there,
+            no damage is noted before all is settled, and no content is compared.
 
     Raises (while iterating):
         VideoError: the file changed or vanished, size or pixel format change mid-stream, or not
             one frame can be decoded. That it holds another video is known at its end.
     """
 
-    def __init__(self, source: Source, *, threads: int = 0, content: str = "") -> None:
+    def __init__(
+        self, source: VideoFile, *, threads: int = 0, content: str = "", entry: Entry = WHOLE
+    ) -> None:
         self.source = source
         self.threads = threads
         self.content = content
+        self.entry = entry
         self.frames_read = 0
+        self._packets_read = 0
         self._log = ErrorLog()
         self._damage = DamageLog()
         self._others: set[str] = set()
@@ -129,6 +137,15 @@ class VideoReader:
         """What could not be read as it was meant; complete once all frames were read."""
         return self._damage.damages()
 
+    def damage_in(self, start: int, stop: int | None, *, ahead: int = 0) -> list[Damage]:
+        """Return the same of a range of frames; `ahead` of the first frame read are so many."""
+        return self._damage.damages(start, stop, ahead=ahead)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every frame so far was stored whole, with its own time, and none is missing."""
+        return self._counts and not self._moved and not self._untimed and not self._damage
+
     @property
     def fingerprint(self) -> Fingerprint:
         """Of what was read; of the whole video once all frames were."""
@@ -169,18 +186,18 @@ class VideoReader:
         contexts = [getattr(s, "codec_context", None) for s in container.streams if s is not stream]
         self._others = {c.name for c in contexts if c is not None} - {self._decoder.name}
         self._note_log("container")
-        packets = 0
         for packet in self._packets(container, stream, self._prints):
-            packets += 1
             self._last_dts = packet.dts if packet.dts is not None else self._last_dts
             if packet.dts is not None and not self.source.clock.has_pts:
                 self._decoding_times.append(packet.dts)
-            for decoded in self._decoded(self._decoder, packet):
-                yield self._frame(decoded)
+            if self._packets_read >= self.entry.first:
+                for decoded in self._decoded(self._decoder, packet):
+                    yield self._frame(decoded)
+            self._packets_read += 1
         self._is_over = True
         for decoded in self._decoded(self._decoder, None):
             yield self._frame(decoded)
-        self._check_end(said, packets)
+        self._check_end(said)
 
     def _packets(
         self, container: InputContainer, stream: VideoStream, prints: Fingerprinter
@@ -193,7 +210,8 @@ class VideoReader:
                 # Empty packets stand for a repeated picture in AVI, or for the end (PyAV): to the
                 # decoder they would mean the end.
                 if packet.size:
-                    prints.add(packet)  # before its times change
+                    if self.entry == WHOLE:
+                        prints.add(packet)  # before its times change
                     retime(packet)
                     # Where files were joined FFmpeg misses packets by their count; none is hurt.
                     packet.is_corrupt &= not retime.is_seam
@@ -290,13 +308,11 @@ class VideoReader:
             self._first_shown = decoded.pts
         self._awaited.discard(decoded.pts)
 
-    def _check_end(self, said: Announced, packets: int) -> None:
+    def _check_end(self, said: Announced) -> None:
         if self.frames_read == 0:
             raise VideoError(f"{self.source.path}: not one frame of its video could be decoded")
-        clock = self.source.clock
-        if self._counts and not clock.is_untimed and self.source.info.codec not in _HIDDEN:
-            for stamp in sorted(s for s in self._awaited if s > self._first_shown):
-                self._note("missing", stamp, "a frame is stored and was not decoded")
+        clock, packets = self.source.clock, self._packets_read
+        self.check_missing()
         if self.source.info.container == "avi":  # whose times count pictures, repeated or not
             packets = max(packets, self._last_dts + 1)
         found = Found(
@@ -309,7 +325,16 @@ class VideoReader:
         )
         for message in shortfall(self.source.path, said, found):
             self._note("truncated", None, message)
-        check_content(self.source, self.content, self.fingerprint.content)
+        if self.entry == WHOLE:
+            check_content(self.source, self.content, self.fingerprint.content)
+
+    def check_missing(self, until: int | None = None) -> None:
+        """Note which stored pictures were not shown, of those due before a time [ticks]."""
+        if self.source.clock.is_untimed or self.source.info.codec in _HIDDEN or not self._counts:
+            return
+        for stamp in sorted(s for s in self._awaited if s > self._first_shown):
+            if until is None or stamp < until:
+                self._note("missing", stamp, "a frame is stored and was not decoded")
 
     def _rest(self) -> None:
         """Let decoder threads come to rest, so that none has a message when they are freed."""
@@ -327,6 +352,8 @@ class VideoReader:
             self._note(kind, pts, f"FFmpeg: {message}")
 
     def _note(self, kind: DamageKind, pts: int | None, message: str) -> None:
+        if self._packets_read < self.entry.settled:
+            return
         if self.source.clock.is_untimed:
             pts = None
         where = self._seconds(pts if pts is not None else self._end)

@@ -16,6 +16,7 @@ from ...errors import OutputError, VideoError
 from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
+from .log import unheard_by_readers
 from .mux import Muxer
 from .plan import OutputPlan
 from .verify import Checksums, verify, verify_decoded
@@ -59,6 +60,18 @@ class VideoWriter:
         self._muxer: Muxer | None = None
 
     @property
+    def path(self) -> Path:
+        """Of the finished file."""
+        return self.plan.path
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """How it is written, by FFmpeg's names."""
+        plan = self.plan
+        names = {"container": plan.container, "codec": plan.codec, "pix_fmt": plan.pix_fmt}
+        return names | dict(plan.codec_options)
+
+    @property
     def frames_written(self) -> int:
         """Frames taken so far."""
         return len(self._pts)
@@ -81,7 +94,8 @@ class VideoWriter:
         """
         if self._muxer is None:
             raise RuntimeError("VideoWriter must be entered with `with`")
-        self._muxer.encode(frame)
+        with unheard_by_readers():
+            self._muxer.encode(frame)
         self._pts.append(frame.pts)
         if self.plan.decodes_again and self.plan.is_lossless:
             self._given.add(frame)

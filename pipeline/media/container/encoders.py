@@ -19,10 +19,9 @@ from av.codec.context import CodecContext
 from av.video.format import VideoFormat
 
 from ...config import EncodeOptions
-from ...errors import OutputError, VideoError
-from .containers import HELD, WITH_ALPHA
-from .planes import layout_of
-from .probe import HdrMetadata, Source
+from ...errors import OutputError
+from .containers import HELD
+from .file import HdrMetadata, VideoFile
 
 Timing = Literal["any", "16-bit", "grid"]
 """`any` time base; a denominator of 16 bits or a constant rate; a constant rate only."""
@@ -45,12 +44,6 @@ _QSCALE = (("flags", "+qscale"), ("global_quality", str(2 * 118)))
 """Fixed quantiser 2, the finest in use; 118 is FF_QP2LAMBDA."""
 
 _MPEG_RATES = "23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 frames/s"
-
-_LOSSLESS = {
-    *("ffv1", "ffvhuff", "huffyuv", "utvideo", "magicyuv", "rawvideo", "png", "apng", "qtrle"),
-    *("zlib", "zmbv", "jpegls", "r210", "v210", "v410"),
-}
-"""Encoders that keep every value in the pixel formats they take."""
 
 ENCODERS: dict[str, Encoder] = {
     "libx264": Encoder(crf=14, preset="fast"),
@@ -101,15 +94,16 @@ _X26_PRESETS = (
 )
 """Of x264 and x265 (their command line help); FFmpeg passes them on unread."""
 
-_NO_FAMILY = {"gif", "apng", "webp"}
-"""Encoders that would not keep colours or times."""
+ANIMATIONS = {"gif", "apng", "webp"}
+"""Codecs of animations, whose encoders would not keep colours or times."""
 
-_LOSSLESS = {"ffv1", "ffvhuff", "huffyuv", "utvideo", "png", "qtrle", "rawvideo"}
+LOSSLESS = {"ffv1", "ffvhuff", "huffyuv", "utvideo", "png", "qtrle", "rawvideo"}
+"""Encoders that keep every value in the pixel formats they take."""
 
 _PRORES_PROFILES = ("Proxy", "LT", "Standard", "HQ", "4444", "XQ")
 
 
-def encoders_for(source: Source, wanted: str | None, container: str) -> list[str]:
+def encoders_for(source: VideoFile, wanted: str | None, container: str) -> list[str]:
     """Return the encoders to try for an input, best first: the wanted one, or its family's, then
     general ones, then the container's own; none if it holds nothing that can be encoded here.
 
@@ -129,7 +123,7 @@ def encoders_for(source: Source, wanted: str | None, container: str) -> list[str
     return list(dict.fromkeys(usable))
 
 
-def is_same_family(source: Source, encoder: str) -> bool:
+def is_same_family(source: VideoFile, encoder: str) -> bool:
     """Return whether an encoder makes the codec the input has."""
     return Codec(encoder, "w").canonical_name == source.info.codec
 
@@ -143,7 +137,7 @@ def is_lossless(encoder: str, options: Mapping[str, str], pix_fmt: str) -> bool:
         form = VideoFormat(pix_fmt, 64, 64)
         return options.get("crf") == "0" and form.components[0].bits == 8
     asked = {options.get("lossless"), *options.get("x265-params", "").split(":")}
-    return encoder in _LOSSLESS or bool(asked & {"1", "lossless=1"})
+    return encoder in LOSSLESS or bool(asked & {"1", "lossless=1"})
 
 
 def is_encoder(name: str) -> bool:
@@ -155,7 +149,7 @@ def is_encoder(name: str) -> bool:
 
 
 def encoder_options(
-    source: Source, encoder: str, options: EncodeOptions
+    source: VideoFile, encoder: str, options: EncodeOptions
 ) -> tuple[tuple[str, str], ...]:
     """Return FFmpeg's options for an encoder: defaults, then what was asked for.
 
@@ -209,7 +203,7 @@ def _checked_preset(encoder: str, preset: str) -> str:
     return preset
 
 
-def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, str]:
+def _particulars(source: VideoFile, encoder: str, crf: float | None) -> dict[str, str]:
     """Return what single encoders need beside their defaults."""
     if encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
         # With AVX-512 x264's macroblock tree reads past a row whose width in macroblocks is not a
@@ -222,49 +216,6 @@ def _particulars(source: Source, encoder: str, crf: float | None) -> dict[str, s
     if encoder == "prores_ks" and source.profile in _PRORES_PROFILES:
         return {"profile": str(_PRORES_PROFILES.index(source.profile))}
     return {"profile": "dnxhr_hq"} if encoder == "dnxhd" else {}
-
-
-def choose_pix_fmt(
-    source: Source, encoder: str, wanted: str | None, container: str
-) -> tuple[str, str]:
-    """Return the pixel format to encode in, and a warning if it cannot hold all of the input.
-
-    Animations (GIF, APNG, WebP) become 4:2:0 where the encoder has it and their size is even: what
-    they hold in more is seldom seen, and phones and browsers play nothing else.
-
-    Raises:
-        OutputError: the wanted format is unknown or the encoder does not take it.
-    """
-    offered = [f.name for f in Codec(encoder, "w").video_formats or []]
-    usable = [name for name in offered if _has_layout(name)]
-    if encoder.startswith("libvpx") and container not in WITH_ALPHA:
-        usable = [name for name in usable if "yuva" not in name and name != "gbrap"]
-    is_even = source.stored_size[0] % 2 == source.stored_size[1] % 2 == 0
-    is_animation = source.info.codec in _NO_FAMILY and is_even and encoder not in _LOSSLESS
-    planar = source.encoding.pix_fmt
-    if wanted is not None:
-        if (offered and wanted not in offered) or not _has_layout(wanted):
-            raise OutputError(
-                f"encoder {encoder} does not take pixel format {wanted!r}; accepted: "
-                f"{', '.join(usable) or 'any planar format'}"
-            )
-        chosen = wanted
-    elif is_animation and "yuv420p" in usable:
-        chosen = "yuv420p"
-    elif not offered:
-        chosen = source.info.pix_fmt if _has_layout(source.info.pix_fmt) else planar
-    else:
-        stored = "" if source.info.pix_fmt.startswith("yuvj") else source.info.pix_fmt
-        exact = [name for name in usable if _planar(name) == planar]
-        preferred = [name for name in (stored, planar) if name in exact]
-        chosen = [*preferred, *exact, *sorted(usable, key=lambda n: _cost(planar, n))][0]
-    lost = _what_is_lost(planar, _planar(chosen))
-    if _planar(chosen) == planar:
-        return chosen, ""
-    how = f"loses {', '.join(lost)}" if lost else "nothing is lost but exactness of rounding"
-    if is_animation and wanted is None and chosen == "yuv420p" and "yuv444p" in usable:
-        how += "; --pix-fmt yuv444p keeps more, but phones and Safari do not play it"
-    return chosen, f"{encoder} stores {chosen} instead of {planar}: {how}"
 
 
 def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
@@ -297,11 +248,11 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
     return (option, ":".join(parts)) if parts else None
 
 
-def _family(source: Source) -> str | None:
+def _family(source: VideoFile) -> str | None:
     codec = source.info.codec
     if codec == "h264" and source.encoding.matrix == "rgb":
         return "libx264rgb"
-    return None if codec in _NO_FAMILY else _FAMILIES.get(codec, codec)
+    return None if codec in ANIMATIONS else _FAMILIES.get(codec, codec)
 
 
 def _usual_encoder(container: str) -> str:
@@ -337,52 +288,3 @@ def _checked(wanted: str, container: str) -> str:
             "Or write .mkv, which takes nearly every codec"
         )
     return wanted
-
-
-def _has_layout(pix_fmt: str) -> bool:
-    try:
-        return layout_of(pix_fmt) is not None
-    except (VideoError, ValueError):
-        return False
-
-
-def _planar(pix_fmt: str) -> str:
-    layout = layout_of(pix_fmt)
-    assert layout is not None
-    return layout.planar
-
-
-def _traits(planar: str) -> tuple[int, float, bool, bool, bool]:
-    """Return bits, chroma samples per pixel, and whether it has alpha, is RGB, is gray."""
-    if planar.startswith("ya"):
-        return (8 if planar == "ya8" else 16), 0.0, True, False, True
-    form = VideoFormat(planar, 64, 64)
-    count = len(form.components)
-    is_gray = count == 1
-    chroma = 0.0 if is_gray else form.chroma_width() * form.chroma_height() / 4096
-    return form.components[0].bits, chroma, count == 4, bool(form.is_rgb), is_gray
-
-
-def _what_is_lost(before: str, after: str) -> list[str]:
-    bits, chroma, alpha, is_rgb, is_gray = _traits(before)
-    new_bits, new_chroma, new_alpha, new_rgb, new_gray = _traits(after)
-    lost = []
-    if new_bits < bits:
-        lost.append(f"bit depth ({bits} to {new_bits})")
-    if new_chroma < chroma and not new_rgb:
-        lost.append("chroma resolution")
-    if alpha and not new_alpha:
-        lost.append("the alpha channel")
-    if new_gray and not is_gray:
-        lost.append("colour")
-    if is_rgb != new_rgb and not is_gray:
-        lost.append("exact colours (RGB and YUV are converted)")
-    return lost
-
-
-def _cost(before: str, name: str) -> tuple[int, int, float, int]:
-    after = _planar(name)
-    bits, chroma, _, _, _ = _traits(before)
-    new_bits, new_chroma, _, _, _ = _traits(after)
-    lost = len(_what_is_lost(before, after))
-    return lost, max(0, bits - new_bits), abs(new_chroma - chroma), abs(new_bits - bits)

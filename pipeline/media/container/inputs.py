@@ -20,10 +20,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ...errors import UsageError, VideoError, cure_of, words_of
+from ..base import MAX_SIDE_PX
 
 S = TypeVar("S", bound=Stream)
 
-MAX_SIDE_PX = 16_384
 MAX_PIXELS = 1 << 27
 """134 million pixels: more than 16K video (15360 x 8640)."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from .probe import Source
+from .file import VideoFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class OutputPlan:
     """An output that was tried out and will work; made by `preflight.preflight_output`."""
 
     path: Path
-    source: Source
+    source: VideoFile
     container: str
     """FFmpeg muxer name."""
     codec: str

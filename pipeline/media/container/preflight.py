@@ -25,17 +25,17 @@ from .encode import trial_file
 from .encoders import (
     ENCODERS,
     Encoder,
-    choose_pix_fmt,
     encoder_options,
     encoders_for,
     hdr_options,
     is_lossless,
     is_same_family,
 )
+from .file import VideoFile
 from .inputs import open_input, packets_of
 from .mux import Muxer
+from .pixel_formats import choose_pix_fmt
 from .plan import OutputPlan
-from .probe import Source
 from .trial import container_options, tried
 
 _PICTURE_ENDINGS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -45,7 +45,7 @@ _NOT_ONE_FILE = {"webm_dash_manifest", "rtp", "rtp_mpegts"}
 
 
 def preflight_output(
-    path: Path, source: Source, options: EncodeOptions, *, overwrite: bool = False
+    path: Path, source: VideoFile, options: EncodeOptions, *, overwrite: bool = False
 ) -> OutputPlan:
     """Return how an output will be written, after trying it out.
 
@@ -77,7 +77,7 @@ def preflight_output(
     )
 
 
-def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
+def default_ending(source: VideoFile, options: EncodeOptions) -> tuple[str, str]:
     """Return the ending of an output nobody named, and a sentence if it is not the input's.
 
     It is the input's own, unless that names no container for a video, or one that cannot hold the
@@ -90,7 +90,7 @@ def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
     return (".mkv", f"the output is an .mkv: {why}") if why else (own, "")
 
 
-def _why_not(ending: str, source: Source, options: EncodeOptions) -> str:
+def _why_not(ending: str, source: VideoFile, options: EncodeOptions) -> str:
     """Return why an ending cannot be that of the output, or nothing."""
     if not ending:
         return "the input's name has no ending"
@@ -113,7 +113,7 @@ def _why_not(ending: str, source: Source, options: EncodeOptions) -> str:
 
 
 def _planned(
-    path: Path, source: Source, options: EncodeOptions, container: str, codec: str
+    path: Path, source: VideoFile, options: EncodeOptions, container: str, codec: str
 ) -> OutputPlan:
     """Return the plan for one encoder, untried.
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, cast
 
 import av
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import VideoError, words_of
-from ...types import Matrix, PixelEncoding, VideoInfo
+from ...types import VideoInfo
+from ..base import MAX_SIDE_PX
 from .clock import Clock, checked_rate, frame_rate
+from .file import StreamInfo, VideoFile
 from .inputs import (
     MAX_PIXELS,
-    MAX_SIDE_PX,
     announced_duration_s,
     believable_s,
     decoder_of,
@@ -31,108 +29,14 @@ from .inputs import (
     video_words,
     videos_of,
 )
-from .planes import Layout, layout_of, nearest_planar
-from .same import FileState, state_of
+from .pictures import display_matrix_of, encoding_of, hdr_of, not_kept, turn_of
+from .same import state_of
 from .scan import read_clock
 
-StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
-
-_MATRICES: dict[int, Matrix] = {
-    0: "rgb",
-    1: "bt709",
-    4: "fcc",
-    5: "bt601",
-    6: "bt601",
-    7: "smpte240m",
-    9: "bt2020",
-    10: "bt2020",
-}
-"""AVCOL_SPC_* (ITU-T H.273 MatrixCoefficients) by number."""
-
-_TURNS = {
-    (1, 0, 0, 1): 0,
-    (0, 1, -1, 0): 90,
-    (-1, 0, 0, -1): 180,
-    (0, -1, 1, 0): 270,
-}
-"""Rotation part (a, b, c, d) of a display matrix → clockwise turn [deg] that players apply."""
+Source = VideoFile
 
 
-_NOT_CARRIED = {
-    "DYNAMIC_HDR_PLUS": "HDR10+ dynamic metadata",
-    "DYNAMIC_HDR_VIVID": "HDR Vivid dynamic metadata",
-    "DOVI_METADATA": "Dolby Vision metadata",
-    "A53_CC": "closed captioning inside the pictures",
-    "STEREO3D": "the mark of a stereoscopic picture",
-    "SPHERICAL": "the mark of a spherical (360 degree) picture",
-    "ICC_PROFILE": "the ICC colour profile",
-    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment",
-}
-"""Side data of frames that PyAV can read but not write → what it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
-    """A stream that is not edited but copied packet for packet."""
-
-    index: int
-    kind: StreamKind
-    codec: str
-    language: str
-    title: str
-    is_cover: bool = False
-    """A video stream that is cover art or thumbnails."""
-
-
-@dataclass(frozen=True, slots=True)
-class HdrMetadata:
-    """Static HDR metadata (SMPTE ST 2086 and CTA-861.3) of the video stream."""
-
-    primaries: tuple[Fraction, ...]
-    """Chromaticities: red x, y, green x, y, blue x, y, white x, y; empty if unknown."""
-    luminance: tuple[Fraction, ...]
-    """Lowest and highest of the mastering display [cd/m²]; empty if unknown."""
-    light_level: tuple[int, ...]
-    """MaxCLL and MaxFALL [cd/m²]; empty if unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A video file that can be edited."""
-
-    path: Path
-    info: VideoInfo
-    stream_index: int
-    """Index of the edited video stream in the container."""
-    others: tuple[StreamInfo, ...]
-    """All other streams, in container order."""
-    encoding: PixelEncoding
-    """Of every frame the reader gives."""
-    stored_size: tuple[int, int]
-    """Width and height [px] as coded, before rotation."""
-    sample_aspect: Fraction | None
-    """Stored pixel aspect ratio; None if the file does not say."""
-    display_matrix: tuple[int, ...]
-    """The nine numbers of the display matrix, or empty."""
-    turn_deg: int
-    """Clockwise turn (0, 90, 180, 270) the reader applies to the planes."""
-    hdr: HdrMetadata | None
-    first_pts: int
-    """[ticks] of the first frame."""
-    nominal_duration: int
-    """[ticks] of a frame at the average rate, at least 1."""
-    profile: str
-    """Codec profile as FFmpeg names it, or empty."""
-    number: int
-    """Of the edited one among the video streams that are no cover art, counted from 0."""
-    clock: Clock
-    """When frames and packets are due."""
-    warnings: tuple[str, ...]
-    file: FileState | None = None
-    """The file as it was when it was looked at."""
-
-
-def probe(path: Path, number: int | None = None) -> Source:
+def probe(path: Path, number: int | None = None) -> VideoFile:
     """Return what is known of a video after reading its packets and decoding its first frame.
 
     Args:
@@ -153,35 +57,6 @@ def probe(path: Path, number: int | None = None) -> Source:
             clock = read_clock(again, find_video(again, path, number))
         found = _describe(path, container, stream, frame, clock, is_chosen=number is not None)
         return replace(found, file=file)
-
-
-def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, Layout, str]:
-    """Return the encoding of a decoded frame, its layout, and a warning if it must be converted.
-
-    An unspecified matrix is taken as players take it (mpv, libplacebo): BT.709 from 720 lines or
-    1280 columns on, BT.601 below.
-    """
-    pix_fmt = frame.format.name
-    layout, warning = layout_of(pix_fmt), ""
-    if layout is None:
-        planar = nearest_planar(pix_fmt)
-        layout = layout_of(planar)
-        assert layout is not None
-        warning = f"pictures are converted from {pix_fmt} to {planar}, which edits are made in"
-    matrix: Matrix
-    if layout.planar.startswith("gb"):
-        matrix = "rgb"
-    elif layout.planar.startswith(("gray", "ya")):
-        matrix = "gray"
-    else:
-        guess: Matrix = "bt709" if frame.width >= 1280 or height > 576 else "bt601"
-        matrix = _MATRICES.get(int(frame.colorspace), guess)
-        if matrix == "rgb":  # a YUV picture that calls itself RGB: the tag is wrong
-            matrix = guess
-    is_full = int(frame.color_range) == 2 or pix_fmt.startswith("yuvj")
-    if int(frame.color_range) == 0 and matrix in ("rgb", "gray"):
-        is_full = True  # as swscale and players read RGB and gray that say nothing
-    return PixelEncoding(layout.planar, layout.bits, matrix, is_full), layout, warning
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
@@ -218,17 +93,17 @@ def _describe(
     clock: Clock,
     *,
     is_chosen: bool,
-) -> Source:
-    encoding, _, conversion = encoding_of(frame, frame.height)
-    display_matrix = _display_matrix(frame)
-    turn, oddity = _turn(display_matrix, frame, encoding)
+) -> VideoFile:
+    encoding, conversion = encoding_of(frame, frame.height)
+    display_matrix = display_matrix_of(frame)
+    turn, oddity = turn_of(display_matrix, frame, encoding)
     info = _info(container, stream, frame, turn, clock)
     other_videos = "" if is_chosen else _other_videos(container, stream)
     warnings = (
-        *(other_videos, conversion, oddity, *_not_kept(stream, frame, encoding)),
+        *(other_videos, conversion, oddity, *not_kept(stream, frame, encoding)),
         *clock.warnings,
     )
-    return Source(
+    return VideoFile(
         path=path,
         info=info,
         stream_index=stream.index,
@@ -238,7 +113,7 @@ def _describe(
         sample_aspect=stream.sample_aspect_ratio or None,
         display_matrix=display_matrix,
         turn_deg=turn,
-        hdr=_hdr(frame),
+        hdr=hdr_of(frame),
         first_pts=_first_pts(stream, frame, clock),
         nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
         profile=stream.profile or "",
@@ -304,86 +179,6 @@ def _info(
         frame_count_hint=stream.frames,
         duration_s=announced_duration_s(stream) or believable_s((container.duration or 0) / 1e6),
     )
-
-
-def _not_kept(stream: VideoStream, frame: VideoFrame, encoding: PixelEncoding) -> list[str]:
-    """Return sentences on what the pictures carry and the output will not."""
-    side_data = _side_data(frame)
-    found = [
-        f"{what} is not carried over" for key, what in _NOT_CARRIED.items() if key in side_data
-    ]
-    if frame.interlaced_frame:
-        found.append(
-            "the video is interlaced: frames are edited whole and encoded as progressive pictures"
-        )
-    if stream.metadata.get("alpha_mode") == "1" and not encoding.pix_fmt.startswith("yuva"):
-        found.append("the transparency of this WebM video cannot be read and is lost")
-    if int(frame.colorspace) in (8, 14):
-        found.append(
-            f"colour matrix {int(frame.colorspace)} (YCgCo or ICtCp) is treated as YCbCr; colours "
-            "inside an edit may be off, outside they are untouched"
-        )
-    return found
-
-
-def _turn(
-    display_matrix: tuple[int, ...], frame: VideoFrame, encoding: PixelEncoding
-) -> tuple[int, str]:
-    """Return the turn [deg] a display matrix asks for, and a warning if it is no plain turn."""
-    if not display_matrix:
-        return 0, ""
-    a, b, _, c, d = (round(v / 65536, 3) for v in display_matrix[:5])
-    turn = _TURNS.get((int(a), int(b), int(c), int(d))) if {a, b, c, d} <= {-1, 0, 1} else None
-    if turn is None:
-        return 0, (
-            "the display matrix mirrors or turns by no multiple of 90 degrees: it is kept, but "
-            "faces are looked for in the picture as stored"
-        )
-    is_subsampled = encoding.pix_fmt.startswith("yuv") and "444" not in encoding.pix_fmt
-    if turn and is_subsampled and (frame.width % 2 or frame.height % 2):
-        return 0, (
-            f"a turned picture of odd size {frame.width}x{frame.height} is edited as stored; the "
-            "turn is kept for players"
-        )
-    return turn, ""
-
-
-def _hdr(frame: VideoFrame) -> HdrMetadata | None:
-    """Read AVMasteringDisplayMetadata and AVContentLightMetadata (libavutil headers)."""
-    mastering = _side_data(frame).get("MASTERING_DISPLAY_METADATA", b"")
-    light = _side_data(frame).get("CONTENT_LIGHT_LEVEL", b"")
-    primaries: tuple[Fraction, ...] = ()
-    luminance: tuple[Fraction, ...] = ()
-    if len(mastering) >= 88:
-        numbers = struct.unpack("<22i", mastering[:88])
-        pairs = zip(numbers[0:20:2], numbers[1:20:2], strict=True)
-        values = [Fraction(n, d) if d else Fraction(0) for n, d in pairs]
-        primaries = tuple(values[:8]) if numbers[20] else ()
-        luminance = tuple(values[8:10]) if numbers[21] else ()
-    level = tuple(struct.unpack("<2I", light[:8])) if len(light) >= 8 else ()
-    return HdrMetadata(primaries, luminance, level) if primaries or luminance or level else None
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...]:
-    """Return the nine numbers of the display matrix, or nothing."""
-    stored = _side_data(frame).get("DISPLAYMATRIX", b"")
-    if len(stored) >= 36:
-        return struct.unpack("<9i", stored[:36])
-    # Where side data cannot be listed, FFmpeg still tells the (counter-clockwise) angle.
-    for (a, b, c, d), turn in _TURNS.items():
-        if turn and turn == -frame.rotation % 360:
-            return (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-    return ()
-
-
-def _side_data(frame: VideoFrame) -> dict[str, bytes]:
-    """Return the frame's side data by FFmpeg's name; nothing if one of them has no name in PyAV."""
-    try:
-        # PyAV's container iterates over its items, not over keys as its Mapping annotation says.
-        items = cast("list[SideData]", list(frame.side_data))
-    except ValueError:
-        return {}
-    return {item.type.name: bytes(item) for item in items}
 
 
 def _stream_info(stream: av.stream.Stream) -> StreamInfo:

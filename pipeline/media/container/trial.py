@@ -16,11 +16,12 @@ from ...types import Frame
 from .containers import MOV_FAMILY, safer_name
 from .copies import track_tags
 from .encode import trial_file
+from .file import VideoFile
 from .inputs import open_input, videos_of
 from .mux import STALE_KEYS, Muxer
 from .plan import OutputPlan
 from .planes import plane_shapes
-from .probe import Source, probe
+from .probe import probe
 
 _TICKS_LIMIT = 1 << 30
 _TRIAL_FRAMES = 3
@@ -106,7 +107,7 @@ def _trial(plan: OutputPlan) -> _Findings:
             raise OutputError(f"{plan.path}: a trial of the output cannot be read back: {e}") from e
 
 
-def _noise(source: Source, index: int) -> Frame:
+def _noise(source: VideoFile, index: int) -> Frame:
     """Return a frame with a strip of noise: of black alone MPEG-TS files are too small to probe."""
     encoding, info = source.encoding, source.info
     kind = np.uint8 if encoding.bits == 8 else np.uint16
@@ -124,7 +125,7 @@ def _noise(source: Source, index: int) -> Frame:
 
 
 def _compare(
-    plan: OutputPlan, made: Source, before: InputContainer, after: InputContainer
+    plan: OutputPlan, made: VideoFile, before: InputContainer, after: InputContainer
 ) -> _Findings:
     source, wanted, got = plan.source, plan.source.info, made.info
     if got.codec != Codec(plan.codec, "w").canonical_name:

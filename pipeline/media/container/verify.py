@@ -14,8 +14,8 @@ import numpy as np
 
 from ...errors import OutputError, words_of
 from ...types import Frame
+from ..damage import summarize
 from .copies import CopyCount, is_filler
-from .damage import summarize
 from .decode import VideoReader
 from .inputs import open_input, packets_of, videos_of
 from .plan import OutputPlan

@@ -16,10 +16,10 @@ import av
 import pytest
 
 from pipeline.errors import VideoError
-from pipeline.media.container.damage import Damage, summarize
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.log import ErrorLog
 from pipeline.media.container.probe import probe
+from pipeline.media.damage import Damage, summarize
 
 MakeClip = Callable[..., Path]
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import VideoError
-from pipeline.media.container.damage import Damage, summarize
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
+from pipeline.media.damage import Damage, summarize
 from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]

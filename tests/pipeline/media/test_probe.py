@@ -89,7 +89,7 @@ def test_the_turn_is_found_even_where_side_data_cannot_be_listed(
 ) -> None:
     path = make_clip("a.mp4", rotation_ccw=angle)
     expected = probe(path).display_matrix
-    monkeypatch.setattr("pipeline.media.container.probe._side_data", lambda frame: {})
+    monkeypatch.setattr("pipeline.media.container.pictures._side_data", lambda frame: {})
     assert probe(path).display_matrix == expected != ()
     assert probe(path).turn_deg == -angle % 360
 

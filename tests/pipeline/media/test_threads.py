@@ -16,7 +16,7 @@ from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
-from pipeline.media.container.threads import BackgroundWriter, in_order, prefetch
+from pipeline.media.threads import BackgroundWriter, in_order, prefetch
 from pipeline.types import Frame, PixelEncoding
 from tests.pipeline.media.conftest import Tools
 

@@ -13,33 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from ...progress import Stopwatch
-from ...types import Frame
-from .log import unheard_by_readers
+from ..progress import Stopwatch
+from ..types import Frame
+from .base import FrameWriter
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 _POLL_S = 0.05
 """How often a waiting thread looks whether it should stop [s]."""
-
-
-class FrameWriter(Protocol):
-    """What `BackgroundWriter` drives, e.g. `encode.VideoWriter`."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def write(self, frame: Frame) -> None:
-        """Take the next frame."""
 
 
 @contextmanager
@@ -166,7 +150,7 @@ class BackgroundWriter:
                     continue
                 if frame is None:
                     return
-                with self._clock.time("encode + mux"), unheard_by_readers():
+                with self._clock.time("encode + mux"):
                     self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e

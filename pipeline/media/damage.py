@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from ...errors import VideoError
+from ..errors import VideoError
 
 DamageKind = Literal["packet", "concealed", "logged", "missing", "container", "truncated"]
 
@@ -64,6 +64,9 @@ class DamageLog:
         self._stamps = array("q")
         self._rising = True
 
+    def __bool__(self) -> bool:
+        return bool(self._noted)
+
     def note(
         self, kind: DamageKind, message: str, where_s: float, *, frame: int, pts: int | None = None
     ) -> None:
@@ -83,11 +86,19 @@ class DamageLog:
         if self._rising and pts is not None:
             self._stamps.append(pts)
 
-    def damages(self) -> list[Damage]:
-        """Return all that was noted, the same damage of frames in a row as one."""
+    def damages(self, start: int = 0, stop: int | None = None, *, ahead: int = 0) -> list[Damage]:
+        """Return all that was noted of some frames, the same damage of frames in a row as one.
+
+        Args:
+            start: first frame of the clip that counts.
+            stop: frame after the last; None: to the end.
+            ahead: frames of the clip before the first one shown.
+        """
         numbered = [
-            damage if pts is None or not self._rising else self._at(damage, pts)
-            for damage, pts in self._noted
+            damage
+            for noted, pts in self._noted
+            if start <= (damage := self._numbered(noted, pts, ahead)).first_frame
+            and (stop is None or damage.first_frame < stop)
         ]
         merged: list[Damage] = []
         last: dict[tuple[DamageKind, str], int] = {}
@@ -104,9 +115,11 @@ class DamageLog:
                 merged.append(damage)
         return merged
 
-    def _at(self, damage: Damage, pts: int) -> Damage:
-        frame = bisect_left(self._stamps, pts)
-        return replace(damage, first_frame=frame, last_frame=frame)
+    def _numbered(self, damage: Damage, pts: int | None, ahead: int) -> Damage:
+        frame = damage.first_frame
+        if pts is not None and self._rising:
+            frame = bisect_left(self._stamps, pts)
+        return replace(damage, first_frame=frame + ahead, last_frame=frame + ahead)
 
 
 def alike(message: str) -> str:

@@ -1,0 +1,99 @@
+"""What is known of a video file: the record that probing makes and every pass works from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from ...types import PixelEncoding, VideoInfo
+from .clock import Clock
+
+StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream that is not edited but copied packet for packet."""
+
+    index: int
+    kind: StreamKind
+    codec: str
+    language: str
+    title: str
+    is_cover: bool = False
+    """A video stream that is cover art or thumbnails."""
+
+
+@dataclass(frozen=True, slots=True)
+class HdrMetadata:
+    """Static HDR metadata (SMPTE ST 2086 and CTA-861.3) of the video stream."""
+
+    primaries: tuple[Fraction, ...]
+    """Chromaticities: red x, y, green x, y, blue x, y, white x, y; empty if unknown."""
+    luminance: tuple[Fraction, ...]
+    """Lowest and highest of the mastering display [cd/m²]; empty if unknown."""
+    light_level: tuple[int, ...]
+    """MaxCLL and MaxFALL [cd/m²]; empty if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What tells at no cost that a file was not touched."""
+
+    size: int
+    """[bytes]"""
+    changed_ns: int
+    """Time of the last change of its content [ns]."""
+    number: int
+    """Of the file in its file system: another file under the same name has another."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A video file that can be edited, as `probe.probe` found it."""
+
+    path: Path
+    info: VideoInfo
+    stream_index: int
+    """Index of the edited video stream in the container."""
+    others: tuple[StreamInfo, ...]
+    """All other streams, in container order."""
+    encoding: PixelEncoding
+    """Of every frame the reader gives."""
+    stored_size: tuple[int, int]
+    """Width and height [px] as coded, before rotation."""
+    sample_aspect: Fraction | None
+    """Stored pixel aspect ratio; None if the file does not say."""
+    display_matrix: tuple[int, ...]
+    """The nine numbers of the display matrix, or empty."""
+    turn_deg: int
+    """Clockwise turn (0, 90, 180, 270) the reader applies to the planes."""
+    hdr: HdrMetadata | None
+    first_pts: int
+    """[ticks] of the first frame."""
+    nominal_duration: int
+    """[ticks] of a frame at the average rate, at least 1."""
+    profile: str
+    """Codec profile as FFmpeg names it, or empty."""
+    number: int
+    """Of the edited one among the video streams that are no cover art, counted from 0."""
+    clock: Clock
+    """When frames and packets are due."""
+    warnings: tuple[str, ...]
+    file: FileState | None = None
+    """The file as it was when it was looked at."""
+
+    def resized(self, size: tuple[int, int]) -> VideoFile:
+        """Return the same with upright pictures of another width and height [px]."""
+        info = replace(self.info, width=size[0], height=size[1], rotation_deg=0)
+        aspect = self.info.pixel_aspect if self.sample_aspect is not None else None
+        return replace(
+            self,
+            info=info,
+            stored_size=size,
+            sample_aspect=aspect,
+            display_matrix=(),
+            turn_deg=0,
+        )

@@ -1,0 +1,65 @@
+"""Opening what frames come from and go to: the one place that knows which kinds there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import EncodeOptions
+from .base import Sink, Source
+from .container.encode import VideoWriter
+from .container.file import VideoFile
+from .container.preflight import default_ending as _ending_of_file
+from .container.preflight import preflight_output
+from .container.probe import probe
+from .container.source import FileSource
+
+
+def open_source(path: Path, number: int | None = None) -> Source:
+    """Return the clip at a path.
+
+    Args:
+        path: a local video file.
+        number: which of its video streams, counted from 0; None: FFmpeg's best one.
+
+    Raises:
+        VideoError: it cannot be opened, holds no video, or not one frame can be decoded.
+        UsageError: there is no video stream of that number.
+    """
+    return FileSource.of(probe(path, number))
+
+
+def open_sink(
+    path: Path,
+    source: Source,
+    options: EncodeOptions,
+    *,
+    size: tuple[int, int] | None = None,
+    overwrite: bool = False,
+) -> Sink:
+    """Return an output, tried out and not yet begun, for frames like those of a clip.
+
+    Args:
+        path: the target; its ending chooses the container.
+        source: whose times, colours and other streams the output has.
+        options: how it is encoded; what is not said is as in the source.
+        size: upright width and height [px] of the frames to come; None: the source's.
+        overwrite: replace what is there (never the source itself).
+
+    Raises:
+        OutputError: whatever would make writing fail later, naming what is accepted.
+    """
+    file = _file_of(source)
+    like = file if size is None else file.resized(size)
+    return VideoWriter(preflight_output(path, like, options, overwrite=overwrite))
+
+
+def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
+    """Return the ending of an output nobody named, and a sentence if it is not the source's."""
+    return _ending_of_file(_file_of(source), options)
+
+
+def _file_of(source: Source) -> VideoFile:
+    """Return the file whose container, streams and tags an output takes over."""
+    if not isinstance(source, VideoFile):
+        raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
+    return source
