@@ -33,10 +33,7 @@ from .files import write_whole
 from .imaging.poisson import clone
 from .listings import Row
 from .loading import resolve_device, time_generator
-from .media.container.decode import VideoReader
-from .media.container.encode import VideoWriter
-from .media.container.preflight import default_ending, preflight_output
-from .media.container.probe import probe
+from .media.opening import default_ending, open_sink, open_source
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, Stopwatch, unheard
@@ -165,7 +162,7 @@ def bench_clip(
     """
     if rounds < 1:
         raise UsageError(f"--rounds {rounds} is out of range; accepted: 1 and more")
-    source = probe(request.input, request.analyze.video_stream)
+    source = open_source(request.input, request.analyze.video_stream)
     info = source.info
     for sentence in source.warnings:
         warn(sentence)
@@ -203,12 +200,12 @@ def bench_clip(
 
 def _floor(request: EditRequest, target: Path) -> int:
     """Decode and encode a clip as `edit` does, without an edit; return how many frames it has."""
-    source = probe(request.input, request.analyze.video_stream)
-    destination = preflight_output(target, source, request.encode, overwrite=True)
+    source = open_source(request.input, request.analyze.video_stream)
+    sink = open_sink(target, source, request.encode, overwrite=True)
     count = 0
     with (
-        VideoReader(source) as reader,
-        BackgroundWriter(VideoWriter(destination)) as writer,
+        source.frames() as reader,
+        BackgroundWriter(sink) as writer,
         prefetch(reader) as frames,
     ):
         for frame in frames:

@@ -14,12 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .media.container.decode import VideoReader
-from .media.container.encode import VideoWriter
 from .media.container.planes import plane_shapes
-from .media.container.preflight import default_ending, preflight_output
-from .media.container.probe import Source, probe
 from .media.damage import summarize
+from .media.opening import default_ending, open_sink, open_source
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, passes, unheard
@@ -50,22 +47,23 @@ def side_by_side(
     """
     progress = progress or Progress()
     progress.expect(passes("compare"))
-    source = probe(request.input, request.analyze.video_stream)
+    source = open_source(request.input, request.analyze.video_stream)
     ending, why = default_ending(source, request.encode)
     notes = [why] if target is None and why else []
     target = target or source.path.with_name(f"{source.path.stem}.compare{ending}")
     check_outputs(request, [(target, "the clip")], overwrite=overwrite)
-    destination = preflight_output(target, _doubled(source), request.encode, overwrite=overwrite)
-    for sentence in (*notes, *destination.warnings):
+    width = 2 * _even_chroma(source.info.width, source.encoding.pix_fmt)
+    size = (width, source.info.height)
+    sink = open_sink(target, source, request.encode, size=size, overwrite=overwrite)
+    for sentence in (*notes, *sink.warnings):
         warn(sentence)
     session = open_session(request, source=source, progress=progress)
     plan = session.plan
     progress.start("compare", plan.frame_count)
-    video = VideoWriter(destination)
     originals: deque[Frame] = deque()  # as far as the render pass reads ahead, on its own thread
     with (
-        VideoReader(source, content=plan.analysis.fingerprint) as reader,
-        BackgroundWriter(video) as writer,
+        session.frames(plan) as reader,
+        BackgroundWriter(sink) as writer,
         prefetch(reader) as frames,
         closing(session.render(plan, _kept(frames, originals))) as results,
     ):
@@ -73,7 +71,7 @@ def side_by_side(
             writer.write(_joined(original, edited))
             progress.advance(1)
     progress.finish()
-    return target, [*notes, *reader.warnings, *summarize(reader.damage), *video.warnings]
+    return target, [*notes, *reader.warnings, *summarize(reader.damage), *sink.warnings]
 
 
 def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:
@@ -99,20 +97,6 @@ def paired(originals: deque[Frame], results: Iterable[EditResult]) -> Iterator[t
         yield originals.popleft(), result.frame
     if originals:
         raise RuntimeError(f"the render pass kept frames from {originals[0].index} on to itself")
-
-
-def _doubled(source: Source) -> Source:
-    """Return a source of upright frames twice as wide."""
-    info = source.info
-    width = 2 * _even_chroma(info.width, source.encoding.pix_fmt)
-    return dataclasses.replace(
-        source,
-        info=dataclasses.replace(info, width=width, rotation_deg=0),
-        stored_size=(width, info.height),
-        sample_aspect=info.pixel_aspect if source.sample_aspect is not None else None,
-        display_matrix=(),
-        turn_deg=0,
-    )
 
 
 def _even_chroma(width: int, pix_fmt: str) -> int:

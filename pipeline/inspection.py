@@ -20,8 +20,7 @@ from .edits import moved_by
 from .errors import OutputError, UsageError
 from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
-from .media.container.count import check_frame
-from .media.container.probe import probe
+from .media.opening import open_source
 from .outputs import check_outputs
 from .pictures import (
     Picture,
@@ -77,8 +76,8 @@ def inspect(
     taken = check_outputs(request, [], overwrite=overwrite)
     names = ("frame.json", "*.png")
     check_folder(folder, "the folder", names=names, taken=taken, overwrite=overwrite)
-    source = probe(request.input, request.analyze.video_stream)
-    check_frame(source, frame_index)
+    source = open_source(request.input, request.analyze.video_stream)
+    source.check_frame(frame_index)
     for sentence in source.warnings:
         warn(sentence)
     progress = progress or Progress()
@@ -127,7 +126,7 @@ def preview(
     if target.suffix.lower() != ".png":
         raise OutputError(f"the sheet {target} must be a .png file")
     check_outputs(request, [(target, "the sheet")], overwrite=overwrite)
-    source = probe(request.input, request.analyze.video_stream)
+    source = open_source(request.input, request.analyze.video_stream)
     for sentence in source.warnings:
         warn(sentence)
     progress = progress or Progress()
@@ -157,8 +156,11 @@ def preview(
 
 
 def _frames_at(session: Session, indices: Sequence[int]) -> list[Frame]:
-    with session.frames(session.plan.analysis, 0, max(indices) + 1) as frames:
-        return [frame for frame in frames if frame.index in indices]
+    frames: list[Frame] = []
+    for index in indices:
+        with session.frames(session.plan, index, index + 1) as reading:
+            frames += reading
+    return frames
 
 
 def _aspect(session: Session) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import cv2
@@ -16,9 +15,7 @@ from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .imaging.picture_size import picture_size
 from .loading import load_finder
-from .media.container.count import check_frame
-from .media.container.decode import VideoReader
-from .media.container.probe import probe
+from .media.opening import open_source
 from .request import Exemplar
 from .side_files import DAMAGE, PICTURE_BYTES, in_words, read_bytes
 from .tracking.appearance import Descriptor, describe
@@ -54,10 +51,10 @@ def face_of(exemplar: Exemplar, device: torch.device) -> tuple[Frame, Points, fl
     if exemplar.path.suffix.lower() in _PICTURES:
         frame, aspect = frame_of_rgb(_decoded(exemplar.path, "exemplar")), 1.0
     else:
-        source = probe(exemplar.path)
-        check_frame(source, exemplar.frame)
-        with VideoReader(source) as reader:
-            frame = next(itertools.islice(reader, exemplar.frame, None))
+        source = open_source(exemplar.path)
+        source.check_frame(exemplar.frame)
+        with source.frames(exemplar.frame, exemplar.frame + 1) as reading:
+            frame = next(iter(reading))
         aspect, name = float(source.info.pixel_aspect), f"frame {exemplar.frame} of {name}"
     return frame, _face_in(frame, name, device, exemplar.face), aspect
 

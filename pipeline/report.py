@@ -28,7 +28,7 @@ from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
 
 if TYPE_CHECKING:
     from .editors import Pack
-    from .media.container.plan import OutputPlan
+    from .media.base import Sink
     from .request import Edit, EditRequest
     from .session import Plan, Session
 
@@ -202,7 +202,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def open_report(session: Session, output: OutputPlan) -> Report:
+def open_report(session: Session, output: Sink) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
     request, plan, pack = session.request, session.plan, session.pack
     options = {
@@ -210,12 +210,7 @@ def open_report(session: Session, output: OutputPlan) -> Report:
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
         "analyze": dict(plan.analysis.options),
         "render": dataclasses.asdict(request.render),
-        "encode": {
-            "container": output.container,
-            "codec": output.codec,
-            "pix_fmt": output.pix_fmt,
-            **dict(output.codec_options),
-        },
+        "encode": dict(output.facts),
         "on_damage": request.analyze.on_damage,
         "device": str(session.device),
         "pack": {"name": pack.name, **pack.settings},

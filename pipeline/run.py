@@ -10,12 +10,9 @@ from . import analysis as analysis_file
 from .analysis import Analysis
 from .config import AnalyzeOptions, RenderOptions
 from .errors import NoFaceError
+from .media.base import Sink
 from .media.damage import check_whole, summarize
-from .media.container.decode import VideoReader
-from .media.container.encode import VideoWriter
-from .media.container.plan import OutputPlan
-from .media.container.preflight import default_ending, preflight_output
-from .media.container.probe import probe
+from .media.opening import default_ending, open_sink, open_source
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Stopwatch, passes, unheard
@@ -58,15 +55,15 @@ def edit(
     target = output or default_output(request.input, session.edits, ending)
     reports = [] if report_path is None else [(report_path, "the report")]
     check_outputs(request, [(target, "the output"), *reports], overwrite=overwrite)
-    destination = preflight_output(target, source, request.encode, overwrite=overwrite)
+    sink = open_sink(target, source, request.encode, overwrite=overwrite)
     notes = [why] if output is None and why else []
-    for sentence in (*notes, *destination.warnings):
+    for sentence in (*notes, *sink.warnings):
         warn(sentence)
-    report = open_report(session, destination)
+    report = open_report(session, sink)
     report.warnings += notes
     unedited: NoFaceError | None = None
     try:
-        _write_video(session, destination, report, must_edit=fail_if_unedited)
+        _write_video(session, sink, report, must_edit=fail_if_unedited)
     except NoFaceError as e:
         unedited, report.output = e, ""
     report.seconds = session.clock.seconds()
@@ -77,9 +74,7 @@ def edit(
     return report
 
 
-def _write_video(
-    session: Session, destination: OutputPlan, report: Report, *, must_edit: bool
-) -> None:
+def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: bool) -> None:
     """Render every frame into the output and the report.
 
     Raises:
@@ -89,10 +84,9 @@ def _write_video(
     plan, clock, progress = session.plan, session.clock, session.progress
     source, strictness = session.source, session.request.analyze.on_damage
     progress.start("edit", plan.frame_count)
-    video = VideoWriter(destination)
     with (
-        VideoReader(source, content=plan.analysis.fingerprint) as reader,
-        BackgroundWriter(video, clock=clock) as writer,
+        session.frames(plan) as reader,
+        BackgroundWriter(sink, clock=clock) as writer,
         prefetch(clock.timed("decode", reader)) as frames,
         closing(session.render(plan, frames)) as results,
     ):
@@ -111,7 +105,7 @@ def _write_video(
                 f"(skipped: {dict(report.skipped()) or 'no face found'})"
             )
     progress.finish()
-    report.warnings += video.warnings
+    report.warnings += sink.warnings
     if (limit := session.crops.halving.limit) is not None:
         report.warnings.append(
             f"memory ran out: went on with {limit} crop(s) per call of the model, not "
@@ -146,7 +140,7 @@ def analyze_to_file(
     """
     path = output or video.with_name(f"{video.name}.faces.json")
     options = options or AnalyzeOptions()
-    source = probe(video, options.video_stream)
+    source = open_source(video, options.video_stream)
     request = EditRequest(
         video,
         (),

@@ -9,9 +9,8 @@ is opened with the same request renders its part.
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -27,11 +26,9 @@ from .edits import Catalogue, check_offered, resolve_edits
 from .errors import InputError, UsageError, WeightsError
 from .kit import SessionKit
 from .loading import load_pack, resolve_device
-from .media.container.count import check_frame
+from .media.base import Reading, Source
 from .media.damage import check_whole
-from .media.container.decode import VideoReader
-from .media.container.fingerprint import fingerprint
-from .media.container.probe import Source, probe
+from .media.opening import open_source
 from .passes.analyze import analyze
 from .passes.crops import Crops
 from .passes.prepare import ShotWork, prepared
@@ -126,7 +123,7 @@ def open_session(
     Raises:
         VisagistError: the input, the options, the weights or the device cannot be used.
     """
-    source = source or probe(request.input, request.analyze.video_stream)
+    source = source or open_source(request.input, request.analyze.video_stream)
     device = resolve_device(request.device)
     return Session(request, source, device, progress or Progress(), clock or Stopwatch())
 
@@ -172,7 +169,7 @@ class Session:
         choice = FaceChoice.parse(request.render.faces)
         person = describe_person(choice.picture, self.device) if choice.picture else None
         if choice.frame is not None:
-            check_frame(source, choice.frame)
+            source.check_frame(choice.frame)
         with self.clock.time("analyze"):
             analysis = self._analysis()
         check_whole(source.path, analysis.damage, request.analyze.on_damage)
@@ -219,16 +216,20 @@ class Session:
             yield from render(rendering, frames, self.clock)
             return
         with (
-            self.frames(plan.analysis, plan.start, plan.stop) as reading,
+            self.frames(plan) as reading,
             closing(render(rendering, reading, self.clock)) as results,
         ):
             yield from results
 
-    @contextmanager
-    def frames(self, analysis: Analysis, start: int, stop: int) -> Iterator[Iterator[Frame]]:
-        """Give the frames of the clip from one to before another."""
-        with VideoReader(self.source, content=analysis.fingerprint) as reader:
-            yield itertools.islice(reader, start, stop)
+    def frames(self, plan: Plan, start: int | None = None, stop: int | None = None) -> Reading:
+        """Return the frames of a plan, or others of its clip: from one to before another."""
+        analysis = plan.analysis
+        return self.source.frames(
+            plan.start if start is None else start,
+            plan.stop if stop is None else stop,
+            times=analysis.pts.tolist(),
+            content=analysis.fingerprint,
+        )
 
     def look(self, frame: Frame, edits: Sequence[Edit] | None = None) -> FrameView:
         """Return everything about one frame of the clip; `edits`: others than those asked for."""
@@ -276,7 +277,7 @@ class Session:
         if path is not None and not is_missing(path):
             self.progress.skip("analyze")
             size = (source.info.width, source.info.height)
-            return analysis_file.load(path, fingerprint(source.path, source.number), size=size)
+            return analysis_file.load(path, source.fingerprint(), size=size)
         return analyze(
             source, request.analyze, device=self.device, progress=self.progress, clock=self.clock
         )
@@ -323,7 +324,7 @@ class Session:
         if missing:
             work = ShotWork(
                 missing,
-                lambda start, stop: self.frames(plan.analysis, start, stop),
+                partial(self.frames, plan),
                 plan.frame_count,
                 self._crops(plan).by(editor.spec.crop),
                 self.store,

@@ -89,7 +89,7 @@ def test_a_whole_input_passes_where_damage_is_refused(desk: Desk) -> None:
     assert json.loads(report.read_text())["damage"] == []
 
 
-@pytest.mark.parametrize("moment", ["preflight_output", "open_report"])
+@pytest.mark.parametrize("moment", ["open_sink", "open_report"])
 def test_another_clip_in_the_inputs_place_is_refused(
     desk: Desk, empty_clip: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from models.landmarks import LandmarkCascade
 from pipeline.config import AnalyzeOptions
 from pipeline.loading import resolve_device
-from pipeline.media.container.decode import VideoReader
-from pipeline.media.container.probe import probe
 from pipeline.passes.analyze import analyze
 from pipeline.progress import Progress
 from pipeline.request import EditRequest
@@ -79,7 +77,7 @@ class Run:
 def run(path: Path, *attributes: str) -> Run:
     session = open_session(EditRequest(path, attributes))
     plan, known = session.plan, session.needs(session.edits)
-    with VideoReader(session.source) as reader:
+    with session.source.frames() as reader:
         frames = list(reader)
     results = list(session.render(plan, frames))
     weights: dict[str, list[float]] = {name: [0.0] * len(frames) for name in known}

@@ -20,9 +20,8 @@ from ..config import AnalyzeOptions
 from ..imaging.color import frame_to_rgb_small
 from ..imaging.geometry import box_iou
 from ..loading import finder_hash, load_finder
+from ..media.base import Source
 from ..media.damage import summarize
-from ..media.container.decode import VideoReader
-from ..media.container.probe import Source
 from ..media.threads import prefetch
 from ..progress import Progress, Stopwatch
 from ..tracking.appearance import Descriptor, describe_in
@@ -153,7 +152,7 @@ def analyze(
     account = _Account(_Describer(every, float(source.info.pixel_aspect)))
     progress.start("analyze", source.info.frame_count_hint)
     with (
-        VideoReader(source) as reader,
+        source.frames() as reader,
         prefetch(_seen(reader, finder, cuts, clock), depth=FRAMES_AT_ONCE) as ahead,
         prefetch(_with_faces(ahead, finder), depth=_AHEAD) as looked_at,
     ):

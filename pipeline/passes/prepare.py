@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ import torch
 
 from ..artefacts import Store
 from ..editors import Artefact, Editor, Shot, Work
+from ..media.base import Reading
 from ..media.threads import in_order, prefetch
 from ..progress import Progress
 from ..request import Edit
@@ -24,7 +24,7 @@ from .crops import Crops
 
 T = TypeVar("T")
 STAGE = "prepare"
-Opened = Callable[[int, int], AbstractContextManager[Iterator[Frame]]]
+Frames = Callable[[int, int], Reading]
 """Gives the frames of the clip from one to another."""
 
 
@@ -58,7 +58,7 @@ class ShotWork:
     """The work on some faces of one clip: see `editors.Work`."""
 
     shots: tuple[Shot, ...]
-    frames: Opened
+    frames: Frames
     frame_count: int
     crop: Crops
     store: Store

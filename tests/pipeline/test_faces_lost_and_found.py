@@ -17,7 +17,7 @@ from pipeline.imaging.color import frame_of_rgb
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading import load_finder
 from pipeline.media.container.decode import VideoReader
-from pipeline.media.container.probe import probe
+from pipeline.media.opening import open_source
 from pipeline.passes.analyze import analyze
 from pipeline.progress import Progress
 from pipeline.tracking.track import TrackOptions, refine
@@ -36,7 +36,7 @@ def portrait() -> Portrait:
 
 def analysed(path: Path) -> tuple[Analysis, list[FaceTrack]]:
     """The analysis of a clip, and its tracks as they are edited."""
-    found = analyze(probe(path), AnalyzeOptions(), device=CPU, progress=Progress())
+    found = analyze(open_source(path), AnalyzeOptions(), device=CPU, progress=Progress())
     how = TrackOptions(smoothing_s=0.13)
     return found, [refine(t, times=found.times, cuts=found.cuts, options=how) for t in found.tracks]
 
