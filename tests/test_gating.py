@@ -227,7 +227,7 @@ def test_people_in_two_shots_between_pillars_are_two_tracks(
         clip.append(wide)
     path = clip_of(tmp_path / "pillars.mkv", clip, codec="ffv1")
     found = analyze(
-        probe(path), AnalyzeOptions(), device=resolve_device("cpu"), progress=Progress()
+        open_source(path), AnalyzeOptions(), device=resolve_device("cpu"), progress=Progress()
     )
     assert found.cuts == (12,)
     assert [(t.first_frame, t.end_frame) for t in found.tracks] == [(0, 12), (12, 24)]

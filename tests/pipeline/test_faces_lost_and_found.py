@@ -16,7 +16,6 @@ from pipeline.config import AnalyzeOptions
 from pipeline.imaging.color import frame_of_rgb
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading import load_finder
-from pipeline.media.container.decode import VideoReader
 from pipeline.media.opening import open_source
 from pipeline.passes.analyze import analyze
 from pipeline.progress import Progress
@@ -187,7 +186,7 @@ def test_the_same_faces_are_found_however_many_frames_are_looked_at_together(
 ) -> None:
     places = [NOWHERE] * 5 + jumping(0.7, 60, (640, 480), 4, 16)
     path = clip_of(tmp_path / "a.mp4", clip(portrait, places, (640, 480)))
-    with VideoReader(probe(path)) as reader:
+    with open_source(path).frames() as reader:
         frames = list(reader)
     ways = []
     for at_once in (8, 3):

@@ -41,7 +41,7 @@ def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
 
 def _pasted(tmp_path: Path, second_px: int) -> Path:
     """A picture of the sample's person, and again beside it, `second_px` wide."""
-    with VideoReader(probe(SAMPLE)) as reader:
+    with open_source(SAMPLE).frames() as reader:
         rgb = frame_to_rgb_small(next(iter(reader)), 480)
     board = np.full((620, 1240, 3), 90, np.uint8)
     board[:600, :600] = cv2.resize(rgb, (600, 600), interpolation=cv2.INTER_CUBIC)
