@@ -35,12 +35,19 @@ def strip(attribute: str, pack: str, scratch: Path) -> np.ndarray:
     """The first frame of the sample at four strengths of an attribute, (H, W, 3) uint8 BGR."""
     request = EditRequest(CLIP, (attribute,), render=RenderOptions(pack=pack))
     path = preview(request, scratch / f"{pack}-{attribute}.png", count=1, factors=FACTORS)
-    return cv2.imread(str(path))
+    return read(path)
 
 
 def column(sheet: np.ndarray, index: int) -> np.ndarray:
     """One picture of a sheet of one row, with the words above it."""
     return sheet[:, LABEL_PX + STEP_PX * index : LABEL_PX + STEP_PX * (index + 1)]
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture, (H, W, 3) uint8 BGR."""
+    picture = cv2.imread(str(path))
+    assert picture is not None, path
+    return picture
 
 
 def write_jpeg(path: Path, picture: np.ndarray, quality: int = 76) -> None:
@@ -64,8 +71,7 @@ def main() -> None:
         chosen = [column(strips[f"portrait-{name}"], i) for name, i in COLUMNS]
         write_jpeg(PICTURES / "before-after.jpg", np.hstack(chosen))
         stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
-        overview = cv2.imread(str(stages / "face0-overview.png"))
-        write_jpeg(PICTURES / "how-it-works.jpg", overview)
+        write_jpeg(PICTURES / "how-it-works.jpg", read(stages / "face0-overview.png"))
 
 
 if __name__ == "__main__":
