@@ -47,7 +47,7 @@ def read(path: Path) -> np.ndarray:
     """A picture, (H, W, 3) uint8 BGR."""
     picture = cv2.imread(str(path))
     assert picture is not None, path
-    return picture
+    return np.asarray(picture)
 
 
 def write_jpeg(path: Path, picture: np.ndarray, quality: int = 76) -> None:
