@@ -1,4 +1,4 @@
-"""`python -m models rehash`: after a retraining, write the new SHA-256 sums into `weights.toml`."""
+"""`rehash`: after a retraining, write the new SHA-256 sums into `weights.toml`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def rehash() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["rehash"]:
-        print("usage: python -m models rehash", file=sys.stderr)
+        print(f"usage: python -m {__package__} rehash", file=sys.stderr)
         raise SystemExit(2)
     rehash()

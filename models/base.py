@@ -1,4 +1,4 @@
-"""What every model family shares: the errors a model can raise."""
+"""What every model family shares: the errors a model can raise, and how its commands are called."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ class PackError(WeightsError):
 
 class ModelInputError(ModelError, ValueError):
     """A tensor of the wrong shape, type or range."""
+
+
+def command(module: str) -> str:
+    """Return how a module of `models` is run from where this one came: a checkout calls the folder
+    `models`, an installed wheel `visagist.models`."""
+    return f"python -m {__package__}.{module}"
 
 
 def words_of(error: BaseException) -> str:

@@ -1,5 +1,4 @@
-"""Measure a portrait and its movers on held-out level pairs: `python -m models.evaluation --data
-DIR`.
+"""Measure a portrait and its movers on held-out level pairs.
 
 A level pair shows one generated face at two levels of one rated attribute. Neither picture was used
 in training. The lower one is encoded, its code moved, and the 68 points of the edit are compared
@@ -19,6 +18,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from .base import command
 from .landmarks import LandmarkCascade
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
@@ -183,7 +183,7 @@ def _fitted(points: Tensor, target: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the figures go to standard output as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m models.evaluation", description=__doc__)
+    parser = argparse.ArgumentParser(prog=command("evaluation"), description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the level pairs")
     options = parser.parse_args(arguments)
     return run_command(lambda: _rounded(options.data))

@@ -54,6 +54,7 @@ def attributes(pack_name: str) -> list[Row]:
             "useful": _range(a.low, a.high),
             "accepted": _range(*accepted_range(a)),
             "state": "experimental" if a.experimental else "stable",
+            "needs": ", ".join(sorted(a.needs)) or "–",
             "what +1 does": a.summary,
         }
         for a in Catalogue(pack).attributes

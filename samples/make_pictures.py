@@ -1,4 +1,8 @@
-"""Make the pictures of the README from the sample clip: `python samples/make_pictures.py`."""
+"""Make the pictures of the README and of `docs/` from the sample clip:
+`python samples/make_pictures.py`.
+
+Look at each of them at its full size before it is committed.
+"""
 
 from __future__ import annotations
 
@@ -14,52 +18,60 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 from pipeline import EditRequest, inspect, preview
 from pipeline.config import RenderOptions
 from pipeline.files import write_whole
+from pipeline.listings import attributes
 
-HERE = Path(__file__).resolve().parent
-CLIP = HERE / "astronaut.mp4"
-PICTURES = HERE / "pictures"
-ATTRIBUTES = ("smile", "weight")
-MINI_ATTRIBUTES = ("smile", "age", "gender")
-JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
-
-
-def sheet(attributes: tuple[str, ...], options: RenderOptions, scratch: Path) -> np.ndarray:
-    """One frame of the sample at four strengths of each attribute, (H, W, 3) uint8 BGR."""
-    rows = []
-    for attribute in attributes:
-        picture = preview(
-            EditRequest(CLIP, (attribute,), render=options),
-            scratch / f"{options.pack}-{attribute}.png",
-            count=1,
-            factors=(-1.5, 0.0, 1.0, 2.0),
-        )
-        rows.append(read_picture(picture))
-    return np.vstack(rows)
+ROOT = Path(__file__).resolve().parents[1]
+CLIP = ROOT / "samples" / "astronaut.mp4"
+PICTURES = ROOT / "docs" / "pictures"
+PACKS = ("portrait", "mini")
+FACTORS = (-1.5, 0.0, 1.0, 2.0)
+COLUMNS = (("smile", 1), ("smile", 3), ("toothy-smile", 0), ("weight", 3))
+"""Columns of the README's strip: of which attribute's sheet, and which of `FACTORS`."""
+LABEL_PX, STEP_PX = 64, 304
+"""Of a sheet: the words on its left, and from one picture to the next."""
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Return a picture that was just written, (H, W, 3) uint8 BGR."""
+def strip(attribute: str, pack: str, scratch: Path) -> np.ndarray:
+    """The first frame of the sample at four strengths of an attribute, (H, W, 3) uint8 BGR."""
+    request = EditRequest(CLIP, (attribute,), render=RenderOptions(pack=pack))
+    path = preview(request, scratch / f"{pack}-{attribute}.png", count=1, factors=FACTORS)
+    return read(path)
+
+
+def column(sheet: np.ndarray, index: int) -> np.ndarray:
+    """One picture of a sheet of one row, with the words above it."""
+    return sheet[:, LABEL_PX + STEP_PX * index : LABEL_PX + STEP_PX * (index + 1)]
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture, (H, W, 3) uint8 BGR."""
     picture = cv2.imread(str(path))
     assert picture is not None, path
     return np.asarray(picture)
 
 
-def write_jpeg(path: Path, picture: np.ndarray) -> None:
+def write_jpeg(path: Path, picture: np.ndarray, quality: int = 76) -> None:
     """Write a picture, (H, W, 3) uint8 BGR."""
-    write_whole(path, cv2.imencode(".jpg", picture, JPEG)[1].tobytes())
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    write_whole(path, cv2.imencode(".jpg", picture, settings)[1].tobytes())
 
 
 def main() -> None:
-    """Write `sample-sheet.jpg`, `mini-sheet.jpg` and `how-it-works.jpg`."""
-    PICTURES.mkdir(exist_ok=True)
+    """Write a strip per pack and attribute, the README's strip, and one frame's stages."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        portrait = sheet(ATTRIBUTES, RenderOptions(), scratch)
-        mini = sheet(MINI_ATTRIBUTES, RenderOptions(pack="mini"), scratch)
-        write_jpeg(PICTURES / "sample-sheet.jpg", portrait)
-        write_jpeg(PICTURES / "mini-sheet.jpg", mini)
+        strips, drawn = {}, []
+        for pack in PACKS:
+            rows = [row for row in attributes(pack) if row not in drawn]  # image editors: once
+            drawn += rows
+            for row in rows:
+                name = f"{pack}-{row['attribute']}"
+                strips[name] = strip(row["attribute"], pack, scratch)
+                write_jpeg(PICTURES / f"{name}.jpg", strips[name])
+        chosen = [column(strips[f"portrait-{name}"], i) for name, i in COLUMNS]
+        write_jpeg(PICTURES / "before-after.jpg", np.hstack(chosen))
         stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
-        write_jpeg(PICTURES / "how-it-works.jpg", read_picture(stages / "face0-overview.png"))
+        write_jpeg(PICTURES / "how-it-works.jpg", read(stages / "face0-overview.png"))
 
 
 if __name__ == "__main__":

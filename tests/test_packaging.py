@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def _run_installed(wheel: Path, folder: Path, code: str) -> str:
+    """What code prints where nothing but the wheel is installed."""
+    zipfile.ZipFile(wheel).extractall(folder)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_the_only_top_level_name_is_visagist(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
@@ -50,18 +66,59 @@ def test_every_source_and_weight_file_is_inside(wheel: Path) -> None:
 
 
 def test_the_installed_command_edits_nothing_but_starts(wheel: Path, tmp_path: Path) -> None:
-    zipfile.ZipFile(wheel).extractall(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
     code = "from visagist.pipeline.cli import main; import sys; sys.exit(main(['attrs', '--json']))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+    assert '"smile"' in _run_installed(wheel, tmp_path, code)
+
+
+def test_commands_of_an_installed_wheel_are_called_as_they_are_there(
+    wheel: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from visagist.models.base import command; from visagist.models import evaluation\n"
+        "print(command('portrait'))\n"
+        "try:\n    evaluation.main(['--help'])\nexcept SystemExit:\n    pass"
     )
-    assert '"smile"' in done.stdout
+    first, second = _run_installed(wheel, tmp_path, code).splitlines()[:2]
+    assert first == "python -m visagist.models.portrait"
+    assert second.startswith("usage: python -m visagist.models.evaluation ")
+
+
+def _sources() -> Iterator[tuple[Path, ast.Module]]:
+    for folder in ("pipeline", "models"):
+        for path in (ROOT / folder).rglob("*.py"):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """The strings of a file that are no docstrings."""
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.value
+
+
+def test_no_message_calls_a_folder_of_the_checkout() -> None:
+    """After an installation there is no `python -m models`: `models.base.command` spells it."""
+    for path, tree in _sources():
+        for text in _texts(tree):
+            assert "-m models" not in text, path
+            assert "-m pipeline" not in text, path
+
+
+def test_every_command_a_message_names_can_be_run() -> None:
+    named = {
+        node.args[0].value
+        for _, tree in _sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "command"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert "latent_transformer" in named
+    for name in map(str, named):
+        module = ROOT / "models" / name.replace(".", "/")
+        assert (module / "__main__.py").is_file() or module.with_suffix(".py").is_file(), name
 
 
 def test_an_installed_checkout_has_the_command_and_the_same_api(tmp_path: Path) -> None:

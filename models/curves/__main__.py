@@ -1,4 +1,4 @@
-"""Draw attribute curves: `python -m models.curves --pack PACK --data DATA --out PICTURE.png`."""
+"""Draw attribute curves."""
 
 from __future__ import annotations
 

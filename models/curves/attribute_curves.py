@@ -1,8 +1,6 @@
 """How far an attribute can be changed before others, and the person, change too: curves of several
 methods in one picture and one JSON.
 
-`python -m models.curves --pack portrait --data DIR --out curves.png`
-
 Protocol of Yao et al. (ICCV 2021) as far as it is known: every face is moved towards the other
 class of an attribute, in steps of strength. Per strength: the share of faces that cross (target
 change), the share of other attributes whose class stays, weighted by 1 − |ρ| (attributes kept), and
@@ -171,7 +169,7 @@ def report_of(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the JSON is written beside the picture."""
-    parser = argparse.ArgumentParser(prog="python -m models.curves", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument("--pack", required=True, help="portrait, mini, or the folder of a pack")
     parser.add_argument("--data", type=Path, required=True, help="folder of rated faces and levels")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")

@@ -1,4 +1,4 @@
-"""Directions of codes: `python -m models.directions fit-boundary | fit-yaw | fit-pca | bind`."""
+"""Directions of codes: fitted, or bound to their generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .commands import layer_range, run_bind, run_boundary, run_pca, run_yaw
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; the figures go to standard output as JSON."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.directions", description=__doc__, allow_abbrev=False
+        prog=f"python -m {__package__}", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     boundary = commands.add_parser(

@@ -13,7 +13,7 @@ from typing import Final
 
 from torch import Tensor
 
-from ..base import WeightsError
+from ..base import WeightsError, command
 from ..parts import Contents, Facts, Part, plain_name, row_range
 from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
@@ -64,7 +64,7 @@ class BoundDirection:
         if generator != self.generator:
             raise WeightsError(
                 f"the direction {self.attribute!r} was made for generator {self.generator}, not "
-                f"for {generator}; fit one with `python -m models.directions fit-boundary`"
+                f"for {generator}; fit one with `{command('directions')} fit-boundary`"
             )
         return DirectionMover(self.vector, layers, rows=self.rows, unit=self.unit)
 
@@ -102,7 +102,7 @@ def vector_of(array: Tensor) -> Tensor:
     if vector.ndim == 3:
         raise WeightsError(
             f"codes of {len(vector)} faces, shape {tuple(vector.shape)}: data to train movers on "
-            "(python -m models.latent_transformer --help), not weights"
+            f"({command('latent_transformer')} --help), not weights"
         )
     if vector.ndim != 2 or vector.shape[1] < 2 or not vector.isfinite().all() or not vector.any():
         raise WeightsError(
@@ -142,8 +142,8 @@ def load_direction(path: Path) -> BoundDirection:
     tensors, texts = load_safetensors(path)
     if texts.get("format") != FORMAT or "vector" not in tensors or not texts.get("generator"):
         raise WeightsError(
-            f"{path} is no direction bound to a generator; bind a ready one with `python -m "
-            "models.directions bind`"
+            f"{path} is no direction bound to a generator; bind a ready one with "
+            f"`{command('directions')} bind`"
         )
     known = ("format", "generator", "attribute", "editor", "unit", "rows")
     return BoundDirection(

@@ -1,4 +1,4 @@
-"""Train, use and time encoders: `python -m models.encoder_recipe COMMAND --help`."""
+"""Train, use and time encoders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tools import add_encode_options, add_time_options, run_encode, run_time
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; the measures go to standard output as JSON."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.encoder_recipe", description=__doc__, allow_abbrev=False
+        prog=f"python -m {__package__}", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add_options(commands.add_parser("train", help="train an encoder of a frozen generator"))

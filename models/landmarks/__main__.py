@@ -1,4 +1,4 @@
-"""`python -m models.landmarks train|evaluate`: how the packaged weights are made and measured."""
+"""How the packaged landmark weights are made and measured."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models.landmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("train", "evaluate"):
         command = commands.add_parser(name)

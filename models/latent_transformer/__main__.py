@@ -1,4 +1,4 @@
-"""Train movers and classifiers from codes: `python -m models.latent_transformer COMMAND --help`."""
+"""Train movers and classifiers from codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .commands import (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; the measures go to standard output as JSON."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.latent_transformer", description=__doc__, allow_abbrev=False
+        prog=f"python -m {__package__}", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add_classifier_options(

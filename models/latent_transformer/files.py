@@ -17,7 +17,7 @@ from typing import Final
 
 from torch import Tensor
 
-from ..base import ModelInputError, WeightsError
+from ..base import ModelInputError, WeightsError, command
 from ..parts import Contents, Facts, Licence, Part, is_training, plain_name, row_range, tensors_of
 from ..weights import load_safetensors, save_safetensors
 from .celeba import CELEBA_ATTRIBUTES, CelebaAttribute, celeba_attribute
@@ -112,7 +112,7 @@ def load_classifier(path: Path) -> tuple[WPlusClassifier, tuple[str, ...]]:
     if names and len(names) != classifier.attributes:
         raise WeightsError(
             f"{path} names {len(names)} labels for {classifier.attributes} logits; train it again "
-            "with `python -m models.latent_transformer train-classifier`"
+            f"with `{command('latent_transformer')} train-classifier`"
         )
     return classifier, names
 

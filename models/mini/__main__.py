@@ -1,4 +1,4 @@
-"""Train and pack `mini`: `python -m models.mini train | export | pack`; see CARD.md."""
+"""Train and pack `mini`; CARD.md has the steps in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m models.mini", description=__doc__, allow_abbrev=False
+        prog=f"python -m {__package__}", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("train", help="train generator and encoder, or go on with it")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base import ModelError
+from ..base import ModelError, command
 from ..encoders.small import SmallEncoder
 from ..files import opened_whole
 from ..latent_transformer.files import load_classifier, load_mover
@@ -113,8 +113,8 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
     for name in (CLASSIFIER_FILE, *(f"{mover}.safetensors" for mover in MOVERS)):
         if not (folder / name).is_file():
             raise ModelError(
-                f"{folder / name} is missing; train it with `python -m models.latent_transformer` "
-                "on the codes that `python -m models.mini export` wrote"
+                f"{folder / name} is missing; train it with `{command('latent_transformer')}` on "
+                f"the codes that `{command('mini')} export` wrote"
             )
     _, labels = load_classifier(folder / CLASSIFIER_FILE)
     assert plain.facts.encoder is not None

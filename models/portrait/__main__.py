@@ -1,4 +1,4 @@
-"""Train a portrait from rated faces: `python -m models.portrait train --data DIR`."""
+"""Train a portrait from rated faces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .train import fit_portrait
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.portrait", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser(
         "train", help="fit the appearance model and export the faces' codes"

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ..base import WeightsError
+from ..base import WeightsError, command
 from ..weights import load_safetensors, save_safetensors
 from .layers import FineLayers
 from .mouth import Teeth
@@ -48,7 +48,7 @@ def load_portrait(
     if notes.get("format") != _FORMAT:
         raise WeightsError(
             f"{path} has format {notes.get('format')!r}, expected {_FORMAT!r}; "
-            "make one with `python -m models.portrait train`"
+            f"make one with `{command('portrait')} train`"
         )
     for key in _QUANTISED:
         tensors[key] = _from_int8(tensors[key], tensors.pop(f"{key}.scale"))

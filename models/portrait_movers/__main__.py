@@ -1,4 +1,4 @@
-"""Train all movers of a portrait from its codes: `python -m models.portrait_movers train`."""
+"""Train all movers of a portrait from its codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .train import read_codes, train_movers
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; the measures go to standard output as JSON."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.portrait_movers", description=__doc__, allow_abbrev=False
+        prog=f"python -m {__package__}", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train all movers of a portrait")

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ..base import ModelError, WeightsError
+from ..base import ModelError, WeightsError, command
 from ..weights import load_safetensors, save_safetensors
 from .attributes import PORTRAIT_ATTRIBUTES, PortraitAttribute
 from .net import Direction, LatentClassifier, LatentTransformer
@@ -88,7 +88,7 @@ def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None
     if notes.get("format") != _FORMAT:
         raise WeightsError(
             f"{path} has format {notes.get('format')!r}, expected {_FORMAT!r}; "
-            "make one with `python -m models.portrait_movers train`"
+            f"make one with `{command('portrait_movers')} train`"
         )
     floats = {key: value.float() for key, value in tensors.items()}
     names = [key.split(".")[1] for key in floats if key.startswith("direction.")]

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base import ModelError
+from ..base import ModelError, command
 from ..ops.ridge import ridge
 from .attributes import PortraitAttribute
 from .files import MoverPack
@@ -62,7 +62,7 @@ def read_codes(path: Path) -> CodeSet:
             )
     except (OSError, KeyError, ValueError) as e:
         raise ModelError(
-            f"{path} is no code file: {e}; make one with `python -m models.portrait train`"
+            f"{path} is no code file: {e}; make one with `{command('portrait')} train`"
         ) from e
 
 

@@ -1,4 +1,4 @@
-"""Measure the generator: `python -m models.stylegan2 bench --size 1024 --threads 1`."""
+"""Measure the generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .bench import named_generator, table, time_variants
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m models.stylegan2", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     bench = commands.add_parser(
         "bench", help="time the generator, plain and prepared, with weights made from names"
