@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.landmarks import LandmarkCascade
 from pipeline.config import AnalyzeOptions
 from pipeline.loading import resolve_device
+from pipeline.media.opening import open_source
 from pipeline.passes.analyze import analyze
 from pipeline.progress import Progress
 from pipeline.request import EditRequest

@@ -12,7 +12,6 @@ import torch
 from pipeline.config import AnalyzeOptions
 from pipeline.errors import InputError
 from pipeline.imaging.color import frame_to_rgb_small
-from pipeline.media.container.decode import VideoReader
 from pipeline.media.opening import open_source
 from pipeline.passes.analyze import analyze
 from pipeline.progress import Progress
@@ -26,7 +25,7 @@ CPU = torch.device("cpu")
 
 def test_the_person_of_a_picture_is_found_in_the_clip(tmp_path: Path) -> None:
     source = open_source(SAMPLE)
-    with VideoReader(source) as reader:
+    with source.frames() as reader:
         frame = next(iter(reader))
     picture = tmp_path / "person.png"
     rgb = cv2.resize(frame_to_rgb_small(frame, 480), (600, 600), interpolation=cv2.INTER_CUBIC)
