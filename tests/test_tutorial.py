@@ -1,0 +1,121 @@
+"""The editors of CONTRIBUTING.md, written into folders of their own as it says, work."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import runpy
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import models
+import pipeline.editors
+from pipeline.progress import Moment, Progress
+from pipeline.request import EditRequest, Exemplar
+from pipeline.run import edit
+from pipeline.session import open_session
+from tests.conftest import FaceClip, Pictures
+
+PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+FILE = re.compile(r"`((?:pipeline|models)/[\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All files of the page, where the program looks for its own."""
+    root = tmp_path_factory.mktemp("tutorial")
+    files = FILE.findall(PAGE.read_text(encoding="utf-8"))
+    assert len(files) == 5
+    for name, text in files:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        for package, folder in ((models, "models"), (pipeline.editors, "pipeline/editors")):
+            patch.setattr(package, "__path__", [*package.__path__, str(root / folder)])
+        importlib.invalidate_caches()
+        runpy.run_module("models.complexion", run_name="__main__")
+        yield
+    for name in set(sys.modules) - before:
+        if name.rpartition(".")[2] in ("complexion", "sharpen") or ".complexion." in name:
+            del sys.modules[name]
+    for package in (models, pipeline.editors):
+        for name in ("complexion", "sharpen"):
+            vars(package).pop(name, None)
+
+
+@pytest.fixture
+def request_of_a_tone(face_clip: FaceClip, astronaut: Pictures, tmp_path: Path) -> EditRequest:
+    """The face is to be as red as in a picture of it that was made redder."""
+    redder = np.clip(astronaut[0] * np.array([1.3, 0.8, 0.8]), 0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "red.png"), redder[..., ::-1])
+    return EditRequest(
+        face_clip.path,
+        ("complexion",),
+        exemplar=Exemplar(tmp_path / "red.png"),
+        analysis_path=face_clip.analysis,
+        cache=tmp_path / "cache",
+    )
+
+
+def stopping(after: int) -> Progress:
+    """Progress that ends the run after some steps of the optimisation."""
+
+    def watch(moment: Moment) -> None:
+        if moment.stage == "prepare" and moment.total == 200 and moment.frames >= after:
+            raise KeyboardInterrupt
+
+    return Progress(watch)
+
+
+def test_an_editor_of_one_file_edits(face_clip: FaceClip, tmp_path: Path) -> None:
+    request = EditRequest(face_clip.path, ("sharpness",), analysis_path=face_clip.analysis)
+    assert edit(request, tmp_path / "out.mp4").edited_frames == 10
+
+
+def test_what_is_prepared_shows_is_kept_and_belongs_to_its_exemplar(
+    request_of_a_tone: EditRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_session(request_of_a_tone)
+    with session.frames(session.plan) as reading:
+        (before, *_) = frames = list(reading)
+    red = frames[0].planes[2]
+    (result, *_) = session.render(session.plan, frames)
+    points = session.plan.tracks[0].landmarks[0]
+    x, y = (int(v) // 2 for v in points[30])
+    assert result.frame.planes[2][y, x] > red[y, x] + 4, "the nose is redder (chroma V)"
+    assert (result.frame.planes[0][:8] == before.planes[0][:8]).all()
+    # Again, with another strength: nothing is prepared.
+    kind = type(session.editor("complexion"))
+    monkeypatch.setattr(kind, "prepare", lambda *_: pytest.fail("prepared again"))
+    assert open_session(request_of_a_tone).plan.artefacts == session.plan.artefacts
+
+
+def test_work_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
+    request_of_a_tone: EditRequest, tmp_path: Path
+) -> None:
+    session = open_session(request_of_a_tone, progress=stopping(after=120))
+    with pytest.raises(KeyboardInterrupt):
+        assert session.plan
+    (part,) = (kept for kept in session.store.kept() if kept.is_part)
+    assert part.facts["done"] == 100
+    counted: list[int] = []
+    again = open_session(request_of_a_tone, progress=Progress(lambda m: counted.append(m.frames)))
+    assert again.plan
+    assert min(n for n in counted if n > 10) == 101, "the first hundred steps are not made again"
+    assert not [kept for kept in again.store.kept() if kept.is_part]
+    fresh = open_session(replace(request_of_a_tone, cache=tmp_path / "fresh"))
+    assert fresh.plan.artefacts == again.plan.artefacts
+    for key in fresh.plan.artefacts:
+        one, other = again.store.get(key), fresh.store.get(key)
+        assert one is not None
+        assert other is not None
+        assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in other.tensors)
