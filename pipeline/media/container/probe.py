@@ -33,8 +33,6 @@ from .pictures import display_matrix_of, encoding_of, hdr_of, not_kept, turn_of
 from .same import state_of
 from .scan import read_clock
 
-Source = VideoFile
-
 
 def probe(path: Path, number: int | None = None) -> VideoFile:
     """Return what is known of a video after reading its packets and decoding its first frame.

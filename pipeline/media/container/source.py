@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 
+from ...errors import UsageError
 from ..base import Fingerprint, Reading
-from .count import check_frame
 from .decode import VideoReader
 from .file import VideoFile
 from .fingerprint import fingerprint
+from .inputs import open_input, packets_of
 from .ranges import RangeReader
 
 
@@ -27,8 +29,21 @@ class FileSource(VideoFile):
         return fingerprint(self.path, self.number)
 
     def check_frame(self, index: int) -> None:
-        """Refuse a frame number beyond the packets of the file."""
-        check_frame(self, index)
+        """Refuse a frame number beyond the packets of the file, never fewer than its frames.
+
+        The container's own count may be wrong. A frame that passes can still be missing, where
+        packets are damaged or hold one field.
+        """
+        count = self._count_to(index + 1) if index >= 0 else 0
+        if not count > index >= 0:
+            last = f"{self.path} has frames 0 to {count - 1}" if count else "frames count from 0"
+            raise UsageError(f"frame {index} does not exist; {last}")
+
+    def _count_to(self, most: int) -> int:
+        """Return how many packets of the video stream the file holds, counted up to `most`."""
+        with open_input(self.path) as container:
+            packets = packets_of(container, [container.streams[self.stream_index]])
+            return sum(1 for _ in islice((packet for packet in packets if packet.size), most))
 
     def frames(
         self,

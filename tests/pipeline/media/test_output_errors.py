@@ -17,10 +17,11 @@ from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
+from pipeline.media.container.file import VideoFile
 from pipeline.media.container.mux import Muxer
 from pipeline.media.container.plan import OutputPlan
 from pipeline.media.container.preflight import preflight_output
-from pipeline.media.container.probe import Source, probe
+from pipeline.media.container.probe import probe
 from pipeline.types import Frame
 
 MakeClip = Callable[..., Path]
@@ -28,11 +29,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def source(make_clip: MakeClip) -> Source:
+def source(make_clip: MakeClip) -> VideoFile:
     return probe(make_clip("in.mp4"))
 
 
-def plan_for(path: Path, source: Source, *, overwrite: bool = False, **options: Any) -> OutputPlan:
+def plan_for(
+    path: Path, source: VideoFile, *, overwrite: bool = False, **options: Any
+) -> OutputPlan:
     return preflight_output(path, source, EncodeOptions(**options), overwrite=overwrite)
 
 
@@ -49,7 +52,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(
-    source: Source, tmp_path: Path
+    source: VideoFile, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious")
@@ -60,7 +63,7 @@ def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(
 
 
 @pytest.mark.parametrize("kind", ["same", "symlink", "hardlink"])
-def test_the_input_is_never_the_output(source: Source, tmp_path: Path, kind: str) -> None:
+def test_the_input_is_never_the_output(source: VideoFile, tmp_path: Path, kind: str) -> None:
     target = source.path
     if kind == "symlink":
         target = tmp_path / "link.mp4"
@@ -72,7 +75,7 @@ def test_the_input_is_never_the_output(source: Source, tmp_path: Path, kind: str
         plan_for(target, source, overwrite=True)
 
 
-def test_a_missing_or_unwritable_folder_is_an_error(source: Source, tmp_path: Path) -> None:
+def test_a_missing_or_unwritable_folder_is_an_error(source: VideoFile, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist; make it first"):
         plan_for(tmp_path / "no" / "out.mp4", source)
     with pytest.raises(OutputError, match="is a folder"):
@@ -85,7 +88,7 @@ def test_a_missing_or_unwritable_folder_is_an_error(source: Source, tmp_path: Pa
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder nobody can write to")
-def test_a_folder_that_takes_no_files_is_an_error(source: Source) -> None:
+def test_a_folder_that_takes_no_files_is_an_error(source: VideoFile) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         plan_for(Path("/proc/self/out.mp4"), source)
 
@@ -116,7 +119,7 @@ def test_a_folder_that_takes_no_files_is_an_error(source: Source) -> None:
     ],
 )
 def test_what_cannot_be_encoded_is_refused_before_the_first_frame(
-    source: Source, tmp_path: Path, name: str, options: dict[str, Any], words: str
+    source: VideoFile, tmp_path: Path, name: str, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(OutputError, match=words):
         plan_for(tmp_path / name, source, **options)
@@ -125,7 +128,7 @@ def test_what_cannot_be_encoded_is_refused_before_the_first_frame(
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_leaving_by_an_exception_leaves_no_file(
-    source: Source, tmp_path: Path, error: type[BaseException]
+    source: VideoFile, tmp_path: Path, error: type[BaseException]
 ) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"before")
@@ -140,14 +143,14 @@ def test_leaving_by_an_exception_leaves_no_file(
     assert names(tmp_path) == ["in.mp4", "out.mp4"]
 
 
-def test_a_writer_without_frames_makes_no_file(source: Source, tmp_path: Path) -> None:
+def test_a_writer_without_frames_makes_no_file(source: VideoFile, tmp_path: Path) -> None:
     plan = plan_for(tmp_path / "out.mp4", source)
     with pytest.raises(OutputError, match="no frame was given"), VideoWriter(plan):
         pass
     assert names(tmp_path) == ["in.mp4"]
 
 
-def test_a_target_that_appears_meanwhile_is_kept(source: Source, tmp_path: Path) -> None:
+def test_a_target_that_appears_meanwhile_is_kept(source: VideoFile, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     plan = plan_for(target, source)
     with pytest.raises(OutputError, match="appeared while it was being made"):
@@ -157,7 +160,7 @@ def test_a_target_that_appears_meanwhile_is_kept(source: Source, tmp_path: Path)
 
 
 def test_an_encoder_that_drops_a_frame_is_found_out(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: VideoFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_for(tmp_path / "out.mp4", source)
     encode = Muxer.encode
@@ -197,7 +200,7 @@ except OutputError as e:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on file size")
-def test_a_disk_that_runs_full_is_a_clean_error(source: Source, tmp_path: Path) -> None:
+def test_a_disk_that_runs_full_is_a_clean_error(source: VideoFile, tmp_path: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(source.path), str(tmp_path / "out.avi")]
     done = subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
@@ -229,7 +232,7 @@ with VideoReader(source) as reader, VideoWriter(plan) as writer:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_a_killed_run_leaves_nothing_that_looks_finished(source: Source, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_nothing_that_looks_finished(source: VideoFile, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(source.path), str(tmp_path / "out.mp4")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
