@@ -77,7 +77,8 @@ class Store:
     def put(self, key: str, artefact: Artefact) -> None:
         """Keep an artefact; the checkpoint of the work on it goes."""
         self._write(self._path(key, _WHOLE), artefact)
-        self._path(key, _PART).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path(key, _PART).unlink(missing_ok=True)
         self._trim()
 
     def restored(self, key: str) -> Artefact | None:

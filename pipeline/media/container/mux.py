@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from .encoders import ENCODERS, Encoder
 from .inputs import open_input
 from .plan import OutputPlan
 from .planes import frame_of, layout_of
+from .scheduling import usual_scheduling
 
 STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 """Container tags the muxer writes itself."""
@@ -74,6 +75,7 @@ class Muxer:
         self._shown: tuple[int, ...] = ()
         self._pending: dict[int, int] = {}
         self._last_slot: int | None = None
+        self._is_open = False
         self._stack = ExitStack()
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
         self._output: OutputContainer | None = None
@@ -122,7 +124,11 @@ class Muxer:
         begin = self._shown[0] if self._shown else slot
         self._shown = (begin, slot + self._pending[slot])
         try:
-            self._mux_video(self._video.encode(picture))
+            # With its first picture the encoder is opened, and its threads are made.
+            with nullcontext() if self._is_open else usual_scheduling():
+                packets = self._video.encode(picture)
+            self._is_open = True
+            self._mux_video(packets)
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
 

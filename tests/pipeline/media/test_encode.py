@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.errors import OutputError
 from pipeline.media.container.probe import probe
+from tests.conftest import FaceClip
 from tests.pipeline.media.conftest import Tools
 
 MakeClip = Callable[..., Path]
@@ -263,3 +264,33 @@ def test_the_same_input_gives_the_same_bytes_whatever_lay_in_memory(
         subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=60)
         made.append(target.read_bytes())
     assert made[0] == made[1]
+
+
+SCHEDULED = """
+import os, sys
+from pathlib import Path
+from pipeline.config import EncodeOptions
+from pipeline.media.opening import open_sink, open_source
+
+source = open_source(Path(sys.argv[1]))
+with source.frames() as frames, open_sink(
+    Path(sys.argv[2]), source, EncodeOptions(codec="libsvtav1")
+) as sink:
+    for frame in frames:
+        sink.write(frame)
+        threads = [int(name) for name in os.listdir("/proc/self/task")]
+        assert len(threads) > 4, "the encoder has its threads"
+        assert {os.sched_getscheduler(t) for t in threads} == {os.SCHED_OTHER}
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux of its threads")
+def test_no_encoder_takes_the_processor_for_itself(face_clip: FaceClip, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCHEDULED, str(face_clip.path), str(tmp_path / "a.mp4")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **PATHS}
+    )
+    assert done.returncode == 0, done.stderr
+
+
+PATHS = {"PYTHONPATH": str(Path(__file__).parents[3])}
