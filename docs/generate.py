@@ -202,7 +202,7 @@ def _facts(row: Row) -> str:
     )
     facts = {
         "what +1 does": row["what +1 does"],
-        "useful strengths": row["useful"],
+        "useful strengths": f"{row['useful']} (accepted: {row['accepted']})",
         "state": row["state"],
         "must be in sight": seen,
         "other names": row["aliases"],
