@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from models.base import PackError
 from models.packs.store import checked_pack_name
-from pipeline.config import OWN_PACKS, RenderOptions, load_preset
+from pipeline.config import OWN_PACKS, AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from pipeline.editors import FACE, Attribute, discover
 from pipeline.edits import Catalogue, cautions, resolve_edits
 from pipeline.errors import UsageError
@@ -131,8 +131,13 @@ def test_every_preset_that_ships_can_be_used() -> None:
     assert presets
     for path in presets:
         settings = load_preset(path)
-        known = RenderOptions.__slots__
-        RenderOptions(**{k: v for k, v in settings.items() if k in known})
+        left = settings.keys() - {"attr", "strength"}
+        for options in (AnalyzeOptions, RenderOptions, EncodeOptions):
+            own = left & {field.name for field in fields(options)}
+            made = options(**{name: settings[name] for name in own})
+            assert {name: getattr(made, name) for name in own} == {n: settings[n] for n in own}
+            left -= own
+        assert not left, f"{path.name} sets {left}, which no options hold"
 
 
 def test_options_refuse_values_that_mean_nothing() -> None:
