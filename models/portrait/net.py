@@ -25,6 +25,7 @@ from .recent import Recent
 from .shape import ShapeFit, ShapeModel
 from .state import expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
+from .tiny import tiny_parts
 from .warp import (
     canonical_to_unit,
     enlarge,
@@ -338,9 +339,11 @@ class PortraitModel(nn.Module):
     @classmethod
     def tiny(cls) -> PortraitModel:
         """Return a small model with seeded random bases around a plain face, for tests."""
-        from .tiny import tiny_portrait
-
-        return tiny_portrait(cls)
+        parts, buffers = tiny_parts()
+        model = cls(*parts)
+        for name, values in buffers.items():
+            getattr(model, name)[: len(values)] = values
+        return model.eval()
 
 
 def _bounded(luma: Tensor) -> Tensor:
