@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -11,7 +10,7 @@ import torch
 from .config import OWN_PACKS, AttributeEdit
 from .editors import Attribute, EditorModule, Pack, discover, image_editor_of
 from .editors._base import FACE
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 from .stages.edit import EditChain, ImageStep, LatentStep, ShotCodes, Step
 from .types import Needs
 
@@ -41,9 +40,7 @@ def _resolve(text: str, default_strength: float, by_name: Mapping[str, str]) -> 
     name, _, value = text.partition("=")
     name = name.strip().lower().replace("_", "-")
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        accepted = ", ".join(dict.fromkeys(by_name.values()))
+        hint, accepted = did_you_mean(name, by_name), ", ".join(dict.fromkeys(by_name.values()))
         raise UsageError(f"unknown attribute {name!r}; {hint}accepted: {accepted}")
     try:
         strength = float(value) if "=" in text else default_strength
@@ -60,8 +57,7 @@ def latent_editor(name: str) -> EditorModule:
     """
     known = {n: e for n, e in discover().items() if e.spec.kind == "latent"}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known)
         raise UsageError(f"editor {name!r} is unknown; {hint}accepted: {', '.join(known)}")
     return known[name]
 

@@ -18,7 +18,9 @@ in the report.
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -139,3 +141,9 @@ _CURES = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "the folder must be there: make it first"),
 }
 """What helps against an error of the system, by its number."""
+
+
+def did_you_mean(name: str, accepted: Iterable[str]) -> str:
+    """Return "did you mean 'nearest'? " for a name that is not accepted, or "" if none is near."""
+    nearest = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}? " if nearest else ""

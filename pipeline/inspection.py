@@ -38,7 +38,7 @@ from .pictures import (
 from .progress import Progress, Silent, Stopwatch, passes, unheard
 from .run import EditRequest, Plan, crops_of, make_plan, render
 from .targets import check_folder, output_errors
-from .types import PARTS, Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame, Region
+from .types import PARTS, Box, Codes, EditedBatch, EditResult, FaceState, FaceTrack, Frame
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
@@ -180,10 +180,10 @@ def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[Fa
             yield track, row
 
 
-def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Region]:
+def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Box]:
     """Return the part of each frame to show: a square around its faces, or all of every frame."""
     width, height = frames[0].width, frames[0].height
-    whole: list[Region] = [(0, 0, width, height)] * len(frames)
+    whole: list[Box] = [(0, 0, width, height)] * len(frames)
     boxes = []
     for frame in frames:
         seen = [t.landmarks[row] for t, row in _present(plan.tracks, frame.index)]
@@ -192,7 +192,7 @@ def _windows(plan: Plan, frames: Sequence[Frame]) -> list[Region]:
     side = round(max(sides, default=np.inf)) if sides else width + height
     if side > min(width, height):
         return whole
-    windows: list[Region] = []
+    windows: list[Box] = []
     for box in boxes:
         centre = (box[:2] + box[2:]) / 2 if box is not None else np.array([width, height]) / 2
         x = int(np.clip(round(float(centre[0]) - side / 2), 0, width - side))

@@ -280,8 +280,8 @@ def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]
     # A crop wholly outside still repeats the nearest edge.
     x0, y0 = min(x0, frame.width - 1), min(y0, frame.height - 1)
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    region = (int(x0), int(y0), int(x1), int(y1))
-    inside = frame_to_rgb_planes(frame, region, span=(-1.0, 1.0))
+    box = (int(x0), int(y0), int(x1), int(y1))
+    inside = frame_to_rgb_planes(frame, box, span=(-1.0, 1.0))
     left, top = int(np.clip(x0 - x, 0, side - (x1 - x0))), int(np.clip(y0 - y, 0, side - (y1 - y0)))
     right, bottom = side - (x1 - x0) - left, side - (y1 - y0) - top
     if not left | right | top | bottom:

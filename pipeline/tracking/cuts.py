@@ -21,6 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..types import Box
+
 Small = NDArray[np.uint8] | NDArray[np.float32]
 """(h, w, 3) RGB, uint8 or float32 in [0, 1]; some 96 px wide is plenty."""
 
@@ -46,9 +48,6 @@ BAR_SHARE = 0.94
 """Share of a row or column of a bar that must: a station's logo may stand in it."""
 LEAST_CONTENT = 0.15
 """A picture between bars is at least this share of the frame's width and height."""
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 [px], half-open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,9 @@ from ..imaging.color import frame_to_rgb_small
 from ..imaging.geometry import box_iou
 from ..progress import Stopwatch
 from ..types import Face, Frame
-from .detector import Turned, find_boxes, find_near, find_turned
+from .detector import Boxes, Turned, find_boxes, find_near, find_turned
 from .following import (
     SURE,
-    Box,
     Follower,
     Landmarker,
     apart,
@@ -124,7 +123,7 @@ class EmbeddedFinder:
     """Width ÷ height of a pixel of the frames."""
     # `prepare` adds to these two while `find`, on another thread, takes out: every step is whole
     # under Python's lock.
-    _boxes: dict[int, Box] = field(default_factory=dict)
+    _boxes: dict[int, Boxes] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
     _cuts: dict[int, bool] = field(default_factory=dict)
     """Frames that may begin a shot, by their index, and whether they are searched thoroughly."""
@@ -221,11 +220,11 @@ class EmbeddedFinder:
         """Tell whether a frame is one of those searched thoroughly in any case."""
         return index % self.options.rarely == 0 or self._cuts.get(index, False)
 
-    def _find_boxes(self, frame: Frame, *, thorough: bool) -> Box:
+    def _find_boxes(self, frame: Frame, *, thorough: bool) -> Boxes:
         with self.clock.time("analyze / detect"):
             return find_boxes(frame, self.options.search_side, thorough=thorough)
 
-    def _read_boxes(self, frame: Frame, boxes: Box, known: Sequence[Face]) -> list[Face]:
+    def _read_boxes(self, frame: Frame, boxes: Boxes, known: Sequence[Face]) -> list[Face]:
         """Return the faces in boxes where nobody is known to be."""
         limit = self.options.same_face_iou
         unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known)]

@@ -21,8 +21,8 @@ from ..imaging.geometry import box_iou
 from ..types import Frame
 
 Image = NDArray[np.uint8]
-Box = NDArray[np.float32]
-"""x0 y0 x1 y1 [px]."""
+Boxes = NDArray[np.float32]
+"""(N, 4) or (4,) x0 y0 x1 y1 [px]."""
 Turned = NDArray[np.float64]
 """(N, 4) squares: x y of the middle, side [frame px], and the turn, clockwise [deg]."""
 
@@ -44,7 +44,7 @@ _NEAR_MOST = 700
 """[px] No picture searched near a place is larger."""
 
 
-def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Box:
+def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Boxes:
     """Return the boxes (N, 4) float32 x0 y0 x1 y1 [px] of frontal faces, the surest first.
 
     Shrunk to `search_side` px almost every face is found in a tenth of the time. `thorough` adds
@@ -63,9 +63,9 @@ def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Box:
     return _apart(found)
 
 
-def _apart(boxes: Box) -> Box:
+def _apart(boxes: Boxes) -> Boxes:
     """Return boxes without those that overlap an earlier one."""
-    kept: list[Box] = []
+    kept: list[Boxes] = []
     for box in boxes:
         if all(box_iou(box, other) < 0.5 for other in kept):
             kept.append(box)
@@ -108,7 +108,7 @@ def find_near(frame: Frame, place: Turned, reach: float) -> Turned:
     return _in_frame(found, to_frame, np.array([x0, y0]))[:, 1:]
 
 
-def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Box:
+def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Boxes:
     """Return the detector's boxes in frame px, for the frame resized and turned by each angle.
 
     A frame is shrunk to `side` px; it is enlarged only to exactly twice its size.

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from ..imaging.geometry import box_iou, fit_similarity, similarity, transform
 from ..types import Face, Frame
+from .detector import Boxes
 
 Points = NDArray[np.float32]
-Box = NDArray[np.float32]
-"""x0 y0 x1 y1 [px]."""
 
 SURE = 0.5
 """Score from which a face is seen well."""
@@ -59,7 +58,7 @@ class LandmarkEstimate(Protocol):
 class Landmarker(Protocol):
     """A landmark network: frames in, one per face; landmarks out."""
 
-    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
+    def from_boxes(self, frames: Sequence[Frame], boxes: Boxes) -> LandmarkEstimate:
         """Landmarks of faces first seen, from a detector's boxes (N, 4) x0 y0 x1 y1 [px]."""
 
     def from_points(self, frames: Sequence[Frame], points: Points) -> LandmarkEstimate:

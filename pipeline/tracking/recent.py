@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from ..types import Face, Frame
 from .appearance import Descriptor, describe_in
-from .following import SURE, Follower, make_face, overlaps_any
-
-Points = NDArray[np.float32]
+from .following import SURE, Follower, Points, make_face, overlaps_any
 
 MOST_BYTES = 3_200_000
 """Of a kept frame, about one of 1920×1080 with 8 bits and quarter chroma; larger ones shrink."""
