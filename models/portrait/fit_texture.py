@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.gaussian import blurred
 from .data import FaceSet
 from .layers import LAYER_SIDE
 from .regions import holes, skin_mask
@@ -138,18 +139,10 @@ def fit_layers(
 
 def high_pass(maps: Tensor, weight: Tensor, *, sigma: float) -> Tensor:
     """Return maps (J, H, W) less their weighted Gaussian mean; `weight` (H, W) leaves holes out."""
-    low = _blur(maps * weight, sigma) / _blur(weight[None], sigma).clamp_min(1e-3)
+    parts = maps * weight, weight[None]
+    soft, share = (blurred(part, sigma, int(3 * sigma), edges="reflect") for part in parts)
+    low = soft / share.clamp_min(1e-3)
     return (maps - low) * weight
-
-
-def _blur(maps: Tensor, sigma: float) -> Tensor:
-    radius = int(3 * sigma)
-    x = torch.arange(-radius, radius + 1, dtype=maps.dtype)
-    kernel = torch.exp(-0.5 * (x / sigma).square())
-    kernel = kernel / kernel.sum()
-    padded = F.pad(maps[:, None], (radius,) * 4, mode="reflect")
-    across = F.conv2d(padded, kernel[None, None, None, :])
-    return F.conv2d(across, kernel[None, None, :, None])[:, 0]
 
 
 def glasses_score(textures: Textures) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.gaussian import gaussian_weights
 from .mouth import inner_gap, own_mouth
 from .shape import ShapeFit, ShapeModel
 from .warp import smoothstep
@@ -103,8 +104,7 @@ def _highest(values: Tensor, reach: int) -> Tensor:
 def _smooth(columns: Tensor, sigma: float) -> Tensor:
     """Return columns (T, C) under a Gaussian of `sigma` frames, ends repeated."""
     reach = max(1, round(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=columns.dtype, device=columns.device)
-    kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-3)).square())
+    weights = gaussian_weights(max(sigma, 1e-3), reach, columns)
     padded = F.pad(columns.T[:, None], (reach, reach), mode="replicate")
-    smooth = F.conv1d(padded, (kernel / kernel.sum()).reshape(1, 1, -1))
+    smooth = F.conv1d(padded, weights.reshape(1, 1, -1))
     return smooth[:, 0].T

@@ -46,8 +46,8 @@ class TrackOptions:
     """Tracks seen for less than this [s] are dropped (unless the shot itself is shorter)."""
     min_score: float = 0.5
     """Faces with a lower score count as not seen."""
-    smoothing_s: float = 0.06
-    """Sigma of the zero-phase smoothing [s]; 0 switches it off."""
+    smoothing_s: float = 0.0
+    """Sigma of the zero-phase smoothing [s]; what a user gets is a default of the render pass."""
     fade_s: float = 0.2
     """How long an edit takes to fade in and out at gaps [s]."""
     yaw_full_deg: float = 25.0
