@@ -146,11 +146,11 @@ class LandmarkCascade(nn.Module):
             for key, value in self.state_dict().items()
             if not key.endswith("num_batches_tracked")
         }
-        known = {
+        facts = {
             "typical_scale": json.dumps(self.typical_scale),
             "label_shift": str(self.label_shift),
         }
-        save_safetensors(path, tensors, {**metadata, **known})
+        save_safetensors(path, tensors, {**metadata, **facts})
 
     def from_boxes(self, images: Sequence[Image], boxes: NDArray[np.floating]) -> Estimate:
         """Return landmarks for a frontal detector's boxes (N, 4) x0 y0 x1 y1 [px]: two passes.
@@ -329,9 +329,9 @@ def _numpy(tensor: Tensor) -> NDArray[np.float64]:
 
 def _check(images: Sequence[Image], places: NDArray[np.floating], shape: tuple[int, ...]) -> None:
     if places.shape != (len(images), *shape):
-        wanted = ", ".join(str(v) for v in (len(images), *shape))
+        accepted = ", ".join(str(v) for v in (len(images), *shape))
         raise ModelInputError(
-            f"{len(images)} images need places of shape ({wanted}), got {places.shape}"
+            f"{len(images)} images need places of shape ({accepted}), got {places.shape}"
         )
     for image in images:
         if isinstance(image, crops.Planes):

@@ -98,7 +98,7 @@ def _background_crop(
 def _shrunk(faces: Faces, side: int) -> Faces:
     """Return the faces at most `side` px wide: the face crop shrinks them anyway, and this once."""
     images, points = [], []
-    for image, found in zip(faces.images, faces.points, strict=True):
+    for image, landmarks in zip(faces.images, faces.points, strict=True):
         ratio = min(1.0, side / image.shape[1])
         size = (round(image.shape[1] * ratio), round(image.shape[0] * ratio))
         small = (
@@ -107,7 +107,7 @@ def _shrunk(faces: Faces, side: int) -> Faces:
             else image
         )
         images.append(np.asarray(small, dtype=np.uint8))
-        points.append((found + 0.5) * np.float32(size[0] / image.shape[1]) - 0.5)
+        points.append((landmarks + 0.5) * np.float32(size[0] / image.shape[1]) - 0.5)
     return Faces(images, np.stack(points))
 
 

@@ -104,18 +104,15 @@ class Departures:
         """
         fit, vertices = self._model.placed(landmarks)
         looks = look_of(images, self._sampling_field(vertices)).cpu().numpy()
-        known = usual.cpu().numpy()
         yaws, scales = fit.angles[:, 0].tolist(), fit.scale.tolist()
-        found = [
-            departed(look, own, yaw, self._regions)
-            for look, own, yaw in zip(looks, known, yaws, strict=True)
-        ]
-        if not any(one.any() for one in found):
+        faces = zip(looks, usual.cpu().numpy(), yaws, strict=True)
+        textures = [departed(look, median, yaw, self._regions) for look, median, yaw in faces]
+        if not any(texture.any() for texture in textures):
             return None
         fields = self._model.texture.sampling_field(vertices).cpu()
         masks = [
-            drawn_on_crop(one, field, images.shape[-1], scale)
-            for one, field, scale in zip(found, fields, scales, strict=True)
+            drawn_on_crop(texture, field, images.shape[-1], scale)
+            for texture, field, scale in zip(textures, fields, scales, strict=True)
         ]
         return torch.stack(masks)[:, None].to(images.device)
 
@@ -173,14 +170,14 @@ def departed(look: Floats, usual: Floats, yaw: float, regions: LookRegions) -> F
     weak = ((amount > _PART) & judged).astype(np.uint8)
     weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     count, labels = cv2.connectedComponents(weak)
-    found = np.zeros((LOOK_SIDE, LOOK_SIDE), np.float32)
+    things = np.zeros((LOOK_SIDE, LOOK_SIDE), np.float32)
     for label in range(1, count):
         patch = labels == label
         shown = patch & skin
         if shown.any():
             area = _ramp(float(shown.sum() / regions.judged.sum()), *_AREA)
-            found[patch] = area * _ramp(float(amount[shown].mean()), *_CORE)
-    return np.where(regions.outside, cv2.dilate(found, np.ones((_REACH, _REACH))), found)
+            things[patch] = area * _ramp(float(amount[shown].mean()), *_CORE)
+    return np.where(regions.outside, cv2.dilate(things, np.ones((_REACH, _REACH))), things)
 
 
 def _departure(away: Floats, skin: Flags) -> Floats:
@@ -209,26 +206,26 @@ def _medians(rows: Floats) -> Floats:
     return np.asarray(np.partition(rows, half, axis=1)[:, half])
 
 
-def drawn_on_crop(found: Floats, field: Tensor, side: int, eyes_px: float) -> Tensor:
+def drawn_on_crop(texels: Floats, field: Tensor, side: int, eyes_px: float) -> Tensor:
     """Return texels that were found (LOOK_SIDE, LOOK_SIDE) 0-1 as a soft mask (side, side) on the
     crop.
 
     `field` (G, G, 2) crop pixels of the coarse texture grid. The outline of every patch is carried
     over to a small picture, grown by a little more than an edit moves, and enlarged.
     """
-    if not found.any():
+    if not texels.any():
         return torch.zeros(side, side)
     scale = min(1.0, _WORK_EYES_PX / max(eyes_px, 1.0))
     size, eyes = max(8, round(side * scale)), eyes_px * scale
     out = np.zeros((size, size), np.float32)
     positions = field.permute(2, 0, 1)[None] * (size / side)
-    for level in np.unique(found[found > 0]):
+    for level in np.unique(texels[texels > 0]):
         contours, _ = cv2.findContours(
-            (found == level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+            (texels == level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
         for contour in contours:
-            texels = torch.from_numpy(contour[None, :, :1].astype(np.float32))
-            grid = (texels + 0.5) * (2 / LOOK_SIDE) - 1
+            outline = torch.from_numpy(contour[None, :, :1].astype(np.float32))
+            grid = (outline + 0.5) * (2 / LOOK_SIDE) - 1
             at = F.grid_sample(positions, grid, align_corners=False)[0, :, :, 0].T
             patch = np.zeros((size, size), np.float32)
             cv2.fillPoly(patch, [np.rint(at.numpy() * 16).astype(np.int32)], float(level), 8, 4)

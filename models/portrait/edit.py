@@ -57,20 +57,20 @@ def limited_displacement(
         gap: (N, 5) inner lip gap now, head units.
         state: (N, 5), see `state.STATE_NAMES`.
     """
-    own, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
+    own_teeth, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
     damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)
     movement = movement * damp[:, None, None]
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
     meant = smoothstep(parting.mean(dim=1), 0.008, 0.02)
     apart_now = smoothstep(gap[:, 1:4].mean(dim=1), 0.01, 0.04)
-    share = meant * (1 - own + own * _OWN_SHARE * apart_now)
-    wanted = torch.where(parting > 0, parting * share[:, None], parting)
-    allowed = torch.maximum(wanted, -gap.clamp_min(0))
+    share = meant * (1 - own_teeth + own_teeth * _OWN_SHARE * apart_now)
+    parted = torch.where(parting > 0, parting * share[:, None], parting)
+    allowed = torch.maximum(parted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
     # Where one's own lips are still closed there is nothing of one's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    return Edit(movement, gap + allowed, shown * (1 - own * apart_now), damp)
+    return Edit(movement, gap + allowed, shown * (1 - own_teeth * apart_now), damp)
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:

@@ -70,8 +70,8 @@ def _align(meshes: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     target_centre = (share * target).sum(dim=0)
     centres = (share * meshes).sum(dim=1, keepdim=True)
     moved = meshes - centres
-    wanted = target - target_centre
-    u, s, vt = torch.linalg.svd((share * wanted).T @ moved)
+    centred_target = target - target_centre
+    u, s, vt = torch.linalg.svd((share * centred_target).T @ moved)
     sign = torch.ones(len(meshes), 3)
     sign[:, 2] = torch.linalg.det(u @ vt).sign()
     rotation = u @ torch.diag_embed(sign) @ vt

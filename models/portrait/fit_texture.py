@@ -111,9 +111,9 @@ def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tenso
 
 
 def fit_layers(
-    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, wanted: list[int]
+    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, layered: list[int]
 ) -> Tensor:
-    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the wanted
+    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the `layered`
     predictors.
 
     Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses
@@ -129,7 +129,7 @@ def fit_layers(
     mirrored = design * torch.cat([torch.ones(1), odd])
     gram = design.T @ design + mirrored.T @ mirrored + 2.0 * torch.eye(design.shape[1])
     moment = design.T @ luma.flatten(1) + mirrored.T @ luma.flip(2).flatten(1)
-    maps = torch.linalg.solve(gram, moment)[[1 + w for w in wanted]].unflatten(
+    maps = torch.linalg.solve(gram, moment)[[1 + w for w in layered]].unflatten(
         1, (LAYER_SIDE, LAYER_SIDE)
     )
     maps = (maps + maps.flip(2)) / 2

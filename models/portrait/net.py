@@ -98,8 +98,8 @@ class PortraitModel(nn.Module):
         channels = self.texture.sampled(images, vertices, images.shape[-1] / CROP_SIDE)
         code, photo = self.texture.encode(channels)
         w = torch.cat([self.shape.code(fit), code, photo], dim=1)
-        seen = expression(self.shape, self.smile_axis, images, fit, vertices)
-        return w, torch.cat([seen, self.texture.softness(channels)[:, None]], dim=1)
+        state = expression(self.shape, self.smile_axis, images, fit, vertices)
+        return w, torch.cat([state, self.texture.softness(channels)[:, None]], dim=1)
 
     def observe(self, images: Tensor, landmarks: Tensor) -> Tensor:
         """Return the states (N, 5) of N native crops without their codes, in a fourth of the time.
@@ -111,8 +111,8 @@ class PortraitModel(nn.Module):
             ModelInputError: shapes do not fit.
         """
         _check(images, landmarks)
-        seen = expression(self.shape, self.smile_axis, images, *self.placed(landmarks))
-        return F.pad(seen, (0, 1), value=torch.nan)
+        state = expression(self.shape, self.smile_axis, images, *self.placed(landmarks))
+        return F.pad(state, (0, 1), value=torch.nan)
 
     def placed(self, landmarks: Tensor) -> Placed:
         """Return the fits of N faces and their vertices (N, V, 2) px for landmarks (N, 68, 2)."""
@@ -264,8 +264,8 @@ class PortraitModel(nn.Module):
         """
         canonical = self.canonical.expand(len(gap), -1, -1).clone()
         upper, lower = list(UPPER_LIP), list(LOWER_LIP)
-        own = canonical[:, lower, 1] - canonical[:, upper, 1]
-        excess = (own - gap.clamp_min(0.03)).clamp_min(0) / 2
+        mean_gap = canonical[:, lower, 1] - canonical[:, upper, 1]
+        excess = (mean_gap - gap.clamp_min(0.03)).clamp_min(0) / 2
         canonical[:, upper, 1] += excess
         canonical[:, lower, 1] -= excess
         return canonical
@@ -377,8 +377,8 @@ def _joined(
     window = windows[0].with_all(windows)
     output = images[:, :, window.rows, window.columns].clone()
     masks = torch.zeros_like(output[:, :1])
-    for n, (image, mask, own) in enumerate(parts):
-        top, left = own.rows.start - window.rows.start, own.columns.start - window.columns.start
+    for n, (image, mask, spot) in enumerate(parts):
+        top, left = spot.rows.start - window.rows.start, spot.columns.start - window.columns.start
         at = (slice(top, top + mask.shape[2]), slice(left, left + mask.shape[3]))
         output[n, :, *at], masks[n, :, *at] = image[0], mask[0]
     return output, masks, window

@@ -63,8 +63,8 @@ class ShapeModel(nn.Module):
         See `pose.fit_face`. No gradient flows back to the landmarks.
         """
         basis = Basis(*(_on_host(part) for part in self._fitted_parts()))
-        found = [fit_face(points, basis) for points in _on_host(landmarks)]
-        rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in found]
+        faces = [fit_face(points, basis) for points in _on_host(landmarks)]
+        rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in faces]
         parts = (np.stack(part) for part in zip(*rows, strict=True))
         device, dtype = self.mean.device, self.mean.dtype
         return ShapeFit(

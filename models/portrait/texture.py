@@ -75,9 +75,9 @@ def _texels(low: float, high: float, start: float) -> slice:
     return slice(int((low - start) * scale), int((high - start) * scale))
 
 
-def _wider(part: slice, kernel: int) -> slice:
+def _wider(texels: slice, kernel: int) -> slice:
     """Return a part of a line with what a kernel centred there sees beside it."""
-    return slice(part.start - kernel // 2, part.stop + kernel // 2)
+    return slice(texels.start - kernel // 2, texels.stop + kernel // 2)
 
 
 def _interpolated(x: Tensor, at: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
@@ -158,9 +158,9 @@ class TextureModel(nn.Module):
         table was measured on sharp faces blurred on purpose.
         """
         rows, columns = (_texels(low, high, start) for low, high, start in _EYES_BOX)
-        own, luma = channels[:, 0, rows, columns], channels[:, :1]
+        eyes, luma = channels[:, 0, rows, columns], channels[:, :1]
         fine, coarse = (
-            own - F.avg_pool2d(luma[:, :, _wider(rows, k), _wider(columns, k)], k, 1)[:, 0]
+            eyes - F.avg_pool2d(luma[:, :, _wider(rows, k), _wider(columns, k)], k, 1)[:, 0]
             for k in (3, 11)
         )
         ratio = fine.flatten(1).std(dim=1) / coarse.flatten(1).std(dim=1).clamp_min(1e-4)

@@ -164,8 +164,8 @@ def _layer_maps(faces: FaceSet, textures: Textures, canonical: Tensor, measures:
     odd = torch.ones(predictors.shape[1])
     for name in _ODD_MEASURES:
         odd[len(rated) + MEASURES.index(name)] = -1
-    wanted = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
-    return fit_layers(textures, canonical, predictors, odd, wanted)
+    layered = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
+    return fit_layers(textures, canonical, predictors, odd, layered)
 
 
 def _still_ring() -> Tensor:

@@ -49,13 +49,13 @@ def tones(images: Tensor, landmarks: Tensor) -> Floats:
     return out
 
 
-def usual_tone(found: Floats) -> Floats:
+def usual_tone(face_tones: Floats) -> Floats:
     """(2,) the tone of a face where it is not faded, of tones (M, 2) over a shot."""
-    strong = found[:, 1] >= ORDINARY * np.quantile(found[:, 1], 0.9)
-    return np.asarray(np.median(found[strong], axis=0), np.float32)
+    strong = face_tones[:, 1] >= ORDINARY * np.quantile(face_tones[:, 1], 0.9)
+    return np.asarray(np.median(face_tones[strong], axis=0), np.float32)
 
 
-def shares(found: Floats, usual: Floats) -> tuple[Floats, Floats]:
+def shares(face_tones: Floats, usual: Floats) -> tuple[Floats, Floats]:
     """a and b (N,) of the fades that bring usual tones (N, 2) to those found (N, 2), levels 0–1.
 
     A fade scales the spread of all levels, and their distance from black or from white. What covers
@@ -63,8 +63,11 @@ def shares(found: Floats, usual: Floats) -> tuple[Floats, Floats]:
     unknown: no fade.
     """
     mean, spread = np.maximum(usual, 1e-3).T
-    to_black, to_white = found[:, 0] / mean, (1 - found[:, 0]) / np.maximum(1 - mean, 1e-3)
-    left = np.maximum(found[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
+    to_black, to_white = (
+        face_tones[:, 0] / mean,
+        (1 - face_tones[:, 0]) / np.maximum(1 - mean, 1e-3),
+    )
+    left = np.maximum(face_tones[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
     left = np.where(usual[:, 1] > 0, left.clip(0, 1), 1.0)
     added = np.where(to_white < to_black, 1 - left, 0.0)
     return left.astype(np.float32), added.astype(np.float32)

@@ -65,15 +65,15 @@ def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """
     points = landmarks.detach().cpu().double().numpy()
     pictures = images.detach().cpu().float().numpy()
-    found = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
-    if all(one is None for one in found):
+    masks = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
+    if all(mask is None for mask in masks):
         return None
     out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, one in zip(out[:, 0], found, strict=True):
-        if one is not None:
-            at, small = one
-            part = whole[at]
-            cv2.resize(small, part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR)
+    for whole, mask in zip(out[:, 0], masks, strict=True):
+        if mask is not None:
+            at, small = mask
+            into = whole[at]
+            cv2.resize(small, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
     return torch.from_numpy(out).to(images.device)
 
 

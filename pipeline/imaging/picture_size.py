@@ -71,10 +71,10 @@ def _of_webp(data: bytes) -> tuple[int, int]:
 def _of_tiff(data: bytes, order: str) -> tuple[int, int]:
     (place,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, place)
-    found: dict[int, int] = {}
+    lengths: dict[int, int] = {}
     for entry in range(place + 2, place + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(f"{order}HH", data, entry)
         if tag in (256, 257):  # width and length, as short or long
             form = f"{order}H" if kind == 3 else f"{order}I"
-            (found[tag],) = struct.unpack_from(form, data, entry + 8)
-    return found.get(256, 0), found.get(257, 0)
+            (lengths[tag],) = struct.unpack_from(form, data, entry + 8)
+    return lengths.get(256, 0), lengths.get(257, 0)

@@ -133,9 +133,11 @@ def smooth_landmarks(
     spread = np.maximum((np.abs(around[:-1]) ** 2).sum(1), 1e-9)
     steps = (around[1:] * around[:-1].conj()).sum(1) / spread
     for rows in runs_between(_is_jump(steps)):
-        near, own = relative[rows], times[rows]
-        out[rows] = smooth(near, own, strength_s=strength_s)
-        out[rows, FAST_POINTS] = smooth(near[:, FAST_POINTS], own, strength_s=0.5 * strength_s)
+        around_mean, seconds = relative[rows], times[rows]
+        out[rows] = smooth(around_mean, seconds, strength_s=strength_s)
+        out[rows, FAST_POINTS] = smooth(
+            around_mean[:, FAST_POINTS], seconds, strength_s=0.5 * strength_s
+        )
     out += centre
     if pinned is not None:
         out[pinned] = points[pinned]
@@ -266,16 +268,16 @@ def fill(
     """
     out = np.asarray(landmarks, np.float64).copy()
     filled = np.zeros(len(out), bool)
-    known = np.flatnonzero(valid)
-    for a, b in itertools.pairwise(known.tolist()):
+    valid_rows = np.flatnonzero(valid)
+    for a, b in itertools.pairwise(valid_rows.tolist()):
         if b - a > 1 and times[b] - times[a] <= max_gap_s + 1e-9:
             rows = np.arange(a + 1, b)
-            out[rows] = _bridge(out, known, times, a, b)
+            out[rows] = _bridge(out, valid_rows, times, a, b)
             filled[rows] = True
     return out, filled
 
 
-def _bridge(points: Floats, known: NDArray[np.intp], times: Times, a: int, b: int) -> Floats:
+def _bridge(points: Floats, valid_rows: NDArray[np.intp], times: Times, a: int, b: int) -> Floats:
     """(b - a - 1, 68, 2) faces between the known frames a and b."""
     span = times[b] - times[a]
     s = (times[a + 1 : b] - times[a])[:, None] / span
@@ -283,7 +285,7 @@ def _bridge(points: Floats, known: NDArray[np.intp], times: Times, a: int, b: in
     goal = _pose(points[a], points[b])
     chord = goal / span
     speeds = []
-    for at, side in ((a, known[known < a]), (b, known[known > b])):
+    for at, side in ((a, valid_rows[valid_rows < a]), (b, valid_rows[valid_rows > b])):
         near = side[np.abs(times[side] - times[at]) <= SPEED_REACH_S]
         far = near[0] if at == a and len(near) else near[-1] if len(near) else None
         if far is None:

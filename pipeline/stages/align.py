@@ -173,10 +173,10 @@ def place(
     """
     placed: list[PlacedTrack] = []
     for track in tracks:
-        own = np.arange(len(track)) / 25.0
+        seconds = np.arange(len(track)) / 25.0
         if times is not None:
-            own = times[track.first_frame : track.end_frame]
-        placed.append((track, rule.place(track, pixel_aspect, own)))
+            seconds = times[track.first_frame : track.end_frame]
+        placed.append((track, rule.place(track, pixel_aspect, seconds)))
     return tuple(placed)
 
 
@@ -258,19 +258,21 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     if is_shift(crop_to_frame):
         return _cut_shifted(frame, int(crop_to_frame[0, 2]), int(crop_to_frame[1, 2]), side)
     corners = np.array([[0, 0], [side - 1, 0], [0, side - 1], [side - 1, side - 1]], np.float64)
-    seen = transform(crop_to_frame, corners)
+    in_frame = transform(crop_to_frame, corners)
     # As far as the kernel and the prefilter of `warp` reach.
     step = float(np.linalg.norm(crop_to_frame[:2, :2], axis=1).max())
     reach = 4 + int(np.ceil(3 * step))
     size = np.array([frame.width, frame.height])
-    low = np.clip(np.floor(seen.min(0)).astype(int) - reach, 0, size - 1)
-    high = np.clip(np.ceil(seen.max(0)).astype(int) + reach + 1, low + 1, size)
+    low = np.clip(np.floor(in_frame.min(0)).astype(int) - reach, 0, size - 1)
+    high = np.clip(np.ceil(in_frame.max(0)).astype(int) + reach + 1, low + 1, size)
     # A mirrored part must be there to be mirrored: take as much inside as lies outside.
-    outside = np.maximum(np.maximum(-seen.min(0), seen.max(0) - size + 1), 0).astype(int) + reach
-    low = np.where(seen.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
-    high = np.where(seen.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
-    part = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
-    cropped = warp(part, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
+    outside = (
+        np.maximum(np.maximum(-in_frame.min(0), in_frame.max(0) - size + 1), 0).astype(int) + reach
+    )
+    low = np.where(in_frame.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
+    high = np.where(in_frame.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
+    picture = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+    cropped = warp(picture, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
     return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))
 
 

@@ -130,29 +130,31 @@ def _placed(
     """Box, difference and mask of one crop of a batch on its frame's pixels."""
     x0, y0, x1, y1 = box
     left, top = batch.corner
-    part = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    window = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     matrix = batch.source.crop_to_frame[n]
-    mask = batch.masks[n][part][0].cpu().numpy()
+    mask = batch.masks[n][window][0].cpu().numpy()
     # Crops are in [-1, 1], frames in [0, 1].
     before = batch.source.images[n, :, y0:y1, x0:x1]
-    change = (batch.images[n][part] - before).mul_(0.5).cpu().numpy()
+    change = (batch.images[n][window] - before).mul_(0.5).cpu().numpy()
     exists = _existing(matrix, box, batch.source.images.shape[-1], frame)
     if method == "poisson" and _reaches_beyond(change, mask):
         inside = without_holes(torch.from_numpy(mask > 0)[None, None])
         there = None if exists is None else torch.from_numpy(exists)[None, None]
         change -= poisson.membrane(torch.from_numpy(change)[None], inside, exists=there)[0].numpy()
-    seen = mask if exists is None else mask * exists
+    visible = mask if exists is None else mask * exists
     if method == "none":
-        seen = (seen > 0).astype(np.float32)
-    return _to_frame(change.transpose(1, 2, 0), seen, matrix @ translation(x0, y0), frame)
+        visible = (visible > 0).astype(np.float32)
+    return _to_frame(change.transpose(1, 2, 0), visible, matrix @ translation(x0, y0), frame)
 
 
 def _existing(matrix: Affine, box: Box, side: int, frame: Frame) -> Flags | None:
     """(h, w) bool: pixels of the box of a crop that lie inside the frame; None if all do."""
     x0, y0, x1, y1 = box
     corners = np.array([[x, y] for x in (x0, x1 - 1) for y in (y0, y1 - 1)], np.float64)
-    seen = transform(matrix, corners)
-    if (seen >= 0).all() and (seen <= (frame.width - 1, frame.height - 1)).all():
+    placed_corners = transform(matrix, corners)
+    if (placed_corners >= 0).all() and (
+        placed_corners <= (frame.width - 1, frame.height - 1)
+    ).all():
         return None
     whole = inside_frame(matrix[None], side, frame.width, frame.height)
     return np.asarray(whole[0, 0, y0:y1, x0:x1].numpy())
@@ -199,8 +201,8 @@ def _to_frame(
     width, height = box[2] - box[0], box[3] - box[1]
     if exact:
         x, y = (low - crop_to_frame[:2, 2]).astype(int)
-        part = (slice(y, y + height), slice(x, x + width))
-        return box, difference[part], mask[part]
+        window = (slice(y, y + height), slice(x, x + width))
+        return box, difference[window], mask[window]
     to_crop = invert(crop_to_frame) @ translation(*low)
     back = warp(difference, to_crop, (width, height), border="replicate")
     # No prefilter: it would spread the mask over pixels that it does not cover.

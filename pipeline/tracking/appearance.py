@@ -76,11 +76,11 @@ def _thumbnail(
     """(S, S, 3) float32 in [0, 1]: the face levelled, eyes to chin."""
     crop_to_image = _thumbnail_place(points, aspect)
     x0, y0, x1, y1 = _box_of(crop_to_image, (image.shape[1], image.shape[0]))
-    part = image[y0:y1, x0:x1]
-    pixels = part.astype(np.float32) / np.float32(255.0 if part.dtype == np.uint8 else 1.0)
+    cut = image[y0:y1, x0:x1]
+    pixels = cut.astype(np.float32) / np.float32(255.0 if cut.dtype == np.uint8 else 1.0)
     crop_to_image[:2, 2] -= (x0, y0)
-    seen = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
-    return np.clip(seen, 0.0, 1.0)
+    thumbnail = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
+    return np.clip(thumbnail, 0.0, 1.0)
 
 
 def _thumbnail_place(points: Points, aspect: float) -> Affine:

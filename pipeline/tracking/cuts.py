@@ -175,11 +175,11 @@ class CutDetector:
 
     def finish(self) -> tuple[int, ...]:
         """Indices of the frames that begin a new shot, in order; frame 0 is never listed."""
-        kept = len(self._frames)
+        count = len(self._frames)
         # The last frames, and all of a clip shorter than the window, have fewer frames beside them.
-        first = WINDOW + 1 if kept == 2 * WINDOW else 1
-        for at in range(first, kept):
-            self._decide(at, self._count - kept + at)
+        first = WINDOW + 1 if count == 2 * WINDOW else 1
+        for at in range(first, count):
+            self._decide(at, self._count - count + at)
         return tuple(sorted(set(self._cuts)))
 
     def _looks(self) -> list[_Look]:

@@ -171,8 +171,8 @@ class EmbeddedFinder:
 
     def looked_back(self) -> list[LookedBack]:
         """Return the faces found since the last call in frames before those that showed them."""
-        found, self._back = self._back, []
-        return found
+        faces_before, self._back = self._back, []
+        return faces_before
 
     def _until_cut(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Return the first frames, up to one that may begin a shot; such a one alone."""
@@ -188,16 +188,16 @@ class EmbeddedFinder:
         """
         index = frame.index
         late, at_once = self._look_for_lost(frame, followed, gone)
-        known = [*followed, *late, *at_once]
+        known_faces = [*followed, *late, *at_once]
         ahead = self._boxes.pop(index, None)
         due = self._is_due(index) or index in self._cuts
-        seldom = not known and index % self.options.pause == 0
+        seldom = not known_faces and index % self.options.pause == 0
         if due or seldom or len(at_once) < len(gone):
-            thorough = self._is_thorough(index) or (due and not known)
+            thorough = self._is_thorough(index) or (due and not known_faces)
             if ahead is None or (thorough and not self._is_thorough(index)):
                 ahead = self._find_boxes(frame, thorough=thorough)
-            fresh = self._read_boxes(frame, ahead, known)
-            if thorough and not known and not fresh:
+            fresh = self._read_boxes(frame, ahead, known_faces)
+            if thorough and not known_faces and not fresh:
                 fresh = self._search_turned(frame)
             late += fresh
         with self.clock.time("analyze / landmarks"):
@@ -224,18 +224,18 @@ class EmbeddedFinder:
         with self.clock.time("analyze / detect"):
             return find_boxes(frame, self.options.search_side, thorough=thorough)
 
-    def _read_boxes(self, frame: Frame, boxes: Boxes, known: Sequence[Face]) -> list[Face]:
+    def _read_boxes(self, frame: Frame, boxes: Boxes, known_faces: Sequence[Face]) -> list[Face]:
         """Return the faces in boxes where nobody is known to be."""
         limit = self.options.same_face_iou
-        unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known)]
-        if not unknown:
+        new_boxes = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known_faces)]
+        if not new_boxes:
             return []
-        here = [frame] * len(unknown)
+        here = [frame] * len(new_boxes)
         with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_boxes(here, np.stack(unknown))
-        found = [f for f in faces_of(estimate, here, self.options.min_score) if f is not None]
-        fresh = distinct(sorted(found, key=lambda f: -f.score), limit)
-        return apart(fresh, known, limit)
+            estimate = self.landmarker.from_boxes(here, np.stack(new_boxes))
+        faces = [f for f in faces_of(estimate, here, self.options.min_score) if f is not None]
+        fresh = distinct(sorted(faces, key=lambda f: -f.score), limit)
+        return apart(fresh, known_faces, limit)
 
     def _search_turned(self, frame: Frame) -> list[Face]:
         """Return heads that lie on their side or stand upside down, where no other face is."""
@@ -244,14 +244,14 @@ class EmbeddedFinder:
             heads = find_turned(frame, self.options.search_side, thorough=seldom)
         return self._read_squares(frame, heads, [])
 
-    def _read_squares(self, frame: Frame, heads: Turned, known: Sequence[Face]) -> list[Face]:
+    def _read_squares(self, frame: Frame, heads: Turned, known_faces: Sequence[Face]) -> list[Face]:
         """Return the faces seen well in a detector's squares where nobody is known to be."""
         fresh: list[Face] = []
         limit = self.options.same_face_iou
         with self.clock.time("analyze / landmarks"):
             for square in heads:
                 place = points_in(square)
-                others = [*known, *fresh]
+                others = [*known_faces, *fresh]
                 if overlaps_any(make_face(frame.index, place, 1.0), others, limit):
                     continue
                 face = self._follower.settle(frame, place, reach=0.5)
@@ -270,30 +270,30 @@ class EmbeddedFinder:
         at_once: list[Face] = []
         still: list[_Lost] = []
         for lost in self._lost:
-            known = [*followed, *late, *at_once]
-            back = self._look_near(frame, lost, known) if lost.is_due(index) else []
+            known_faces = [*followed, *late, *at_once]
+            back = self._look_near(frame, lost, known_faces) if lost.is_due(index) else []
             (late if lost.since < index else at_once).extend(back)
             if not back and index - lost.since < self.options.memory:
                 still.append(lost)
         self._lost = still
         return late, at_once
 
-    def _look_near(self, frame: Frame, lost: _Lost, known: Sequence[Face]) -> list[Face]:
+    def _look_near(self, frame: Frame, lost: _Lost, known_faces: Sequence[Face]) -> list[Face]:
         """Return the lost face (or none), by the network alone if it is close, else by search."""
         limit = self.options.same_face_iou
         if lost.since < frame.index:  # else the network has just looked
             with self.clock.time("analyze / landmarks"):
                 face = self._follower.settle(frame, lost.face.landmarks)
-            if face is not None and face.score >= SURE and apart([face], known, limit):
+            if face is not None and face.score >= SURE and apart([face], known_faces, limit):
                 return [face]
         with self.clock.time("analyze / detect"):
             heads = find_near(frame, square_of(lost.face), lost.reach(frame.index))
-        return self._read_squares(frame, heads, known)[:1]
+        return self._read_squares(frame, heads, known_faces)[:1]
 
     def _was_seen_well(self, index: int, face: Face) -> bool:
         """Tell whether a face was worth following lately."""
         lately = self._recent.before(index)[: self.options.every]
-        sure = [f for kept in lately for f in kept.faces if f.score >= SURE]
+        sure = [f for past in lately for f in past.faces if f.score >= SURE]
         return face.score >= SURE or overlaps_any(face, sure, self.options.same_face_iou)
 
     @property
@@ -311,13 +311,13 @@ class EmbeddedFinder:
         for row, frame in enumerate(frames):
             # Over a cut only what is seen well goes on: it may be the picture's that was.
             least = SURE if frame.index in self._cuts else 0.0
-            here = {i: runs[i][row] for i in last if len(runs[i]) > row}
+            by_track = {i: runs[i][row] for i in last if len(runs[i]) > row}
             # two tracks must not end on one person: who gave way is not taken up again
-            well = [f for f in here.values() if f.score >= least]
+            well = [f for f in by_track.values() if f.score >= least]
             faces = distinct(well, self.options.same_face_iou)
-            kept = {i: f for i, f in here.items() if any(f is face for face in faces)}
-            gone = [face for i, face in last.items() if i not in kept]
-            last = kept
+            followed = {i: f for i, f in by_track.items() if any(f is face for face in faces)}
+            gone = [face for i, face in last.items() if i not in followed]
+            last = followed
             yield faces, gone
 
 
@@ -362,8 +362,10 @@ class FaceAlignmentFinder:
         image = frame_to_rgb_small(frame, max(frame.width, frame.height))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No faces were detected")  # an expected miss
-            found = self.network.get_landmarks_from_image(image, return_landmark_score=True)
-        points, peaks, _ = found
+            landmarks_scores_boxes = self.network.get_landmarks_from_image(
+                image, return_landmark_score=True
+            )
+        points, peaks, _ = landmarks_scores_boxes
         if points is None:
             return []
         # the height of a heat map's peak, 0-1, is what the network offers as its confidence

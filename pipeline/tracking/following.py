@@ -89,16 +89,18 @@ class Follower:
         width = len(frames) if is_there else 2
         while len(run) < len(frames):
             rest, last = frames[len(run) :][:width], run[-1] if run else face
-            found, read = self.read(rest, places[: len(rest)])
-            found[0] = self._first(rest[0], found[0], read[0], places[0], last)
-            seen = _first_ones_in_place(found, places, last)
-            if not seen:
+            faces, read = self.read(rest, places[: len(rest)])
+            faces[0] = self._first(rest[0], faces[0], read[0], places[0], last)
+            in_place = _first_ones_in_place(faces, places, last)
+            if not in_place:
                 break
-            run += seen
-            width = max(width, 2 * len(seen))
-            places = _places(found[len(seen) :], seen[-1])
+            run += in_place
+            width = max(width, 2 * len(in_place))
+            places = _places(faces[len(in_place) :], in_place[-1])
             unread = max(0, len(frames) - len(run) - len(places))
-            places = np.concatenate([places, np.repeat(_last(places, seen[-1]), unread, axis=0)])
+            places = np.concatenate(
+                [places, np.repeat(_last(places, in_place[-1]), unread, axis=0)]
+            )
         return run
 
     def read(self, frames: Sequence[Frame], places: Points) -> tuple[list[Face | None], Points]:
@@ -125,16 +127,16 @@ class Follower:
         return self.read([frame], at[None])[0][0]
 
     def _first(
-        self, frame: Frame, found: Face | None, read: Points, place: Points, last: Face
+        self, frame: Frame, face: Face | None, read: Points, place: Points, last: Face
     ) -> Face | None:
         """Return the face of the frame after `last`, looked at again if it was read askance."""
-        off = _off(found, place) if found is not None else np.inf
-        if found is not None and (off < NEAR_ENOUGH or (off < _OFF and found.score >= SURE)):
-            return found
+        off = _off(face, place) if face is not None else np.inf
+        if face is not None and (off < NEAR_ENOUGH or (off < _OFF and face.score >= SURE)):
+            return face
         if not is_near(make_face(frame.index, read, 1.0), last):
             return None
         settled = self.settle(frame, read, reach=0.8)
-        return found if settled is None and off < _OFF else settled
+        return face if settled is None and off < _OFF else settled
 
     def _expected(self, frames: Sequence[Frame], start: Face) -> tuple[Points, bool]:
         """Return about where a face is in some frames (N, 68, 2): on its way to the last of them,
@@ -237,32 +239,32 @@ def apart(faces: Sequence[Face], others: Sequence[Face], limit: float) -> list[F
 
 def distinct(faces: Sequence[Face], limit: float) -> list[Face]:
     """Drop every face that overlaps an earlier one: two tracks must not end on one person."""
-    kept: list[Face] = []
+    one_each: list[Face] = []
     for face in faces:
-        kept += apart([face], kept, limit)
-    return kept
+        one_each += apart([face], one_each, limit)
+    return one_each
 
 
-def _first_ones_in_place(found: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
+def _first_ones_in_place(faces: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
     """Return a face in the first frames in which it is the face `last` was, and near its place.
 
     The first frame's is taken wherever it is: it was looked for.
     """
-    seen: list[Face] = []
-    for face, place in zip(found, places, strict=False):
-        if face is None or not is_near(face, last, 0.8 if not seen else 0.5):
+    in_place: list[Face] = []
+    for face, place in zip(faces, places, strict=False):
+        if face is None or not is_near(face, last, 0.8 if not in_place else 0.5):
             break
-        if seen and not _is_at(face, place):
+        if in_place and not _is_at(face, place):
             break
-        seen.append(face)
+        in_place.append(face)
         last = face
-    return seen
+    return in_place
 
 
-def _places(found: Sequence[Face | None], last: Face) -> Points:
+def _places(faces: Sequence[Face | None], last: Face) -> Points:
     """Return where to look for a face again (N, 68, 2): where it was found, or was last."""
     places = []
-    for face in found:
+    for face in faces:
         if face is not None and is_near(face, last):
             last = face
         places.append(last.landmarks)

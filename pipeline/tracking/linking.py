@@ -144,8 +144,8 @@ def link(
         threads = _rejoined(_follow(faces, times, appearances, options, first, end), times)
         duration = float(times[end - 1] - times[first])
         for thread in threads:
-            seen = times[thread.frames[-1]] - times[thread.frames[0]]
-            if seen >= min(options.min_length_s, duration) - 1e-9 and thread.is_seen(options):
+            length_s = times[thread.frames[-1]] - times[thread.frames[0]]
+            if length_s >= min(options.min_length_s, duration) - 1e-9 and thread.is_seen(options):
                 out.append(_raw(thread, len(out), shot))
     return out
 
@@ -157,8 +157,10 @@ def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
     that look for a lost face again and again, and follow one that is found back through the frames
     before. Gaps longer than `max_gap_s` stay as they are.
     """
-    own = times[track.first_frame : track.end_frame]
-    points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, own, max_gap_s=max_gap_s)
+    seconds = times[track.first_frame : track.end_frame]
+    points, gaps = fill(
+        track.landmarks, track.states != FaceState.ABSENT, seconds, max_gap_s=max_gap_s
+    )
     if not gaps.any():
         return track
     return dataclasses.replace(
@@ -180,33 +182,33 @@ def _follow(
     threads: list[_Thread] = []
     unused: dict[int, list[Face]] = {}
     for t in range(first, end):
-        found = list(faces[t])
-        looks = [None] * len(found) if appearances is None else list(appearances[t])
+        here = list(faces[t])
+        looks = [None] * len(here) if appearances is None else list(appearances[t])
         live = [x for x in threads if times[t] - times[x.frames[-1]] <= MEMORY_S]
         cost = np.array(
             [
                 [
                     _misfit(x, face, look, t, times, options)
-                    for face, look in zip(found, looks, strict=True)
+                    for face, look in zip(here, looks, strict=True)
                 ]
                 for x in live
             ]
-        ).reshape(len(live), len(found))
+        ).reshape(len(live), len(here))
         taken = set()
         # Pairs that may not be joined cost more than any sum of pairs that may.
         for i, j in _cheapest_pairs(np.where(np.isfinite(cost), cost, 1e6)):
             if np.isfinite(cost[i, j]):
-                live[i].take(t, found[j], looks[j], float(times[t]), options.min_score)
+                live[i].take(t, here[j], looks[j], float(times[t]), options.min_score)
                 taken.add(j)
-        fresh = [j for j in range(len(found)) if j not in taken]
-        for j in sorted(fresh, key=lambda j: float(found[j].box[0])):
-            if found[j].score >= options.min_score:
+        fresh = [j for j in range(len(here)) if j not in taken]
+        for j in sorted(fresh, key=lambda j: float(here[j].box[0])):
+            if here[j].score >= options.min_score:
                 thread = _Thread([], [])
-                for at, face in _lead(unused, t, found[j]):
+                for at, face in _lead(unused, t, here[j]):
                     thread.take(at, face, None, float(times[at]), options.min_score)
-                thread.take(t, found[j], looks[j], float(times[t]), options.min_score)
+                thread.take(t, here[j], looks[j], float(times[t]), options.min_score)
                 threads.append(thread)
-        unused[t] = [found[j] for j in fresh if found[j].score < options.min_score]
+        unused[t] = [here[j] for j in fresh if here[j].score < options.min_score]
     return threads
 
 
@@ -235,17 +237,17 @@ def _rejoined(threads: Sequence[_Thread], times: Times) -> list[_Thread]:
     another expression. So a thread that began soon after another was lost is compared with that
     once more, by all that was seen of both.
     """
-    kept: list[_Thread] = []
+    people: list[_Thread] = []
     for thread in threads:
-        lost = [(_unlike(x, thread, times), i) for i, x in enumerate(kept)]
+        lost = [(_unlike(x, thread, times), i) for i, x in enumerate(people)]
         unlike, nearest = min(lost, default=(np.inf, 0))
         if unlike > SAME_LOOK:
-            kept.append(thread)
+            people.append(thread)
             continue
-        kept[nearest].frames += thread.frames
-        kept[nearest].faces += thread.faces
-        kept[nearest].look = thread.look
-    return kept
+        people[nearest].frames += thread.frames
+        people[nearest].faces += thread.faces
+        people[nearest].look = thread.look
+    return people
 
 
 def _unlike(lost: _Thread, back: _Thread, times: Times) -> float:

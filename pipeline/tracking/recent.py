@@ -79,15 +79,15 @@ class RecentFrames:
         rest = self._slots[frame.index % most]
         planes = []
         for plane in frame.planes:
-            own, rest = rest[: plane.nbytes], rest[plane.nbytes :]
-            planes.append(own.view(plane.dtype).reshape(plane.shape))
+            slot, rest = rest[: plane.nbytes], rest[plane.nbytes :]
+            planes.append(slot.view(plane.dtype).reshape(plane.shape))
             planes[-1][:] = plane
         return dataclasses.replace(frame, planes=tuple(planes))
 
     def before(self, index: int) -> list[KeptFrame]:
         """Return the frames before frame `index`, the last of them first."""
-        kept = [k for k in self._kept if k.frame.index < index]
-        return kept[::-1] if kept and kept[-1].frame.index == index - 1 else []
+        earlier = [k for k in self._kept if k.frame.index < index]
+        return earlier[::-1] if earlier and earlier[-1].frame.index == index - 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +120,26 @@ def look_back(
             well to be believed.
         pixel_aspect: width ÷ height of a pixel, to describe the face.
     """
-    found: list[LookedBack] = []
+    faces_before: list[LookedBack] = []
     frames = recent.before(face.frame_index) if face.score >= SURE else []
     width = 1
     while frames:
-        some, frames = frames[:width], frames[width:]
+        batch, frames = frames[:width], frames[width:]
         width = min(2 * width, _TOGETHER)
-        here = make_face(face.frame_index, some[0].to_kept(face.landmarks), face.score)
-        run = follower.run([kept.frame for kept in some], here)
-        for kept, seen in zip(some, run, strict=False):
-            points = kept.to_frame(seen.landmarks)
-            face = make_face(kept.frame.index, points, seen.score, seen.region_scores)
-            if (begins and face.score < SURE) or overlaps_any(face, kept.faces, limit):
-                return found
-            kept.faces.append(face)
-            look = describe_in(kept.frame, seen.landmarks, pixel_aspect=pixel_aspect)
-            found.append(LookedBack(face, look))
-            begins = kept.begins
-        if len(run) < len(some):
+        start = make_face(face.frame_index, batch[0].to_kept(face.landmarks), face.score)
+        run = follower.run([past.frame for past in batch], start)
+        for past, face_there in zip(batch, run, strict=False):
+            points = past.to_frame(face_there.landmarks)
+            face = make_face(past.frame.index, points, face_there.score, face_there.region_scores)
+            if (begins and face.score < SURE) or overlaps_any(face, past.faces, limit):
+                return faces_before
+            past.faces.append(face)
+            look = describe_in(past.frame, face_there.landmarks, pixel_aspect=pixel_aspect)
+            faces_before.append(LookedBack(face, look))
+            begins = past.begins
+        if len(run) < len(batch):
             break
-    return found
+    return faces_before
 
 
 def _shrunk(frame: Frame) -> Frame:
@@ -152,11 +152,13 @@ def _shrunk(frame: Frame) -> Frame:
     # Multiples of four: what is subsampled by two or four has whole pixels.
     size = (4 * math.ceil(frame.width / shrink / 4), 4 * math.ceil(frame.height / shrink / 4))
     shift = frame.encoding.bits - 8
-    kept = []
+    small = []
     for plane in planes:
         per_sample = (round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0]))
-        own = (size[0] // per_sample[0], size[1] // per_sample[1])
+        plane_size = (size[0] // per_sample[0], size[1] // per_sample[1])
         levels = plane if shift == 0 else (plane >> shift).astype(np.uint8)
-        kept.append(np.asarray(cv2.resize(levels, own, interpolation=cv2.INTER_AREA), np.uint8))
+        small.append(
+            np.asarray(cv2.resize(levels, plane_size, interpolation=cv2.INTER_AREA), np.uint8)
+        )
     encoding = dataclasses.replace(frame.encoding, bits=8)
-    return dataclasses.replace(frame, planes=tuple(kept), encoding=encoding)
+    return dataclasses.replace(frame, planes=tuple(small), encoding=encoding)
