@@ -1,7 +1,7 @@
 """Print over the lower part of a face: subtitles, names, watermarks, which an edit must not bend.
 
-Letters are too thin for what `occlusion` looks at. They are told by what no chin has: white, or
-yellow, or black and a bright colour, side by side within a few pixels. Lips alone are not judged
+Letters are too thin for what `occlusion` looks at. They are recognised by what no chin has: white,
+or yellow, or black and a bright colour, side by side within a few pixels. Lips alone are not judged
 (teeth beside a dark mouth), and nothing above them is.
 """
 
@@ -28,7 +28,7 @@ YELLOW = 0.4
 """Yellow letters without an outline have at most this share of blue in the lesser of red and
 green, and what is beside them is bluer by STEP: skin in yellow light is yellow all over."""
 LEAST = 0.004
-"""Least area of print, in squares of the outer eye distance: a speck is none."""
+"""Least area of print, in squares of the outer eye distance: less is a speck, not print."""
 
 
 def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
@@ -68,7 +68,7 @@ def filled(images: Tensor, letters: Tensor) -> Tensor:
             slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
         )
         beside = (mask[at] == 0).astype(np.float32)
-        # The nearest count most: several widths, each far narrower than the next.
+        # Near pixels count most: several blurs, each far narrower than the next.
         weight, total = np.zeros_like(beside), np.zeros((3, *beside.shape), np.float32)
         for width in (0.15, 0.5, 1.5):
             share = 1e-3 ** (width / 0.5)
@@ -96,7 +96,8 @@ def _found(
     pixels = picture[(slice(None), *at)]
     shrink = max(eyes / WORK_EYES_PX, 1.0)
     size = max(int(pixels.shape[2] / shrink), 2), max(int(pixels.shape[1] / shrink), 2)
-    # Averaging over fractions of pixels takes four times as long, and shows no more below a half.
+    # Averaging over fractions of pixels takes four times as long and gains nothing at a shrink
+    # below two.
     kind = cv2.INTER_LINEAR if shrink < 2 else cv2.INTER_AREA
     planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in pixels]
     mask = _letters(np.asarray(planes, np.float32), (points - low) / shrink, eyes / shrink)

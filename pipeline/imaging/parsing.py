@@ -2,7 +2,7 @@
 
 Labels are those of the BiSeNet trained on CelebAMask-HQ (19 classes; another order than the data
 set's own list). That network was trained on mirrored pictures without swapping left and right, so
-its left and right labels mean the same thing and are only used together.
+it cannot tell left from right, and both labels are always used together.
 """
 
 from __future__ import annotations

@@ -127,7 +127,8 @@ def rule_of(model: _SidedModel) -> CropRule:
 def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
     """Side [px] that holds what extends over (T,) square px, rounded up to a multiple."""
     present = track.states != FaceState.ABSENT
-    # Not the very largest: one frame with wrong landmarks must not blow up the whole track.
+    # Not the very largest: one frame with wrong landmarks must not enlarge the crops of the whole
+    # track.
     largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
     return int(np.ceil(max(largest, min_side) / multiple)) * multiple
 
@@ -212,7 +213,7 @@ def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Ne
 
 
 def why_not(track: FaceTrack, row: int, needs: Needs) -> str:
-    """Return why a frame takes nothing of an edit that needs some parts of a face."""
+    """Return why a frame gets no edit that needs some parts of a face."""
     if row in track.excluded:
         return "excluded in the analysis file"
     if track.states[row] == FaceState.ABSENT:
@@ -265,7 +266,7 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     size = np.array([frame.width, frame.height])
     low = np.clip(np.floor(in_frame.min(0)).astype(int) - reach, 0, size - 1)
     high = np.clip(np.ceil(in_frame.max(0)).astype(int) + reach + 1, low + 1, size)
-    # A mirrored part must be there to be mirrored: take as much inside as lies outside.
+    # What is mirrored must have been read: take as much inside as lies outside.
     outside = (
         np.maximum(np.maximum(-in_frame.min(0), in_frame.max(0) - size + 1), 0).astype(int) + reach
     )

@@ -1,17 +1,16 @@
 """Blend: edited crops back into their frames.
 
 What goes back is never a picture, only the difference an edit makes, and only where the mask is
-above zero; every other sample of the frame stays as it was decoded. Native crops lie on the
-frame's pixels, so nothing is resampled; for other crops the difference and the mask are warped
-back.
+above zero; every other sample of the frame stays as it was decoded. Native crops lie on the frame's
+pixels, so nothing is resampled; for other crops the difference and the mask are warped back.
 
 Methods: `poisson` adds a membrane so that the edit meets the frame without a step along the outer
 border of the mask, then mixes by the mask; `alpha` mixes by the mask; `none` replaces whatever lies
 under the mask, hard edged (to look at what an editor made).
 
-All of it is done on the host, whatever device the networks use: the frame's planes are there, and
-so is what hides a face, on which the membrane's outline depends. A membrane takes 10 ms of one core
-for a crop of 1024², and several threads blend.
+All of it runs on the host, whatever device the networks use: the frame's planes are there, and so
+is the mask of what hides a face, on which the membrane's outline depends. A membrane takes 10 ms of
+one core for a crop of 1024², and several threads blend.
 """
 
 from __future__ import annotations
@@ -169,9 +168,8 @@ def _reaches_beyond(change: Floats, mask: Floats) -> bool:
 def without_holes(inside: Tensor) -> Tensor:
     """(N, 1, S, S) bool masks with what they enclose filled in.
 
-    A hand before the face cuts a hole into the mask. The edit must not be pulled to zero all
-    round the hand, only along the outer border: there the membrane sits; at the hand the mask
-    alone decides.
+    A hand in front of the face cuts a hole into the mask. The membrane must pull the edit to zero
+    only along the outer border of the mask, not around the hand, where the mask alone decides.
     """
     out = inside.cpu().numpy().astype(np.uint8)
     for picture in out[:, 0]:
@@ -227,7 +225,7 @@ def _compose(
             _make_room(free, patch.box, other)
         changed = frame
         if free.any():
-            # Planes are multiplied, not pixels: the difference lies in planes when it comes here.
+            # The difference is stored plane by plane here, so planes are multiplied, not pixels.
             weighted = np.moveaxis(patch.difference, 2, 0) * free
             with clock.time("blend / colour"):
                 changed = add_rgb_difference(frame, patch.box, np.moveaxis(weighted, 0, 2), free)
