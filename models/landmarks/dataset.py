@@ -130,6 +130,6 @@ def render_faces(
             for i, picture, landmarks in pool.imap_unordered(_render_one, tasks, chunksize=32):
                 store[i], points[i] = picture, landmarks
         store.flush()
-        with opened_whole(labels) as file:  # last: its being there says that all is made
+        with opened_whole(labels) as file:  # written last: its presence says that all is made
             np.save(file, points)
     return Faces(np.load(pictures, mmap_mode="r"), np.load(labels))

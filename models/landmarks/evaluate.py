@@ -2,7 +2,7 @@
 them.
 
 All errors are % of the distance between the outer eye corners, so they do not depend on the size of
-the face. Opening pictures and clips is the caller's business: these functions take arrays.
+the face. These functions take arrays; opening pictures and clips is left to the caller.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Training faces are near-frontal, mostly smiling and never blink. Each render moves the mesh of one
 picture (another face's shape, jaw, lips, lids, brows, then a 3-D turn), draws its triangles from
 far to near and looks every pixel up in the picture, so the labels stay exact. What a closed mouth
-hides is painted.
+hides is painted in.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from .net import PARTS, PartName
 from .topology import LEFT_EYE_AS_RIGHT, MIRROR, MOUTH, RIGHT_EYE
 
 _MOUTH_MIRROR = MIRROR[MOUTH] - MOUTH[0]
-# Share of renders among the samples. On the mouth plain pictures alone were measured to do better
-# on real video, but only renders close an eye.
+# Share of renders among the samples. For the mouth, plain pictures alone were measured to do better
+# on real video, but only renders have closed eyes.
 RENDERED_SHARE: dict[PartName, float] = {"main": 0.5, "mouth": 0.3, "eye": 0.5}
 _BACKGROUND_SHARE = 0.04
 _WIDE_SHARE = 0.45
@@ -96,7 +96,8 @@ def _background_crop(
 
 
 def _shrunk(faces: Faces, side: int) -> Faces:
-    """Return the faces at most `side` px wide: the face crop shrinks them anyway, and this once."""
+    """Return the faces at most `side` px wide: the face crop would shrink them anyway; this way it
+    happens once."""
     images, points = [], []
     for image, landmarks in zip(faces.images, faces.points, strict=True):
         ratio = min(1.0, side / image.shape[1])

@@ -1,11 +1,11 @@
-"""What lies in front of a face, told by how the face looks for most of the shot.
+"""What lies in front of a face, recognised by how the face looks for most of the shot.
 
 One frame alone cannot say whether a grey patch is a sheet of paper or a beard, and a dark one a
 telephone or a shadow; the shot can: a beard is always there. Every frame's skin is measured on the
 mean head (`look_of`), the median over the shot is how the person looks, and a patch that departs
 from it in colour, and not only in brightness as light and folds do, is something else.
 
-Not told: what is there for more than half of the shot, what has the colour of the skin behind it
+Not noticed: what is there for more than half of the shot, what has the colour of the skin behind it
 (somebody's own hand), and what covers little but the eyes or the lips.
 """
 
@@ -32,12 +32,14 @@ LOOK_LENGTH: Final = 3 * LOOK_SIDE**2
 _SAMPLED_SIDE: Final = 2 * LOOK_SIDE
 """Texels per side that are sampled and then averaged: a half of what the code's texture needs."""
 _FIELD_SIDE: Final = 32
-"""Cells per side of its sampling field, also a half: a tenth of a texel off, more at the lips."""
+"""Cells per side of its sampling field, also a half, which is a tenth of a texel off and more at
+the lips."""
 
 _DOUBT: Final = (0.30, 0.09, 0.09)
 """Departures of log luma and the two log ratios that clean frames reach now and then …"""
 _MOST: Final = (1.0, np.inf, np.inf)
-"""… and how many of them each may count: luma no more than one, the rest must be colour."""
+"""… and how many of these each channel may count for: luma for one at most, the rest must be
+colour."""
 _PART, _CORE = 1.3, (1.8, 2.2)
 """Departures that belong to a thing; a thing's mean between which it becomes certain."""
 _AREA: Final = (0.03, 0.045)
@@ -45,7 +47,7 @@ _AREA: Final = (0.03, 0.045)
 _WORK_EYES_PX: Final = 48.0
 """Outer eye distance of the small picture that the mask is drawn on [px]."""
 _REACH = 9
-"""Texels (odd) that a thing at the rim is taken to reach out to both sides."""
+"""Texels (odd) by which a thing at the rim is assumed to extend on both sides."""
 _TURNED = (0.25, 0.62)
 """Yaw [radians] from which the far cheek is not judged, and where its edge lies at first."""
 
@@ -71,12 +73,12 @@ class LookRegions:
     skin: Flags
     """What is judged, without the mouth: here a thing must show."""
     outside: Flags
-    """Beyond the face's rim: a thing at the rim is taken to reach out there."""
+    """Beyond the face's rim, where a thing at the rim is assumed to extend."""
     across: Floats
 
 
 class Departures:
-    """What departs from how faces usually look, with the geometry of one portrait."""
+    """Finds what departs from a face's usual look, with the geometry of one portrait."""
 
     def __init__(self, model: PortraitModel) -> None:
         """Keep the portrait and draw its regions once."""
@@ -181,8 +183,9 @@ def departed(look: Floats, usual: Floats, yaw: float, regions: LookRegions) -> F
 
 
 def _departure(away: Floats, skin: Flags) -> Floats:
-    """How many times its doubt each texel departs, after what light does to the whole face is
-    taken out: in every channel a plane, by iteratively re-weighted least squares (Cauchy)."""
+    """How far each texel departs, in units of its uncertainty, after the effect of light on the
+    whole face is removed: a plane in every channel, by iteratively re-weighted least squares
+    (Cauchy)."""
     values, design = away[:, skin], _PLANE[skin]
     squared = (design[:, :, None] * design[:, None]).reshape(-1, 9)
     fitted = np.zeros((3, 3), np.float32)
@@ -201,14 +204,13 @@ def _departure(away: Floats, skin: Flags) -> Floats:
 
 
 def _medians(rows: Floats) -> Floats:
-    """Median of every row (R,), the upper one of two: numpy's own takes several times as long."""
+    """Median of every row (R,), the upper one of two: several times as fast as numpy's."""
     half = rows.shape[1] // 2
     return np.asarray(np.partition(rows, half, axis=1)[:, half])
 
 
 def drawn_on_crop(texels: Floats, field: Tensor, side: int, eyes_px: float) -> Tensor:
-    """Return texels that were found (LOOK_SIDE, LOOK_SIDE) 0-1 as a soft mask (side, side) on the
-    crop.
+    """Return marked texels (LOOK_SIDE, LOOK_SIDE) 0-1 as a soft mask (side, side) on the crop.
 
     `field` (G, G, 2) crop pixels of the coarse texture grid. The outline of every patch is carried
     over to a small picture, grown by a little more than an edit moves, and enlarged.

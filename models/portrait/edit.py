@@ -13,7 +13,7 @@ from .warp import smoothstep
 
 
 class Slowing(NamedTuple):
-    """How a change slows down towards what faces do not do."""
+    """How a change slows down towards what no face does."""
 
     full: float
     """Level (SD of ratings) up to which it goes on unhindered …"""
@@ -26,11 +26,13 @@ _GROWING = Slowing(1.0, 2.6, 0.4)
 """Of a smile, so that a broad one does not overshoot."""
 
 _FALLING = Slowing(0.8, 2.4, 0.3)
-"""Of its opposite, downwards: the sternest of 1,004 faces lies at -2, beyond it mouths shrink."""
+"""Of its opposite, downwards: the sternest of 1,004 faces lies at -2, and beyond that mouths
+shrink."""
 
 
 _OWN_SHARE = 0.25
-"""Share of a wanted parting that a mouth with its own teeth or its own opening still makes."""
+"""Share of a decoded parting of the lips that is still made by a mouth with its own teeth or
+opening."""
 
 
 class Edit(NamedTuple):
@@ -49,10 +51,10 @@ class Edit(NamedTuple):
 def limited_displacement(
     movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
 ) -> Edit:
-    """Return what remains of a wanted movement.
+    """Return what remains of a movement after all limits.
 
     Args:
-        movement: (N, V, 3) wanted, head units.
+        movement: (N, V, 3) decoded, head units.
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
         state: (N, 5), see `state.STATE_NAMES`.
@@ -68,7 +70,7 @@ def limited_displacement(
     parted = torch.where(parting > 0, parting * share[:, None], parting)
     allowed = torch.maximum(parted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
-    # Where one's own lips are still closed there is nothing of one's own to show between them.
+    # While the lips are still closed, the person has nothing of their own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
     return Edit(movement, gap + allowed, shown * (1 - own_teeth * apart_now), damp)
 
@@ -77,7 +79,7 @@ def _smile_damping(level: Tensor, change: Tensor) -> Tensor:
     """Return the share (N,) of a change that keeps a face within what faces do."""
     size = change.abs().clamp_min(0.05)
     share = torch.where(change > 0, _share(level, size, _GROWING), _share(-level, size, _FALLING))
-    # Other edits move the mouth a little too: what is no smile is not slowed as one.
+    # Other edits move the mouth a little too; what is not a smile is not slowed like one.
     return 1 - (1 - share) * smoothstep(size, 0.1, 0.3)
 
 

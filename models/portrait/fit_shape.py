@@ -15,7 +15,7 @@ _POSE_WEIGHT_OF_PART = {
     "eyes": (range(36, 48), 1.0),
     "mouth": (range(48, 68), 0.1),
 }
-"""How much a part says about the pose: what an expression moves says little."""
+"""How much a part says about the pose; parts that expressions move say little."""
 
 _LANDMARK_NOISE = 0.012
 """Assumed error of a landmark in outer-eye distances; jaw points are three times as uncertain."""

@@ -1,4 +1,4 @@
-"""Learn the texture model and the fine layers: what a rating does to the log luma of a
+"""Learn the texture model, and the fine layers: how a rating changes the log luma of a
 shape-normalised face."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The inside of the mouth: where the lips part, which teeth show, how much of it is the person's
-own.
+"""The inside of the mouth: where the lips part, which teeth show, and how much of that is the
+person's own.
 
 Works in mouth coordinates of each face: `along` from corner to corner (px), `below` the upper lip
 line (px). Lip lines are smooth curves through the inner lip vertices. Distances called head units

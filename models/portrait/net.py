@@ -102,10 +102,9 @@ class PortraitModel(nn.Module):
         return w, torch.cat([state, self.texture.softness(channels)[:, None]], dim=1)
 
     def observe(self, images: Tensor, landmarks: Tensor) -> Tensor:
-        """Return the states (N, 5) of N native crops without their codes, in a fourth of the time.
-
-        Arguments and columns are those of `encode`; NaN for the blur, which only the whole texture
-        tells.
+        """Return the states (N, 5) of N native crops without their codes, in a quarter of the time.
+        Arguments and columns are those of `encode`; the blur, which only the whole texture shows,
+        is NaN.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -273,8 +272,8 @@ class PortraitModel(nn.Module):
     def _texture_change(self, change: Tensor) -> Tensor:
         """Return the log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D).
 
-        A shot has one change of code for nearly all its frames: its factor is decoded once, and
-        copied for none of them.
+        Nearly all frames of a shot share one change of code, so its factor is decoded once and
+        never copied.
         """
         device, here = change.device, change.detach().cpu()
         if bool((here == here[:1]).all()):
@@ -329,7 +328,8 @@ class PortraitModel(nn.Module):
         return output
 
     def reconstruct(self, w: Tensor) -> Tensor:
-        """Return what codes w (N, D) know of the skin: shape-free faces (N, 3, S, S) in [-1, 1]."""
+        """Return the skin that codes w (N, D) describe: shape-free faces (N, 3, S, S) in [-1,
+        1]."""
         k = len(self.shape.sigma) + 1
         return self.texture.decode(w[:, k : k + self.texture.components], w[:, -3:])
 
@@ -386,7 +386,7 @@ def _joined(
 
 def _rows_at_once(images: Tensor) -> int:
     """Return how many crops to render together: one on a CPU, where it stays in the cache and the
-    others of a batch do not change it by a rounding; all on another device."""
+    rest of the batch cannot change its rounding; all on another device."""
     return 1 if images.device.type == "cpu" else len(images)
 
 

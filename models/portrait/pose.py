@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 _ROUNDS = 3
-"""Begun with the mean shape."""
+"""The first one starts from the mean shape."""
 
 
 class Basis(NamedTuple):

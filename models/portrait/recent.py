@@ -1,4 +1,4 @@
-"""Results remembered for the next frames, for several threads at once."""
+"""Results remembered for the next frames, shared by several threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drawn face with random bases: a portrait without anything learnt, small and quick, for
+"""A drawn face with random bases: a portrait that has learnt nothing, small and quick, for
 tests."""
 
 from __future__ import annotations

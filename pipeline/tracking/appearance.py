@@ -2,7 +2,7 @@
 
 A levelled thumbnail (edges and skin colour) and the proportions of the landmarks. This is no
 identity network: it tells two people in one scene apart and bridges a gap of seconds; across
-scenes, lights and years it is a hint at best. Pose and expression change it, so one person is
+scenes, lighting and years it is a hint at best. Pose and expression change it, so one person is
 described by the mean over many frames.
 """
 
@@ -58,7 +58,7 @@ def describe(
 
 
 def describe_in(frame: Frame, landmarks: Points, *, pixel_aspect: float = 1.0) -> Descriptor:
-    """(D,) float32 descriptor of one face of a frame, of which only its surroundings become RGB."""
+    """(D,) float32 descriptor of one face of a frame, converting only its surroundings to RGB."""
     points = np.asarray(landmarks, np.float64)
     box = _box_of(_thumbnail_place(points, pixel_aspect), (frame.width, frame.height))
     near = points - box[:2]
@@ -101,7 +101,8 @@ def _box_of(crop_to_image: Affine, size: tuple[int, int]) -> Box:
 
 
 def _edges(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Oriented gradients of the luma in 12×12 cells, unit length: light shifts them little."""
+    """Oriented gradients of the luma in 12×12 cells, unit length, so that light changes them
+    little."""
     luma = np.log(thumbnail @ np.array([0.299, 0.587, 0.114], np.float32) + 0.05)
     luma = cv2.GaussianBlur(luma, (0, 0), 1.0)
     gradients = [cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)]

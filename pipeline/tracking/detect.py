@@ -2,8 +2,8 @@
 
 Finders behind one protocol, `FaceFinder`: the embedded one (dlib's HOG detector, then a landmark
 network handed in) and the `face-alignment` package here, a file of landmarks made elsewhere in
-`landmark_files.py`. A finder looks at some consecutive frames and at the faces of the frame before
-them; who is who over time is decided in `track.py`.
+`landmark_files.py`. A finder is given some consecutive frames and the faces of the frame before
+them; `linking.py` decides who is who over time.
 
 The only file that imports `face_alignment`, whose package loads its own weights.
 """
@@ -43,7 +43,7 @@ class FaceFinder(Protocol):
     """Anything that finds the faces of frames."""
 
     def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
-        """Do ahead what can be done of a frame by itself; may run beside `find`, in frame order.
+        """Do in advance what needs only one frame; may run beside `find`, in frame order.
 
         `may_be_cut`: the frame may begin a new shot, of other faces.
         """
@@ -51,8 +51,8 @@ class FaceFinder(Protocol):
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames.
 
-        `previous`: those of the frame before, whose order is kept as far as they are found again;
-        none at the start.
+        `previous`: the faces of the frame before; those found again keep their order. None at the
+        start.
         """
 
 
@@ -65,7 +65,7 @@ class DetectOptions:
     search_side: int = 480
     """[px] Long side of the shrunk frame searched first."""
     min_score: float = 0.15
-    """A face with a lower score is not returned: it is not there, or cannot be followed."""
+    """Faces with a lower score are dropped: they are not there, or cannot be followed."""
     same_face_iou: float = 0.3
     """Two boxes that overlap more are one face."""
 
@@ -76,7 +76,7 @@ class DetectOptions:
 
     @property
     def rarely(self) -> int:
-        """[frames] Between two thorough searches, and as far back new faces are looked for."""
+        """[frames] Between two thorough searches; also how far back new faces are traced."""
         return max(1, min(2 * self.every, _MOST_KEPT))
 
     @property
@@ -99,12 +99,13 @@ class _Lost:
     """Index of the first frame without it."""
 
     def reach(self, index: int) -> float:
-        """How far it may be by then, in its sizes: heads that jump go two eye distances at once."""
+        """How far away it may be by then, in its own sizes: a head may jump by two eye distances at
+        once."""
         return min(1.5 + 0.25 * (index - self.since), 3.0)
 
     def is_due(self, index: int) -> bool:
-        """Tell whether it is looked for: at once, then ever more rarely (a face that is found
-        again is followed back to where it came into sight)."""
+        """Tell whether to look for it: at once, then ever more rarely (a face that is found again
+        is followed back to where it came into sight)."""
         age = index - self.since
         return age & (age - 1) == 0
 
@@ -113,7 +114,7 @@ class _Lost:
 class EmbeddedFinder:
     """dlib's HOG detector, then the landmark network; follows faces from frame to frame.
 
-    What a search finds late is followed back to where it came into sight; see `looked_back`.
+    A face that a search finds late is followed back to where it came into sight; see `looked_back`.
     """
 
     landmarker: Landmarker
@@ -121,7 +122,7 @@ class EmbeddedFinder:
     clock: Stopwatch = field(default_factory=Stopwatch)
     pixel_aspect: float = 1.0
     """Width ÷ height of a pixel of the frames."""
-    # `prepare` adds to these two while `find`, on another thread, takes out: every step is whole
+    # `prepare` adds to these two while `find`, on another thread, takes out; each step is atomic
     # under Python's lock.
     _boxes: dict[int, Boxes] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
@@ -131,7 +132,7 @@ class EmbeddedFinder:
     _lost: list[_Lost] = field(default_factory=list)
     _back: list[LookedBack] = field(default_factory=list)
     _next: int = -1
-    """Index of the frame that would go on with what `find` saw last."""
+    """Index of the frame that follows the last one `find` saw."""
 
     def __post_init__(self) -> None:
         self._recent = RecentFrames(self.options.rarely)
@@ -139,7 +140,7 @@ class EmbeddedFinder:
     def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
         """Search a frame that will be searched in any case."""
         if may_be_cut:
-            # Where everything moves every frame may be a cut.
+            # Where everything moves, every frame may be a cut.
             lately = range(frame.index - self.options.pause, frame.index)
             self._cuts[frame.index] = not any(self._cuts.get(i) for i in lately)
         if self._is_due(frame.index) or may_be_cut:
@@ -170,7 +171,7 @@ class EmbeddedFinder:
         return done
 
     def looked_back(self) -> list[LookedBack]:
-        """Return the faces found since the last call in frames before those that showed them."""
+        """Return the faces added, since the last call, to frames that had already gone by."""
         faces_before, self._back = self._back, []
         return faces_before
 
@@ -182,7 +183,7 @@ class EmbeddedFinder:
     def _newcomers(
         self, frame: Frame, followed: Sequence[Face], gone: Sequence[Face]
     ) -> list[Face]:
-        """Return the faces beside those followed, as far as it is time to look for them.
+        """Return the faces other than those followed, if it is time to look for any.
 
         `gone`: those that could be followed up to the frame before.
         """
@@ -279,7 +280,8 @@ class EmbeddedFinder:
         return late, at_once
 
     def _look_near(self, frame: Frame, lost: _Lost, known_faces: Sequence[Face]) -> list[Face]:
-        """Return the lost face (or none), by the network alone if it is close, else by search."""
+        """Return the lost face in a list, or none: found by the network alone if it is close, else
+        by search."""
         limit = self.options.same_face_iou
         if lost.since < frame.index:  # else the network has just looked
             with self.clock.time("analyze / landmarks"):
@@ -309,10 +311,11 @@ class EmbeddedFinder:
             runs = [self._follower.run(frames, face) for face in before]
         last = dict(enumerate(before))
         for row, frame in enumerate(frames):
-            # Over a cut only what is seen well goes on: it may be the picture's that was.
+            # Across a cut only a face that is seen well goes on: any other may be left over from
+            # the old picture.
             least = SURE if frame.index in self._cuts else 0.0
             by_track = {i: runs[i][row] for i in last if len(runs[i]) > row}
-            # two tracks must not end on one person: who gave way is not taken up again
+            # two tracks must not end on one person: a face that gave way is not resumed
             well = [f for f in by_track.values() if f.score >= least]
             faces = distinct(well, self.options.same_face_iou)
             followed = {i: f for i, f in by_track.items() if any(f is face for face in faces)}

@@ -26,22 +26,23 @@ Boxes = NDArray[np.float32]
 Turned = NDArray[np.float64]
 """(N, 4) squares: x y of the middle, side [frame px], and the turn, clockwise [deg]."""
 
-# dlib's own threshold is 0; below it more faces are found, and the network refuses the rest.
+# dlib's own threshold is 0; below it more faces are found, and the network rejects false ones.
 _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
 _SIDEWAYS = (90.0, 180.0, 270.0)
 _BETWEEN = (-62.0, 62.0, -118.0, 118.0, -148.0, 148.0)
-"""[deg] With upright, tilted and sideways, 20 degrees around each, these are about all turns."""
+"""[deg] Together with upright, tilted and sideways, and 20 degrees around each, these cover nearly
+all turns."""
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _MAX_SIDE = 2048
 """[px] Larger frames are shrunk to this for the thorough search, which sees faces from 80 px."""
 _TURNED_SIDE = 1280
 """[px] The same for the search of turned heads at full size: it takes three times as long."""
 _NEAR_SIDE = 110.0
-"""[px] What the side of a face looked for near its last place is brought to; the detector sees 80
-and more."""
+"""[px] The picture is scaled so that a face looked for near its last place has this side; the
+detector sees 80 and more."""
 _NEAR_MOST = 700
-"""[px] No picture searched near a place is larger."""
+"""[px] Largest picture searched near a place."""
 
 
 def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Boxes:
@@ -187,7 +188,7 @@ def _lent_detector() -> Iterator[Any]:
 def _turned(image: Image, angle_deg: float, *, grows: bool) -> tuple[Image, NDArray[np.float64]]:
     """Return the image turned about its middle, and the (2, 3) turned_to_image.
 
-    What looked `angle_deg` clockwise is upright then. Where it `grows` nothing is cut off.
+    What was turned `angle_deg` clockwise is upright then. With `grows` nothing is cut off.
     """
     if angle_deg == 0.0:
         return image, np.eye(2, 3)

@@ -1,8 +1,8 @@
 """Following one face from frame to frame, forwards or backwards, with a landmark network.
 
-The network reads a face well if it looks nearly where the face is. Off by half the distance between
-the eyes it believes little of what it reads, yet it points the right way: looks that follow what
-they read settle on a face half an eye distance off, often one farther off (measured, four looks).
+The network reads a face well if it looks nearly where the face is. Half an eye distance off, its
+scores are low, yet it points the right way: repeated looks, each where the last one pointed, settle
+on a face half an eye distance away, and often on one farther away (measured, four looks).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SURE = 0.5
 """Score from which a face is seen well."""
 NEAR_ENOUGH = 0.05
 """A face whose points lie on average less than this from where they are expected, in sizes of the
-face, is read as well from there: the network saw such crops in training."""
+face, is read just as well: the network saw such crops in training."""
 _OFF = 0.15
-"""Further off than this [sizes of the face], even what is read with a good score is looked at again
-from where it was read: it is off by some hundredths."""
+"""A face read further off than this [sizes of the face] is looked at again from where it was read,
+even if its score is good: its points are off by some hundredths."""
 _LOOKS = 4
 _HOPELESS = 0.02
-"""After two looks with a lower score than this there is no face to settle on."""
+"""If two looks score lower than this, there is no face to settle on."""
 _STEADY = np.arange(36)
 """Jaw, brows and nose."""
 
@@ -77,7 +77,7 @@ class Follower:
     """A face with a lower score is not there, or cannot be followed."""
 
     def run(self, frames: Sequence[Frame], face: Face) -> list[Face]:
-        """Return a face in the first of some frames, as many as it can be followed through.
+        """Return a face in the first of some frames, for as long as it can be followed.
 
         `frames` follow the frame of `face` in time, or go back from it. The networks see many of
         them at once: a frame's share of their time is then a third. Frames that show the face
@@ -85,7 +85,7 @@ class Follower:
         """
         run: list[Face] = []
         places, is_there = self._expected(frames, face)
-        # who jumps about, or soon is not to be seen, is not looked for far ahead
+        # a face that jumps about, or is soon hidden, is not looked for far ahead
         width = len(frames) if is_there else 2
         while len(run) < len(frames):
             rest, last = frames[len(run) :][:width], run[-1] if run else face
@@ -129,7 +129,8 @@ class Follower:
     def _first(
         self, frame: Frame, face: Face | None, read: Points, place: Points, last: Face
     ) -> Face | None:
-        """Return the face of the frame after `last`, looked at again if it was read askance."""
+        """Return the face of the frame after `last`, looked at again if it was read from the wrong
+        place."""
         off = _off(face, place) if face is not None else np.inf
         if face is not None and (off < NEAR_ENOUGH or (off < _OFF and face.score >= SURE)):
             return face
@@ -142,8 +143,8 @@ class Follower:
         """Return about where a face is in some frames (N, 68, 2): on its way to the last of them,
         and whether it seems to be seen there.
 
-        Crops placed so move evenly, and points read from such crops shake less than points read
-        where the frame before had them.
+        Crops placed like this move evenly, and points read from them shake less than points read
+        from where the frame before had them.
         """
         place = start.landmarks
         end, is_there = place, True
@@ -151,7 +152,8 @@ class Follower:
             points, score = self.landmarker.glance(frames[-1:], place[None])
             is_there = bool(score[0] >= self.min_score)
             if is_there and is_near(make_face(0, points[0], 1.0), start):
-                # Moved as a whole: a glance reads eyes and mouth otherwise than a closer look.
+                # Moved as a whole, because a glance reads eyes and mouth differently from a closer
+                # look.
                 moved = fit_similarity(place[_STEADY], points[0, _STEADY])
                 end = transform(moved, place).astype(np.float32)
         share = np.arange(1, len(frames) + 1, dtype=np.float32)[:, None, None] / len(frames)
@@ -175,7 +177,8 @@ _BOX_DOWN = 0.085
 def points_in(square: NDArray[np.float64]) -> Points:
     """Return points (68, 2) that place a look at a face in a square (4,) x y side turn [px, deg].
 
-    They fill the square as a face's would, and the eyes are level in it; no more is true of them.
+    They fill the square as a face's points would, with the eyes level; nothing else about them is
+    real.
     """
     x, y, side, turn = square
     points = np.zeros((68, 2))
@@ -187,7 +190,7 @@ def points_in(square: NDArray[np.float64]) -> Points:
 
 
 def square_of(face: Face) -> NDArray[np.float64]:
-    """Return the square (4,) x y side turn [px, deg] that a face fills; of `points_in` the reverse
+    """Return the square (4,) x y side turn [px, deg] that a face fills; the reverse of `points_in`
     as far as place, size and turn go."""
     points = face.landmarks.astype(np.float64)
     across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)

@@ -28,8 +28,8 @@ SAME_LOOK = 0.62
 CLEARLY_OTHER = 1.0
 """Appearance distance above which even a face in the right place is somebody else."""
 JUMP = 4.0
-"""How far a face that looks the same may jump from one frame to the next [face sizes]: about two
-distances between the eyes, as in shaken or speeded-up pictures."""
+"""How far a face that looks the same may jump between two frames [face sizes]: about two eye
+distances, as in shaken or speeded-up pictures."""
 MEMORY_S = 2.0
 """How long a lost face is remembered [s]; later it begins a new track."""
 _FORGETS_S = 1.7
@@ -91,7 +91,7 @@ class _Thread:
     """When the face was last described [s]."""
 
     def expected(self, time: float, times: Times) -> NDArray[np.float64]:
-        """(68, 2) where the face should be, going on at its last speed for a moment."""
+        """(68, 2) where the face should be if it goes on at its last speed for a moment."""
         last = self.faces[-1].landmarks.astype(np.float64)
         if len(self.frames) < 2:
             return last
@@ -151,7 +151,7 @@ def link(
 
 
 def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
-    """Return a track that says of every frame in its gaps that it was looked for there in vain.
+    """Return a track that marks every frame in its gaps as searched in vain.
 
     Such a frame is DETECTED with score 0, at the place that `refine` would fill in: for finders
     that look for a lost face again and again, and follow one that is found back through the frames
@@ -233,9 +233,9 @@ def _lead(unused: dict[int, list[Face]], frame: int, face: Face) -> list[tuple[i
 def _rejoined(threads: Sequence[_Thread], times: Times) -> list[_Thread]:
     """The threads of one shot, those of one person in one.
 
-    The first look of a face that comes back may be unlike what is remembered: half covered, or
-    another expression. So a thread that began soon after another was lost is compared with that
-    once more, by all that was seen of both.
+    A face that comes back may at first look unlike the remembered one: half covered, or with
+    another expression. So a thread that began soon after another was lost is compared with it once
+    more, using all that was seen of both.
     """
     people: list[_Thread] = []
     for thread in threads:

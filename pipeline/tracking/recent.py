@@ -1,4 +1,4 @@
-"""The last frames that went by, small enough to keep: where a new face is looked for backwards."""
+"""The last frames that went by, kept small: a new face is traced backwards through them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from .appearance import Descriptor, describe_in
 from .following import SURE, Follower, Points, make_face, overlaps_any
 
 MOST_BYTES = 3_200_000
-"""Of a kept frame, about one of 1920×1080 with 8 bits and quarter chroma; larger ones shrink."""
+"""Most bytes of a kept frame: about 1920×1080 with 8 bits and quarter chroma; larger frames are
+shrunk."""
 
 _TOGETHER = 8
-"""Frames looked at in one go, at most: fewer at first, since a face may have come this moment."""
+"""Most frames looked at in one go; fewer at first, since the face may have only just appeared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class KeptFrame:
 
 
 class RecentFrames:
-    """The last `most` consecutive frames, in memory of its own that goes back when it goes."""
+    """The last `most` consecutive frames, in memory that this object allocates and frees."""
 
     def __init__(self, most: int) -> None:
         self._kept: deque[KeptFrame] = deque(maxlen=most)
@@ -56,7 +57,7 @@ class RecentFrames:
         self._kept.clear()
 
     def add(self, frame: Frame, faces: Sequence[Face], *, begins: bool) -> None:
-        """Keep the next frame; one of another size, or not the next, is the first again."""
+        """Keep the next frame; a frame of another size, or one out of sequence, starts afresh."""
         small = _shrunk(frame)
         if self._kept:
             last = self._kept[-1].frame
@@ -67,10 +68,10 @@ class RecentFrames:
         self._kept.append(KeptFrame(self._copied(small), shrink, list(faces), begins))
 
     def _copied(self, frame: Frame) -> Frame:
-        """Return the frame in the memory of the one that is kept no longer.
+        """Return a copy of the frame in the memory of the oldest one, which is dropped.
 
-        A decoder's frames kept for a second would leave holes in its memory that stay until the
-        program ends.
+        Keeping the decoder's own frames for a second would fragment its memory until the program
+        ends.
         """
         size = sum(plane.nbytes for plane in frame.planes)
         most = self._kept.maxlen or 1

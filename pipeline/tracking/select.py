@@ -1,4 +1,4 @@
-"""Select: which of the people in a clip are meant, in the words users know (`--faces`)."""
+"""Select: which of the people in a clip are meant, in the words users type (`--faces`)."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ a turning head blurs them, round 0.2.
 """
 
 ELSEWHERE = 0.2
-"""A face found further than this from where it is filled in is elsewhere [distances between the
-eyes]; faces read badly are off by half of it."""
+"""A face found further than this [eye distances] from its filled-in place is elsewhere; faces read
+badly are off by half of it."""
 UNSEEN = 0.05
 """A face with a lower score was looked for in vain (see `linking.with_unseen`)."""
 
@@ -52,7 +52,7 @@ def refine(
     Args:
         raw: from `link` or an analysis file; MANUAL frames are taken as they are.
         times: (frames of the clip,) [s].
-        cuts: as for `link`: at a cut, and where the clip begins or ends, nothing fades.
+        cuts: as for `link`: at a cut, and at the ends of the clip, nothing fades.
         pixel_aspect: width ÷ height of a pixel, to measure the head's turn.
     """
     options = options or TrackOptions()
@@ -92,8 +92,8 @@ def _is_elsewhere(
 ) -> NDArray[np.bool_]:
     """(T,) frames that show the face elsewhere than at `points` (T, 68, 2), or not at all.
 
-    What was found in a frame may be read too badly to edit, or stand apart from the frames around:
-    it still tells where the face is. Beside a frame set by hand what is filled in is meant so.
+    A face may be read too badly to edit, or stand apart from the frames around it, and still tell
+    where it is. Next to a frame set by hand, the filled-in place is what the user meant.
     """
     off = np.linalg.norm(raw.landmarks - points, axis=-1)[:, NON_MOUTH]
     far = np.median(off, axis=1) > ELSEWHERE * eye_distance(points)
