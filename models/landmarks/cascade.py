@@ -197,6 +197,7 @@ class LandmarkCascade(nn.Module):
         eyes: _Found,
     ) -> None:
         """Look at some faces once more where eyes and nose say they are, and keep the surer points.
+
         Print over a chin draws mouth and jaw down to it, then the next crop follows them, and so
         on: from such a crop a visible mouth is not found again.
         """

@@ -117,8 +117,8 @@ def face_crop(points: NDArray[np.floating], size: int) -> Matrix:
 
 
 def upper_face_crop(points: NDArray[np.floating], size: int) -> Matrix:
-    """Return roughly the crop that `face_crop` would place if jaw and mouth were where most faces
-    have them.
+    """Return roughly the crop that `face_crop` would place if jaw and mouth were where most have
+    them.
 
     Only the eyes and the nose of the (68, 2) points decide.
     """
@@ -191,7 +191,7 @@ class Tone:
         if span >= LEAST_RANGE or span <= 0:
             return cls(1.0, 0.0)
         gain = LEAST_RANGE / max(span, LEAST_SPAN)
-        # The mean level is kept as far as there is room for it.
+        # The middle level is kept as far as there is room for it.
         middle = float(np.clip((low + high) / 2, LEAST_RANGE / 2, 255 - LEAST_RANGE / 2))
         return cls(gain, middle - gain * float(low + high) / 2)
 

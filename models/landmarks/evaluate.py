@@ -155,11 +155,11 @@ def follow(
 
 def compare_clip(points: Points, scores: NDArray[np.float32], truth: Points) -> ClipFigures:
     """Compare points (T, 68, 2) found over a clip with the mesh's (T, 68, 2)."""
-    lids, true_lids = (openings_percent(p, LID_PAIRS) for p in (points, truth))
-    lips, true_lips = (openings_percent(p, LIP_PAIRS) for p in (points, truth))
+    both = points, truth
+    lids, true_lids = (openings_percent(p, LID_PAIRS) for p in both)
+    lips, true_lips = (openings_percent(p, LIP_PAIRS) for p in both)
     width, true_width = (
-        np.linalg.norm(p[:, 48] - p[:, 54], axis=-1) / outer_eye_distance(p)
-        for p in (points, truth)
+        np.linalg.norm(p[:, 48] - p[:, 54], axis=-1) / outer_eye_distance(p) for p in both
     )
     blink = true_lids < 0.6 * np.median(true_lids)
     shut = true_lips < 1.0

@@ -20,7 +20,7 @@ from .topology import LEFT_EYE_AS_RIGHT, MIRROR, MOUTH, RIGHT_EYE
 
 _MOUTH_MIRROR = MIRROR[MOUTH] - MOUTH[0]
 # Share of renders among the samples. For the mouth, plain pictures alone were measured to do better
-# on real video, but only renders have closed eyes.
+# on real video, but only renders close an eye.
 RENDERED_SHARE: dict[PartName, float] = {"main": 0.5, "mouth": 0.3, "eye": 0.5}
 _BACKGROUND_SHARE = 0.04
 _WIDE_SHARE = 0.45

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,10 +14,8 @@ def gaussian_weights(sigma: float, reach: int, like: Tensor) -> Tensor:
     return weights / weights.sum()
 
 
-def blurred(
-    maps: Tensor, sigma: float, reach: int, *, edges: Literal["replicate", "reflect"]
-) -> Tensor:
-    """Return maps (C, H, W) blurred by `sigma` pixels, weights cut off at `reach` pixels."""
+def blurred(maps: Tensor, sigma: float, reach: int, *, edges: str) -> Tensor:
+    """Return maps (C, H, W) blurred by `sigma` px, up to `reach`; `edges`: a mode of `F.pad`."""
     weights = gaussian_weights(sigma, reach, maps)
     padded = F.pad(maps[:, None], (reach,) * 4, mode=edges)
     across = F.conv2d(padded, weights[None, None, None, :])

@@ -5,7 +5,7 @@ telephone or a shadow; the shot can: a beard is always there. Every frame's skin
 mean head (`look_of`), the median over the shot is how the person looks, and a patch that departs
 from it in colour, and not only in brightness as light and folds do, is something else.
 
-Not noticed: what is there for more than half of the shot, what has the colour of the skin behind it
+Missed: what is there for more than half of the shot, what has the colour of the skin behind it
 (somebody's own hand), and what covers little but the eyes or the lips.
 """
 
@@ -38,8 +38,7 @@ the lips."""
 _DOUBT: Final = (0.30, 0.09, 0.09)
 """Departures of log luma and the two log ratios that clean frames reach now and then …"""
 _MOST: Final = (1.0, np.inf, np.inf)
-"""… and how many of these each channel may count for: luma for one at most, the rest must be
-colour."""
+"""… and how many of these each may count for: luma one at most, the rest must be colour."""
 _PART, _CORE = 1.3, (1.8, 2.2)
 """Departures that belong to a thing; a thing's mean between which it becomes certain."""
 _AREA: Final = (0.03, 0.045)

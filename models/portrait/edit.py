@@ -31,8 +31,7 @@ shrink."""
 
 
 _OWN_SHARE = 0.25
-"""Share of a decoded parting of the lips that is still made by a mouth with its own teeth or
-opening."""
+"""Share of a parting of the lips that a mouth with its own teeth or opening still makes."""
 
 
 class Edit(NamedTuple):
@@ -70,7 +69,7 @@ def limited_displacement(
     parted = torch.where(parting > 0, parting * share[:, None], parting)
     allowed = torch.maximum(parted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
-    # While the lips are still closed, the person has nothing of their own to show between them.
+    # While the lips are closed, there is nothing of the person's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
     return Edit(movement, gap + allowed, shown * (1 - own_teeth * apart_now), damp)
 

@@ -103,8 +103,8 @@ class PortraitModel(nn.Module):
 
     def observe(self, images: Tensor, landmarks: Tensor) -> Tensor:
         """Return the states (N, 5) of N native crops without their codes, in a quarter of the time.
-        Arguments and columns are those of `encode`; the blur, which only the whole texture shows,
-        is NaN.
+
+        Arguments and columns are those of `encode`; the blur, known only from all texels, is NaN.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -328,8 +328,7 @@ class PortraitModel(nn.Module):
         return output
 
     def reconstruct(self, w: Tensor) -> Tensor:
-        """Return the skin that codes w (N, D) describe: shape-free faces (N, 3, S, S) in [-1,
-        1]."""
+        """Return the skin that codes w (N, D) hold: shape-free faces (N, 3, S, S) in [-1, 1]."""
         k = len(self.shape.sigma) + 1
         return self.texture.decode(w[:, k : k + self.texture.components], w[:, -3:])
 

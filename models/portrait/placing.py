@@ -31,8 +31,8 @@ class Placing:
             shape: the model to fit, always the same one.
             landmarks: (N, 68, 2) float, crop pixels.
 
-        On a CPU every face is fitted by itself, so that not even a rounding of its fit depends on
-        the other faces of the batch.
+        On a CPU every face is fitted by itself, so that not even a rounding depends on the other
+        faces of the batch.
         """
         if torch.is_grad_enabled():
             return _placed(shape, landmarks)

@@ -73,9 +73,7 @@ def tiny_parts() -> tuple[tuple[ShapeModel, TextureModel, FineLayers, Teeth], di
     angle = torch.arange(20) * (2 * math.pi / 20)
     buffers = {
         "canonical": canonical,
-        "ring": torch.stack(
-            [1.3 * angle.sin(), 0.36 - 1.45 * angle.cos(), 0.45 + 0 * angle], dim=1
-        ),
+        "ring": torch.stack([1.3 * angle.sin(), 0.36 - 1.45 * angle.cos(), 0.45 + 0 * angle], 1),
         "layer_gain": layer_gain(canonical, LAYER_SIDE),
         "smile_axis": 1 / shape.sigma[:1],
     }

@@ -177,7 +177,7 @@ def _still_ring() -> Tensor:
 
 def _movability(vertices: int) -> Tensor:
     """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held
-    still, because of glasses."""
+    still for glasses."""
     share = torch.ones(vertices)
     share[[0, 1, 15, 16]] = 0.9
     share[17:27] = 0.5

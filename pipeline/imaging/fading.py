@@ -49,13 +49,13 @@ def tones(images: Tensor, landmarks: Tensor) -> Floats:
     return out
 
 
-def usual_tone(face_tones: Floats) -> Floats:
+def usual_tone(tone: Floats) -> Floats:
     """(2,) the tone of a face where it is not faded, of tones (M, 2) over a shot."""
-    strong = face_tones[:, 1] >= ORDINARY * np.quantile(face_tones[:, 1], 0.9)
-    return np.asarray(np.median(face_tones[strong], axis=0), np.float32)
+    strong = tone[:, 1] >= ORDINARY * np.quantile(tone[:, 1], 0.9)
+    return np.asarray(np.median(tone[strong], axis=0), np.float32)
 
 
-def shares(face_tones: Floats, usual: Floats) -> tuple[Floats, Floats]:
+def shares(tone: Floats, usual: Floats) -> tuple[Floats, Floats]:
     """a and b (N,) of the fades that bring usual tones (N, 2) to those found (N, 2), levels 0–1.
 
     A fade scales the spread of all levels, and their distance from black or from white. A thing in
@@ -63,11 +63,8 @@ def shares(face_tones: Floats, usual: Floats) -> tuple[Floats, Floats]:
     unknown: no fade.
     """
     mean, spread = np.maximum(usual, 1e-3).T
-    to_black, to_white = (
-        face_tones[:, 0] / mean,
-        (1 - face_tones[:, 0]) / np.maximum(1 - mean, 1e-3),
-    )
-    left = np.maximum(face_tones[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
+    to_black, to_white = tone[:, 0] / mean, (1 - tone[:, 0]) / np.maximum(1 - mean, 1e-3)
+    left = np.maximum(tone[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
     left = np.where(usual[:, 1] > 0, left.clip(0, 1), 1.0)
     added = np.where(to_white < to_black, 1 - left, 0.0)
     return left.astype(np.float32), added.astype(np.float32)

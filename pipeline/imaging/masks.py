@@ -1,5 +1,4 @@
-"""Masks over aligned crops: the face's outline, soft edges, and which pixels of a crop lie in the
-frame.
+"""Masks over aligned crops: the face's outline, soft edges, what lies in the frame.
 
 All masks are (N, 1, S, S) float32, 0 keep … 1 replace, on the device of what they are made from.
 Finding what hides the face is the work of `occlusion`.
@@ -54,8 +53,7 @@ def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
     """(N, 1, side, side) anti-aliased inside of N polygons (N, K, 2) [crop px]."""
     out = np.zeros((len(points), side, side), np.uint8)
     for picture, polygon in zip(out, points, strict=True):
-        # OpenCV fills every pixel that the outline touches: at twice the size that excess is
-        # halved.
+        # OpenCV fills every pixel the outline touches: at twice the size that excess is halved.
         large = np.zeros((2 * side, 2 * side), np.uint8)
         fine = np.clip(polygon, -4 * side, 5 * side) * 2 + 0.5
         fixed = np.rint(fine * 2**_SUBPIXEL_BITS).astype(np.int32)
@@ -170,8 +168,7 @@ def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> T
     matrix = torch.from_numpy(np.asarray(crop_to_frame, np.float64))[:, :2]
     line = torch.arange(side, dtype=torch.float64)
     if bool((matrix[:, 0, 1] == 0).all() and (matrix[:, 1, 0] == 0).all()):
-        # Without rotation, columns and rows can be tested separately: the same result, a hundred
-        # times faster.
+        # Without a turn, columns and rows are tested separately: the same, a hundred times faster.
         x = matrix[:, 0, 0, None] * line + matrix[:, 0, 2, None]
         y = matrix[:, 1, 1, None] * line + matrix[:, 1, 2, None]
         across = (x >= -0.5) & (x <= width - 0.5)

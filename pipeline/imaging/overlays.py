@@ -96,8 +96,7 @@ def _found(
     pixels = picture[(slice(None), *at)]
     shrink = max(eyes / WORK_EYES_PX, 1.0)
     size = max(int(pixels.shape[2] / shrink), 2), max(int(pixels.shape[1] / shrink), 2)
-    # Averaging over fractions of pixels takes four times as long and gains nothing at a shrink
-    # below two.
+    # Averaging over fractions of pixels takes four times as long, for nothing below a shrink of 2.
     kind = cv2.INTER_LINEAR if shrink < 2 else cv2.INTER_AREA
     planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in pixels]
     mask = _letters(np.asarray(planes, np.float32), (points - low) / shrink, eyes / shrink)

@@ -1,8 +1,7 @@
 """How large a picture says it is, read from its first bytes, before anything is reserved for it.
 
 Formats as published: PNG (ISO/IEC 15948), JPEG (ITU-T T.81, B.2.2), WebP (RFC 9649), TIFF 6.0, and
-the header that Windows bitmaps begin with. Other formats are refused: their decoders are little
-tested.
+the header that Windows bitmaps begin with. Others are refused: their decoders are little tested.
 """
 
 from __future__ import annotations

@@ -52,15 +52,15 @@ def clone(
     out = torch.empty_like(target)
     # Comparing bool with 0 takes longer than all else that is done with the mask.
     inside = mask if mask.dtype == torch.bool else mask > 0
-    for i, problem in enumerate(_problems(inside, exists)):
+    for i, area in enumerate(_problems(inside, exists)):
         out[i] = target[i]  # one by one: it is still in the cache when it is pasted into
-        if problem is None:
+        if area is None:
             continue
-        above, below = source[i][:, *problem.box], out[i][:, *problem.box]
-        values = problem.at_rim(below).float() - problem.at_rim(above).float()
+        above, below = source[i][:, *area.box], out[i][:, *area.box]
+        values = area.at_rim(below).float() - area.at_rim(above).float()
         # Plane by plane, while each is in the cache.
-        for plane, u, into in zip(above, _membranes(values, problem, impl), below, strict=True):
-            _paste(plane, u, into, problem.inside)
+        for plane, u, into in zip(above, _membranes(values, area, impl), below, strict=True):
+            _paste(plane, u, into, area.inside)
     return out
 
 
@@ -92,14 +92,12 @@ def membrane(
     Zero outside. A part of the inside that touches no existing border pixel has nothing to meet: 0.
     """
     out = torch.zeros_like(difference)
-    for i, problem in enumerate(_problems(inside, exists)):
-        if problem is None:
+    for i, area in enumerate(_problems(inside, exists)):
+        if area is None:
             continue
-        values = problem.at_rim(difference[i][:, *problem.box])
-        inside_here = torch.from_numpy(problem.inside).to(out.device)
-        for place, u in zip(
-            out[i][:, *problem.box], _membranes(values, problem, impl), strict=True
-        ):
+        values = area.at_rim(difference[i][:, *area.box])
+        inside_here = torch.from_numpy(area.inside).to(out.device)
+        for place, u in zip(out[i][:, *area.box], _membranes(values, area, impl), strict=True):
             if u is not None:
                 place.copy_(torch.from_numpy(u).to(place) * inside_here)
     return out
@@ -155,40 +153,37 @@ def _existing_part(box: tuple[slice, slice], there: Mask2D) -> tuple[slice, slic
     return slice(top, top + h), slice(left, left + w)
 
 
-def _membranes(values: Tensor, problem: _Problem, impl: Impl) -> Iterator[Floats | None]:
+def _membranes(values: Tensor, area: _Problem, impl: Impl) -> Iterator[Floats | None]:
     """C membranes (h, w) for values (C, R) on the rim; None if all are 0; any value outside."""
     if not bool(values.any()):
         yield from [None] * len(values)
         return
     if impl == "ref":
-        yield from _solve_ref(values.detach().double().cpu().numpy(), problem)
+        yield from _solve_ref(values.detach().double().cpu().numpy(), area)
         return
-    rows, columns = problem.at
-    at = rows * problem.inside.shape[1] + columns
-    touching = None if problem.is_whole else _touching(problem)
-    for u in harmonic(values.detach().float().cpu().numpy(), problem.inside, at):
+    rows, columns = area.at
+    at = rows * area.inside.shape[1] + columns
+    touching = None if area.is_whole else _touching(area)
+    for u in harmonic(values.detach().float().cpu().numpy(), area.inside, at):
         yield u if touching is None else u * touching
 
 
-def _touching(problem: _Problem) -> NDArray[np.float32]:
+def _touching(area: _Problem) -> NDArray[np.float32]:
     """(h, w) 1 in the parts of the inside that touch the rim: the others have nothing to meet."""
-    count, labels = cv2.connectedComponents(problem.inside.view(np.uint8), connectivity=4)
-    near = (
-        cv2.dilate(problem.rim.view(np.uint8), _CROSS, borderValue=0).view(np.bool_)
-        & problem.inside
-    )
+    count, labels = cv2.connectedComponents(area.inside.view(np.uint8), connectivity=4)
+    near = cv2.dilate(area.rim.view(np.uint8), _CROSS, borderValue=0).view(np.bool_) & area.inside
     touching = np.zeros(count, np.float32)
     touching[labels[near]] = 1.0
     return np.asarray(touching[labels])
 
 
-def _solve_ref(values: NDArray[np.float64], problem: _Problem) -> NDArray[np.float64]:
+def _solve_ref(values: NDArray[np.float64], area: _Problem) -> NDArray[np.float64]:
     """Membrane by a direct sparse solve at full resolution."""
     # A reference that few runs need, and scipy takes long to load.
     from scipy import sparse
     from scipy.sparse import linalg
 
-    inside, rim = problem.inside, problem.rim
+    inside, rim = area.inside, area.rim
     out = np.zeros((len(values), *inside.shape))
     number, given = np.full(inside.shape, -1), np.full(inside.shape, -1)
     number[inside], given[rim] = np.arange(inside.sum()), np.arange(rim.sum())

@@ -1,5 +1,4 @@
-"""Affine resampling of pictures: our own exact one, and a twin of the one that cut the FFHQ data
-set.
+"""Affine resampling of pictures: our own exact one, and a twin of the one FFHQ was made with.
 
 `warp` is what the program uses: Catmull-Rom with a prefilter where the picture shrinks.
 `align_ffhq` repeats Pillow's arithmetic, because published encoders were trained on crops made

@@ -133,11 +133,9 @@ def smooth_landmarks(
     spread = np.maximum((np.abs(around[:-1]) ** 2).sum(1), 1e-9)
     steps = (around[1:] * around[:-1].conj()).sum(1) / spread
     for rows in runs_between(_is_jump(steps)):
-        around_mean, seconds = relative[rows], times[rows]
-        out[rows] = smooth(around_mean, seconds, strength_s=strength_s)
-        out[rows, FAST_POINTS] = smooth(
-            around_mean[:, FAST_POINTS], seconds, strength_s=0.5 * strength_s
-        )
+        face, at = relative[rows], times[rows]
+        out[rows] = smooth(face, at, strength_s=strength_s)
+        out[rows, FAST_POINTS] = smooth(face[:, FAST_POINTS], at, strength_s=0.5 * strength_s)
     out += centre
     if pinned is not None:
         out[pinned] = points[pinned]
@@ -145,8 +143,7 @@ def smooth_landmarks(
 
 
 def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
-    """(T, 4, 2) squares NW, SW, SE, NE, smoothed in centre, size and turn, so that they stay
-    squares.
+    """(T, 4, 2) squares NW, SW, SE, NE, smoothed in centre, size and turn to stay squares.
 
     Nothing is smoothed over a frame in which the square moved, turned or grew at once.
     """
@@ -169,8 +166,7 @@ def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
 
 _JUMP_TURN, _JUMP_SIZE, _JUMP_MOVE = 0.35, 1.15, 0.25
 """[rad], ratio, [halves of the square]: a face that turns, grows or moves by more than this between
-two frames has not moved by itself: the picture was turned round, cut within a room, or pulled
-aside."""
+two frames did not move by itself: the picture was turned, cut within a room, or pulled aside."""
 
 
 def _is_jump(steps: NDArray[np.complexfloating]) -> Flags:
@@ -191,9 +187,8 @@ def outliers(
     Each frame is compared with the line between the medians of its neighbours within `reach_s`
     before and after. It is an outlier when it lies further off than `threshold` times the scaled
     median absolute deviation of all frames (Hampel's identifier) and than 8 % of the distance
-    between the eyes, after half of the face's movement between those medians is taken off, because
-    a quick nod is no error. Blinks and speech move few points, so a frame's residual is the median
-    over them.
+    between the eyes, less half of the face's movement between those medians: a quick nod is no
+    error. Blinks and speech move few points, so a frame's residual is the median over them.
     """
     points = np.asarray(landmarks, np.float64)
     count = len(points)
@@ -364,8 +359,7 @@ def hold(
 
     It switches on at `high` and off at `low`; between them it stays as it was (the first decided
     sample also decides those before it). Then the shortest run is flipped until every inner run
-    lasts `min_duration_s`; the first and the last run may be shorter only if they are the only
-    ones.
+    lasts `min_duration_s`; the first and the last run may be shorter only if there is no other.
     """
     decided = np.where(np.asarray(values) >= high, 1, np.where(np.asarray(values) <= low, 0, -1))
     known = np.flatnonzero(decided >= 0)

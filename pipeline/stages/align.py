@@ -127,8 +127,7 @@ def rule_of(model: _SidedModel) -> CropRule:
 def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
     """Side [px] that holds what extends over (T,) square px, rounded up to a multiple."""
     present = track.states != FaceState.ABSENT
-    # Not the very largest: one frame with wrong landmarks must not enlarge the crops of the whole
-    # track.
+    # Not the very largest: one frame with wrong landmarks must not enlarge the whole track's crops.
     largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
     return int(np.ceil(max(largest, min_side) / multiple)) * multiple
 
@@ -259,19 +258,17 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     if is_shift(crop_to_frame):
         return _cut_shifted(frame, int(crop_to_frame[0, 2]), int(crop_to_frame[1, 2]), side)
     corners = np.array([[0, 0], [side - 1, 0], [0, side - 1], [side - 1, side - 1]], np.float64)
-    in_frame = transform(crop_to_frame, corners)
+    quad = transform(crop_to_frame, corners)
     # As far as the kernel and the prefilter of `warp` reach.
     step = float(np.linalg.norm(crop_to_frame[:2, :2], axis=1).max())
     reach = 4 + int(np.ceil(3 * step))
     size = np.array([frame.width, frame.height])
-    low = np.clip(np.floor(in_frame.min(0)).astype(int) - reach, 0, size - 1)
-    high = np.clip(np.ceil(in_frame.max(0)).astype(int) + reach + 1, low + 1, size)
+    low = np.clip(np.floor(quad.min(0)).astype(int) - reach, 0, size - 1)
+    high = np.clip(np.ceil(quad.max(0)).astype(int) + reach + 1, low + 1, size)
     # What is mirrored must have been read: take as much inside as lies outside.
-    outside = (
-        np.maximum(np.maximum(-in_frame.min(0), in_frame.max(0) - size + 1), 0).astype(int) + reach
-    )
-    low = np.where(in_frame.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
-    high = np.where(in_frame.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
+    outside = np.maximum(np.maximum(-quad.min(0), quad.max(0) - size + 1), 0).astype(int) + reach
+    low = np.where(quad.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
+    high = np.where(quad.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
     picture = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
     cropped = warp(picture, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
     return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))

@@ -101,8 +101,7 @@ def _box_of(crop_to_image: Affine, size: tuple[int, int]) -> Box:
 
 
 def _edges(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Oriented gradients of the luma in 12×12 cells, unit length, so that light changes them
-    little."""
+    """Oriented gradients of the luma in 12×12 cells, of unit length: light changes them little."""
     luma = np.log(thumbnail @ np.array([0.299, 0.587, 0.114], np.float32) + 0.05)
     luma = cv2.GaussianBlur(luma, (0, 0), 1.0)
     gradients = [cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)]

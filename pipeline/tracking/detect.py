@@ -104,8 +104,8 @@ class _Lost:
         return min(1.5 + 0.25 * (index - self.since), 3.0)
 
     def is_due(self, index: int) -> bool:
-        """Tell whether to look for it: at once, then ever more rarely (a face that is found again
-        is followed back to where it came into sight)."""
+        """Tell whether to look for it: at once, then ever more rarely (a face found again is
+        followed back to where it came into sight)."""
         age = index - self.since
         return age & (age - 1) == 0
 
@@ -280,8 +280,7 @@ class EmbeddedFinder:
         return late, at_once
 
     def _look_near(self, frame: Frame, lost: _Lost, known_faces: Sequence[Face]) -> list[Face]:
-        """Return the lost face in a list, or none: found by the network alone if it is close, else
-        by search."""
+        """Return the lost face (or none): by the network alone if it is close, else by search."""
         limit = self.options.same_face_iou
         if lost.since < frame.index:  # else the network has just looked
             with self.clock.time("analyze / landmarks"):
@@ -311,8 +310,7 @@ class EmbeddedFinder:
             runs = [self._follower.run(frames, face) for face in before]
         last = dict(enumerate(before))
         for row, frame in enumerate(frames):
-            # Across a cut only a face that is seen well goes on: any other may be left over from
-            # the old picture.
+            # Across a cut only a face seen well goes on: others may be the old picture's.
             least = SURE if frame.index in self._cuts else 0.0
             by_track = {i: runs[i][row] for i in last if len(runs[i]) > row}
             # two tracks must not end on one person: a face that gave way is not resumed
@@ -365,10 +363,8 @@ class FaceAlignmentFinder:
         image = frame_to_rgb_small(frame, max(frame.width, frame.height))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No faces were detected")  # an expected miss
-            landmarks_scores_boxes = self.network.get_landmarks_from_image(
-                image, return_landmark_score=True
-            )
-        points, peaks, _ = landmarks_scores_boxes
+            read = self.network.get_landmarks_from_image(image, return_landmark_score=True)
+        points, peaks, _ = read
         if points is None:
             return []
         # the height of a heat map's peak, 0-1, is what the network offers as its confidence

@@ -39,8 +39,8 @@ _MAX_SIDE = 2048
 _TURNED_SIDE = 1280
 """[px] The same for the search of turned heads at full size: it takes three times as long."""
 _NEAR_SIDE = 110.0
-"""[px] The picture is scaled so that a face looked for near its last place has this side; the
-detector sees 80 and more."""
+"""[px] Side to which a face looked for near its last place is scaled; the detector sees 80 and
+more."""
 _NEAR_MOST = 700
 """[px] Largest picture searched near a place."""
 

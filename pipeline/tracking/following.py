@@ -91,16 +91,14 @@ class Follower:
             rest, last = frames[len(run) :][:width], run[-1] if run else face
             faces, read = self.read(rest, places[: len(rest)])
             faces[0] = self._first(rest[0], faces[0], read[0], places[0], last)
-            in_place = _first_ones_in_place(faces, places, last)
-            if not in_place:
+            taken = _first_ones_in_place(faces, places, last)
+            if not taken:
                 break
-            run += in_place
-            width = max(width, 2 * len(in_place))
-            places = _places(faces[len(in_place) :], in_place[-1])
+            run += taken
+            width = max(width, 2 * len(taken))
+            places = _places(faces[len(taken) :], taken[-1])
             unread = max(0, len(frames) - len(run) - len(places))
-            places = np.concatenate(
-                [places, np.repeat(_last(places, in_place[-1]), unread, axis=0)]
-            )
+            places = np.concatenate([places, np.repeat(_last(places, taken[-1]), unread, axis=0)])
         return run
 
     def read(self, frames: Sequence[Frame], places: Points) -> tuple[list[Face | None], Points]:
@@ -253,15 +251,15 @@ def _first_ones_in_place(faces: Sequence[Face | None], places: Points, last: Fac
 
     The first frame's is taken wherever it is: it was looked for.
     """
-    in_place: list[Face] = []
+    taken: list[Face] = []
     for face, place in zip(faces, places, strict=False):
-        if face is None or not is_near(face, last, 0.8 if not in_place else 0.5):
+        if face is None or not is_near(face, last, 0.8 if not taken else 0.5):
             break
-        if in_place and not _is_at(face, place):
+        if taken and not _is_at(face, place):
             break
-        in_place.append(face)
+        taken.append(face)
         last = face
-    return in_place
+    return taken
 
 
 def _places(faces: Sequence[Face | None], last: Face) -> Points:

@@ -157,10 +157,8 @@ def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
     that look for a lost face again and again, and follow one that is found back through the frames
     before. Gaps longer than `max_gap_s` stay as they are.
     """
-    seconds = times[track.first_frame : track.end_frame]
-    points, gaps = fill(
-        track.landmarks, track.states != FaceState.ABSENT, seconds, max_gap_s=max_gap_s
-    )
+    at = times[track.first_frame : track.end_frame]
+    points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, at, max_gap_s=max_gap_s)
     if not gaps.any():
         return track
     return dataclasses.replace(

@@ -156,10 +156,8 @@ def _shrunk(frame: Frame) -> Frame:
     small = []
     for plane in planes:
         per_sample = (round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0]))
-        plane_size = (size[0] // per_sample[0], size[1] // per_sample[1])
+        shape = (size[0] // per_sample[0], size[1] // per_sample[1])
         levels = plane if shift == 0 else (plane >> shift).astype(np.uint8)
-        small.append(
-            np.asarray(cv2.resize(levels, plane_size, interpolation=cv2.INTER_AREA), np.uint8)
-        )
+        small.append(np.asarray(cv2.resize(levels, shape, interpolation=cv2.INTER_AREA), np.uint8))
     encoding = dataclasses.replace(frame.encoding, bits=8)
     return dataclasses.replace(frame, planes=tuple(small), encoding=encoding)
