@@ -18,6 +18,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from .arcface.five_points import similarity
 from .base import command
 from .landmarks import LandmarkCascade
 from .portrait import PortraitModel, load_portrait
@@ -170,15 +171,9 @@ def _error(points: Tensor, target: Tensor, eyes: Tensor) -> Tensor:
 
 
 def _fitted(points: Tensor, target: Tensor) -> Tensor:
-    """Return points (N, K, 2) moved onto the target by the least-squares similarity (complex
-    ratio)."""
-    centre, target_centre = points.mean(1, keepdim=True), target.mean(1, keepdim=True)
-    a, b = (
-        torch.view_as_complex((p - c).contiguous())
-        for p, c in ((points, centre), (target, target_centre))
-    )
-    ratio = (a.conj() * b).sum(dim=1, keepdim=True) / (a.conj() * a).sum(dim=1, keepdim=True)
-    return torch.view_as_real(ratio * a) + target_centre
+    """Return points (N, K, 2) moved onto the target by the least-squares similarity."""
+    matrix = similarity(points, target)
+    return points @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,16 +7,15 @@ are checked when an object is made, so that nothing wrong is found after frame 1
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 from .side_files import DAMAGE, PRESET_BYTES, in_words, read_text, shown
+from .types import BlendMethod
 
-BlendMethod = Literal["poisson", "alpha", "none"]
 Transfer = Literal["replace", "delta"]
 Precision = Literal["auto", "fp32", "bf16"]
 OnDamage = Literal["warn", "fail"]
@@ -85,7 +84,7 @@ class RenderOptions:
         if self.transfer is not None:
             _check_choice("transfer", self.transfer, get_args(Transfer))
         _check_choice("precision", self.precision, get_args(Precision))
-        _check_choice("blend", self.blend, ("poisson", "alpha", "none"))
+        _check_choice("blend", self.blend, get_args(BlendMethod))
         _check_range("smoothing_s", self.smoothing_s, 0.0, 5.0)
         if self.batch_size is not None:
             _check_range("batch_size", self.batch_size, 1, 256)
@@ -130,8 +129,7 @@ def load_preset(path: Path) -> dict[str, Any]:
         ) from e
     accepted = _preset_types()
     if unknown := sorted(set(settings) - set(accepted)):
-        near = difflib.get_close_matches(unknown[0], accepted, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(unknown[0], accepted)
         raise UsageError(
             f"preset {path}: unknown setting {shown(unknown[0])}; {hint}accepted: "
             f"{', '.join(sorted(accepted))}"

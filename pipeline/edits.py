@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .config import OWN_PACKS, RenderOptions
 from .editors import FACE, Attribute, EditorModule, Pack, discover
 from .editors.latent import LatentOptions
-from .errors import UsageError, nearest
+from .errors import UsageError, did_you_mean
 from .request import Edit, EditRequest, Scalar
 
 
@@ -114,7 +114,7 @@ def _resolved(text: str, default: float, by_name: Mapping[str, str]) -> tuple[st
     if name not in by_name:
         accepted = ", ".join(dict.fromkeys(by_name.values()))
         raise UsageError(
-            f"unknown attribute {name!r}; {nearest(name, by_name)}accepted: {accepted}"
+            f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}"
         )
     try:
         strength = float(value) if "=" in text else default
@@ -150,13 +150,15 @@ def _value(text: str, name: str, value: str, kind: type) -> Scalar:
     names = [field.name for field in dataclasses.fields(kind)]
     if name not in names:
         accepted = ", ".join(names) or "none"
-        raise UsageError(f"{text!r}: unknown option; {nearest(name, names)}accepted: {accepted}")
+        raise UsageError(
+            f"{text!r}: unknown option; {did_you_mean(name, names)}accepted: {accepted}"
+        )
     hint = hints[name]
     if get_origin(hint) is Literal:
         choices = [str(choice) for choice in get_args(hint)]
         if value not in choices:
             raise UsageError(
-                f"{name} {value!r} is unknown; {nearest(value, choices)}accepted: "
+                f"{name} {value!r} is unknown; {did_you_mean(value, choices)}accepted: "
                 f"{', '.join(choices)}"
             )
         return value

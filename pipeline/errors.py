@@ -74,13 +74,6 @@ class DeviceError(VisagistError):
     exit_code = 6
 
 
-def nearest(word: str, accepted: Iterable[str]) -> str:
-    """Return a question that proposes what a word may have been meant to be; '' if nothing is
-    near."""
-    near = difflib.get_close_matches(word, list(accepted), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}? " if near else ""
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether memory ran out; torch and OpenCV say so in words only, different ones per
     device."""
@@ -148,3 +141,9 @@ _CURES = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "the folder must be there: make it first"),
 }
 """What helps against an error of the system, by its number."""
+
+
+def did_you_mean(name: str, accepted: Iterable[str]) -> str:
+    """Return "did you mean 'nearest'? " for a name that is not accepted, or "" if none is near."""
+    nearest = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}? " if nearest else ""

@@ -38,7 +38,7 @@ from .report import edit_facts
 from .request import EditRequest
 from .session import FrameView, Session, open_session
 from .targets import check_folder, output_errors
-from .types import PARTS, EditedBatch, FaceState, FaceTrack, Frame, Region
+from .types import PARTS, Box, EditedBatch, FaceState, FaceTrack, Frame
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
@@ -175,10 +175,10 @@ def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[Fa
             yield track, row
 
 
-def _windows(session: Session, frames: Sequence[Frame]) -> list[Region]:
+def _windows(session: Session, frames: Sequence[Frame]) -> list[Box]:
     """Return the part of each frame to show: a square around its faces, or all of every frame."""
     width, height = frames[0].width, frames[0].height
-    whole: list[Region] = [(0, 0, width, height)] * len(frames)
+    whole: list[Box] = [(0, 0, width, height)] * len(frames)
     boxes = []
     for frame in frames:
         seen = [t.landmarks[row] for t, row in _present(session.plan.tracks, frame.index)]
@@ -187,7 +187,7 @@ def _windows(session: Session, frames: Sequence[Frame]) -> list[Region]:
     side = round(max(sides, default=np.inf)) if sides else width + height
     if side > min(width, height):
         return whole
-    windows: list[Region] = []
+    windows: list[Box] = []
     for box in boxes:
         centre = (box[:2] + box[2:]) / 2 if box is not None else np.array([width, height]) / 2
         x = int(np.clip(round(float(centre[0]) - side / 2), 0, width - side))

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
-Region = tuple[int, int, int, int]
+Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 [px], half-open, in the upright frame."""
 
 Matrix = Literal["bt709", "bt601", "fcc", "smpte240m", "bt2020", "rgb", "gray"]
+BlendMethod = Literal["poisson", "alpha", "none"]
 
 Part = Literal["mouth", "eyes"]
 PARTS: tuple[Part, ...] = ("mouth", "eyes")
@@ -48,12 +49,10 @@ def _check_rank(
     owner: str, name: str, value: NDArray[np.generic] | Tensor, shape: tuple[int | None, ...]
 ) -> None:
     """Raise ValueError unless `value.shape` matches `shape` (None matches any length)."""
-    found = tuple(value.shape)
-    if len(found) != len(shape) or any(
-        w is not None and w != f for w, f in zip(shape, found, strict=True)
-    ):
-        wanted = "(" + ", ".join("*" if w is None else str(w) for w in shape) + ")"
-        raise ValueError(f"{owner}.{name} must have shape {wanted}, got {found}")
+    given = tuple(value.shape)
+    if len(given) != len(shape) or any(s not in (None, given[k]) for k, s in enumerate(shape)):
+        accepted = "(" + ", ".join("*" if s is None else str(s) for s in shape) + ")"
+        raise ValueError(f"{owner}.{name} must have shape {accepted}, got {given}")
 
 
 @dataclass(frozen=True, slots=True)

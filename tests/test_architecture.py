@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.import_rules import breaches, dotted_imports, import_graph, lies_in, loops, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")])
@@ -22,37 +23,12 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 """Which files may import a library."""
 
-FORBIDDEN = (
-    ("models/", "pipeline"),
-    ("pipeline/stages/", "pipeline.media"),
-    ("pipeline/stages/", "pipeline.run"),
-    ("pipeline/stages/", "pipeline.loading"),
-    ("pipeline/editors/", "pipeline.stages"),
-    ("pipeline/editors/", "pipeline.media"),
-    ("pipeline/editors/", "pipeline.loading"),
-    ("pipeline/imaging/", "pipeline.stages"),
-    ("pipeline/imaging/", "pipeline.media"),
-    ("pipeline/imaging/", "pipeline.editors"),
-    ("pipeline/media/container/", "pipeline.stages"),
-)
-"""Folder, and the module it must never import."""
+GRAPH = import_graph(ROOT)
+TABLE = read_table((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 
 
 def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def _imports(path: Path) -> Iterator[str]:
-    """Yield every imported module by absolute dotted name."""
-    package = list(path.relative_to(ROOT).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _is(module: str, owner: str) -> bool:
@@ -61,41 +37,30 @@ def _is(module: str, owner: str) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
 def test_a_file_imports_libraries_only_through_their_door(path: Path) -> None:
-    for module in _imports(path):
+    for module in dotted_imports(path, ROOT):
         for library, doors in DOORS.items():
             if _is(module, library):
-                assert _name(path).startswith(doors or ("nowhere",)), f"{module} in {_name(path)}"
+                assert _name(path).startswith(doors), f"{module} in {_name(path)}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_a_file_keeps_to_its_layer(path: Path) -> None:
-    for module in _imports(path):
-        for folder, forbidden in FORBIDDEN:
-            if _name(path).startswith(folder):
-                assert not _is(module, forbidden), f"{_name(path)} imports {module}"
+def test_a_file_imports_only_what_its_row_of_the_table_allows() -> None:
+    assert list(breaches(GRAPH, TABLE).values()) == []
 
 
-LIGHT = {"pipeline/files.py": "models.files", "pipeline/npz.py": "models.reading.arrays"}
-"""Doors to `models` beside the seam, and the file that both sides use."""
+def test_no_files_and_no_folders_import_each_other_in_a_loop() -> None:
+    assert [sorted(loop) for loop in loops(GRAPH)] == []
 
 
-def test_only_the_seam_reaches_models() -> None:
-    seam = "pipeline/loading/"
-    for path in SOURCES:
-        if _name(path).startswith("pipeline/") and not _name(path).startswith(seam):
-            reached = {m for m in _imports(path) if _is(m, "models")}
-            if shared := LIGHT.get(_name(path)):
-                reached = {m for m in reached if not _is(m, shared)}
-            assert not reached, _name(path)
+def test_the_table_names_no_room_that_is_not_there() -> None:
+    rooms = [room for row in TABLE for room in (*row.rooms, *row.allowed)]
+    assert [room for room in rooms if not any(lies_in(module, room) for module in GRAPH)] == []
 
 
 def test_what_both_sides_use_is_light() -> None:
     """Whoever writes a file or reads landmarks must not have to load the networks."""
-    for module in LIGHT.values():
-        path = ROOT / f"{module.replace('.', '/')}.py"
-        names = {name.partition(".")[0] for name in _imports(path)}
-        assert names <= {*sys.stdlib_module_names, "numpy"}, module
-    assert "numpy" not in {name.partition(".")[0] for name in _imports(ROOT / "models/files.py")}
+    for name, light in (("files", set()), ("reading/arrays", {"numpy"})):
+        libraries = {m.partition(".")[0] for m in dotted_imports(ROOT / f"models/{name}.py", ROOT)}
+        assert libraries <= sys.stdlib_module_names | light, name
 
 
 WRITING = re.compile(
@@ -134,7 +99,7 @@ ENTRANCES = (
 
 def _rooms(path: Path) -> set[str]:
     """Return the folders and files of `models` that a file imports from, by their first name."""
-    return {m.split(".")[1] for m in _imports(path) if m.startswith("models.")}
+    return {m.split(".")[1] for m in dotted_imports(path, ROOT) if m.startswith("models.")}
 
 
 def _room(path: Path) -> str:
@@ -184,16 +149,9 @@ def test_what_the_pipeline_loads_of_models_reaches_no_training() -> None:
         module = waiting.pop()
         if module in modules and module not in seen:
             seen.add(module)
-            waiting += [*_imports(modules[module]), module.rpartition(".")[0]]
+            waiting += [*dotted_imports(modules[module], ROOT), module.rpartition(".")[0]]
     rooms = {module.split(".")[1] for module in seen if "." in module}
     assert not rooms & {*RECIPES, "training"}
-
-
-def test_editors_do_not_import_each_other() -> None:
-    for path in (ROOT / "pipeline/editors").glob("[!_]*.py"):
-        for module in _imports(path):
-            if _is(module, "pipeline.editors") and module != "pipeline.editors":
-                assert module.startswith("pipeline.editors._base"), f"{_name(path)}: {module}"
 
 
 def test_nothing_prints_but_the_console_and_commands_of_training() -> None:
@@ -205,10 +163,9 @@ def test_nothing_prints_but_the_console_and_commands_of_training() -> None:
         assert "print" not in names, _name(path)
 
 
-def test_torch_load_is_called_only_by_the_safe_loader() -> None:
+def test_torch_load_is_called_nowhere() -> None:
     for path in SOURCES:
-        if _name(path) != "models/weights.py":
-            assert "torch.load" not in path.read_text(encoding="utf-8"), _name(path)
+        assert "torch.load" not in path.read_text(encoding="utf-8"), _name(path)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_name)

@@ -27,7 +27,7 @@ from ..training.command import run_command
 from ..training.steps import write_metrics
 from .curve_faces import Evaluation, read_evaluation
 from .curve_methods import methods_for
-from .curve_plot import draw_curves
+from .curve_plot import Point, draw_curves
 from .curve_subjects import RATED, Encoded, Subject, open_subject
 from .image_judge import IdentityJudge, ImageClassifier
 
@@ -36,16 +36,6 @@ STRENGTHS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 
 _READABLE = 0.6
 """An attribute is judged if the image classifier's correlation with its rating is at least this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One strength of one method, over all faces."""
-
-    strength: float
-    target_change: float
-    attributes_kept: float
-    identity: float
 
 
 Curves = dict[str, dict[str, list[Point]]]

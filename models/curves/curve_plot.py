@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,9 +14,6 @@ from numpy.typing import NDArray
 
 from ..base import ModelError
 from ..files import write_whole
-
-if TYPE_CHECKING:
-    from .attribute_curves import Point
 
 Canvas = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -30,6 +28,16 @@ _LEGEND = 230
 _FINE = 2
 """Drawn this much larger and averaged down, for smooth lines."""
 _ROWS: Final = (("attributes_kept", "attributes kept"), ("identity", "identity kept"))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One strength of one method, over all faces."""
+
+    strength: float
+    target_change: float
+    attributes_kept: float
+    identity: float
 
 
 def draw_curves(

@@ -83,13 +83,13 @@ def _train(args: argparse.Namespace) -> None:
     start = LandmarkCascade.load(args.resume) if args.resume else None
     nets: dict[PartName, LandmarkNet] = {}
     for part in PARTS:
-        known = getattr(start, part) if start is not None else None
+        trained = getattr(start, part) if start is not None else None
         if args.part not in (part, "all"):
-            nets[part] = known or LandmarkNet(PARTS[part])
+            nets[part] = trained or LandmarkNet(PARTS[part])
             continue
         recipe = train.Recipe(steps=args.steps or STEPS[part], rate=args.rate, seed=args.seed)
-        before = copy.deepcopy(known)
-        nets[part] = train.train_part(part, plain, rendered, recipe, start=known)
+        before = copy.deepcopy(trained)
+        nets[part] = train.train_part(part, plain, rendered, recipe, start=trained)
         if args.average and before is not None:
             train.update_average(nets[part], before, keep=0.5)
     finish(nets, args.data, args.out)
@@ -126,8 +126,8 @@ def _evaluate(cascade: LandmarkCascade, args: argparse.Namespace) -> None:
 def _frames(video: Path) -> Iterator[Image]:
     capture = cv2.VideoCapture(str(video))
     while True:
-        found, frame = capture.read()
-        if not found:
+        has_frame, frame = capture.read()
+        if not has_frame:
             return
         yield np.ascontiguousarray(frame[..., ::-1], dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""What cameras, codecs and hands do to a face: random changes of training crops."""
+"""Random changes of training crops: what cameras, codecs and hands do to a face."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _relight(x: Image, rng: np.random.Generator) -> Image:
 
 
 _NOISE = np.random.default_rng(0).standard_normal(1 << 18, dtype=np.float32)
-"""White noise to cut pieces from: drawing it anew took a fifth of the time of a sample."""
+"""White noise to cut pieces from; drawing it anew took a fifth of the time of a sample."""
 
 
 def _add_noise(x: Image, rng: np.random.Generator) -> Image:

@@ -31,12 +31,12 @@ PACKAGED_WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 _HALF_AT: dict[PartName, float] = {"main": 2.4, "mouth": 3.2, "eye": 3.3}
 _AT_MEDIAN = 0.95
 _MOUTH_IN_DOUBT = 0.45
-"""Confidence in a mouth below which it is looked for once more."""
+"""A mouth with less confidence than this is looked for once more."""
 _UPPER_FACE = slice(BROWS[0], MOUTH[0])
-"""What tells where a face is, whatever its mouth does: brows, nose and eyes. Over a mouth that is
-wide open or covered their points err by no more than over a closed one, though the network is less
-sure of all of them; of jaw and lips it is much less sure then. (The packaged `typical_scale` was
-taken over nose, eyes and lips: 2 % more.)
+"""The points that show where a face is, whatever its mouth does: brows, nose and eyes. When the
+mouth is wide open or covered they err no more than when it is closed, though the network is a
+little less sure of them; of jaw and lips it is then much less sure. (The packaged `typical_scale`
+was taken over nose, eyes and lips: 2 % more.)
 """
 
 
@@ -49,7 +49,7 @@ class Estimate:
     sigma: NDArray[np.float32]
     """(N, 68) float32 expected distance to the true point [image px]."""
     score: NDArray[np.float32]
-    """(N,) float32 0-1; from 0.5 it is known where the face is. The mouth has no part in it."""
+    """(N,) float32 0-1; from 0.5 the place of the face is known. The mouth does not count."""
     mouth_score: NDArray[np.float32]
     """(N,) float32 0-1, of the mouth alone: low when covered."""
     eyes_score: NDArray[np.float32]
@@ -89,8 +89,8 @@ class LandmarkCascade(nn.Module):
         """How far right of the networks' points the labels lie, along the eyes [eye distances].
 
         The mesh that labelled the faces is off by half a cell of its own grid. Training on mirrored
-        pictures too takes that out of the networks; it is put back, because everything else that is
-        trained on the same labels (the portrait pack) has it.
+        pictures as well removes that shift from the networks; it is put back, because everything
+        else trained on the same labels (the portrait pack) has it.
         """
         self._fast: dict[PartName, FastNet] = {}
         self.eval()
@@ -98,7 +98,7 @@ class LandmarkCascade(nn.Module):
     def frozen(self, dtype: torch.dtype = torch.float32) -> LandmarkCascade:
         """Return this cascade, from now on run by the networks' fast twins on their device.
 
-        What becomes of the weights later is not seen any more. `dtype` is that of their features.
+        Later changes of the weights have no effect. `dtype` is that of the twins' features.
         """
         self._fast = {name: FastNet(getattr(self, name), dtype) for name in PARTS}
         return self
@@ -146,11 +146,11 @@ class LandmarkCascade(nn.Module):
             for key, value in self.state_dict().items()
             if not key.endswith("num_batches_tracked")
         }
-        known = {
+        facts = {
             "typical_scale": json.dumps(self.typical_scale),
             "label_shift": str(self.label_shift),
         }
-        save_safetensors(path, tensors, {**metadata, **known})
+        save_safetensors(path, tensors, {**metadata, **facts})
 
     def from_boxes(self, images: Sequence[Image], boxes: NDArray[np.floating]) -> Estimate:
         """Return landmarks for a frontal detector's boxes (N, 4) x0 y0 x1 y1 [px]: two passes.
@@ -196,10 +196,10 @@ class LandmarkCascade(nn.Module):
         mouth: _Found,
         eyes: _Found,
     ) -> None:
-        """Look at some faces once more where eyes and nose say they are; put in what is surer.
+        """Look at some faces once more where eyes and nose say they are, and keep the surer points.
 
-        Print over a chin draws mouth and jaw down to it, the next crop after them, and so on: from
-        there the mouth is not found again, though it can be seen.
+        Print over a chin draws mouth and jaw down to it, then the next crop follows them, and so
+        on: from such a crop a visible mouth is not found again.
         """
         again, side = [images[row] for row in rows], PARTS["main"].size[0]
         places = [crops.upper_face_crop(main.points[row], side) for row in rows]
@@ -305,7 +305,7 @@ class LandmarkCascade(nn.Module):
 
 
 def _is_face(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 for a face, falling to 0 below one half: it is no fine measure."""
+    """Return 1 for a face, falling to 0 below one half: the probability is too coarse for more."""
     return np.clip(2 * probability, 0.0, 1.0)
 
 
@@ -329,9 +329,9 @@ def _numpy(tensor: Tensor) -> NDArray[np.float64]:
 
 def _check(images: Sequence[Image], places: NDArray[np.floating], shape: tuple[int, ...]) -> None:
     if places.shape != (len(images), *shape):
-        wanted = ", ".join(str(v) for v in (len(images), *shape))
+        accepted = ", ".join(str(v) for v in (len(images), *shape))
         raise ModelInputError(
-            f"{len(images)} images need places of shape ({wanted}), got {places.shape}"
+            f"{len(images)} images need places of shape ({accepted}), got {places.shape}"
         )
     for image in images:
         if isinstance(image, crops.Planes):

@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """A picture as video stores it; only what is cut out of it becomes RGB."""
+    """A picture as video stores it; only crops of it are converted to RGB."""
 
     planes: tuple[Plane, ...]
     """One plane (gray), or three of which the second and third may be smaller."""
@@ -48,8 +48,8 @@ BOX_DOWN = 0.085
 FACE_MARGIN = 1.35
 # About the same square from the upper face alone: its side and its middle's place below the eyes in
 # distances between the outer eye corners, and how far it moves against a nose that turns. Over OMI
-# faces the medians are 2.12, 0.49 and -1.9; a little tighter and higher, less of what lies before
-# the chin is in it.
+# faces the medians are 2.12, 0.49 and -1.9; a slightly tighter and higher crop holds less of what
+# lies in front of the chin.
 _WIDTH_IN_EYES, _DOWN_FROM_EYES, _MIDDLE_TO_NOSE = 1.95, 0.43, -1.9
 _EYES_PER_NOSE = 1.9
 _MAX_SUPERSAMPLING = 8
@@ -57,7 +57,7 @@ LEAST_RANGE = 110.0
 """Levels between the 2nd and the 98th percentile of a face crop below which it is stretched. Crops
 of the held-out faces and of the clips have more; the networks were trained on such."""
 LEAST_SPAN = 3.0
-"""Levels below which there is nothing left to stretch but noise."""
+"""With a smaller range than this there is nothing left to stretch but noise."""
 # Samples up to this far apart see every pixel: each weighs the pixels up to 1 px around it.
 _SPACING_PX = 1.6
 
@@ -117,7 +117,8 @@ def face_crop(points: NDArray[np.floating], size: int) -> Matrix:
 
 
 def upper_face_crop(points: NDArray[np.floating], size: int) -> Matrix:
-    """Return about the crop that `face_crop` would place, were jaw and mouth where most have them.
+    """Return roughly the crop that `face_crop` would place if jaw and mouth were where most have
+    them.
 
     Only the eyes and the nose of the (68, 2) points decide.
     """
@@ -175,7 +176,7 @@ def sample_unrounded(image: Image | Planes, crop_to_image: Matrix, size: tuple[i
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """A straight change of levels that gives a faded picture its contrast back."""
+    """A linear change of levels that restores the contrast of a faded picture."""
 
     gain: float
     offset: float
@@ -190,7 +191,7 @@ class Tone:
         if span >= LEAST_RANGE or span <= 0:
             return cls(1.0, 0.0)
         gain = LEAST_RANGE / max(span, LEAST_SPAN)
-        # As dark or as light as it was, as far as there is room for it.
+        # The middle level is kept as far as there is room for it.
         middle = float(np.clip((low + high) / 2, LEAST_RANGE / 2, 255 - LEAST_RANGE / 2))
         return cls(gain, middle - gain * float(low + high) / 2)
 

@@ -66,10 +66,10 @@ def face_number(name: str) -> int:
 
 def read_image(path: Path) -> Image:
     """Return a picture (H, W, 3) uint8 RGB."""
-    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if found is None:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
         raise ModelInputError(f"cannot read the picture {path}")
-    return np.ascontiguousarray(found[..., ::-1], dtype=np.uint8)
+    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
 
 
 def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
@@ -127,9 +127,9 @@ def render_faces(
         points = np.zeros((count, 68, 2), np.float32)
         with multiprocessing.Pool(processes, _start_worker, (data, held_out)) as pool:
             tasks = ((i, seed, size) for i in range(count))
-            for i, picture, found in pool.imap_unordered(_render_one, tasks, chunksize=32):
-                store[i], points[i] = picture, found
+            for i, picture, landmarks in pool.imap_unordered(_render_one, tasks, chunksize=32):
+                store[i], points[i] = picture, landmarks
         store.flush()
-        with opened_whole(labels) as file:  # last: its being there says that all is made
+        with opened_whole(labels) as file:  # written last: its presence says that all is made
             np.save(file, points)
     return Faces(np.load(pictures, mmap_mode="r"), np.load(labels))

@@ -2,7 +2,7 @@
 them.
 
 All errors are % of the distance between the outer eye corners, so they do not depend on the size of
-the face. Opening pictures and clips is the caller's business: these functions take arrays.
+the face. These functions take arrays; opening pictures and clips is left to the caller.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _REGIONS = {
 }
 
 
-def errors_percent(found: Points, truth: Points) -> dict[str, float]:
+def errors_percent(points: Points, truth: Points) -> dict[str, float]:
     """Return mean distances per region between (N, 68, 2) points [% of outer-eye distance]."""
     distance = (
-        np.linalg.norm(found - truth[..., :2], axis=-1) / outer_eye_distance(truth)[..., None]
+        np.linalg.norm(points - truth[..., :2], axis=-1) / outer_eye_distance(truth)[..., None]
     )
     return {
         name: round(float(100 * distance[..., ids].mean()), 3) for name, ids in _REGIONS.items()
@@ -153,22 +153,23 @@ def follow(
     return np.stack(points), np.array(scores, np.float32)
 
 
-def compare_clip(found: Points, scores: NDArray[np.float32], truth: Points) -> ClipFigures:
+def compare_clip(points: Points, scores: NDArray[np.float32], truth: Points) -> ClipFigures:
     """Compare points (T, 68, 2) found over a clip with the mesh's (T, 68, 2)."""
-    lids, true_lids = (openings_percent(p, LID_PAIRS) for p in (found, truth))
-    lips, true_lips = (openings_percent(p, LIP_PAIRS) for p in (found, truth))
+    both = points, truth
+    lids, true_lids = (openings_percent(p, LID_PAIRS) for p in both)
+    lips, true_lips = (openings_percent(p, LIP_PAIRS) for p in both)
     width, true_width = (
-        np.linalg.norm(p[:, 48] - p[:, 54], axis=-1) / outer_eye_distance(p) for p in (found, truth)
+        np.linalg.norm(p[:, 48] - p[:, 54], axis=-1) / outer_eye_distance(p) for p in both
     )
     blink = true_lids < 0.6 * np.median(true_lids)
     shut = true_lips < 1.0
     return ClipFigures(
-        frames=len(found),
-        errors=errors_percent(found, truth),
-        shake_mouth=(_round(shake_percent(truth, MOUTH)), _round(shake_percent(found, MOUTH))),
+        frames=len(points),
+        errors=errors_percent(points, truth),
+        shake_mouth=(_round(shake_percent(truth, MOUTH)), _round(shake_percent(points, MOUTH))),
         shake_all=(
             _round(shake_percent(truth, np.arange(68))),
-            _round(shake_percent(found, np.arange(68))),
+            _round(shake_percent(points, np.arange(68))),
         ),
         lids_correlation=_correlation(lids, true_lids),
         lips_correlation=_correlation(lips, true_lips),
@@ -178,7 +179,7 @@ def compare_clip(found: Points, scores: NDArray[np.float32], truth: Points) -> C
         width_correlation=_correlation(width, true_width),
         lost_frames=int(
             (
-                np.linalg.norm(found - truth, axis=-1).mean(axis=1)
+                np.linalg.norm(points - truth, axis=-1).mean(axis=1)
                 > 0.08 * outer_eye_distance(truth)
             ).sum()
         ),

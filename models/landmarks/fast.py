@@ -1,9 +1,9 @@
 """The landmark network as it runs: the same arithmetic as `net.LandmarkNet`, its reference twin.
 
-Normalisations are folded into the convolutions before them, and pictures lie channel by channel in
-memory, as convolutions on processors like it. In bfloat16 everything up to the heat maps' last
-features is rounded to 8 bits of mantissa; heat maps and all that is read from them stay float32.
-On the held-out faces that moves a point by 0.02 % of the distance between the eyes.
+Normalisations are folded into the convolutions before them, and pictures are stored channels last,
+which suits convolutions on processors. In bfloat16 everything up to the heat maps' last features is
+rounded to 8 bits of mantissa; heat maps and all that is read from them stay float32. On the
+held-out faces that moves a point by 0.02 % of the distance between the eyes.
 """
 
 from __future__ import annotations

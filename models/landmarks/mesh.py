@@ -1,7 +1,7 @@
 """The face mesh in a picture, and how expressions and turns of the head move it.
 
-Vertices are (V, 3) in image widths: x right, y down, z away from the viewer. Controls on lips,
-lids, brows, nose and oval are moved; the rest follows by a harmonic solve.
+Vertices are (V, 3) in image widths: x right, y down, z away from the viewer. Control vertices on
+lips, lids, brows, nose and oval are moved; the rest follow by a harmonic solve.
 """
 
 from __future__ import annotations

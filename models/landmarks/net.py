@@ -144,7 +144,7 @@ def read_heat(net: LandmarkNet, y: Tensor, pooled: Tensor) -> LandmarkOutput:
     """Return what features y (N, 64, h / 4, w / 4) and their summary pooled (N, C) say."""
     heat = net.heat(y).flatten(2).float().softmax(dim=-1)
     points = heat @ net.grid
-    # features where each point is believed to be; detached, so that being unsure cannot bend the
+    # features where each point is believed to be; detached, so that uncertainty cannot distort the
     # map
     local = heat.detach().to(y.dtype) @ y.flatten(2).transpose(1, 2)
     context = net.context(pooled)[:, None].expand_as(local)

@@ -3,7 +3,7 @@
 Training faces are near-frontal, mostly smiling and never blink. Each render moves the mesh of one
 picture (another face's shape, jaw, lips, lids, brows, then a 3-D turn), draws its triangles from
 far to near and looks every pixel up in the picture, so the labels stay exact. What a closed mouth
-hides is painted.
+hides is painted in.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def _affines(
 ) -> NDArray[np.float32]:
     """Return (M, 2, 3) float32 from target pixel to source pixel, per triangle."""
     ones = np.ones((len(mesh.triangles), 1, 3))
-    seen = np.where(
+    corners = np.where(
         (mesh.kinds == EYE_INSIDE)[:, None, None], eyeballs[mesh.triangles], target[mesh.triangles]
     )
-    to = np.concatenate([(seen[..., :2] * size - 0.5).transpose(0, 2, 1), ones], axis=1)
+    to = np.concatenate([(corners[..., :2] * size - 0.5).transpose(0, 2, 1), ones], axis=1)
     frm = (source[mesh.triangles][..., :2] * width - 0.5).transpose(0, 2, 1)
     flat = np.abs(np.linalg.det(to)) < 1e-3
     to[flat] = np.eye(3)

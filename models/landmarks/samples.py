@@ -19,7 +19,7 @@ from .net import PARTS, PartName
 from .topology import LEFT_EYE_AS_RIGHT, MIRROR, MOUTH, RIGHT_EYE
 
 _MOUTH_MIRROR = MIRROR[MOUTH] - MOUTH[0]
-# Share of renders among the samples. On the mouth plain pictures alone were measured to do better
+# Share of renders among the samples. For the mouth, plain pictures alone were measured to do better
 # on real video, but only renders close an eye.
 RENDERED_SHARE: dict[PartName, float] = {"main": 0.5, "mouth": 0.3, "eye": 0.5}
 _BACKGROUND_SHARE = 0.04
@@ -96,9 +96,10 @@ def _background_crop(
 
 
 def _shrunk(faces: Faces, side: int) -> Faces:
-    """Return the faces at most `side` px wide: the face crop shrinks them anyway, and this once."""
+    """Return the faces at most `side` px wide: the face crop would shrink them anyway; this way it
+    happens once."""
     images, points = [], []
-    for image, found in zip(faces.images, faces.points, strict=True):
+    for image, landmarks in zip(faces.images, faces.points, strict=True):
         ratio = min(1.0, side / image.shape[1])
         size = (round(image.shape[1] * ratio), round(image.shape[0] * ratio))
         small = (
@@ -107,7 +108,7 @@ def _shrunk(faces: Faces, side: int) -> Faces:
             else image
         )
         images.append(np.asarray(small, dtype=np.uint8))
-        points.append((found + 0.5) * np.float32(size[0] / image.shape[1]) - 0.5)
+        points.append((landmarks + 0.5) * np.float32(size[0] / image.shape[1]) - 0.5)
     return Faces(images, np.stack(points))
 
 

@@ -60,8 +60,8 @@ def landmark_loss(
     distance = error.detach().norm(dim=-1)
     likelihood = (distance * torch.exp(-output.log_scale) + output.log_scale).mean(dim=1)
     shape = ((per_face + gap_weight * gap + 0.3 * likelihood) * face).sum() / many
-    known = F.binary_cross_entropy_with_logits(output.face_logit, face)
-    return shape + 0.3 * known, (distance.mean(dim=1) * face).sum() / many
+    recognised = F.binary_cross_entropy_with_logits(output.face_logit, face)
+    return shape + 0.3 * recognised, (distance.mean(dim=1) * face).sum() / many
 
 
 def update_average(average: nn.Module, current: nn.Module, keep: float) -> None:

@@ -1,11 +1,11 @@
-"""What lies in front of a face, told by how the face looks for most of the shot.
+"""What lies in front of a face, recognised by how the face looks for most of the shot.
 
 One frame alone cannot say whether a grey patch is a sheet of paper or a beard, and a dark one a
 telephone or a shadow; the shot can: a beard is always there. Every frame's skin is measured on the
 mean head (`look_of`), the median over the shot is how the person looks, and a patch that departs
 from it in colour, and not only in brightness as light and folds do, is something else.
 
-Not told: what is there for more than half of the shot, what has the colour of the skin behind it
+Missed: what is there for more than half of the shot, what has the colour of the skin behind it
 (somebody's own hand), and what covers little but the eyes or the lips.
 """
 
@@ -32,12 +32,13 @@ LOOK_LENGTH: Final = 3 * LOOK_SIDE**2
 _SAMPLED_SIDE: Final = 2 * LOOK_SIDE
 """Texels per side that are sampled and then averaged: a half of what the code's texture needs."""
 _FIELD_SIDE: Final = 32
-"""Cells per side of its sampling field, also a half: a tenth of a texel off, more at the lips."""
+"""Cells per side of its sampling field, also a half, which is a tenth of a texel off and more at
+the lips."""
 
 _DOUBT: Final = (0.30, 0.09, 0.09)
 """Departures of log luma and the two log ratios that clean frames reach now and then …"""
 _MOST: Final = (1.0, np.inf, np.inf)
-"""… and how many of them each may count: luma no more than one, the rest must be colour."""
+"""… and how many of these each may count for: luma one at most, the rest must be colour."""
 _PART, _CORE = 1.3, (1.8, 2.2)
 """Departures that belong to a thing; a thing's mean between which it becomes certain."""
 _AREA: Final = (0.03, 0.045)
@@ -45,7 +46,7 @@ _AREA: Final = (0.03, 0.045)
 _WORK_EYES_PX: Final = 48.0
 """Outer eye distance of the small picture that the mask is drawn on [px]."""
 _REACH = 9
-"""Texels (odd) that a thing at the rim is taken to reach out to both sides."""
+"""Texels (odd) by which a thing at the rim is assumed to extend on both sides."""
 _TURNED = (0.25, 0.62)
 """Yaw [radians] from which the far cheek is not judged, and where its edge lies at first."""
 
@@ -71,12 +72,12 @@ class LookRegions:
     skin: Flags
     """What is judged, without the mouth: here a thing must show."""
     outside: Flags
-    """Beyond the face's rim: a thing at the rim is taken to reach out there."""
+    """Beyond the face's rim, where a thing at the rim is assumed to extend."""
     across: Floats
 
 
 class Departures:
-    """What departs from how faces usually look, with the geometry of one portrait."""
+    """Finds what departs from a face's usual look, with the geometry of one portrait."""
 
     def __init__(self, model: PortraitModel) -> None:
         """Keep the portrait and draw its regions once."""
@@ -104,18 +105,15 @@ class Departures:
         """
         fit, vertices = self._model.placed(landmarks)
         looks = look_of(images, self._sampling_field(vertices)).cpu().numpy()
-        known = usual.cpu().numpy()
         yaws, scales = fit.angles[:, 0].tolist(), fit.scale.tolist()
-        found = [
-            departed(look, own, yaw, self._regions)
-            for look, own, yaw in zip(looks, known, yaws, strict=True)
-        ]
-        if not any(one.any() for one in found):
+        faces = zip(looks, usual.cpu().numpy(), yaws, strict=True)
+        textures = [departed(look, median, yaw, self._regions) for look, median, yaw in faces]
+        if not any(texture.any() for texture in textures):
             return None
         fields = self._model.texture.sampling_field(vertices).cpu()
         masks = [
-            drawn_on_crop(one, field, images.shape[-1], scale)
-            for one, field, scale in zip(found, fields, scales, strict=True)
+            drawn_on_crop(texture, field, images.shape[-1], scale)
+            for texture, field, scale in zip(textures, fields, scales, strict=True)
         ]
         return torch.stack(masks)[:, None].to(images.device)
 
@@ -173,19 +171,20 @@ def departed(look: Floats, usual: Floats, yaw: float, regions: LookRegions) -> F
     weak = ((amount > _PART) & judged).astype(np.uint8)
     weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     count, labels = cv2.connectedComponents(weak)
-    found = np.zeros((LOOK_SIDE, LOOK_SIDE), np.float32)
+    things = np.zeros((LOOK_SIDE, LOOK_SIDE), np.float32)
     for label in range(1, count):
         patch = labels == label
         shown = patch & skin
         if shown.any():
             area = _ramp(float(shown.sum() / regions.judged.sum()), *_AREA)
-            found[patch] = area * _ramp(float(amount[shown].mean()), *_CORE)
-    return np.where(regions.outside, cv2.dilate(found, np.ones((_REACH, _REACH))), found)
+            things[patch] = area * _ramp(float(amount[shown].mean()), *_CORE)
+    return np.where(regions.outside, cv2.dilate(things, np.ones((_REACH, _REACH))), things)
 
 
 def _departure(away: Floats, skin: Flags) -> Floats:
-    """How many times its doubt each texel departs, after what light does to the whole face is
-    taken out: in every channel a plane, by iteratively re-weighted least squares (Cauchy)."""
+    """How far each texel departs, in units of its uncertainty, after the effect of light on the
+    whole face is removed: a plane in every channel, by iteratively re-weighted least squares
+    (Cauchy)."""
     values, design = away[:, skin], _PLANE[skin]
     squared = (design[:, :, None] * design[:, None]).reshape(-1, 9)
     fitted = np.zeros((3, 3), np.float32)
@@ -204,31 +203,30 @@ def _departure(away: Floats, skin: Flags) -> Floats:
 
 
 def _medians(rows: Floats) -> Floats:
-    """Median of every row (R,), the upper one of two: numpy's own takes several times as long."""
+    """Median of every row (R,), the upper one of two: several times as fast as numpy's."""
     half = rows.shape[1] // 2
     return np.asarray(np.partition(rows, half, axis=1)[:, half])
 
 
-def drawn_on_crop(found: Floats, field: Tensor, side: int, eyes_px: float) -> Tensor:
-    """Return texels that were found (LOOK_SIDE, LOOK_SIDE) 0-1 as a soft mask (side, side) on the
-    crop.
+def drawn_on_crop(texels: Floats, field: Tensor, side: int, eyes_px: float) -> Tensor:
+    """Return marked texels (LOOK_SIDE, LOOK_SIDE) 0-1 as a soft mask (side, side) on the crop.
 
     `field` (G, G, 2) crop pixels of the coarse texture grid. The outline of every patch is carried
     over to a small picture, grown by a little more than an edit moves, and enlarged.
     """
-    if not found.any():
+    if not texels.any():
         return torch.zeros(side, side)
     scale = min(1.0, _WORK_EYES_PX / max(eyes_px, 1.0))
     size, eyes = max(8, round(side * scale)), eyes_px * scale
     out = np.zeros((size, size), np.float32)
     positions = field.permute(2, 0, 1)[None] * (size / side)
-    for level in np.unique(found[found > 0]):
+    for level in np.unique(texels[texels > 0]):
         contours, _ = cv2.findContours(
-            (found == level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+            (texels == level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
         for contour in contours:
-            texels = torch.from_numpy(contour[None, :, :1].astype(np.float32))
-            grid = (texels + 0.5) * (2 / LOOK_SIDE) - 1
+            outline = torch.from_numpy(contour[None, :, :1].astype(np.float32))
+            grid = (outline + 0.5) * (2 / LOOK_SIDE) - 1
             at = F.grid_sample(positions, grid, align_corners=False)[0, :, :, 0].T
             patch = np.zeros((size, size), np.float32)
             cv2.fillPoly(patch, [np.rint(at.numpy() * 16).astype(np.int32)], float(level), 8, 4)

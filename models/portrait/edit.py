@@ -13,7 +13,7 @@ from .warp import smoothstep
 
 
 class Slowing(NamedTuple):
-    """How a change slows down towards what faces do not do."""
+    """How a change slows down towards what no face does."""
 
     full: float
     """Level (SD of ratings) up to which it goes on unhindered …"""
@@ -26,11 +26,12 @@ _GROWING = Slowing(1.0, 2.6, 0.4)
 """Of a smile, so that a broad one does not overshoot."""
 
 _FALLING = Slowing(0.8, 2.4, 0.3)
-"""Of its opposite, downwards: the sternest of 1,004 faces lies at -2, beyond it mouths shrink."""
+"""Of its opposite, downwards: the sternest of 1,004 faces lies at -2, and beyond that mouths
+shrink."""
 
 
 _OWN_SHARE = 0.25
-"""Share of a wanted parting that a mouth with its own teeth or its own opening still makes."""
+"""Share of a parting of the lips that a mouth with its own teeth or opening still makes."""
 
 
 class Edit(NamedTuple):
@@ -49,35 +50,35 @@ class Edit(NamedTuple):
 def limited_displacement(
     movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
 ) -> Edit:
-    """Return what remains of a wanted movement.
+    """Return what remains of a movement after all limits.
 
     Args:
-        movement: (N, V, 3) wanted, head units.
+        movement: (N, V, 3) decoded, head units.
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
         state: (N, 5), see `state.STATE_NAMES`.
     """
-    own, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
+    own_teeth, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
     damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)
     movement = movement * damp[:, None, None]
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
     meant = smoothstep(parting.mean(dim=1), 0.008, 0.02)
     apart_now = smoothstep(gap[:, 1:4].mean(dim=1), 0.01, 0.04)
-    share = meant * (1 - own + own * _OWN_SHARE * apart_now)
-    wanted = torch.where(parting > 0, parting * share[:, None], parting)
-    allowed = torch.maximum(wanted, -gap.clamp_min(0))
+    share = meant * (1 - own_teeth + own_teeth * _OWN_SHARE * apart_now)
+    parted = torch.where(parting > 0, parting * share[:, None], parting)
+    allowed = torch.maximum(parted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
-    # Where one's own lips are still closed there is nothing of one's own to show between them.
+    # While the lips are closed, there is nothing of the person's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    return Edit(movement, gap + allowed, shown * (1 - own * apart_now), damp)
+    return Edit(movement, gap + allowed, shown * (1 - own_teeth * apart_now), damp)
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:
     """Return the share (N,) of a change that keeps a face within what faces do."""
     size = change.abs().clamp_min(0.05)
     share = torch.where(change > 0, _share(level, size, _GROWING), _share(-level, size, _FALLING))
-    # Other edits move the mouth a little too: what is no smile is not slowed as one.
+    # Other edits move the mouth a little too; what is not a smile is not slowed like one.
     return 1 - (1 - share) * smoothstep(size, 0.1, 0.3)
 
 

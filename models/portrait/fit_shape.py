@@ -15,7 +15,7 @@ _POSE_WEIGHT_OF_PART = {
     "eyes": (range(36, 48), 1.0),
     "mouth": (range(48, 68), 0.1),
 }
-"""How much a part says about the pose: what an expression moves says little."""
+"""How much a part says about the pose; parts that expressions move say little."""
 
 _LANDMARK_NOISE = 0.012
 """Assumed error of a landmark in outer-eye distances; jaw points are three times as uncertain."""
@@ -70,8 +70,8 @@ def _align(meshes: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     target_centre = (share * target).sum(dim=0)
     centres = (share * meshes).sum(dim=1, keepdim=True)
     moved = meshes - centres
-    wanted = target - target_centre
-    u, s, vt = torch.linalg.svd((share * wanted).T @ moved)
+    centred_target = target - target_centre
+    u, s, vt = torch.linalg.svd((share * centred_target).T @ moved)
     sign = torch.ones(len(meshes), 3)
     sign[:, 2] = torch.linalg.det(u @ vt).sign()
     rotation = u @ torch.diag_embed(sign) @ vt

@@ -117,12 +117,12 @@ def _congealed(looks: Tensor, covers: Tensor) -> tuple[Tensor, Tensor]:
         match = profiles @ (template / template.norm())
         best = (match - penalty).argmax(dim=1)
         score = match[everyone, best]
-    kept = score > score.quantile(0.5)
+    sharp = score > score.quantile(0.5)
     both = torch.cat([looks, covers], dim=1)
     picked = torch.cat(
         [_moved(both[i : i + 1], *moves[best[i]].tolist()) for i in everyone.tolist()]
     )
-    return picked[:, :3], (picked[:, 3:] > 0.9).float() * kept[:, None, None, None]
+    return picked[:, :3], (picked[:, 3:] > 0.9).float() * sharp[:, None, None, None]
 
 
 def _column_profile(luma: Tensor, cover: Tensor) -> Tensor:
@@ -158,9 +158,9 @@ def _fill_below(picture: Tensor, total: Tensor) -> Tensor:
     """Return a picture whose rarely seen texels repeat the nearest row above that was seen
     often."""
     filled = picture.clone()
-    seen = (total + total.flip(1)) / 2 > 0.12 * total.max()
+    covered = (total + total.flip(1)) / 2 > 0.12 * total.max()
     for row in range(1, picture.shape[0]):
-        filled[row] = torch.where(seen[row], filled[row], filled[row - 1])
+        filled[row] = torch.where(covered[row], filled[row], filled[row - 1])
     return filled
 
 

@@ -1,4 +1,4 @@
-"""Learn the texture model and the fine layers: what a rating does to the log luma of a
+"""Learn the texture model, and the fine layers: how a rating changes the log luma of a
 shape-normalised face."""
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.gaussian import blurred
 from .data import FaceSet
 from .layers import LAYER_SIDE
 from .regions import holes, skin_mask
@@ -110,9 +111,9 @@ def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tenso
 
 
 def fit_layers(
-    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, wanted: list[int]
+    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, layered: list[int]
 ) -> Tensor:
-    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the wanted
+    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the `layered`
     predictors.
 
     Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses
@@ -128,7 +129,7 @@ def fit_layers(
     mirrored = design * torch.cat([torch.ones(1), odd])
     gram = design.T @ design + mirrored.T @ mirrored + 2.0 * torch.eye(design.shape[1])
     moment = design.T @ luma.flatten(1) + mirrored.T @ luma.flip(2).flatten(1)
-    maps = torch.linalg.solve(gram, moment)[[1 + w for w in wanted]].unflatten(
+    maps = torch.linalg.solve(gram, moment)[[1 + w for w in layered]].unflatten(
         1, (LAYER_SIDE, LAYER_SIDE)
     )
     maps = (maps + maps.flip(2)) / 2
@@ -138,18 +139,10 @@ def fit_layers(
 
 def high_pass(maps: Tensor, weight: Tensor, *, sigma: float) -> Tensor:
     """Return maps (J, H, W) less their weighted Gaussian mean; `weight` (H, W) leaves holes out."""
-    low = _blur(maps * weight, sigma) / _blur(weight[None], sigma).clamp_min(1e-3)
+    parts = maps * weight, weight[None]
+    soft, share = (blurred(part, sigma, int(3 * sigma), edges="reflect") for part in parts)
+    low = soft / share.clamp_min(1e-3)
     return (maps - low) * weight
-
-
-def _blur(maps: Tensor, sigma: float) -> Tensor:
-    radius = int(3 * sigma)
-    x = torch.arange(-radius, radius + 1, dtype=maps.dtype)
-    kernel = torch.exp(-0.5 * (x / sigma).square())
-    kernel = kernel / kernel.sum()
-    padded = F.pad(maps[:, None], (radius,) * 4, mode="reflect")
-    across = F.conv2d(padded, kernel[None, None, None, :])
-    return F.conv2d(across, kernel[None, None, :, None])[:, 0]
 
 
 def glasses_score(textures: Textures) -> Tensor:

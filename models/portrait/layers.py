@@ -33,9 +33,8 @@ class FineLayers(nn.Module):
     def forward(self, change: Tensor) -> Tensor:
         """Return the log luma change (N, LAYER_SIDE, LAYER_SIDE) for a change of code (N, D).
 
-        Readings that grow are scaled by `rise`, those that shrink by `fall`: a fold that is drawn
-        needs more contrast than the average of many folds has, and one that is not there must not
-        be lit up.
+        Readings that grow are scaled by `rise`, those that shrink by `fall`: a drawn fold needs
+        more contrast than the average of many folds, and where no fold is, none must be brightened.
         """
         amount = change @ self.readout.T
         amount = amount.clamp_min(0) * self.rise + amount.clamp_max(0) * self.fall

@@ -1,5 +1,5 @@
-"""The inside of the mouth: where the lips part, which teeth show, how much of it is the person's
-own.
+"""The inside of the mouth: where the lips part, which teeth show, and how much of that is the
+person's own.
 
 Works in mouth coordinates of each face: `along` from corner to corner (px), `below` the upper lip
 line (px). Lip lines are smooth curves through the inner lip vertices. Distances called head units
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..ops.gaussian import blurred
 from .linear import solve_positive
 from .regions import vertex_indices
 from .texture import to_log_channels
@@ -138,9 +139,9 @@ class Teeth(nn.Module):
 
     def softened(self, blur: Tensor) -> Tensor:
         """Return the picture (N, 2, h, w) as soft as a face of a given blur (N,), head units."""
-        levels = torch.stack(
-            [self.picture, *(_gaussian(self.picture, s / _TEXEL) for s in _BLUR_LEVELS[1:])]
-        )
+        sigmas = [sigma / _TEXEL for sigma in _BLUR_LEVELS[1:]]
+        soft = [blurred(self.picture, s, int(3 * s) + 1, edges="replicate") for s in sigmas]
+        levels = torch.stack([self.picture, *soft])
         result = levels[:1].expand(len(blur), -1, -1, -1)
         for i in range(len(_BLUR_LEVELS) - 1):
             low, high = _BLUR_LEVELS[i], _BLUR_LEVELS[i + 1]
@@ -209,17 +210,6 @@ class Teeth(nn.Module):
             -(above_lower / 0.010).clamp_min(0)
         )
         return edge - 1.0 * smoothstep(u.abs(), 0.58, 1.02)
-
-
-def _gaussian(picture: Tensor, sigma: float) -> Tensor:
-    """Return a picture (C, h, w) blurred by `sigma` texels, edges repeated."""
-    reach = int(3 * sigma) + 1
-    x = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
-    kernel = torch.exp(-0.5 * (x / sigma).square())
-    kernel = kernel / kernel.sum()
-    padded = F.pad(picture[None], (reach,) * 4, mode="replicate")[0][:, None]
-    across = F.conv2d(padded, kernel[None, None, None, :])
-    return F.conv2d(across, kernel[None, None, :, None])[:, 0]
 
 
 def _tint(skin: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from .recent import Recent
 from .shape import ShapeFit, ShapeModel
 from .state import expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
+from .tiny import tiny_parts
 from .warp import (
     canonical_to_unit,
     enlarge,
@@ -97,21 +98,20 @@ class PortraitModel(nn.Module):
         channels = self.texture.sampled(images, vertices, images.shape[-1] / CROP_SIDE)
         code, photo = self.texture.encode(channels)
         w = torch.cat([self.shape.code(fit), code, photo], dim=1)
-        seen = expression(self.shape, self.smile_axis, images, fit, vertices)
-        return w, torch.cat([seen, self.texture.softness(channels)[:, None]], dim=1)
+        state = expression(self.shape, self.smile_axis, images, fit, vertices)
+        return w, torch.cat([state, self.texture.softness(channels)[:, None]], dim=1)
 
     def observe(self, images: Tensor, landmarks: Tensor) -> Tensor:
-        """Return the states (N, 5) of N native crops without their codes, in a fourth of the time.
+        """Return the states (N, 5) of N native crops without their codes, in a quarter of the time.
 
-        Arguments and columns are those of `encode`; NaN for the blur, which only the whole texture
-        tells.
+        Arguments and columns are those of `encode`; the blur, known only from all texels, is NaN.
 
         Raises:
             ModelInputError: shapes do not fit.
         """
         _check(images, landmarks)
-        seen = expression(self.shape, self.smile_axis, images, *self.placed(landmarks))
-        return F.pad(seen, (0, 1), value=torch.nan)
+        state = expression(self.shape, self.smile_axis, images, *self.placed(landmarks))
+        return F.pad(state, (0, 1), value=torch.nan)
 
     def placed(self, landmarks: Tensor) -> Placed:
         """Return the fits of N faces and their vertices (N, V, 2) px for landmarks (N, 68, 2)."""
@@ -263,8 +263,8 @@ class PortraitModel(nn.Module):
         """
         canonical = self.canonical.expand(len(gap), -1, -1).clone()
         upper, lower = list(UPPER_LIP), list(LOWER_LIP)
-        own = canonical[:, lower, 1] - canonical[:, upper, 1]
-        excess = (own - gap.clamp_min(0.03)).clamp_min(0) / 2
+        mean_gap = canonical[:, lower, 1] - canonical[:, upper, 1]
+        excess = (mean_gap - gap.clamp_min(0.03)).clamp_min(0) / 2
         canonical[:, upper, 1] += excess
         canonical[:, lower, 1] -= excess
         return canonical
@@ -272,8 +272,8 @@ class PortraitModel(nn.Module):
     def _texture_change(self, change: Tensor) -> Tensor:
         """Return the log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D).
 
-        A shot has one change of code for nearly all its frames: its factor is decoded once, and
-        copied for none of them.
+        Nearly all frames of a shot share one change of code, so its factor is decoded once and
+        never copied.
         """
         device, here = change.device, change.detach().cpu()
         if bool((here == here[:1]).all()):
@@ -328,7 +328,7 @@ class PortraitModel(nn.Module):
         return output
 
     def reconstruct(self, w: Tensor) -> Tensor:
-        """Return what codes w (N, D) know of the skin: shape-free faces (N, 3, S, S) in [-1, 1]."""
+        """Return the skin that codes w (N, D) hold: shape-free faces (N, 3, S, S) in [-1, 1]."""
         k = len(self.shape.sigma) + 1
         return self.texture.decode(w[:, k : k + self.texture.components], w[:, -3:])
 
@@ -338,9 +338,11 @@ class PortraitModel(nn.Module):
     @classmethod
     def tiny(cls) -> PortraitModel:
         """Return a small model with seeded random bases around a plain face, for tests."""
-        from .tiny import tiny_portrait
-
-        return tiny_portrait(cls)
+        parts, buffers = tiny_parts()
+        model = cls(*parts)
+        for name, values in buffers.items():
+            getattr(model, name)[: len(values)] = values
+        return model.eval()
 
 
 def _bounded(luma: Tensor) -> Tensor:
@@ -374,8 +376,8 @@ def _joined(
     window = windows[0].with_all(windows)
     output = images[:, :, window.rows, window.columns].clone()
     masks = torch.zeros_like(output[:, :1])
-    for n, (image, mask, own) in enumerate(parts):
-        top, left = own.rows.start - window.rows.start, own.columns.start - window.columns.start
+    for n, (image, mask, spot) in enumerate(parts):
+        top, left = spot.rows.start - window.rows.start, spot.columns.start - window.columns.start
         at = (slice(top, top + mask.shape[2]), slice(left, left + mask.shape[3]))
         output[n, :, *at], masks[n, :, *at] = image[0], mask[0]
     return output, masks, window
@@ -383,7 +385,7 @@ def _joined(
 
 def _rows_at_once(images: Tensor) -> int:
     """Return how many crops to render together: one on a CPU, where it stays in the cache and the
-    others of a batch do not change it by a rounding; all on another device."""
+    rest of the batch cannot change its rounding; all on another device."""
     return 1 if images.device.type == "cpu" else len(images)
 
 

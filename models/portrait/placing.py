@@ -1,4 +1,5 @@
-"""Where faces are in their crops, found once for all that ask for the same faces in a row."""
+"""Where faces are in their crops, computed once for all callers that ask for the same faces in a
+row."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ class Placing:
             shape: the model to fit, always the same one.
             landmarks: (N, 68, 2) float, crop pixels.
 
-        On a CPU every face is fitted by itself, so that its fit does not depend, by a rounding, on
-        the other faces of the batch.
+        On a CPU every face is fitted by itself, so that not even a rounding depends on the other
+        faces of the batch.
         """
         if torch.is_grad_enabled():
             return _placed(shape, landmarks)

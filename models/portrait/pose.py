@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 _ROUNDS = 3
-"""Begun with the mean shape."""
+"""The first one starts from the mean shape."""
 
 
 class Basis(NamedTuple):
@@ -88,9 +88,9 @@ def _nearest_scaled_rotation(affine: Doubles) -> Doubles:
 def _coefficients(points: Doubles, camera: Doubles, offset: Doubles, basis: Basis) -> Doubles:
     """Return the most probable coefficients (K,) for a camera."""
     scale = scale_of(camera)
-    seen = (basis.shapes.reshape(-1, 3) @ (camera.T / scale)).reshape(len(basis.shapes), -1)
+    projected = (basis.shapes.reshape(-1, 3) @ (camera.T / scale)).reshape(len(basis.shapes), -1)
     residual = (points - (basis.mean @ camera.T + offset)).reshape(-1) / scale
-    weighted = seen * np.repeat(basis.fit_weights, 2)
-    normal = weighted @ seen.T
+    weighted = projected * np.repeat(basis.fit_weights, 2)
+    normal = weighted @ projected.T
     normal[np.diag_indices_from(normal)] += 1 / np.square(basis.sigma)
     return np.asarray(np.linalg.solve(normal, weighted @ residual), np.float64)

@@ -1,4 +1,4 @@
-"""Results remembered for the next frames, for several threads at once."""
+"""Results remembered for the next frames, shared by several threads."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Recent(Generic[T]):
         """
         with self._lock:
             if key in self._known:
-                found = self._known[key] = self._known.pop(key)  # the youngest again
-                return found
-        made = make()
+                result = self._known[key] = self._known.pop(key)  # the youngest again
+                return result
+        result = make()
         with self._lock:
-            self._known[key] = made
+            self._known[key] = result
             if len(self._known) > self._most:
                 del self._known[next(iter(self._known))]
-        return made
+        return result

@@ -1,7 +1,7 @@
 """Head pose and 3-D face shape from 68 points of one picture, and the way back to pixels.
 
 A face is a mean plus a linear basis over `V` vertices; the first 68 are the 68-point scheme, the
-others (cheeks, forehead, chin, nose wings) are what a warp needs besides. The camera is weak
+others (cheeks, forehead, chin, nose wings) are what a warp needs in addition. The camera is weak
 perspective: `pixel = camera @ vertex + offset`, with scale and rotation inside `camera`. Vertices
 are in outer-eye-corner distances, x right, y down, z away from the viewer, origin between the eyes.
 This file knows nothing of textures.
@@ -63,8 +63,8 @@ class ShapeModel(nn.Module):
         See `pose.fit_face`. No gradient flows back to the landmarks.
         """
         basis = Basis(*(_on_host(part) for part in self._fitted_parts()))
-        found = [fit_face(points, basis) for points in _on_host(landmarks)]
-        rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in found]
+        faces = [fit_face(points, basis) for points in _on_host(landmarks)]
+        rows = [(*face, scale_of(face[0]), angles_of(face[0])) for face in faces]
         parts = (np.stack(part) for part in zip(*rows, strict=True))
         device, dtype = self.mean.device, self.mean.dtype
         return ShapeFit(

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.gaussian import gaussian_weights
 from .mouth import inner_gap, own_mouth
 from .shape import ShapeFit, ShapeModel
 from .warp import smoothstep
@@ -18,8 +19,8 @@ gap in outer-eye distances, yaw in radians, smile in standard deviations of the 
 sigma in outer-eye distances."""
 
 _BRIDGED_SECONDS, _HELD_SECONDS, _RELEASE_SECONDS = 0.9, 0.2, 0.4
-"""Lips closed between two openings count as open up to the first; where they stay closed they are
-held open for the second and then given back to an edit within the third."""
+"""Lips that close between two openings for no longer than the first count as open; where they stay
+closed, they are held open for the second and then released to an edit within the third."""
 
 _SMOOTH_SECONDS: Final = (0.12, 0.25, 0.25, 0.25)
 """Sigma of the smoothing of the columns after the first: the lip gap moves with speech, the others
@@ -69,9 +70,9 @@ def mouth_is_busy(teeth: Tensor, gap: Tensor, width: Tensor) -> Tensor:
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
     """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth counts as open from the very moment it opens, so that drawn teeth stay until one's own
-    appear; between the words of somebody who talks it stays open, and where it has closed for
-    longer it is let go gently. The other columns are smoothed with a Gaussian, without delay.
+    A mouth counts as open from the moment it opens, so that drawn teeth stay until the person's own
+    appear; between the words of somebody who talks it stays open, and when it has closed for longer
+    it is released gently. The other columns are smoothed with a Gaussian, without delay.
     """
     mouth = _held(states[:, 0], frames_per_second)
     smooth = [
@@ -85,7 +86,7 @@ def _held(mouth: Tensor, frames_per_second: float) -> Tensor:
     """Return mouth openings (T,) without short closings, and with a slow end but no early begin."""
     half = round(_BRIDGED_SECONDS / 2 * frames_per_second)
     wide = _highest(F.pad(mouth, (half, half), value=0.0), half)
-    # Beyond the ends of the shot nothing is known: nothing closes a mouth there.
+    # Nothing is known beyond the ends of the shot, so no mouth is closed there.
     wide[:half] = wide[len(wide) - half :] = 1.0
     held = bridged = -_highest(-wide, half)[half : half + len(mouth)]
     frames = round((_HELD_SECONDS + _RELEASE_SECONDS) * frames_per_second)
@@ -103,8 +104,7 @@ def _highest(values: Tensor, reach: int) -> Tensor:
 def _smooth(columns: Tensor, sigma: float) -> Tensor:
     """Return columns (T, C) under a Gaussian of `sigma` frames, ends repeated."""
     reach = max(1, round(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, dtype=columns.dtype, device=columns.device)
-    kernel = torch.exp(-0.5 * (offsets / max(sigma, 1e-3)).square())
+    weights = gaussian_weights(max(sigma, 1e-3), reach, columns)
     padded = F.pad(columns.T[:, None], (reach, reach), mode="replicate")
-    smooth = F.conv1d(padded, (kernel / kernel.sum()).reshape(1, 1, -1))
+    smooth = F.conv1d(padded, weights.reshape(1, 1, -1))
     return smooth[:, 0].T

@@ -45,7 +45,7 @@ def sample_texture(images: Tensor, field: Tensor, side: int, pixels_per_texel: f
     `field` (N, G, G, 2) holds crop pixels; pictures finer than the texture are averaged first.
     """
     shrink = max(1, min(int(pixels_per_texel), 8))
-    # Only the part that is looked at is averaged, in the blocks of the whole picture.
+    # Only the part that is sampled is averaged, in blocks aligned to the whole picture.
     blocks = -(-images.shape[-1] // shrink)
     low = ((field.amin(dim=(0, 1, 2)) / shrink).floor().int() - 2).clamp(0, blocks - 1)
     high = ((field.amax(dim=(0, 1, 2)) / shrink).ceil().int() + 3).clamp(None, blocks)
@@ -67,7 +67,7 @@ _EYES_BOX = ((-0.25, 0.12, CANONICAL_TOP), (-0.55, 0.55, CANONICAL_LEFT))
 
 _SHARPNESS_RATIOS = (0.092, 0.11, 0.14, 0.215, 0.27)
 _BLUR_SIGMAS = (0.05, 0.03, 0.02, 0.01, 0.0)
-"""Ratio of fine to coarse variation (rising) and the blur it betrays."""
+"""Ratio of fine to coarse variation (rising) and the blur it indicates."""
 
 
 def _texels(low: float, high: float, start: float) -> slice:
@@ -75,9 +75,9 @@ def _texels(low: float, high: float, start: float) -> slice:
     return slice(int((low - start) * scale), int((high - start) * scale))
 
 
-def _wider(part: slice, kernel: int) -> slice:
-    """Return a part of a line with what a kernel centred there sees beside it."""
-    return slice(part.start - kernel // 2, part.stop + kernel // 2)
+def _wider(texels: slice, kernel: int) -> slice:
+    """Return a run of texels widened by what a kernel centred on them sees."""
+    return slice(texels.start - kernel // 2, texels.stop + kernel // 2)
 
 
 def _interpolated(x: Tensor, at: tuple[float, ...], values: tuple[float, ...]) -> Tensor:
@@ -158,9 +158,9 @@ class TextureModel(nn.Module):
         table was measured on sharp faces blurred on purpose.
         """
         rows, columns = (_texels(low, high, start) for low, high, start in _EYES_BOX)
-        own, luma = channels[:, 0, rows, columns], channels[:, :1]
+        eyes, luma = channels[:, 0, rows, columns], channels[:, :1]
         fine, coarse = (
-            own - F.avg_pool2d(luma[:, :, _wider(rows, k), _wider(columns, k)], k, 1)[:, 0]
+            eyes - F.avg_pool2d(luma[:, :, _wider(rows, k), _wider(columns, k)], k, 1)[:, 0]
             for k in (3, 11)
         )
         ratio = fine.flatten(1).std(dim=1) / coarse.flatten(1).std(dim=1).clamp_min(1e-4)

@@ -1,4 +1,4 @@
-"""A drawn face with random bases: a portrait without anything learnt, small and quick, for
+"""A drawn face with random bases: a portrait that has learnt nothing, small and quick, for
 tests."""
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import TEETH_TEXELS, Teeth
-from .net import PortraitModel
 from .regions import INNER_MOUTH, layer_gain, skin_mask, vertex_indices
 from .shape import ShapeModel
 from .texture import CHROMA_SIDE, FIELD_SIDE, LUMA_SIDE, TextureModel
@@ -44,9 +43,10 @@ def tiny_face() -> Tensor:
     return face
 
 
-def tiny_portrait(cls: type[PortraitModel], seed: int = 7) -> PortraitModel:
-    """Return a portrait around the drawn head; basis shape 0 widens the mouth, 1 parts the lips."""
-    generator = torch.Generator().manual_seed(seed)
+def tiny_parts() -> tuple[tuple[ShapeModel, TextureModel, FineLayers, Teeth], dict[str, Tensor]]:
+    """Return the parts of a portrait around the drawn head, and its buffers by name (from the
+    first row on); basis shape 0 widens the mouth, 1 parts the lips."""
+    generator = torch.Generator().manual_seed(7)
     face = tiny_face()
     canonical = face[:, :2].clone()
     canonical[list(INNER_MOUTH), 1] += (canonical[list(INNER_MOUTH), 1] - 0.765).sign() * 0.04
@@ -70,15 +70,14 @@ def tiny_portrait(cls: type[PortraitModel], seed: int = 7) -> PortraitModel:
     teeth.picture[1] = 1
     teeth.picture[0, :, :: TEETH_TEXELS[1] // 8] = -0.5
     teeth.colour[0] = torch.tensor([0.0, 0.5])
-    model = cls(shape, texture, layers, teeth)
-    model.canonical.copy_(canonical)
     angle = torch.arange(20) * (2 * math.pi / 20)
-    model.ring.copy_(
-        torch.stack([1.3 * angle.sin(), 0.36 - 1.45 * angle.cos(), 0.45 + 0 * angle], dim=1)
-    )
-    model.layer_gain.copy_(layer_gain(canonical, LAYER_SIDE))
-    model.smile_axis[0] = 1 / float(shape.sigma[0])
-    return model.eval()
+    buffers = {
+        "canonical": canonical,
+        "ring": torch.stack([1.3 * angle.sin(), 0.36 - 1.45 * angle.cos(), 0.45 + 0 * angle], 1),
+        "layer_gain": layer_gain(canonical, LAYER_SIDE),
+        "smile_axis": 1 / shape.sigma[:1],
+    }
+    return (shape, texture, layers, teeth), buffers
 
 
 def _tiny_shape(face: Tensor, generator: torch.Generator) -> ShapeModel:

@@ -156,8 +156,8 @@ def _layer_maps(faces: FaceSet, textures: Textures, canonical: Tensor, measures:
     odd = torch.ones(predictors.shape[1])
     for name in _ODD_MEASURES:
         odd[len(rated) + MEASURES.index(name)] = -1
-    wanted = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
-    return fit_layers(textures, canonical, predictors, odd, wanted)
+    layered = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
+    return fit_layers(textures, canonical, predictors, odd, layered)
 
 
 def _still_ring() -> Tensor:
@@ -169,7 +169,7 @@ def _still_ring() -> Tensor:
 
 def _movability(vertices: int) -> Tensor:
     """Return how far each vertex follows a decoded movement (V,): eyes, bridge and brows are held
-    for glasses' sake."""
+    still for glasses."""
     share = torch.ones(vertices)
     share[[0, 1, 15, 16]] = 0.9
     share[17:27] = 0.5

@@ -63,13 +63,13 @@ def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Te
     kernel is positive definite on weights without affine part, so a multiple of the affine part's
     own Gram matrix makes all of it so and changes nothing for those weights (Finsler's lemma).
     """
-    points, wanted = centres.double(), values.double()
+    points, targets = centres.double(), values.double()
     affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
     matrix = thin_plate_kernel(points, points)
     matrix.diagonal(dim1=-2, dim2=-1).add_(max(stiffness, _LEAST_STIFFNESS))
     matrix = torch.add(matrix, affine @ affine.transpose(-1, -2), alpha=_AFFINE_WEIGHT)
-    bent = solve_positive(matrix, torch.cat([wanted, affine], dim=-1))
-    free, along_affine = bent[..., : wanted.shape[-1]], bent[..., wanted.shape[-1] :]
+    bent = solve_positive(matrix, torch.cat([targets, affine], dim=-1))
+    free, along_affine = bent[..., : targets.shape[-1]], bent[..., targets.shape[-1] :]
     across = affine.transpose(-1, -2)
     plane = solve_positive(across @ along_affine, across @ free)
     weights = torch.cat([free - along_affine @ plane, plane], dim=-2)

@@ -58,11 +58,11 @@ class Window:
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         return torch.stack([columns, rows], dim=-1)
 
-    def around_cells(self, wanted: Tensor) -> Window:
-        """Return the window of the cells wanted (N, h, w) bool by any face, one cell more on every
-        side: as far as straight lines between cells (`to_pixels`) carry a wanted cell."""
-        rows = torch.nonzero(wanted.any(dim=0).any(dim=1))[:, 0].tolist() or [0]
-        columns = torch.nonzero(wanted.any(dim=0).any(dim=0))[:, 0].tolist() or [0]
+    def around_cells(self, cells: Tensor) -> Window:
+        """Return the window of the cells (N, h, w) bool that any face needs, one cell more on every
+        side: as far as straight lines between cells (`to_pixels`) carry such a cell."""
+        rows = torch.nonzero(cells.any(dim=0).any(dim=1))[:, 0].tolist() or [0]
+        columns = torch.nonzero(cells.any(dim=0).any(dim=0))[:, 0].tolist() or [0]
         left, right = max(columns[0] - 1, 0), columns[-1] + 2
         top, bottom = max(rows[0] - 1, 0), rows[-1] + 2
         return Window(

@@ -1,4 +1,4 @@
-"""Between a frame's own samples and RGB: regions out, differences back in.
+"""Between a frame's own samples and RGB: boxes out, differences back in.
 
 A frame is never converted to RGB and back. What a network sees is a copy; what returns is only the
 RGB difference an edit makes, carried linearly into the planes: YUV' = round(YUV + M ΔRGB). Where
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Frame, PixelEncoding, Plane, Region
+from ..types import Box, Frame, PixelEncoding, Plane
 
 Floats = NDArray[np.float32]
 
@@ -40,24 +40,24 @@ def subsampling(frame: Frame) -> tuple[int, int]:
     return _factor(frame.width, chroma_w), _factor(frame.height, chroma_h)
 
 
-def frame_to_rgb(frame: Frame, region: Region | None = None) -> Floats:
-    """Return the RGB picture of a region of a frame, chroma upsampled bilinearly.
+def frame_to_rgb(frame: Frame, box: Box | None = None) -> Floats:
+    """Return the RGB picture of a box of a frame, chroma upsampled bilinearly.
 
     Args:
         frame: any encoding; an alpha plane is ignored.
-        region: x0, y0, x1, y1 [px] inside the frame; None is the whole frame.
+        box: x0, y0, x1, y1 [px] inside the frame; None is the whole frame.
 
     Returns:
         (h, w, 3) float32 RGB in [0, 1] (values outside are clipped), non-linear as encoded.
 
     Raises:
-        ValueError: the region is empty or not inside the frame.
+        ValueError: the box is empty or not inside the frame.
     """
-    return np.asarray(cv2.merge(list(frame_to_rgb_planes(frame, region))), np.float32)
+    return np.asarray(cv2.merge(list(frame_to_rgb_planes(frame, box))), np.float32)
 
 
 def frame_to_rgb_planes(
-    frame: Frame, region: Region | None = None, *, span: tuple[float, float] = (0.0, 1.0)
+    frame: Frame, box: Box | None = None, *, span: tuple[float, float] = (0.0, 1.0)
 ) -> Floats:
     """Return what `frame_to_rgb` returns as planes, with black and white at the ends of `span`.
 
@@ -65,9 +65,9 @@ def frame_to_rgb_planes(
         (3, h, w) float32, clipped to `span`.
 
     Raises:
-        ValueError: the region is empty or not inside the frame.
+        ValueError: the box is empty or not inside the frame.
     """
-    x0, y0, x1, y1 = _check_region(frame, region)
+    x0, y0, x1, y1 = _check_box(frame, box)
     black, white = span
     matrix = _to_rgb_matrix(frame.encoding).astype(np.float64) * (white - black)
     matrix[:, 3] += black
@@ -81,13 +81,13 @@ def frame_to_rgb_planes(
     return np.clip(planes, black, white, out=planes)
 
 
-def _colour(frame: Frame, matrix: NDArray[np.float64], region: Region) -> list[Floats]:
-    """Return what the planes after the first add to each channel of a region, with the offset."""
-    x0, y0, x1, y1 = region
+def _colour(frame: Frame, matrix: NDArray[np.float64], box: Box) -> list[Floats]:
+    """Return what the planes after the first add to each channel of a box, with the offset."""
+    x0, y0, x1, y1 = box
     if len(frame.planes) < 3:
         return [np.full((y1 - y0, x1 - x0), row[3], np.float32) for row in matrix]
     sx, sy = subsampling(frame)
-    # One sample more on every side, so that a region equals the same crop of the whole frame.
+    # One sample more on every side, so that a box equals the same crop of the whole frame.
     left, top = max(0, x0 // sx - 1), max(0, y0 // sy - 1)
     at = (slice(top, (y1 - 1) // sy + 2), slice(left, (x1 - 1) // sx + 2))
     first, second = (plane[at].astype(np.float32) for plane in frame.planes[1:3])
@@ -101,9 +101,9 @@ def _colour(frame: Frame, matrix: NDArray[np.float64], region: Region) -> list[F
     return [np.asarray(plane[inside], np.float32) for plane in large]
 
 
-def frame_to_rgb_reference(frame: Frame, region: Region | None = None) -> Floats:
+def frame_to_rgb_reference(frame: Frame, box: Box | None = None) -> Floats:
     """Return what `frame_to_rgb` returns, written out plainly in float64 numpy."""
-    x0, y0, x1, y1 = _check_region(frame, region)
+    x0, y0, x1, y1 = _check_box(frame, box)
     matrix = _to_rgb_matrix(frame.encoding).astype(np.float64)
     samples = [frame.planes[0][y0:y1, x0:x1].astype(np.float64)]
     sx, sy = subsampling(frame)
@@ -155,7 +155,7 @@ def frame_of_rgb(picture: NDArray[np.uint8]) -> Frame:
 
 
 def add_rgb_difference(
-    frame: Frame, region: Region, difference: Floats, mask: Floats | NDArray[np.bool_]
+    frame: Frame, box: Box, difference: Floats, mask: Floats | NDArray[np.bool_]
 ) -> Frame:
     """Return the frame with an RGB difference carried into its own samples.
 
@@ -168,18 +168,18 @@ def add_rgb_difference(
 
     Args:
         frame: the frame; it is not changed, and planes without a change are shared with it.
-        region: x0, y0, x1, y1 [px] inside the frame.
+        box: x0, y0, x1, y1 [px] inside the frame.
         difference: (h, w, 3) float32, edited minus unedited RGB in units of [0, 1].
         mask: (h, w) float or bool; above 0 where pixels may change.
 
     Raises:
-        ValueError: the region is not inside the frame, or shapes do not match it.
+        ValueError: the box is not inside the frame, or shapes do not match it.
     """
-    x0, y0, x1, y1 = _check_region(frame, region)
+    x0, y0, x1, y1 = _check_box(frame, box)
     shape = (y1 - y0, x1 - x0)
     if difference.shape != (*shape, 3) or mask.shape != shape:
         raise ValueError(
-            f"region {region} needs a difference {(*shape, 3)} and a mask {shape}, "
+            f"box {box} needs a difference {(*shape, 3)} and a mask {shape}, "
             f"got {difference.shape} and {mask.shape}"
         )
     gate = np.asarray(mask > 0)
@@ -205,12 +205,10 @@ def _mixed(matrix: Floats, planes: Floats) -> Floats:
     return (matrix @ planes.reshape(3, -1)).reshape(-1, *planes.shape[1:])
 
 
-def _check_region(frame: Frame, region: Region | None) -> Region:
-    x0, y0, x1, y1 = region if region is not None else (0, 0, frame.width, frame.height)
+def _check_box(frame: Frame, box: Box | None) -> Box:
+    x0, y0, x1, y1 = box if box is not None else (0, 0, frame.width, frame.height)
     if not (0 <= x0 < x1 <= frame.width and 0 <= y0 < y1 <= frame.height):
-        raise ValueError(
-            f"region {region} must lie inside the frame of {frame.width}x{frame.height} px"
-        )
+        raise ValueError(f"box {box} must lie inside the frame of {frame.width}x{frame.height} px")
     return x0, y0, x1, y1
 
 
@@ -313,14 +311,14 @@ def _bilinear(
 
 
 def _chroma_gate(
-    frame: Frame, region: Region, gate: NDArray[np.bool_]
+    frame: Frame, box: Box, gate: NDArray[np.bool_]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """Return the chroma samples under a region and which of them reach only open pixels.
+    """Return the chroma samples under a box and which of them reach only open pixels.
 
     Centred bilinear upsampling by s reaches 2s pixels: sample j weighs on s·j - s/2 to
     s·j + 3s/2 - 1 (one pixel if s is 1). Pixels beyond the frame do not exist and forbid nothing.
     """
-    x0, y0, x1, y1 = region
+    x0, y0, x1, y1 = box
     sx, sy = subsampling(frame)
     left, right, top, bottom = x0 // sx, -(-x1 // sx), y0 // sy, -(-y1 // sy)
     # Luma pixels the samples reach, with the origin of the first reach.

@@ -1,8 +1,8 @@
-"""Fades to black and to white, seen on the face itself, taken back for an edit and put on again.
+"""Fades to black and to white: measured on the face, undone before an edit and redone after it.
 
-A fade is one straight change of all levels, x → a·x + b. An edit of a faded face is the edit of the
-face as it was, faded alike. So a crop is brought back, edited, and only a times the difference is
-kept: an edit dims with its picture, and a black frame stays black.
+A fade is one straight change of all levels, x → a·x + b. The edit of a faded face should be the
+edit of the unfaded face, faded in the same way. So a crop is restored, edited, and only a times the
+difference is kept: an edit dims with its picture, and a black frame stays black.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ORDINARY = 0.8
 """Share of the shot's usual contrast or light from which on a face is not faded at all: heads turn,
 lamps flicker."""
 MOST_GAIN = 25.0
-"""Gain at most by which a crop is brought back: beyond it there is nothing but rounding."""
+"""Largest gain by which a crop is restored: beyond it there is nothing but rounding."""
 _FIRST, _SECOND = np.triu_indices(51)
 _INNER = 17
 """From this landmark on they lie inside the face: brows, nose, eyes, mouth."""
@@ -49,22 +49,22 @@ def tones(images: Tensor, landmarks: Tensor) -> Floats:
     return out
 
 
-def usual_tone(found: Floats) -> Floats:
+def usual_tone(tone: Floats) -> Floats:
     """(2,) the tone of a face where it is not faded, of tones (M, 2) over a shot."""
-    strong = found[:, 1] >= ORDINARY * np.quantile(found[:, 1], 0.9)
-    return np.asarray(np.median(found[strong], axis=0), np.float32)
+    strong = tone[:, 1] >= ORDINARY * np.quantile(tone[:, 1], 0.9)
+    return np.asarray(np.median(tone[strong], axis=0), np.float32)
 
 
-def shares(found: Floats, usual: Floats) -> tuple[Floats, Floats]:
+def shares(tone: Floats, usual: Floats) -> tuple[Floats, Floats]:
     """a and b (N,) of the fades that bring usual tones (N, 2) to those found (N, 2), levels 0–1.
 
-    A fade scales the spread of all levels, and their distance from black or from white. What covers
-    part of a face changes the one or the other, so the least faded of them counts. Tones of 0 are
+    A fade scales the spread of all levels, and their distance from black or from white. A thing in
+    front of the face may change either, so the less faded of the two counts. Tones of 0 are
     unknown: no fade.
     """
     mean, spread = np.maximum(usual, 1e-3).T
-    to_black, to_white = found[:, 0] / mean, (1 - found[:, 0]) / np.maximum(1 - mean, 1e-3)
-    left = np.maximum(found[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
+    to_black, to_white = tone[:, 0] / mean, (1 - tone[:, 0]) / np.maximum(1 - mean, 1e-3)
+    left = np.maximum(tone[:, 1] / spread, np.minimum(to_black, to_white)) / ORDINARY
     left = np.where(usual[:, 1] > 0, left.clip(0, 1), 1.0)
     added = np.where(to_white < to_black, 1 - left, 0.0)
     return left.astype(np.float32), added.astype(np.float32)

@@ -125,14 +125,14 @@ def swept_reference(flow: Tensor, fixed: Tensor, own: Tensor, cross: Tensor) -> 
     return flow
 
 
-def place_within(own: Tensor, drawn: Tensor) -> Tensor:
+def place_within(picture: Tensor, drawn: Tensor) -> Tensor:
     """(N, SIDE, SIDE, 2) as `flow_between`, from a drawn face to the one it was drawn after.
 
     own(p) ≈ drawn(p + place(p)) in structure: a generator draws a face a little beside where it is,
     and blurred, in other light. So only what is darker or brighter than its surroundings counts,
     and the field is much stiffer.
     """
-    return flow_between(_structure(drawn), _structure(own), stiffness=_PLACING_STIFFNESS)
+    return flow_between(_structure(drawn), _structure(picture), stiffness=_PLACING_STIFFNESS)
 
 
 def _structure(images: Tensor) -> Tensor:

@@ -126,8 +126,8 @@ def face_size(landmarks: Points) -> NDArray[np.float64]:
 def may_be_face(landmarks: Points, size: tuple[int, int]) -> bool:
     """Return whether 68 finite points can be a face that a frame shows at least a part of.
 
-    Landmarks in other units, or made up, may say that a face is as large as a house; a crop of it
-    would not fit into any memory.
+    Landmarks in other units, or invented ones, may describe a face so large that its crop would not
+    fit into memory.
 
     Args:
         landmarks: (68, 2) [px].

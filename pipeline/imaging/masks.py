@@ -1,7 +1,7 @@
-"""Masks over aligned crops: the face's outline, soft edges, what of a crop is frame.
+"""Masks over aligned crops: the face's outline, soft edges, what lies in the frame.
 
 All masks are (N, 1, S, S) float32, 0 keep … 1 replace, on the device of what they are made from.
-What hides the face is told in `occlusion`.
+Finding what hides the face is the work of `occlusion`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
     """(N, 1, side, side) anti-aliased inside of N polygons (N, K, 2) [crop px]."""
     out = np.zeros((len(points), side, side), np.uint8)
     for picture, polygon in zip(out, points, strict=True):
-        # OpenCV fills every pixel that the outline touches: at twice the size that is half as much.
+        # OpenCV fills every pixel the outline touches: at twice the size that excess is halved.
         large = np.zeros((2 * side, 2 * side), np.uint8)
         fine = np.clip(polygon, -4 * side, 5 * side) * 2 + 0.5
         fixed = np.rint(fine * 2**_SUBPIXEL_BITS).astype(np.int32)
@@ -93,8 +93,8 @@ def face_mask(
 
 
 _BEYOND_JAW = 1.25
-"""How far from the mouth its surroundings reach, in times the way to the jaw: an edit moves what
-lies beside a face too."""
+"""How far from the mouth its surroundings reach, as a multiple of the distance to the jaw: an edit
+also moves what lies beside a face."""
 _AROUND_EYES = 1.3
 """How far the outline of brows and eyes is grown about its centre."""
 _PART_FEATHER = 0.15
@@ -108,8 +108,8 @@ def unseen_mask(landmarks: Tensor, parts: Tensor, side: int) -> Tensor | None:
         landmarks: (N, 68, 2) [crop px].
         parts: (N, 2) 0–1, how far mouth and eyes are seen.
 
-    None if all of them are seen. What lies before a mouth lies before chin and jaw too, more often
-    than not, and their landmarks mean as little.
+    None if all of them are seen. What hides a mouth usually hides chin and jaw too, so their
+    landmarks cannot be trusted either.
     """
     if bool((parts >= 1).all()):
         return None
@@ -168,7 +168,7 @@ def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> T
     matrix = torch.from_numpy(np.asarray(crop_to_frame, np.float64))[:, :2]
     line = torch.arange(side, dtype=torch.float64)
     if bool((matrix[:, 0, 1] == 0).all() and (matrix[:, 1, 0] == 0).all()):
-        # Without a turn columns and rows are asked apart: exactly the same, a hundred times faster.
+        # Without a turn, columns and rows are tested separately: the same, a hundred times faster.
         x = matrix[:, 0, 0, None] * line + matrix[:, 0, 2, None]
         y = matrix[:, 1, 1, None] * line + matrix[:, 1, 2, None]
         across = (x >= -0.5) & (x <= width - 0.5)

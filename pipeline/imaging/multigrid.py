@@ -33,8 +33,8 @@ _TWO = (1.393, 0.562)
 """Weights of two relaxations that together damp the upper half of all frequencies best, by 4.6
 (Chebyshev's polynomial over the eigenvalues 1/2 to 2 of 1 - mean)."""
 _LARGE = 400
-"""Longer side [px] from which the two finest grids get no V-cycle of their own: what is still wrong
-is then below 0.4 % on average all the same, and their share of the time the largest."""
+"""Longer side [px] from which the two finest grids get no V-cycle of their own: the remaining error
+is below 0.4 % on average even so, and these two grids take most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def harmonic(values: Planes, inside: Flags, curve: NDArray[np.intp]) -> Iterator
         inside: (h, w); all its four-neighbours are inside, on the curve, or beyond the rectangle.
         curve: (R,) places of the curve's pixels in reading order, rising.
 
-    What they are outside means nothing. Values that are noise come out wrong by 0.4 % of their
-    span on average, values of a real edit by a tenth of that.
+    What they are outside means nothing. For values that are noise the average error is 0.4 % of
+    their span, for values of a real edit a tenth of that.
     """
     given = np.ascontiguousarray(values.T)
     grids = [_Grid(inside, curve, given)]
@@ -135,7 +135,7 @@ def _wrong(u: Pixels, source: Pixels | None, coarse: _Grid) -> Pixels:
     off = cv2.filter2D(u, -1, _RESIDUAL, borderType=cv2.BORDER_REPLICATE).reshape(u.shape)
     if source is not None:
         off += source
-    # A coarse pixel that is inside holds none of the curve, so nothing of the outside either.
+    # A coarse pixel that is inside holds none of the curve, and so nothing of the outside.
     sums = _sum_of_four(off)
     sums *= coarse.inside[..., None]
     return sums

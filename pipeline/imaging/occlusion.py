@@ -1,4 +1,4 @@
-"""What of a face can be seen: hair, microphones, cups before it, told by their colour.
+"""Which parts of a face are hidden by hair, microphones or cups, judged by colour.
 
 A model of the skin's colour is fitted to the face's own pixels: two log-chroma ratios, each a
 straight line over log luma (shade makes skin darker and redder, not another colour), with a
@@ -7,13 +7,12 @@ of some size, hides the face. Lids, brows, nostrils and glasses (round the eyes)
 moustache and beard (round the mouth) deviate too and are always taken for face, unless hardly any
 lip shows its colour.
 
-One frame is all this looks at; `LatentModel.hidden` adds what only the shot can tell.
+This looks at one frame alone; `LatentModel.hidden` adds what only the whole shot can tell.
 
-Limits, on purpose on the side of calling things face: a hand or another face in front has the
-colour of skin and is not told; brown hair on brown skin neither; thin things (a cable, a strand
-of hair) are below the size that counts; of a black or a warm-coloured thing before the chin only
-what lies off the mouth's surroundings is told, as it might be a beard, unless it covers the lips
-too.
+In doubt a thing counts as face. So a hand or another face in front, which has the colour of skin,
+is not noticed, nor is brown hair on brown skin; thin things (a cable, a strand of hair) are below
+the size that counts; and a black or warm-coloured thing in front of the chin, which might be a
+beard, is noticed near the mouth only if it covers the lips too.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 WORK_EYES_PX = 42.0
-"""Outer eye distance of the small picture the mask is found on [px], about: its pixels are means of
-whole blocks."""
+"""About the outer eye distance [px] of the small picture on which the mask is computed; its pixels
+are means of whole blocks."""
 WEAK, STRONG = 3.5, 5.0
 """Deviations [sigmas] from which a pixel may belong to a thing, and from which it starts one."""
 MIN_AREA = 0.015
@@ -42,7 +41,8 @@ MIN_AREA = 0.015
 MIN_DARK_SPREAD = 0.28
 """Least spread of the skin's log luma: what shape alone shades in even light."""
 TOO_MUCH = 0.33
-"""Share of the expected skin from which on what is hidden cannot be told from what is not."""
+"""If more than this share of the expected skin looks hidden, hidden and visible skin cannot be told
+apart."""
 LEAST_WARMTH = 0.02
 """Least log(red / green) of skin in any light that lets colours be told."""
 _FILTERS_REACH = 16
@@ -65,15 +65,15 @@ def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """
     points = landmarks.detach().cpu().double().numpy()
     pictures = images.detach().cpu().float().numpy()
-    found = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
-    if all(one is None for one in found):
+    masks = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
+    if all(mask is None for mask in masks):
         return None
     out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, one in zip(out[:, 0], found, strict=True):
-        if one is not None:
-            at, small = one
-            part = whole[at]
-            cv2.resize(small, part.shape[::-1], dst=part, interpolation=cv2.INTER_LINEAR)
+    for whole, mask in zip(out[:, 0], masks, strict=True):
+        if mask is not None:
+            at, small = mask
+            into = whole[at]
+            cv2.resize(small, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
     return torch.from_numpy(out).to(images.device)
 
 
@@ -139,8 +139,8 @@ def _cold(smooth: Floats) -> Flags:
 def _dark_spread(darkness: Floats, regions: _Regions, covered: bool) -> float:
     """How much darker than its median skin may be [log units].
 
-    Shade on the face widens it, so that light from the side hides nothing. Over a covered mouth the
-    dark part of the face is the thing itself, and must not.
+    Shade on the face widens it, so that light from the side does not count as hiding. Where the
+    mouth is covered, the dark part of the face is the thing itself and must not widen it.
     """
     if covered:
         return MIN_DARK_SPREAD
@@ -175,7 +175,7 @@ def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) ->
         return np.asarray(cv2.dilate(mask, _disc(by * eyes)), np.uint8)
 
     whole = fill(outline(points))
-    # The guessed forehead reaches into the hair of many: the lower two thirds of it are enough.
+    # For many people the guessed forehead reaches into the hair; its lower two thirds are enough.
     low = fill(np.concatenate([points[JAW], _brow_line(points)[::-1]]))
     face = np.asarray(cv2.erode(whole, _disc(0.04 * eyes)), np.uint8)
     brows = [points[17:22], points[22:27]]
@@ -226,7 +226,7 @@ def _deviations(smooth: Floats, regions: _Regions) -> tuple[Floats, Floats, Floa
     line, spread = _fit_skin(skin, np.stack([c[at] for c in chroma]).astype(np.float64))
     middle = _median(skin)
     if line[0, 0] + line[1, 0] * middle < LEAST_WARMTH:
-        # What was learnt is no skin: something grey or green covers most of it, or the light is
+        # The fitted colour is not skin: something grey or green covers most of it, or the light is
         # odd.
         nothing = np.zeros(luma.shape, np.float32)
         return nothing, nothing, nothing.copy()
@@ -262,7 +262,7 @@ def _fit_skin(
         squares = np.einsum("cp,cp->p", off, off)
         nearest = squares <= np.partition(squares, last)[last]
         if np.array_equal(chosen, nearest):
-            break  # the same pixels give the same line for ever
+            break  # seeded, so the same pixels always give the same line
         chosen = nearest
         x, y = luma[chosen] - centre, chroma[:, chosen]
         mean = y.mean(1)
@@ -280,13 +280,14 @@ def _median(values: NDArray[np.floating]) -> float:
 
 
 def _quantile(values: NDArray[np.floating], share: float) -> float:
-    """The value below which about a share of them lie: numpy's own takes ten times as long."""
+    """The value below which about a share of them lie: ten times as fast as numpy's quantile."""
     at = round(share * (len(values) - 1))
     return float(np.partition(values, at)[at])
 
 
 def _things(deviation: Floats, face: Flags, eyes: float) -> Flags:
-    """(s, s) bool: patches of deviating colour that are large enough and somewhere beyond doubt."""
+    """(s, s) bool: patches of deviating colour that are large enough and clear-cut at some
+    point."""
     weak = (deviation > WEAK).astype(np.uint8)
     weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, _disc(0.05 * eyes)), np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(weak * face.astype(np.uint8))

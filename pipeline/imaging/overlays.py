@@ -1,7 +1,7 @@
 """Print over the lower part of a face: subtitles, names, watermarks, which an edit must not bend.
 
-Letters are too thin for what `occlusion` looks at. They are told by what no chin has: white, or
-yellow, or black and a bright colour, side by side within a few pixels. Lips alone are not judged
+Letters are too thin for what `occlusion` looks at. They are recognised by what no chin has: white,
+or yellow, or black and a bright colour, side by side within a few pixels. Lips alone are not judged
 (teeth beside a dark mouth), and nothing above them is.
 """
 
@@ -28,7 +28,7 @@ YELLOW = 0.4
 """Yellow letters without an outline have at most this share of blue in the lesser of red and
 green, and what is beside them is bluer by STEP: skin in yellow light is yellow all over."""
 LEAST = 0.004
-"""Least area of print, in squares of the outer eye distance: a speck is none."""
+"""Least area of print, in squares of the outer eye distance: less is a speck, not print."""
 
 
 def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
@@ -38,16 +38,16 @@ def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
         images: (N, 3, S, S) float32 RGB in [-1, 1], on the CPU.
         landmarks: (N, 68, 2) [crop px].
     """
-    found = [
+    prints = [
         _found(picture, points)
         for picture, points in zip(images.numpy(), landmarks.cpu().double().numpy(), strict=True)
     ]
-    if all(one is None for one in found):
+    if all(place_and_mask is None for place_and_mask in prints):
         return None
     out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, one in zip(out[:, 0], found, strict=True):
-        if one is not None:
-            (rows, columns), mask = one
+    for whole, place_and_mask in zip(out[:, 0], prints, strict=True):
+        if place_and_mask is not None:
+            (rows, columns), mask = place_and_mask
             whole[rows, columns] = mask
     return torch.from_numpy(out)
 
@@ -68,7 +68,7 @@ def filled(images: Tensor, letters: Tensor) -> Tensor:
             slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
         )
         beside = (mask[at] == 0).astype(np.float32)
-        # The nearest count most: several widths, each far narrower than the next.
+        # Near pixels count most: several blurs, each far narrower than the next.
         weight, total = np.zeros_like(beside), np.zeros((3, *beside.shape), np.float32)
         for width in (0.15, 0.5, 1.5):
             share = 1e-3 ** (width / 0.5)
@@ -78,8 +78,8 @@ def filled(images: Tensor, letters: Tensor) -> Tensor:
                 [cv2.GaussianBlur(p * beside, *blur) for p in picture[(slice(None), *at)]]
             )
         guess = total / np.maximum(weight, 1e-12)
-        part = picture[(slice(None), *at)]
-        part += mask[at] * (guess - part)
+        pixels = picture[(slice(None), *at)]
+        pixels += mask[at] * (guess - pixels)
     return out
 
 
@@ -93,16 +93,16 @@ def _found(
     high = [points[:17, 0].max() + 0.3 * eyes, points[8, 1] + 0.4 * eyes]
     high = np.clip(high, low + 2, side).astype(int)
     at = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-    part = picture[(slice(None), *at)]
+    pixels = picture[(slice(None), *at)]
     shrink = max(eyes / WORK_EYES_PX, 1.0)
-    size = max(int(part.shape[2] / shrink), 2), max(int(part.shape[1] / shrink), 2)
-    # Averaging over fractions of pixels takes four times as long, and shows no more below a half.
+    size = max(int(pixels.shape[2] / shrink), 2), max(int(pixels.shape[1] / shrink), 2)
+    # Averaging over fractions of pixels takes four times as long, for nothing below a shrink of 2.
     kind = cv2.INTER_LINEAR if shrink < 2 else cv2.INTER_AREA
-    planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in part]
+    planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in pixels]
     mask = _letters(np.asarray(planes, np.float32), (points - low) / shrink, eyes / shrink)
     if mask is None:
         return None
-    return at, np.asarray(cv2.resize(mask, part.shape[:0:-1]), np.float32)
+    return at, np.asarray(cv2.resize(mask, pixels.shape[:0:-1]), np.float32)
 
 
 def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | None:
@@ -123,14 +123,14 @@ def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | 
     white = (np.minimum(np.minimum(red, green), blue) > WHITE) & (luma - darkest > STEP)
     few_blue = bright & (blue < YELLOW * np.minimum(red, green))
     yellow = few_blue & (cv2.dilate(blue, _disc(REACH * eyes)) - blue > STEP)
-    found = outlined | white | yellow
-    if np.count_nonzero(found & chin) < LEAST * eyes**2:
+    printed_pixels = outlined | white | yellow
+    if np.count_nonzero(printed_pixels & chin) < LEAST * eyes**2:
         return None
     # A line of print goes on over the lips and beside the face.
-    lines = np.flatnonzero((found & chin).any(axis=1))
+    lines = np.flatnonzero((printed_pixels & chin).any(axis=1))
     first = max(int(lines[0] - 0.12 * eyes), 0)
-    found[:first], found[lines[-1] + 1 :] = False, False
-    letters = found.astype(np.float32)
+    printed_pixels[:first], printed_pixels[lines[-1] + 1 :] = False, False
+    letters = printed_pixels.astype(np.float32)
     grown = cv2.dilate(letters, _disc(1.6 * REACH * eyes))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.02 * eyes), np.float32)
 

@@ -2,7 +2,7 @@
 
 Labels are those of the BiSeNet trained on CelebAMask-HQ (19 classes; another order than the data
 set's own list). That network was trained on mirrored pictures without swapping left and right, so
-its left and right labels mean the same thing and are only used together.
+it cannot tell left from right, and both labels are always used together.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def region_mask(labels: Tensor, regions: frozenset[Region]) -> Tensor:
         labels: (N, S, S) int64 `Label` values.
         regions: names in `REGIONS`.
     """
-    wanted = sorted({int(label) for name in regions for label in REGIONS[name]})
+    values = sorted({int(label) for name in regions for label in REGIONS[name]})
     side = labels.shape[-1]
-    inside = torch.isin(labels, torch.tensor(wanted, device=labels.device))[:, None].float()
+    inside = torch.isin(labels, torch.tensor(values, device=labels.device))[:, None].float()
     reach = max(round(_GROW * side), 1)
     grown = F.max_pool2d(inside, 2 * reach + 1, 1, reach)
     soft = blurred(grown, _SOFTNESS * side)

@@ -1,7 +1,7 @@
 """How large a picture says it is, read from its first bytes, before anything is reserved for it.
 
 Formats as published: PNG (ISO/IEC 15948), JPEG (ITU-T T.81, B.2.2), WebP (RFC 9649), TIFF 6.0, and
-the header that Windows bitmaps begin with. Other formats are refused: their decoders see few files.
+the header that Windows bitmaps begin with. Others are refused: their decoders are little tested.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def _of_webp(data: bytes) -> tuple[int, int]:
 def _of_tiff(data: bytes, order: str) -> tuple[int, int]:
     (place,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, place)
-    found: dict[int, int] = {}
+    lengths: dict[int, int] = {}
     for entry in range(place + 2, place + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(f"{order}HH", data, entry)
         if tag in (256, 257):  # width and length, as short or long
             form = f"{order}H" if kind == 3 else f"{order}I"
-            (found[tag],) = struct.unpack_from(form, data, entry + 8)
-    return found.get(256, 0), found.get(257, 0)
+            (lengths[tag],) = struct.unpack_from(form, data, entry + 8)
+    return lengths.get(256, 0), lengths.get(257, 0)

@@ -52,15 +52,15 @@ def clone(
     out = torch.empty_like(target)
     # Comparing bool with 0 takes longer than all else that is done with the mask.
     inside = mask if mask.dtype == torch.bool else mask > 0
-    for i, part in enumerate(_problems(inside, exists)):
+    for i, area in enumerate(_problems(inside, exists)):
         out[i] = target[i]  # one by one: it is still in the cache when it is pasted into
-        if part is None:
+        if area is None:
             continue
-        above, below = source[i][:, *part.box], out[i][:, *part.box]
-        values = part.at_rim(below).float() - part.at_rim(above).float()
+        above, below = source[i][:, *area.box], out[i][:, *area.box]
+        values = area.at_rim(below).float() - area.at_rim(above).float()
         # Plane by plane, while each is in the cache.
-        for plane, u, into in zip(above, _membranes(values, part, impl), below, strict=True):
-            _paste(plane, u, into, part.inside)
+        for plane, u, into in zip(above, _membranes(values, area, impl), below, strict=True):
+            _paste(plane, u, into, area.inside)
     return out
 
 
@@ -92,12 +92,12 @@ def membrane(
     Zero outside. A part of the inside that touches no existing border pixel has nothing to meet: 0.
     """
     out = torch.zeros_like(difference)
-    for i, part in enumerate(_problems(inside, exists)):
-        if part is None:
+    for i, area in enumerate(_problems(inside, exists)):
+        if area is None:
             continue
-        values = part.at_rim(difference[i][:, *part.box])
-        inside_here = torch.from_numpy(part.inside).to(out.device)
-        for place, u in zip(out[i][:, *part.box], _membranes(values, part, impl), strict=True):
+        values = area.at_rim(difference[i][:, *area.box])
+        inside_here = torch.from_numpy(area.inside).to(out.device)
+        for place, u in zip(out[i][:, *area.box], _membranes(values, area, impl), strict=True):
             if u is not None:
                 place.copy_(torch.from_numpy(u).to(place) * inside_here)
     return out
@@ -129,21 +129,21 @@ def _problems(inside: Tensor, exists: Tensor | None) -> Iterator[_Problem | None
     """The problem of every picture, None without an inside; both (N, 1, H, W), `inside` bool."""
     for i, mask in enumerate(inside[:, 0].cpu().numpy()):
         there = None if exists is None else exists[i, 0].bool().cpu().numpy()
-        seen = mask if there is None else mask & there
-        x, y, w, h = cv2.boundingRect(seen.view(np.uint8))
+        pixels = mask if there is None else mask & there
+        x, y, w, h = cv2.boundingRect(pixels.view(np.uint8))
         if w == 0:
             yield None
             continue
         box = (slice(max(y - 1, 0), y + h + 1), slice(max(x - 1, 0), x + w + 1))
         if there is not None:
             box = _existing_part(box, there)
-        part = np.ascontiguousarray(seen[box])
-        beside = cv2.dilate(part.view(np.uint8), _CROSS, borderValue=0).view(np.bool_) & ~part
+        window = np.ascontiguousarray(pixels[box])
+        beside = cv2.dilate(window.view(np.uint8), _CROSS, borderValue=0).view(np.bool_) & ~window
         if there is not None:
             beside &= there[box]
         is_whole = there is None or bool(there[box].all())
         rows, columns = np.divmod(np.flatnonzero(beside), beside.shape[1])
-        yield _Problem(box, part, beside, (rows, columns), is_whole)
+        yield _Problem(box, window, beside, (rows, columns), is_whole)
 
 
 def _existing_part(box: tuple[slice, slice], there: Mask2D) -> tuple[slice, slice]:
@@ -153,37 +153,37 @@ def _existing_part(box: tuple[slice, slice], there: Mask2D) -> tuple[slice, slic
     return slice(top, top + h), slice(left, left + w)
 
 
-def _membranes(values: Tensor, part: _Problem, impl: Impl) -> Iterator[Floats | None]:
+def _membranes(values: Tensor, area: _Problem, impl: Impl) -> Iterator[Floats | None]:
     """C membranes (h, w) for values (C, R) on the rim; None if all are 0; any value outside."""
     if not bool(values.any()):
         yield from [None] * len(values)
         return
     if impl == "ref":
-        yield from _solve_ref(values.detach().double().cpu().numpy(), part)
+        yield from _solve_ref(values.detach().double().cpu().numpy(), area)
         return
-    rows, columns = part.at
-    at = rows * part.inside.shape[1] + columns
-    touching = None if part.is_whole else _touching(part)
-    for u in harmonic(values.detach().float().cpu().numpy(), part.inside, at):
+    rows, columns = area.at
+    at = rows * area.inside.shape[1] + columns
+    touching = None if area.is_whole else _touching(area)
+    for u in harmonic(values.detach().float().cpu().numpy(), area.inside, at):
         yield u if touching is None else u * touching
 
 
-def _touching(part: _Problem) -> NDArray[np.float32]:
+def _touching(area: _Problem) -> NDArray[np.float32]:
     """(h, w) 1 in the parts of the inside that touch the rim: the others have nothing to meet."""
-    count, labels = cv2.connectedComponents(part.inside.view(np.uint8), connectivity=4)
-    near = cv2.dilate(part.rim.view(np.uint8), _CROSS, borderValue=0).view(np.bool_) & part.inside
+    count, labels = cv2.connectedComponents(area.inside.view(np.uint8), connectivity=4)
+    near = cv2.dilate(area.rim.view(np.uint8), _CROSS, borderValue=0).view(np.bool_) & area.inside
     touching = np.zeros(count, np.float32)
     touching[labels[near]] = 1.0
     return np.asarray(touching[labels])
 
 
-def _solve_ref(values: NDArray[np.float64], part: _Problem) -> NDArray[np.float64]:
+def _solve_ref(values: NDArray[np.float64], area: _Problem) -> NDArray[np.float64]:
     """Membrane by a direct sparse solve at full resolution."""
     # A reference that few runs need, and scipy takes long to load.
     from scipy import sparse
     from scipy.sparse import linalg
 
-    inside, rim = part.inside, part.rim
+    inside, rim = area.inside, area.rim
     out = np.zeros((len(values), *inside.shape))
     number, given = np.full(inside.shape, -1), np.full(inside.shape, -1)
     number[inside], given[rim] = np.arange(inside.sum()), np.arange(rim.sum())
@@ -195,9 +195,9 @@ def _solve_ref(values: NDArray[np.float64], part: _Problem) -> NDArray[np.float6
         fits = (y + dy >= 0) & (y + dy < h) & (x + dx >= 0) & (x + dx < w)
         y, x = y[fits], x[fits]
         at, beside = number[y, x], (y + dy, x + dx)
-        linked, known = number[beside] >= 0, given[beside] >= 0
+        linked, fixed = number[beside] >= 0, given[beside] >= 0
         pairs.append(np.stack([at[linked], number[beside][linked]]))
-        borders.append(np.stack([at[known], given[beside][known]]))
+        borders.append(np.stack([at[fixed], given[beside][fixed]]))
     links, border = (
         sparse.coo_matrix((np.ones(at.shape[1]), tuple(at)), shape=(unknowns, columns)).tocsr()
         for at, columns in (

@@ -1,4 +1,4 @@
-"""Affine resampling of pictures: our own exact one, and a twin of the one FFHQ was cut with.
+"""Affine resampling of pictures: our own exact one, and a twin of the one FFHQ was made with.
 
 `warp` is what the program uses: Catmull-Rom with a prefilter where the picture shrinks.
 `align_ffhq` repeats Pillow's arithmetic, because published encoders were trained on crops made
@@ -231,7 +231,7 @@ def _pad(
         1 - np.minimum(y / top, (height - 1 - y) / bottom),
     )[..., None]
     sigma = face_px * 0.02
-    from scipy import ndimage  # takes long to load, and few crops reach beyond the picture
+    from scipy import ndimage  # scipy is slow to load, and few crops reach beyond the picture
 
     blurred = ndimage.gaussian_filter(grown, (sigma, sigma, 0))
     grown += (blurred - grown) * np.clip(3 * outside + 1, 0, 1)

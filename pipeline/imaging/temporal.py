@@ -1,9 +1,9 @@
 """Smoothing, gap filling and gates over time: zero phase, in seconds, whatever the frame rate.
 
-Every function takes the times of its samples, so constant and variable frame rates are the same to
-it. None looks across a cut: callers pass one shot at a time. Landmarks are smoothed relative to the
-face: in picture coordinates a smoother would fight a hand-held camera (measured: it more than
-doubles the mouth's error on such clips).
+Every function takes the times of its samples, so it does not matter whether the frame rate is
+constant. None looks across a cut: callers pass one shot at a time. Landmarks are smoothed relative
+to the face: in picture coordinates a smoother would fight a hand-held camera (measured: it more
+than doubles the mouth's error on such clips).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 REACH = 3.0
 """Samples further than this many sigmas away have no weight."""
 _BLOCK = 256
-"""Samples smoothed together: what lies between needs fifteen times their memory."""
+"""Samples smoothed in one go: intermediate results need fifteen times their memory."""
 SPEED_REACH_S = 0.2
 """A face's speed before and after a gap is taken from frames within this time [s]."""
 
@@ -119,9 +119,9 @@ def smooth_landmarks(
 ) -> Floats:
     """(T, 68, 2) landmarks, smoothed relative to the mean of the 48 points beside the mouth.
 
-    The mean itself stays as it was found: it is the steadiest thing in a face, and what shakes it
-    is mostly the camera. Nothing is smoothed over a frame in which the picture was turned or
-    resized at once. `pinned` (T,) frames were set by hand and come back to the bit.
+    The mean itself is not smoothed: it is the steadiest thing in a face, and what shakes it is
+    mostly the camera. Nothing is smoothed over a frame in which the picture was turned or resized
+    at once. `pinned` (T,) frames were set by hand and come back unchanged, bit for bit.
     """
     points = np.asarray(landmarks, np.float64)
     if strength_s <= 0:
@@ -133,9 +133,9 @@ def smooth_landmarks(
     spread = np.maximum((np.abs(around[:-1]) ** 2).sum(1), 1e-9)
     steps = (around[1:] * around[:-1].conj()).sum(1) / spread
     for rows in runs_between(_is_jump(steps)):
-        near, own = relative[rows], times[rows]
-        out[rows] = smooth(near, own, strength_s=strength_s)
-        out[rows, FAST_POINTS] = smooth(near[:, FAST_POINTS], own, strength_s=0.5 * strength_s)
+        face, at = relative[rows], times[rows]
+        out[rows] = smooth(face, at, strength_s=strength_s)
+        out[rows, FAST_POINTS] = smooth(face[:, FAST_POINTS], at, strength_s=0.5 * strength_s)
     out += centre
     if pinned is not None:
         out[pinned] = points[pinned]
@@ -143,7 +143,7 @@ def smooth_landmarks(
 
 
 def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
-    """(T, 4, 2) squares NW, SW, SE, NE with centre, size and turn smoothed: squares they stay.
+    """(T, 4, 2) squares NW, SW, SE, NE, smoothed in centre, size and turn to stay squares.
 
     Nothing is smoothed over a frame in which the square moved, turned or grew at once.
     """
@@ -165,12 +165,12 @@ def smooth_quads(quads: Points, times: Times, *, strength_s: float) -> Floats:
 
 
 _JUMP_TURN, _JUMP_SIZE, _JUMP_MOVE = 0.35, 1.15, 0.25
-"""[rad], ratio, [halves of the square]: what turns, grows or moves more from one frame to the next
-does not go on: the picture was turned round, cut within a room, or pulled aside."""
+"""[rad], ratio, [halves of the square]: a face that turns, grows or moves by more than this between
+two frames did not move by itself: the picture was turned, cut within a room, or pulled aside."""
 
 
 def _is_jump(steps: NDArray[np.complexfloating]) -> Flags:
-    """(T - 1,) whether steps, growth and turn as complex numbers, are no motion."""
+    """(T - 1,) whether steps (growth and turn as a complex number) are jumps, not motion."""
     growth = np.abs(np.log(np.maximum(np.abs(steps), 1e-9)))
     return np.asarray((np.abs(np.angle(steps)) > _JUMP_TURN) | (growth > np.log(_JUMP_SIZE)))
 
@@ -187,8 +187,8 @@ def outliers(
     Each frame is compared with the line between the medians of its neighbours within `reach_s`
     before and after. It is an outlier when it lies further off than `threshold` times the scaled
     median absolute deviation of all frames (Hampel's identifier) and than 8 % of the distance
-    between the eyes, half of what the face moved between those medians not counted: a quick nod
-    is no error. Blinks and speech move few points, so a frame's residual is the median over them.
+    between the eyes, less half of the face's movement between those medians: a quick nod is no
+    error. Blinks and speech move few points, so a frame's residual is the median over them.
     """
     points = np.asarray(landmarks, np.float64)
     count = len(points)
@@ -196,7 +196,7 @@ def outliers(
         return np.zeros(count, bool)
     size = np.median(np.linalg.norm(points[:, 45] - points[:, 36], axis=-1))
     if not (_off_neighbours(points, times) > _LEAST_OFF * size).any():
-        return np.zeros(count, bool)  # as the residuals below would say: none is larger
+        return np.zeros(count, bool)  # the residuals below are never larger
     residual = np.zeros(count)
     for t in range(count):
         first = np.searchsorted(times, times[t] - reach_s)
@@ -227,11 +227,11 @@ def _stands_apart(points: Floats, times: Times, t: int, around: NDArray[np.intp]
     before, after = around[dt < 0], around[dt > 0]
     if not len(before) or not len(after):
         return 0.0  # seen from one side only, motion cannot be told from error
-    # Between two medians lies the line; a moving face is expected on it, not at their mean.
+    # A moving face is expected on the line between the two medians, not at their mean.
     a, b = np.median(points[before], axis=0), np.median(points[after], axis=0)
     moments = np.array([np.median(times[before]), times[t], np.median(times[after])])
     middle = _between(a, b, moments)
-    # A nod turns round at its peak: there only the nearest neighbours know where the face is.
+    # At the turning point of a nod only the nearest neighbours tell where the face is.
     near = _between(points[t - 1], points[t + 1], times[t - 1 : t + 2])
     off = min(np.median(np.linalg.norm(points[t] - m, axis=-1)) for m in (middle, near))
     moved = np.median(np.linalg.norm(b - a, axis=-1))
@@ -261,21 +261,21 @@ def fill(
     """Landmarks (T, 68, 2) with short gaps filled, and which frames (T,) were filled.
 
     A gap is filled when known frames stand on both sides and it lasts at most `max_gap_s` from the
-    one to the other. Position, log size and turn follow a cubic (Hermite) with the speed found on
-    both sides, the shape goes over in a straight line: a head keeps moving while it is hidden.
+    one to the other. Position, log size and turn follow a cubic (Hermite) with the speeds on both
+    sides, because a head keeps moving while it is hidden; the shape is interpolated linearly.
     """
     out = np.asarray(landmarks, np.float64).copy()
     filled = np.zeros(len(out), bool)
-    known = np.flatnonzero(valid)
-    for a, b in itertools.pairwise(known.tolist()):
+    valid_rows = np.flatnonzero(valid)
+    for a, b in itertools.pairwise(valid_rows.tolist()):
         if b - a > 1 and times[b] - times[a] <= max_gap_s + 1e-9:
             rows = np.arange(a + 1, b)
-            out[rows] = _bridge(out, known, times, a, b)
+            out[rows] = _bridge(out, valid_rows, times, a, b)
             filled[rows] = True
     return out, filled
 
 
-def _bridge(points: Floats, known: NDArray[np.intp], times: Times, a: int, b: int) -> Floats:
+def _bridge(points: Floats, valid_rows: NDArray[np.intp], times: Times, a: int, b: int) -> Floats:
     """(b - a - 1, 68, 2) faces between the known frames a and b."""
     span = times[b] - times[a]
     s = (times[a + 1 : b] - times[a])[:, None] / span
@@ -283,7 +283,7 @@ def _bridge(points: Floats, known: NDArray[np.intp], times: Times, a: int, b: in
     goal = _pose(points[a], points[b])
     chord = goal / span
     speeds = []
-    for at, side in ((a, known[known < a]), (b, known[known > b])):
+    for at, side in ((a, valid_rows[valid_rows < a]), (b, valid_rows[valid_rows > b])):
         near = side[np.abs(times[side] - times[at]) <= SPEED_REACH_S]
         far = near[0] if at == a and len(near) else near[-1] if len(near) else None
         if far is None:
@@ -357,9 +357,9 @@ def hold(
 ) -> Flags:
     """(T,) on/off state of a noisy measure that never flickers.
 
-    On from `high`, off from `low`, between them as it was (the first decided sample decides for
-    those before it). Then the shortest run is turned over until every inner run lasts
-    `min_duration_s`; the first and the last run may be shorter only if they are the only ones.
+    It switches on at `high` and off at `low`; between them it stays as it was (the first decided
+    sample also decides those before it). Then the shortest run is flipped until every inner run
+    lasts `min_duration_s`; the first and the last run may be shorter only if there is no other.
     """
     decided = np.where(np.asarray(values) >= high, 1, np.where(np.asarray(values) <= low, 0, -1))
     known = np.flatnonzero(decided >= 0)
@@ -387,5 +387,5 @@ def soften_states(states: Flags, times: Times, *, ramp_s: float) -> Floats:
     moments = 0.5 * (times[changes] + times[changes + 1])
     distance = np.abs(times[:, None] - moments).min(1)
     t = np.clip(0.5 + 0.5 * signed * np.minimum(distance / (0.5 * ramp_s), 1.0), 0.0, 1.0)
-    t = np.round(t, 9)  # where a ramp ends on a frame, rounding must not leave a crumb of it
+    t = np.round(t, 9)  # where a ramp ends exactly on a frame, rounding must not leave a remainder
     return np.asarray(t * t * (3.0 - 2.0 * t))

@@ -1,11 +1,11 @@
 """Carrying an edit from a generator's pictures onto a clip's own pixels.
 
-A generator draws the face before and after an edit, G(w) and G(w'), in a square of its own and
-never quite as or where the clip shows it. *Delta* transfer takes only what changes between the two,
-and carries it to where the face is (`beside`): how the face deforms (dense flow, by
-which the clip's own pixels are moved) and what the deformation does not explain (teeth, shade,
-colour), which is added. Adding the plain difference instead (`impl="ref"`) leaves the sharp mouth
-of the clip standing under the moved one.
+A generator draws the face before and after an edit, G(w) and G(w'), in a square of its own, and
+never quite as the clip shows it nor exactly in the same place. *Delta* transfer takes only what
+changes between the two, and carries it to where the face is (`beside`): how the face deforms (dense
+flow, by which the clip's own pixels are moved) and what the deformation does not explain (teeth,
+shade, colour), which is added. Adding the plain difference instead (`impl="ref"`) leaves the sharp
+mouth of the clip standing under the moved one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .geometry import Affine, invert
 from .sampling import blurred, places, resized, sample, sample_affine
 
 _REST_SOFTNESS = 1 / 160
-"""Sigma of the blur of what is added, in sides of the square: where an edge was moved by a flow
-that is not quite exact, a fine double line is left that is no part of the edit."""
+"""Sigma of the blur of what is added, in sides of the square: a flow that is not quite exact leaves
+fine double lines along edges, which are no part of the edit."""
 _NEW = (0.12, 0.45)
-"""Size of what is added ([-1, 1] units) from which the clip's fine detail gives way to it, and
-from which none of it is left: a lip line does not belong on teeth."""
+"""Size of what is added ([-1, 1] units) at which the clip's fine detail begins to give way, and at
+which none of it is left: a lip line does not belong on teeth."""
 _FINE = 1 / 50
 """Sigma of the blur that parts fine detail from the rest, in sides of the square."""
 

@@ -15,7 +15,8 @@ from ..errors import UsageError
 from ..imaging.color import rgb_levels_matrix, subsampling
 from ..side_files import is_missing
 from ..tracking.detect import DetectOptions, EmbeddedFinder, FaceAlignmentFinder, FaceFinder
-from ..tracking.following import Box, LandmarkEstimate, Points
+from ..tracking.detector import Boxes
+from ..tracking.following import LandmarkEstimate, Points
 from ..tracking.landmark_files import FileFinder
 from ..types import Frame
 from .device import multiplies_bf16
@@ -65,7 +66,7 @@ class FrameLandmarks:
     def __init__(self, cascade: LandmarkCascade) -> None:
         self._cascade = cascade
 
-    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
+    def from_boxes(self, frames: Sequence[Frame], boxes: Boxes) -> LandmarkEstimate:
         """Return the landmarks of faces first seen; see `Landmarker`."""
         return self._cascade.from_boxes([planes_of(frame) for frame in frames], boxes)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import torch
 
 from ..config import Precision, Transfer
 from ..editors import Pack
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from .portrait import load_portrait
 from .seam import models
 from .store import stored_packs
@@ -49,11 +48,9 @@ def load_pack(
     folders = _own_folders() if name == _EMBEDDED else _folders()
     if name not in folders:
         known = pack_names()
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(
-            f"unknown pack {name!r}; {hint}accepted: {', '.join(known)}, or one you bring with "
-            "`visagist models import FILE --as NAME`"
+            f"unknown pack {name!r}; {did_you_mean(name, known)}accepted: {', '.join(known)}, or "
+            "one you bring with `visagist models import FILE --as NAME`"
         )
     usual: Transfer = "delta" if name == _EMBEDDED else "replace"
     return load_style(folders[name], device, transfer=transfer or usual, precision=precision)

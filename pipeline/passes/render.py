@@ -11,14 +11,21 @@ from dataclasses import dataclass
 
 import torch
 
-from ..config import BlendMethod
 from ..media.threads import in_order
 from ..progress import Stopwatch
 from ..stages.align import Chunk
 from ..stages.blend import blend
 from ..stages.edit import Step, apply, fetched
 from ..stages.protect import Protection
-from ..types import AlignedBatch, EditedBatch, EditResult, FaceOutcome, FaceTrack, Frame
+from ..types import (
+    AlignedBatch,
+    BlendMethod,
+    EditedBatch,
+    EditResult,
+    FaceOutcome,
+    FaceTrack,
+    Frame,
+)
 from .crops import Crops
 
 

@@ -124,7 +124,7 @@ def placing_of(rule: CropRule) -> Placing:
 def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
     """Side [px] that holds what extends over (T,) square px, rounded up to a multiple."""
     present = track.states != FaceState.ABSENT
-    # Not the very largest: one frame with wrong landmarks must not blow up the whole track.
+    # Not the very largest: one frame with wrong landmarks must not enlarge the whole track's crops.
     largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
     return int(np.ceil(max(largest, min_side) / multiple)) * multiple
 
@@ -170,10 +170,10 @@ def place(
     """
     placed: list[PlacedTrack] = []
     for track in tracks:
-        own = np.arange(len(track)) / 25.0
+        seconds = np.arange(len(track)) / 25.0
         if times is not None:
-            own = times[track.first_frame : track.end_frame]
-        placed.append((track, rule.place(track, pixel_aspect, own)))
+            seconds = times[track.first_frame : track.end_frame]
+        placed.append((track, rule.place(track, pixel_aspect, seconds)))
     return tuple(placed)
 
 
@@ -209,7 +209,7 @@ def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Ne
 
 
 def why_not(track: FaceTrack, row: int, needs: Needs) -> str:
-    """Return why a frame takes nothing of an edit that needs some parts of a face."""
+    """Return why a frame gets no edit that needs some parts of a face."""
     if row in track.excluded:
         return "excluded in the analysis file"
     if track.states[row] == FaceState.ABSENT:
@@ -255,19 +255,19 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     if is_shift(crop_to_frame):
         return _cut_shifted(frame, int(crop_to_frame[0, 2]), int(crop_to_frame[1, 2]), side)
     corners = np.array([[0, 0], [side - 1, 0], [0, side - 1], [side - 1, side - 1]], np.float64)
-    seen = transform(crop_to_frame, corners)
+    quad = transform(crop_to_frame, corners)
     # As far as the kernel and the prefilter of `warp` reach.
     step = float(np.linalg.norm(crop_to_frame[:2, :2], axis=1).max())
     reach = 4 + int(np.ceil(3 * step))
     size = np.array([frame.width, frame.height])
-    low = np.clip(np.floor(seen.min(0)).astype(int) - reach, 0, size - 1)
-    high = np.clip(np.ceil(seen.max(0)).astype(int) + reach + 1, low + 1, size)
-    # A mirrored part must be there to be mirrored: take as much inside as lies outside.
-    outside = np.maximum(np.maximum(-seen.min(0), seen.max(0) - size + 1), 0).astype(int) + reach
-    low = np.where(seen.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
-    high = np.where(seen.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
-    part = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
-    cropped = warp(part, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
+    low = np.clip(np.floor(quad.min(0)).astype(int) - reach, 0, size - 1)
+    high = np.clip(np.ceil(quad.max(0)).astype(int) + reach + 1, low + 1, size)
+    # What is mirrored must have been read: take as much inside as lies outside.
+    outside = np.maximum(np.maximum(-quad.min(0), quad.max(0) - size + 1), 0).astype(int) + reach
+    low = np.where(quad.max(0) > size - 1, np.minimum(low, size - 1 - outside), low).clip(0)
+    high = np.where(quad.min(0) < 0, np.maximum(high, outside + 1), high).clip(max=size)
+    picture = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
+    cropped = warp(picture, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
     return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))
 
 
@@ -277,8 +277,8 @@ def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]
     # A crop wholly outside still repeats the nearest edge.
     x0, y0 = min(x0, frame.width - 1), min(y0, frame.height - 1)
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    region = (int(x0), int(y0), int(x1), int(y1))
-    inside = frame_to_rgb_planes(frame, region, span=(-1.0, 1.0))
+    box = (int(x0), int(y0), int(x1), int(y1))
+    inside = frame_to_rgb_planes(frame, box, span=(-1.0, 1.0))
     left, top = int(np.clip(x0 - x, 0, side - (x1 - x0))), int(np.clip(y0 - y, 0, side - (y1 - y0)))
     right, bottom = side - (x1 - x0) - left, side - (y1 - y0) - top
     if not left | right | top | bottom:

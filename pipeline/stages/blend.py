@@ -1,24 +1,22 @@
 """Blend: edited crops back into their frames.
 
 What goes back is never a picture, only the difference an edit makes, and only where the mask is
-above zero; every other sample of the frame stays as it was decoded. Native crops lie on the
-frame's pixels, so nothing is resampled; for other crops the difference and the mask are warped
-back.
+above zero; every other sample of the frame stays as it was decoded. Native crops lie on the frame's
+pixels, so nothing is resampled; for other crops the difference and the mask are warped back.
 
 Methods: `poisson` adds a membrane so that the edit meets the frame without a step along the outer
 border of the mask, then mixes by the mask; `alpha` mixes by the mask; `none` replaces whatever lies
 under the mask, hard edged (to look at what an editor made).
 
-All of it is done on the host, whatever device the networks use: the frame's planes are there, and
-so is what hides a face, on which the membrane's outline depends. A membrane takes 10 ms of one core
-for a crop of 1024², and several threads blend.
+All of it runs on the host, whatever device the networks use: the frame's planes are there, and so
+is the mask of what hides a face, on which the membrane's outline depends. A membrane takes 10 ms of
+one core for a crop of 1024², and several threads blend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -32,22 +30,21 @@ from ..imaging.geometry import Affine, eye_distance, invert, is_shift, transform
 from ..imaging.masks import inside_frame
 from ..imaging.resample import warp
 from ..progress import Stopwatch
-from ..types import EditedBatch, EditResult, FaceOutcome, Frame, Region
+from ..types import BlendMethod, Box, EditedBatch, EditResult, FaceOutcome, Frame
 
-BlendMethod = Literal["poisson", "alpha", "none"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
 _NOTHING = ((0, 0, 1, 1), np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
-"""Region, difference and mask of a face whose mask is empty."""
+"""Box, difference and mask of a face whose mask is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
     """One face's change, on the frame's own pixels."""
 
-    region: Region
+    box: Box
     difference: Floats
     """(h, w, 3) [0, 1] units, not yet multiplied by the mask."""
     mask: Floats
@@ -104,7 +101,7 @@ def _patches(
     return out
 
 
-def _box(batch: EditedBatch, n: int) -> Region | None:
+def _box(batch: EditedBatch, n: int) -> Box | None:
     """x0, y0, x1, y1 [crop px] of what a crop's change needs; None where the mask is empty.
 
     For a crop on the frame's own pixels that is its mask with one pixel around, for another the
@@ -127,34 +124,36 @@ def _box(batch: EditedBatch, n: int) -> Region | None:
 
 
 def _placed(
-    batch: EditedBatch, n: int, box: Region, frame: Frame, method: BlendMethod
-) -> tuple[Region, Floats, Floats]:
-    """Region, difference and mask of one crop of a batch on its frame's pixels."""
+    batch: EditedBatch, n: int, box: Box, frame: Frame, method: BlendMethod
+) -> tuple[Box, Floats, Floats]:
+    """Box, difference and mask of one crop of a batch on its frame's pixels."""
     x0, y0, x1, y1 = box
     left, top = batch.corner
-    part = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+    window = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     matrix = batch.source.crop_to_frame[n]
-    mask = batch.masks[n][part][0].cpu().numpy()
+    mask = batch.masks[n][window][0].cpu().numpy()
     # Crops are in [-1, 1], frames in [0, 1].
     before = batch.source.images[n, :, y0:y1, x0:x1]
-    change = (batch.images[n][part] - before).mul_(0.5).cpu().numpy()
+    change = (batch.images[n][window] - before).mul_(0.5).cpu().numpy()
     exists = _existing(matrix, box, batch.source.images.shape[-1], frame)
     if method == "poisson" and _reaches_beyond(change, mask):
         inside = without_holes(torch.from_numpy(mask > 0)[None, None])
         there = None if exists is None else torch.from_numpy(exists)[None, None]
         change -= poisson.membrane(torch.from_numpy(change)[None], inside, exists=there)[0].numpy()
-    seen = mask if exists is None else mask * exists
+    visible = mask if exists is None else mask * exists
     if method == "none":
-        seen = (seen > 0).astype(np.float32)
-    return _to_frame(change.transpose(1, 2, 0), seen, matrix @ translation(x0, y0), frame)
+        visible = (visible > 0).astype(np.float32)
+    return _to_frame(change.transpose(1, 2, 0), visible, matrix @ translation(x0, y0), frame)
 
 
-def _existing(matrix: Affine, box: Region, side: int, frame: Frame) -> Flags | None:
+def _existing(matrix: Affine, box: Box, side: int, frame: Frame) -> Flags | None:
     """(h, w) bool: pixels of the box of a crop that lie inside the frame; None if all do."""
     x0, y0, x1, y1 = box
     corners = np.array([[x, y] for x in (x0, x1 - 1) for y in (y0, y1 - 1)], np.float64)
-    seen = transform(matrix, corners)
-    if (seen >= 0).all() and (seen <= (frame.width - 1, frame.height - 1)).all():
+    placed_corners = transform(matrix, corners)
+    if (placed_corners >= 0).all() and (
+        placed_corners <= (frame.width - 1, frame.height - 1)
+    ).all():
         return None
     whole = inside_frame(matrix[None], side, frame.width, frame.height)
     return np.asarray(whole[0, 0, y0:y1, x0:x1].numpy())
@@ -169,9 +168,8 @@ def _reaches_beyond(change: Floats, mask: Floats) -> bool:
 def without_holes(inside: Tensor) -> Tensor:
     """(N, 1, S, S) bool masks with what they enclose filled in.
 
-    A hand before the face cuts a hole into the mask. The edit must not be pulled to zero all
-    round the hand, only along the outer border: there the membrane sits; at the hand the mask
-    alone decides.
+    A hand in front of the face cuts a hole into the mask. The membrane must pull the edit to zero
+    only along the outer border of the mask, not around the hand, where the mask alone decides.
     """
     out = inside.cpu().numpy().astype(np.uint8)
     for picture in out[:, 0]:
@@ -182,34 +180,34 @@ def without_holes(inside: Tensor) -> Tensor:
 
 def _to_frame(
     difference: Floats, mask: Floats, crop_to_frame: Affine, frame: Frame
-) -> tuple[Region, Floats, Floats]:
-    """Region of the frame under a crop's mask, with difference and mask on its pixels."""
+) -> tuple[Box, Floats, Floats]:
+    """Box of the frame under a crop's mask, with difference and mask on its pixels."""
     left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
     if not width:
         return _NOTHING
-    box = np.array([[left, top], [left + width - 1, top + height - 1]], np.float64)
-    corners = np.array([[x, y] for x in box[:, 0] for y in box[:, 1]])
-    seen = transform(crop_to_frame, corners)
+    covered = np.array([[left, top], [left + width - 1, top + height - 1]], np.float64)
+    crop_corners = np.array([[x, y] for x in covered[:, 0] for y in covered[:, 1]])
+    corners = transform(crop_to_frame, crop_corners)
     size = np.array([frame.width, frame.height])
     exact = is_shift(crop_to_frame)
     grow = 0 if exact else 2
-    low = np.clip(np.floor(seen.min(0)).astype(int) - grow, 0, size)
-    high = np.clip(np.ceil(seen.max(0)).astype(int) + grow + 1, 0, size)
+    low = np.clip(np.floor(corners.min(0)).astype(int) - grow, 0, size)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + grow + 1, 0, size)
     if (high <= low).any():
         return _NOTHING
-    region = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    width, height = region[2] - region[0], region[3] - region[1]
+    box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    width, height = box[2] - box[0], box[3] - box[1]
     if exact:
         x, y = (low - crop_to_frame[:2, 2]).astype(int)
-        part = (slice(y, y + height), slice(x, x + width))
-        return region, difference[part], mask[part]
+        window = (slice(y, y + height), slice(x, x + width))
+        return box, difference[window], mask[window]
     to_crop = invert(crop_to_frame) @ translation(*low)
     back = warp(difference, to_crop, (width, height), border="replicate")
     # No prefilter: it would spread the mask over pixels that it does not cover.
     cover = warp(
         mask[..., None], to_crop, (width, height), kernel="linear", border="zero", antialias=False
     )[..., 0]
-    return region, back, np.where(cover > 1e-4, np.clip(cover, 0.0, 1.0), 0.0).astype(np.float32)
+    return box, back, np.where(cover > 1e-4, np.clip(cover, 0.0, 1.0), 0.0).astype(np.float32)
 
 
 def _compose(
@@ -224,13 +222,13 @@ def _compose(
     for patch in sorted(patches, key=lambda patch: -patch.size):
         free = patch.mask.copy()
         for other in done:
-            _make_room(free, patch.region, other)
+            _make_room(free, patch.box, other)
         changed = frame
         if free.any():
-            # Planes are multiplied, not pixels: the difference lies in planes when it comes here.
+            # The difference is stored plane by plane here, so planes are multiplied, not pixels.
             weighted = np.moveaxis(patch.difference, 2, 0) * free
             with clock.time("blend / colour"):
-                changed = add_rgb_difference(frame, patch.region, np.moveaxis(weighted, 0, 2), free)
+                changed = add_rgb_difference(frame, patch.box, np.moveaxis(weighted, 0, 2), free)
         frame = changed
         done.append(patch)
         reason = ""
@@ -240,15 +238,15 @@ def _compose(
     return EditResult(frame, tuple(sorted(outcomes, key=lambda outcome: outcome.track_id)))
 
 
-def _make_room(mask: Floats, region: Region, other: _Patch) -> None:
+def _make_room(mask: Floats, box: Box, other: _Patch) -> None:
     """Take from a mask, in place, what another face's mask has already used."""
-    x0, y0 = max(region[0], other.region[0]), max(region[1], other.region[1])
-    x1, y1 = min(region[2], other.region[2]), min(region[3], other.region[3])
+    x0, y0 = max(box[0], other.box[0]), max(box[1], other.box[1])
+    x1, y1 = min(box[2], other.box[2]), min(box[3], other.box[3])
     if x0 >= x1 or y0 >= y1:
         return
-    mine = (slice(y0 - region[1], y1 - region[1]), slice(x0 - region[0], x1 - region[0]))
+    mine = (slice(y0 - box[1], y1 - box[1]), slice(x0 - box[0], x1 - box[0]))
     theirs = (
-        slice(y0 - other.region[1], y1 - other.region[1]),
-        slice(x0 - other.region[0], x1 - other.region[0]),
+        slice(y0 - other.box[1], y1 - other.box[1]),
+        slice(x0 - other.box[0], x1 - other.box[0]),
     )
     mask[mine] *= 1.0 - other.mask[theirs]

@@ -2,7 +2,7 @@
 
 A levelled thumbnail (edges and skin colour) and the proportions of the landmarks. This is no
 identity network: it tells two people in one scene apart and bridges a gap of seconds; across
-scenes, lights and years it is a hint at best. Pose and expression change it, so one person is
+scenes, lighting and years it is a hint at best. Pose and expression change it, so one person is
 described by the mean over many frames.
 """
 
@@ -23,7 +23,7 @@ from ..imaging.geometry import (
     transform,
 )
 from ..imaging.resample import warp
-from ..types import Frame, Region
+from ..types import Box, Frame
 
 Descriptor = NDArray[np.float32]
 """(D,) float32: thumbnail edges (unit length), skin colour, proportions."""
@@ -58,11 +58,11 @@ def describe(
 
 
 def describe_in(frame: Frame, landmarks: Points, *, pixel_aspect: float = 1.0) -> Descriptor:
-    """(D,) float32 descriptor of one face of a frame, of which only its surroundings become RGB."""
+    """(D,) float32 descriptor of one face of a frame, converting only its surroundings to RGB."""
     points = np.asarray(landmarks, np.float64)
-    region = _region(_thumbnail_place(points, pixel_aspect), (frame.width, frame.height))
-    near = points - region[:2]
-    return describe(frame_to_rgb(frame, region), near, pixel_aspect=pixel_aspect)
+    box = _box_of(_thumbnail_place(points, pixel_aspect), (frame.width, frame.height))
+    near = points - box[:2]
+    return describe(frame_to_rgb(frame, box), near, pixel_aspect=pixel_aspect)
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:
@@ -75,12 +75,12 @@ def _thumbnail(
 ) -> NDArray[np.float32]:
     """(S, S, 3) float32 in [0, 1]: the face levelled, eyes to chin."""
     crop_to_image = _thumbnail_place(points, aspect)
-    x0, y0, x1, y1 = _region(crop_to_image, (image.shape[1], image.shape[0]))
-    part = image[y0:y1, x0:x1]
-    pixels = part.astype(np.float32) / np.float32(255.0 if part.dtype == np.uint8 else 1.0)
+    x0, y0, x1, y1 = _box_of(crop_to_image, (image.shape[1], image.shape[0]))
+    cut = image[y0:y1, x0:x1]
+    pixels = cut.astype(np.float32) / np.float32(255.0 if cut.dtype == np.uint8 else 1.0)
     crop_to_image[:2, 2] -= (x0, y0)
-    seen = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
-    return np.clip(seen, 0.0, 1.0)
+    thumbnail = warp(pixels, crop_to_image, (_SIDE, _SIDE), kernel="linear", border="replicate")
+    return np.clip(thumbnail, 0.0, 1.0)
 
 
 def _thumbnail_place(points: Points, aspect: float) -> Affine:
@@ -91,7 +91,7 @@ def _thumbnail_place(points: Points, aspect: float) -> Affine:
     return np.asarray(crop_to_image @ inner, np.float64)
 
 
-def _region(crop_to_image: Affine, size: tuple[int, int]) -> Region:
+def _box_of(crop_to_image: Affine, size: tuple[int, int]) -> Box:
     """What a thumbnail sees of an image of `size` (width, height) [px], prefilter included."""
     corners = transform(crop_to_image, np.array([[0, 0], [_SIDE, 0], [0, _SIDE], [_SIDE, _SIDE]]))
     reach = 8 + 2 * float(np.linalg.norm(corners[1] - corners[0])) / _SIDE
@@ -101,7 +101,7 @@ def _region(crop_to_image: Affine, size: tuple[int, int]) -> Region:
 
 
 def _edges(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Oriented gradients of the luma in 12×12 cells, unit length: light shifts them little."""
+    """Oriented gradients of the luma in 12×12 cells, of unit length: light changes them little."""
     luma = np.log(thumbnail @ np.array([0.299, 0.587, 0.114], np.float32) + 0.05)
     luma = cv2.GaussianBlur(luma, (0, 0), 1.0)
     gradients = [cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)]

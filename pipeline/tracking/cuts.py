@@ -3,8 +3,8 @@
 A cut changes the picture at once and for good. So a frame is compared not only with the one before
 it: every frame of the few before must differ from every frame of the few after (a flash comes
 back), by colour histogram *and* by the picture itself (a moving camera keeps its colours, a lamp
-keeps its picture), and the step must stand out from the steps around it (a fade takes small
-ones). Dissolves and fades are not cuts: the tracker loses the face in them by itself.
+keeps its picture), and the step must stand out from the steps around it (a fade takes small steps).
+Dissolves and fades are not cuts: the tracker loses the face in them by itself.
 
 Bars beside, above and below a picture are left out: they are the same in every shot, and would
 dilute what changes. They are what is flat, of one colour and at the edge in all frames compared.
@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ..types import Box
 
 Small = NDArray[np.uint8] | NDArray[np.float32]
 """(h, w, 3) RGB, uint8 or float32 in [0, 1]; some 96 px wide is plenty."""
@@ -41,14 +43,12 @@ STANDS_OUT = 4.0
 
 
 BAR_LEVELS = 6
-"""A bar's samples lie within this many levels of its colour: codecs leave a little noise."""
+"""A bar's samples lie within this many levels of its colour, because codecs leave a little
+noise."""
 BAR_SHARE = 0.94
-"""Share of a row or column of a bar that must: a station's logo may stand in it."""
+"""Share of a bar's row or column that must do so: a station's logo may stand in it."""
 LEAST_CONTENT = 0.15
 """A picture between bars is at least this share of the frame's width and height."""
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 [px], half-open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _bar(rgb: NDArray[np.uint8]) -> _Bar:
 def _content(frames: Sequence[_Thumbnail]) -> Box:
     """Return the part of some frames that lies inside the bars they have in common."""
     height, width = frames[0].rgb.shape[:2]
-    # A blank frame, all of it one bar, says nothing of where the picture lies.
+    # A blank frame is all bar and says nothing about where the picture lies.
     shown = [f for f in frames if f.bars[0].depth < width] or list(frames)
     left, bottom, right, top = (_common([f.bars[side] for f in shown]) for side in range(4))
     x0, y0, x1, y1 = left, top, width - right, height - bottom
@@ -145,7 +145,7 @@ def _look(rgb: NDArray[np.uint8]) -> _Look:
 def _difference(a: _Look, b: _Look) -> tuple[float, float]:
     """Colour (0–1) and picture (0–2) difference of two frames."""
     colour = 0.5 * float(np.abs(a.histogram - b.histogram).sum())
-    # Out of the dark comes no cut: a nearly black frame has no layout that could have changed.
+    # A nearly black frame has no layout that could have changed, so it counts less.
     full = FULL_CONTRAST if a.picture.any() and b.picture.any() else FULL_BESIDE_BLANK
     weight = min(max(a.contrast, b.contrast) / full, 1.0)
     return colour, weight * (1.0 - float((a.picture * b.picture).sum()))
@@ -160,7 +160,7 @@ class CutDetector:
         self._cuts: list[int] = []
 
     def update(self, image: Small) -> bool:
-        """Take the next frame; True if it looks like a new shot already (a flash looks so too)."""
+        """Take the next frame; True if it already looks like a new shot (a flash does too)."""
         self._frames.append(_thumbnail(image))
         self._count += 1
         if len(self._frames) < 2:
@@ -176,11 +176,11 @@ class CutDetector:
 
     def finish(self) -> tuple[int, ...]:
         """Indices of the frames that begin a new shot, in order; frame 0 is never listed."""
-        kept = len(self._frames)
+        count = len(self._frames)
         # The last frames, and all of a clip shorter than the window, have fewer frames beside them.
-        first = WINDOW + 1 if kept == 2 * WINDOW else 1
-        for at in range(first, kept):
-            self._decide(at, self._count - kept + at)
+        first = WINDOW + 1 if count == 2 * WINDOW else 1
+        for at in range(first, count):
+            self._decide(at, self._count - count + at)
         return tuple(sorted(set(self._cuts)))
 
     def _looks(self) -> list[_Look]:

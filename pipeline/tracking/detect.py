@@ -2,8 +2,8 @@
 
 Finders behind one protocol, `FaceFinder`: the embedded one (dlib's HOG detector, then a landmark
 network handed in) and the `face-alignment` package here, a file of landmarks made elsewhere in
-`landmark_files.py`. A finder looks at some consecutive frames and at the faces of the frame before
-them; who is who over time is decided in `track.py`.
+`landmark_files.py`. A finder is given some consecutive frames and the faces of the frame before
+them; `linking.py` decides who is who over time.
 
 The only file that imports `face_alignment`, whose package loads its own weights.
 """
@@ -23,10 +23,9 @@ from ..imaging.color import frame_to_rgb_small
 from ..imaging.geometry import box_iou
 from ..progress import Stopwatch
 from ..types import Face, Frame
-from .detector import Turned, find_boxes, find_near, find_turned
+from .detector import Boxes, Turned, find_boxes, find_near, find_turned
 from .following import (
     SURE,
-    Box,
     Follower,
     Landmarker,
     apart,
@@ -44,7 +43,7 @@ class FaceFinder(Protocol):
     """Anything that finds the faces of frames."""
 
     def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
-        """Do ahead what can be done of a frame by itself; may run beside `find`, in frame order.
+        """Do in advance what needs only one frame; may run beside `find`, in frame order.
 
         `may_be_cut`: the frame may begin a new shot, of other faces.
         """
@@ -52,8 +51,8 @@ class FaceFinder(Protocol):
     def find(self, frames: Sequence[Frame], previous: Sequence[Face]) -> list[list[Face]]:
         """Return the faces of each of some consecutive frames.
 
-        `previous`: those of the frame before, whose order is kept as far as they are found again;
-        none at the start.
+        `previous`: the faces of the frame before; those found again keep their order. None at the
+        start.
         """
 
 
@@ -66,7 +65,7 @@ class DetectOptions:
     search_side: int = 480
     """[px] Long side of the shrunk frame searched first."""
     min_score: float = 0.15
-    """A face with a lower score is not returned: it is not there, or cannot be followed."""
+    """Faces with a lower score are dropped: they are not there, or cannot be followed."""
     same_face_iou: float = 0.3
     """Two boxes that overlap more are one face."""
 
@@ -77,7 +76,7 @@ class DetectOptions:
 
     @property
     def rarely(self) -> int:
-        """[frames] Between two thorough searches, and as far back new faces are looked for."""
+        """[frames] Between two thorough searches; also how far back new faces are traced."""
         return max(1, min(2 * self.every, _MOST_KEPT))
 
     @property
@@ -100,12 +99,13 @@ class _Lost:
     """Index of the first frame without it."""
 
     def reach(self, index: int) -> float:
-        """How far it may be by then, in its sizes: heads that jump go two eye distances at once."""
+        """How far away it may be by then, in its own sizes: a head may jump by two eye distances at
+        once."""
         return min(1.5 + 0.25 * (index - self.since), 3.0)
 
     def is_due(self, index: int) -> bool:
-        """Tell whether it is looked for: at once, then ever more rarely (a face that is found
-        again is followed back to where it came into sight)."""
+        """Tell whether to look for it: at once, then ever more rarely (a face found again is
+        followed back to where it came into sight)."""
         age = index - self.since
         return age & (age - 1) == 0
 
@@ -114,7 +114,7 @@ class _Lost:
 class EmbeddedFinder:
     """dlib's HOG detector, then the landmark network; follows faces from frame to frame.
 
-    What a search finds late is followed back to where it came into sight; see `looked_back`.
+    A face that a search finds late is followed back to where it came into sight; see `looked_back`.
     """
 
     landmarker: Landmarker
@@ -122,9 +122,9 @@ class EmbeddedFinder:
     clock: Stopwatch = field(default_factory=Stopwatch)
     pixel_aspect: float = 1.0
     """Width ÷ height of a pixel of the frames."""
-    # `prepare` adds to these two while `find`, on another thread, takes out: every step is whole
+    # `prepare` adds to these two while `find`, on another thread, takes out; each step is atomic
     # under Python's lock.
-    _boxes: dict[int, Box] = field(default_factory=dict)
+    _boxes: dict[int, Boxes] = field(default_factory=dict)
     """Of frames searched ahead, by their index."""
     _cuts: dict[int, bool] = field(default_factory=dict)
     """Frames that may begin a shot, by their index, and whether they are searched thoroughly."""
@@ -132,7 +132,7 @@ class EmbeddedFinder:
     _lost: list[_Lost] = field(default_factory=list)
     _back: list[LookedBack] = field(default_factory=list)
     _next: int = -1
-    """Index of the frame that would go on with what `find` saw last."""
+    """Index of the frame that follows the last one `find` saw."""
 
     def __post_init__(self) -> None:
         self._recent = RecentFrames(self.options.rarely)
@@ -140,7 +140,7 @@ class EmbeddedFinder:
     def prepare(self, frame: Frame, *, may_be_cut: bool = False) -> None:
         """Search a frame that will be searched in any case."""
         if may_be_cut:
-            # Where everything moves every frame may be a cut.
+            # Where everything moves, every frame may be a cut.
             lately = range(frame.index - self.options.pause, frame.index)
             self._cuts[frame.index] = not any(self._cuts.get(i) for i in lately)
         if self._is_due(frame.index) or may_be_cut:
@@ -171,9 +171,9 @@ class EmbeddedFinder:
         return done
 
     def looked_back(self) -> list[LookedBack]:
-        """Return the faces found since the last call in frames before those that showed them."""
-        found, self._back = self._back, []
-        return found
+        """Return the faces added, since the last call, to frames that had already gone by."""
+        faces_before, self._back = self._back, []
+        return faces_before
 
     def _until_cut(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Return the first frames, up to one that may begin a shot; such a one alone."""
@@ -183,22 +183,22 @@ class EmbeddedFinder:
     def _newcomers(
         self, frame: Frame, followed: Sequence[Face], gone: Sequence[Face]
     ) -> list[Face]:
-        """Return the faces beside those followed, as far as it is time to look for them.
+        """Return the faces other than those followed, if it is time to look for any.
 
         `gone`: those that could be followed up to the frame before.
         """
         index = frame.index
         late, at_once = self._look_for_lost(frame, followed, gone)
-        known = [*followed, *late, *at_once]
+        known_faces = [*followed, *late, *at_once]
         ahead = self._boxes.pop(index, None)
         due = self._is_due(index) or index in self._cuts
-        seldom = not known and index % self.options.pause == 0
+        seldom = not known_faces and index % self.options.pause == 0
         if due or seldom or len(at_once) < len(gone):
-            thorough = self._is_thorough(index) or (due and not known)
+            thorough = self._is_thorough(index) or (due and not known_faces)
             if ahead is None or (thorough and not self._is_thorough(index)):
                 ahead = self._find_boxes(frame, thorough=thorough)
-            fresh = self._read_boxes(frame, ahead, known)
-            if thorough and not known and not fresh:
+            fresh = self._read_boxes(frame, ahead, known_faces)
+            if thorough and not known_faces and not fresh:
                 fresh = self._search_turned(frame)
             late += fresh
         with self.clock.time("analyze / landmarks"):
@@ -221,22 +221,22 @@ class EmbeddedFinder:
         """Tell whether a frame is one of those searched thoroughly in any case."""
         return index % self.options.rarely == 0 or self._cuts.get(index, False)
 
-    def _find_boxes(self, frame: Frame, *, thorough: bool) -> Box:
+    def _find_boxes(self, frame: Frame, *, thorough: bool) -> Boxes:
         with self.clock.time("analyze / detect"):
             return find_boxes(frame, self.options.search_side, thorough=thorough)
 
-    def _read_boxes(self, frame: Frame, boxes: Box, known: Sequence[Face]) -> list[Face]:
+    def _read_boxes(self, frame: Frame, boxes: Boxes, known_faces: Sequence[Face]) -> list[Face]:
         """Return the faces in boxes where nobody is known to be."""
         limit = self.options.same_face_iou
-        unknown = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known)]
-        if not unknown:
+        new_boxes = [b for b in boxes if all(box_iou(b, f.box) <= limit for f in known_faces)]
+        if not new_boxes:
             return []
-        here = [frame] * len(unknown)
+        here = [frame] * len(new_boxes)
         with self.clock.time("analyze / landmarks"):
-            estimate = self.landmarker.from_boxes(here, np.stack(unknown))
-        found = [f for f in faces_of(estimate, here, self.options.min_score) if f is not None]
-        fresh = distinct(sorted(found, key=lambda f: -f.score), limit)
-        return apart(fresh, known, limit)
+            estimate = self.landmarker.from_boxes(here, np.stack(new_boxes))
+        faces = [f for f in faces_of(estimate, here, self.options.min_score) if f is not None]
+        fresh = distinct(sorted(faces, key=lambda f: -f.score), limit)
+        return apart(fresh, known_faces, limit)
 
     def _search_turned(self, frame: Frame) -> list[Face]:
         """Return heads that lie on their side or stand upside down, where no other face is."""
@@ -245,14 +245,14 @@ class EmbeddedFinder:
             heads = find_turned(frame, self.options.search_side, thorough=seldom)
         return self._read_squares(frame, heads, [])
 
-    def _read_squares(self, frame: Frame, heads: Turned, known: Sequence[Face]) -> list[Face]:
+    def _read_squares(self, frame: Frame, heads: Turned, known_faces: Sequence[Face]) -> list[Face]:
         """Return the faces seen well in a detector's squares where nobody is known to be."""
         fresh: list[Face] = []
         limit = self.options.same_face_iou
         with self.clock.time("analyze / landmarks"):
             for square in heads:
                 place = points_in(square)
-                others = [*known, *fresh]
+                others = [*known_faces, *fresh]
                 if overlaps_any(make_face(frame.index, place, 1.0), others, limit):
                     continue
                 face = self._follower.settle(frame, place, reach=0.5)
@@ -271,30 +271,30 @@ class EmbeddedFinder:
         at_once: list[Face] = []
         still: list[_Lost] = []
         for lost in self._lost:
-            known = [*followed, *late, *at_once]
-            back = self._look_near(frame, lost, known) if lost.is_due(index) else []
+            known_faces = [*followed, *late, *at_once]
+            back = self._look_near(frame, lost, known_faces) if lost.is_due(index) else []
             (late if lost.since < index else at_once).extend(back)
             if not back and index - lost.since < self.options.memory:
                 still.append(lost)
         self._lost = still
         return late, at_once
 
-    def _look_near(self, frame: Frame, lost: _Lost, known: Sequence[Face]) -> list[Face]:
-        """Return the lost face (or none), by the network alone if it is close, else by search."""
+    def _look_near(self, frame: Frame, lost: _Lost, known_faces: Sequence[Face]) -> list[Face]:
+        """Return the lost face (or none): by the network alone if it is close, else by search."""
         limit = self.options.same_face_iou
         if lost.since < frame.index:  # else the network has just looked
             with self.clock.time("analyze / landmarks"):
                 face = self._follower.settle(frame, lost.face.landmarks)
-            if face is not None and face.score >= SURE and apart([face], known, limit):
+            if face is not None and face.score >= SURE and apart([face], known_faces, limit):
                 return [face]
         with self.clock.time("analyze / detect"):
             heads = find_near(frame, square_of(lost.face), lost.reach(frame.index))
-        return self._read_squares(frame, heads, known)[:1]
+        return self._read_squares(frame, heads, known_faces)[:1]
 
     def _was_seen_well(self, index: int, face: Face) -> bool:
         """Tell whether a face was worth following lately."""
         lately = self._recent.before(index)[: self.options.every]
-        sure = [f for kept in lately for f in kept.faces if f.score >= SURE]
+        sure = [f for past in lately for f in past.faces if f.score >= SURE]
         return face.score >= SURE or overlaps_any(face, sure, self.options.same_face_iou)
 
     @property
@@ -310,15 +310,15 @@ class EmbeddedFinder:
             runs = [self._follower.run(frames, face) for face in before]
         last = dict(enumerate(before))
         for row, frame in enumerate(frames):
-            # Over a cut only what is seen well goes on: it may be the picture's that was.
+            # Across a cut only a face seen well goes on: others may be the old picture's.
             least = SURE if frame.index in self._cuts else 0.0
-            here = {i: runs[i][row] for i in last if len(runs[i]) > row}
-            # two tracks must not end on one person: who gave way is not taken up again
-            well = [f for f in here.values() if f.score >= least]
+            by_track = {i: runs[i][row] for i in last if len(runs[i]) > row}
+            # two tracks must not end on one person: a face that gave way is not resumed
+            well = [f for f in by_track.values() if f.score >= least]
             faces = distinct(well, self.options.same_face_iou)
-            kept = {i: f for i, f in here.items() if any(f is face for face in faces)}
-            gone = [face for i, face in last.items() if i not in kept]
-            last = kept
+            followed = {i: f for i, f in by_track.items() if any(f is face for face in faces)}
+            gone = [face for i, face in last.items() if i not in followed]
+            last = followed
             yield faces, gone
 
 
@@ -364,8 +364,8 @@ class FaceAlignmentFinder:
         image = frame_to_rgb_small(frame, max(frame.width, frame.height))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No faces were detected")  # an expected miss
-            found = self.network.get_landmarks_from_image(image, return_landmark_score=True)
-        points, peaks, _ = found
+            read = self.network.get_landmarks_from_image(image, return_landmark_score=True)
+        points, peaks, _ = read
         if points is None:
             return []
         # the height of a heat map's peak, 0-1, is what the network offers as its confidence

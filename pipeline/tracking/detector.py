@@ -21,30 +21,31 @@ from ..imaging.geometry import box_iou
 from ..types import Frame
 
 Image = NDArray[np.uint8]
-Box = NDArray[np.float32]
-"""x0 y0 x1 y1 [px]."""
+Boxes = NDArray[np.float32]
+"""(N, 4) or (4,) x0 y0 x1 y1 [px]."""
 Turned = NDArray[np.float64]
 """(N, 4) squares: x y of the middle, side [frame px], and the turn, clockwise [deg]."""
 
-# dlib's own threshold is 0; below it more faces are found, and the network refuses the rest.
+# dlib's own threshold is 0; below it more faces are found, and the network rejects false ones.
 _HOG_THRESHOLD = -0.1
 _UPRIGHT, _TILTED = (0.0,), (-35.0, 35.0)
 _SIDEWAYS = (90.0, 180.0, 270.0)
 _BETWEEN = (-62.0, 62.0, -118.0, 118.0, -148.0, 148.0)
-"""[deg] With upright, tilted and sideways, 20 degrees around each, these are about all turns."""
+"""[deg] Together with upright, tilted and sideways, and 20 degrees around each, these cover nearly
+all turns."""
 _NO_BOXES = np.zeros((0, 4), np.float32)
 _MAX_SIDE = 2048
 """[px] Larger frames are shrunk to this for the thorough search, which sees faces from 80 px."""
 _TURNED_SIDE = 1280
 """[px] The same for the search of turned heads at full size: it takes three times as long."""
 _NEAR_SIDE = 110.0
-"""[px] What the side of a face looked for near its last place is brought to; the detector sees 80
-and more."""
+"""[px] Side to which a face looked for near its last place is scaled; the detector sees 80 and
+more."""
 _NEAR_MOST = 700
-"""[px] No picture searched near a place is larger."""
+"""[px] Largest picture searched near a place."""
 
 
-def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Box:
+def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Boxes:
     """Return the boxes (N, 4) float32 x0 y0 x1 y1 [px] of frontal faces, the surest first.
 
     Shrunk to `search_side` px almost every face is found in a tenth of the time. `thorough` adds
@@ -55,21 +56,21 @@ def find_boxes(frame: Frame, search_side: int, *, thorough: bool) -> Box:
     if not thorough:
         return _search(frame, search_side, _UPRIGHT)
     sides = sorted({min(longest, side) for side in (search_side, _MAX_SIDE)})
-    found = np.concatenate([_search(frame, side, _UPRIGHT) for side in sides])
-    if not len(found):
-        found = _search(frame, search_side, _TILTED)
-    if not len(found) and 2 * longest <= _MAX_SIDE:
-        found = _search(frame, 2 * longest, _UPRIGHT)
-    return _apart(found)
+    boxes = np.concatenate([_search(frame, side, _UPRIGHT) for side in sides])
+    if not len(boxes):
+        boxes = _search(frame, search_side, _TILTED)
+    if not len(boxes) and 2 * longest <= _MAX_SIDE:
+        boxes = _search(frame, 2 * longest, _UPRIGHT)
+    return _apart(boxes)
 
 
-def _apart(boxes: Box) -> Box:
+def _apart(boxes: Boxes) -> Boxes:
     """Return boxes without those that overlap an earlier one."""
-    kept: list[Box] = []
+    one_each: list[Boxes] = []
     for box in boxes:
-        if all(box_iou(box, other) < 0.5 for other in kept):
-            kept.append(box)
-    return np.stack(kept) if kept else _NO_BOXES
+        if all(box_iou(box, other) < 0.5 for other in one_each):
+            one_each.append(box)
+    return np.stack(one_each) if one_each else _NO_BOXES
 
 
 def find_turned(frame: Frame, search_side: int, *, thorough: bool) -> Turned:
@@ -78,11 +79,11 @@ def find_turned(frame: Frame, search_side: int, *, thorough: bool) -> Turned:
     The frame is shrunk to `search_side` px and turned by 90, 180 and 270 degrees. `thorough` adds
     the turns between and, where there is still none, full size.
     """
-    found = _search_turned(frame, search_side, _SIDEWAYS + _BETWEEN * thorough)
+    heads = _search_turned(frame, search_side, _SIDEWAYS + _BETWEEN * thorough)
     full = min(max(frame.width, frame.height), _TURNED_SIDE)
-    if thorough and not len(found) and full > search_side:
-        found = _search_turned(frame, full, _SIDEWAYS)
-    return found
+    if thorough and not len(heads) and full > search_side:
+        heads = _search_turned(frame, full, _SIDEWAYS)
+    return heads
 
 
 def find_near(frame: Frame, place: Turned, reach: float) -> Turned:
@@ -103,12 +104,12 @@ def find_near(frame: Frame, place: Turned, reach: float) -> Turned:
     size = [max(1, round(length * scale)) for length in luma.shape[::-1]]
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(luma.astype(np.uint8), size, interpolation=how), np.uint8)
-    found = _heads(small, (float(turn),), grows=True)
+    heads = _heads(small, (float(turn),), grows=True)
     to_frame = np.array(luma.shape[::-1]) / size
-    return _in_frame(found, to_frame, np.array([x0, y0]))[:, 1:]
+    return _in_frame(heads, to_frame, np.array([x0, y0]))[:, 1:]
 
 
-def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Box:
+def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Boxes:
     """Return the detector's boxes in frame px, for the frame resized and turned by each angle.
 
     A frame is shrunk to `side` px; it is enlarged only to exactly twice its size.
@@ -116,16 +117,16 @@ def _search(frame: Frame, side: int, angles_deg: Sequence[float]) -> Box:
     small = frame_to_rgb_small(frame, side)
     if side == 2 * max(frame.width, frame.height):
         small = np.asarray(cv2.resize(small, None, fx=2.0, fy=2.0), dtype=np.uint8)
-    found = _in_frame(_heads(small, angles_deg, grows=False), _scale(frame, small), np.zeros(2))
-    half = found[:, 3:4] / 2
-    boxes = np.concatenate([found[:, 1:3] - half, found[:, 1:3] + half], axis=1)
+    heads = _in_frame(_heads(small, angles_deg, grows=False), _scale(frame, small), np.zeros(2))
+    half = heads[:, 3:4] / 2
+    boxes = np.concatenate([heads[:, 1:3] - half, heads[:, 1:3] + half], axis=1)
     return boxes.astype(np.float32)
 
 
 def _search_turned(frame: Frame, side: int, angles_deg: Sequence[float]) -> Turned:
     small = frame_to_rgb_small(frame, side)
-    found = _heads(small, angles_deg, grows=True)
-    return _in_frame(found, _scale(frame, small), np.zeros(2))[:, 1:]
+    heads = _heads(small, angles_deg, grows=True)
+    return _in_frame(heads, _scale(frame, small), np.zeros(2))[:, 1:]
 
 
 def _scale(frame: Frame, small: Image) -> NDArray[np.float64]:
@@ -149,7 +150,7 @@ def _heads(image: Image, angles_deg: Sequence[float], *, grows: bool) -> NDArray
     Returns:
         (N, 5) score, x y of the middle and side of the square [image px], turn [deg].
     """
-    found: list[tuple[float, float, float, float, float]] = []
+    heads: list[tuple[float, float, float, float, float]] = []
     for angle in angles_deg:
         turned, turned_to_image = _turned(image, angle, grows=grows)
         with _lent_detector() as detector:
@@ -158,9 +159,9 @@ def _heads(image: Image, angles_deg: Sequence[float], *, grows: bool) -> NDArray
             x, y = turned_to_image @ np.array(
                 [(r.left() + r.right()) / 2, (r.top() + r.bottom()) / 2, 1.0]
             )
-            found.append((float(score), float(x), float(y), float(r.width()), angle))
-    found.sort(key=lambda head: -head[0])
-    return np.array(found, np.float64).reshape(-1, 5)
+            heads.append((float(score), float(x), float(y), float(r.width()), angle))
+    heads.sort(key=lambda head: -head[0])
+    return np.array(heads, np.float64).reshape(-1, 5)
 
 
 _idle_detectors: deque[Any] = deque()
@@ -187,7 +188,7 @@ def _lent_detector() -> Iterator[Any]:
 def _turned(image: Image, angle_deg: float, *, grows: bool) -> tuple[Image, NDArray[np.float64]]:
     """Return the image turned about its middle, and the (2, 3) turned_to_image.
 
-    What looked `angle_deg` clockwise is upright then. Where it `grows` nothing is cut off.
+    What was turned `angle_deg` clockwise is upright then. With `grows` nothing is cut off.
     """
     if angle_deg == 0.0:
         return image, np.eye(2, 3)

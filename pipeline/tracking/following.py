@@ -1,8 +1,8 @@
 """Following one face from frame to frame, forwards or backwards, with a landmark network.
 
-The network reads a face well if it looks nearly where the face is. Off by half the distance between
-the eyes it believes little of what it reads, yet it points the right way: looks that follow what
-they read settle on a face half an eye distance off, often one farther off (measured, four looks).
+The network reads a face well if it looks nearly where the face is. Half an eye distance off, its
+scores are low, yet it points the right way: repeated looks, each where the last one pointed, settle
+on a face half an eye distance away, and often on one farther away (measured, four looks).
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from numpy.typing import NDArray
 
 from ..imaging.geometry import box_iou, fit_similarity, similarity, transform
 from ..types import Face, Frame
+from .detector import Boxes
 
 Points = NDArray[np.float32]
-Box = NDArray[np.float32]
-"""x0 y0 x1 y1 [px]."""
 
 SURE = 0.5
 """Score from which a face is seen well."""
 NEAR_ENOUGH = 0.05
 """A face whose points lie on average less than this from where they are expected, in sizes of the
-face, is read as well from there: the network saw such crops in training."""
+face, is read just as well: the network saw such crops in training."""
 _OFF = 0.15
-"""Further off than this [sizes of the face], even what is read with a good score is looked at again
-from where it was read: it is off by some hundredths."""
+"""A face read further off than this [sizes of the face] is looked at again from where it was read,
+even if its score is good: its points are off by some hundredths."""
 _LOOKS = 4
 _HOPELESS = 0.02
-"""After two looks with a lower score than this there is no face to settle on."""
+"""If two looks score lower than this, there is no face to settle on."""
 _STEADY = np.arange(36)
 """Jaw, brows and nose."""
 
@@ -59,7 +58,7 @@ class LandmarkEstimate(Protocol):
 class Landmarker(Protocol):
     """A landmark network: frames in, one per face; landmarks out."""
 
-    def from_boxes(self, frames: Sequence[Frame], boxes: Box) -> LandmarkEstimate:
+    def from_boxes(self, frames: Sequence[Frame], boxes: Boxes) -> LandmarkEstimate:
         """Landmarks of faces first seen, from a detector's boxes (N, 4) x0 y0 x1 y1 [px]."""
 
     def from_points(self, frames: Sequence[Frame], points: Points) -> LandmarkEstimate:
@@ -78,7 +77,7 @@ class Follower:
     """A face with a lower score is not there, or cannot be followed."""
 
     def run(self, frames: Sequence[Frame], face: Face) -> list[Face]:
-        """Return a face in the first of some frames, as many as it can be followed through.
+        """Return a face in the first of some frames, for as long as it can be followed.
 
         `frames` follow the frame of `face` in time, or go back from it. The networks see many of
         them at once: a frame's share of their time is then a third. Frames that show the face
@@ -86,20 +85,20 @@ class Follower:
         """
         run: list[Face] = []
         places, is_there = self._expected(frames, face)
-        # who jumps about, or soon is not to be seen, is not looked for far ahead
+        # a face that jumps about, or is soon hidden, is not looked for far ahead
         width = len(frames) if is_there else 2
         while len(run) < len(frames):
             rest, last = frames[len(run) :][:width], run[-1] if run else face
-            found, read = self.read(rest, places[: len(rest)])
-            found[0] = self._first(rest[0], found[0], read[0], places[0], last)
-            seen = _first_ones_in_place(found, places, last)
-            if not seen:
+            faces, read = self.read(rest, places[: len(rest)])
+            faces[0] = self._first(rest[0], faces[0], read[0], places[0], last)
+            taken = _first_ones_in_place(faces, places, last)
+            if not taken:
                 break
-            run += seen
-            width = max(width, 2 * len(seen))
-            places = _places(found[len(seen) :], seen[-1])
+            run += taken
+            width = max(width, 2 * len(taken))
+            places = _places(faces[len(taken) :], taken[-1])
             unread = max(0, len(frames) - len(run) - len(places))
-            places = np.concatenate([places, np.repeat(_last(places, seen[-1]), unread, axis=0)])
+            places = np.concatenate([places, np.repeat(_last(places, taken[-1]), unread, axis=0)])
         return run
 
     def read(self, frames: Sequence[Frame], places: Points) -> tuple[list[Face | None], Points]:
@@ -126,23 +125,24 @@ class Follower:
         return self.read([frame], at[None])[0][0]
 
     def _first(
-        self, frame: Frame, found: Face | None, read: Points, place: Points, last: Face
+        self, frame: Frame, face: Face | None, read: Points, place: Points, last: Face
     ) -> Face | None:
-        """Return the face of the frame after `last`, looked at again if it was read askance."""
-        off = _off(found, place) if found is not None else np.inf
-        if found is not None and (off < NEAR_ENOUGH or (off < _OFF and found.score >= SURE)):
-            return found
+        """Return the face of the frame after `last`, looked at again if it was read from the wrong
+        place."""
+        off = _off(face, place) if face is not None else np.inf
+        if face is not None and (off < NEAR_ENOUGH or (off < _OFF and face.score >= SURE)):
+            return face
         if not is_near(make_face(frame.index, read, 1.0), last):
             return None
         settled = self.settle(frame, read, reach=0.8)
-        return found if settled is None and off < _OFF else settled
+        return face if settled is None and off < _OFF else settled
 
     def _expected(self, frames: Sequence[Frame], start: Face) -> tuple[Points, bool]:
         """Return about where a face is in some frames (N, 68, 2): on its way to the last of them,
         and whether it seems to be seen there.
 
-        Crops placed so move evenly, and points read from such crops shake less than points read
-        where the frame before had them.
+        Crops placed like this move evenly, and points read from them shake less than points read
+        from where the frame before had them.
         """
         place = start.landmarks
         end, is_there = place, True
@@ -150,7 +150,8 @@ class Follower:
             points, score = self.landmarker.glance(frames[-1:], place[None])
             is_there = bool(score[0] >= self.min_score)
             if is_there and is_near(make_face(0, points[0], 1.0), start):
-                # Moved as a whole: a glance reads eyes and mouth otherwise than a closer look.
+                # Moved as a whole, because a glance reads eyes and mouth differently from a closer
+                # look.
                 moved = fit_similarity(place[_STEADY], points[0, _STEADY])
                 end = transform(moved, place).astype(np.float32)
         share = np.arange(1, len(frames) + 1, dtype=np.float32)[:, None, None] / len(frames)
@@ -174,7 +175,8 @@ _BOX_DOWN = 0.085
 def points_in(square: NDArray[np.float64]) -> Points:
     """Return points (68, 2) that place a look at a face in a square (4,) x y side turn [px, deg].
 
-    They fill the square as a face's would, and the eyes are level in it; no more is true of them.
+    They fill the square as a face's points would, with the eyes level; nothing else about them is
+    real.
     """
     x, y, side, turn = square
     points = np.zeros((68, 2))
@@ -186,7 +188,7 @@ def points_in(square: NDArray[np.float64]) -> Points:
 
 
 def square_of(face: Face) -> NDArray[np.float64]:
-    """Return the square (4,) x y side turn [px, deg] that a face fills; of `points_in` the reverse
+    """Return the square (4,) x y side turn [px, deg] that a face fills; the reverse of `points_in`
     as far as place, size and turn go."""
     points = face.landmarks.astype(np.float64)
     across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
@@ -238,32 +240,32 @@ def apart(faces: Sequence[Face], others: Sequence[Face], limit: float) -> list[F
 
 def distinct(faces: Sequence[Face], limit: float) -> list[Face]:
     """Drop every face that overlaps an earlier one: two tracks must not end on one person."""
-    kept: list[Face] = []
+    one_each: list[Face] = []
     for face in faces:
-        kept += apart([face], kept, limit)
-    return kept
+        one_each += apart([face], one_each, limit)
+    return one_each
 
 
-def _first_ones_in_place(found: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
+def _first_ones_in_place(faces: Sequence[Face | None], places: Points, last: Face) -> list[Face]:
     """Return a face in the first frames in which it is the face `last` was, and near its place.
 
     The first frame's is taken wherever it is: it was looked for.
     """
-    seen: list[Face] = []
-    for face, place in zip(found, places, strict=False):
-        if face is None or not is_near(face, last, 0.8 if not seen else 0.5):
+    taken: list[Face] = []
+    for face, place in zip(faces, places, strict=False):
+        if face is None or not is_near(face, last, 0.8 if not taken else 0.5):
             break
-        if seen and not _is_at(face, place):
+        if taken and not _is_at(face, place):
             break
-        seen.append(face)
+        taken.append(face)
         last = face
-    return seen
+    return taken
 
 
-def _places(found: Sequence[Face | None], last: Face) -> Points:
+def _places(faces: Sequence[Face | None], last: Face) -> Points:
     """Return where to look for a face again (N, 68, 2): where it was found, or was last."""
     places = []
-    for face in found:
+    for face in faces:
         if face is not None and is_near(face, last):
             last = face
         places.append(last.landmarks)

@@ -87,14 +87,14 @@ def _read_npz(path: Path, mesh_to_68: Sequence[int]) -> list[Face]:
     points = arrays["points"]
     if points.ndim != 3 or points.shape[1] not in (68, 468, 478) or points.shape[2] < 2:
         raise ValueError(f"points must be (T, 68, 2) or (T, 478, 2+), got {points.shape}")
-    found = arrays.get("found", np.ones(len(points), bool)).astype(bool)
-    if found.shape != (len(points),):
-        raise ValueError(f"found must be ({len(points)},), got {found.shape}")
+    has_face = arrays.get("found", np.ones(len(points), bool)).astype(bool)
+    if has_face.shape != (len(points),):
+        raise ValueError(f"found must be ({len(points)},), got {has_face.shape}")
     vertices = slice(None) if points.shape[1] == 68 else list(mesh_to_68)
     with np.errstate(over="ignore"):  # infinite then, and so not found
         points = points[:, vertices, :2].astype(np.float32)
-    found &= np.isfinite(points).all(axis=(1, 2))
-    return [make_face(int(t), _checked(points[t], int(t)), 1.0) for t in np.flatnonzero(found)]
+    has_face &= np.isfinite(points).all(axis=(1, 2))
+    return [make_face(int(t), _checked(points[t], int(t)), 1.0) for t in np.flatnonzero(has_face)]
 
 
 def _read_json(path: Path) -> list[Face]:

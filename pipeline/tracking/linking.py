@@ -28,8 +28,8 @@ SAME_LOOK = 0.62
 CLEARLY_OTHER = 1.0
 """Appearance distance above which even a face in the right place is somebody else."""
 JUMP = 4.0
-"""How far a face that looks the same may jump from one frame to the next [face sizes]: about two
-distances between the eyes, as in shaken or speeded-up pictures."""
+"""How far a face that looks the same may jump between two frames [face sizes]: about two eye
+distances, as in shaken or speeded-up pictures."""
 MEMORY_S = 2.0
 """How long a lost face is remembered [s]; later it begins a new track."""
 _FORGETS_S = 1.7
@@ -46,8 +46,8 @@ class TrackOptions:
     """Tracks seen for less than this [s] are dropped (unless the shot itself is shorter)."""
     min_score: float = 0.5
     """Faces with a lower score count as not seen."""
-    smoothing_s: float = 0.06
-    """Sigma of the zero-phase smoothing [s]; 0 switches it off."""
+    smoothing_s: float = 0.0
+    """Sigma of the zero-phase smoothing [s]; what a user gets is a default of the render pass."""
     fade_s: float = 0.2
     """How long an edit takes to fade in and out at gaps [s]."""
     yaw_full_deg: float = 25.0
@@ -91,7 +91,7 @@ class _Thread:
     """When the face was last described [s]."""
 
     def expected(self, time: float, times: Times) -> NDArray[np.float64]:
-        """(68, 2) where the face should be, going on at its last speed for a moment."""
+        """(68, 2) where the face should be if it goes on at its last speed for a moment."""
         last = self.faces[-1].landmarks.astype(np.float64)
         if len(self.frames) < 2:
             return last
@@ -144,21 +144,21 @@ def link(
         threads = _rejoined(_follow(faces, times, appearances, options, first, end), times)
         duration = float(times[end - 1] - times[first])
         for thread in threads:
-            seen = times[thread.frames[-1]] - times[thread.frames[0]]
-            if seen >= min(options.min_length_s, duration) - 1e-9 and thread.is_seen(options):
+            length_s = times[thread.frames[-1]] - times[thread.frames[0]]
+            if length_s >= min(options.min_length_s, duration) - 1e-9 and thread.is_seen(options):
                 out.append(_raw(thread, len(out), shot))
     return out
 
 
 def with_unseen(track: RawTrack, times: Times, max_gap_s: float) -> RawTrack:
-    """Return a track that says of every frame in its gaps that it was looked for there in vain.
+    """Return a track that marks every frame in its gaps as searched in vain.
 
     Such a frame is DETECTED with score 0, at the place that `refine` would fill in: for finders
     that look for a lost face again and again, and follow one that is found back through the frames
     before. Gaps longer than `max_gap_s` stay as they are.
     """
-    own = times[track.first_frame : track.end_frame]
-    points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, own, max_gap_s=max_gap_s)
+    at = times[track.first_frame : track.end_frame]
+    points, gaps = fill(track.landmarks, track.states != FaceState.ABSENT, at, max_gap_s=max_gap_s)
     if not gaps.any():
         return track
     return dataclasses.replace(
@@ -180,33 +180,33 @@ def _follow(
     threads: list[_Thread] = []
     unused: dict[int, list[Face]] = {}
     for t in range(first, end):
-        found = list(faces[t])
-        looks = [None] * len(found) if appearances is None else list(appearances[t])
+        here = list(faces[t])
+        looks = [None] * len(here) if appearances is None else list(appearances[t])
         live = [x for x in threads if times[t] - times[x.frames[-1]] <= MEMORY_S]
         cost = np.array(
             [
                 [
                     _misfit(x, face, look, t, times, options)
-                    for face, look in zip(found, looks, strict=True)
+                    for face, look in zip(here, looks, strict=True)
                 ]
                 for x in live
             ]
-        ).reshape(len(live), len(found))
+        ).reshape(len(live), len(here))
         taken = set()
         # Pairs that may not be joined cost more than any sum of pairs that may.
         for i, j in _cheapest_pairs(np.where(np.isfinite(cost), cost, 1e6)):
             if np.isfinite(cost[i, j]):
-                live[i].take(t, found[j], looks[j], float(times[t]), options.min_score)
+                live[i].take(t, here[j], looks[j], float(times[t]), options.min_score)
                 taken.add(j)
-        fresh = [j for j in range(len(found)) if j not in taken]
-        for j in sorted(fresh, key=lambda j: float(found[j].box[0])):
-            if found[j].score >= options.min_score:
+        fresh = [j for j in range(len(here)) if j not in taken]
+        for j in sorted(fresh, key=lambda j: float(here[j].box[0])):
+            if here[j].score >= options.min_score:
                 thread = _Thread([], [])
-                for at, face in _lead(unused, t, found[j]):
+                for at, face in _lead(unused, t, here[j]):
                     thread.take(at, face, None, float(times[at]), options.min_score)
-                thread.take(t, found[j], looks[j], float(times[t]), options.min_score)
+                thread.take(t, here[j], looks[j], float(times[t]), options.min_score)
                 threads.append(thread)
-        unused[t] = [found[j] for j in fresh if found[j].score < options.min_score]
+        unused[t] = [here[j] for j in fresh if here[j].score < options.min_score]
     return threads
 
 
@@ -231,21 +231,21 @@ def _lead(unused: dict[int, list[Face]], frame: int, face: Face) -> list[tuple[i
 def _rejoined(threads: Sequence[_Thread], times: Times) -> list[_Thread]:
     """The threads of one shot, those of one person in one.
 
-    The first look of a face that comes back may be unlike what is remembered: half covered, or
-    another expression. So a thread that began soon after another was lost is compared with that
-    once more, by all that was seen of both.
+    A face that comes back may at first look unlike the remembered one: half covered, or with
+    another expression. So a thread that began soon after another was lost is compared with it once
+    more, using all that was seen of both.
     """
-    kept: list[_Thread] = []
+    people: list[_Thread] = []
     for thread in threads:
-        lost = [(_unlike(x, thread, times), i) for i, x in enumerate(kept)]
+        lost = [(_unlike(x, thread, times), i) for i, x in enumerate(people)]
         unlike, nearest = min(lost, default=(np.inf, 0))
         if unlike > SAME_LOOK:
-            kept.append(thread)
+            people.append(thread)
             continue
-        kept[nearest].frames += thread.frames
-        kept[nearest].faces += thread.faces
-        kept[nearest].look = thread.look
-    return kept
+        people[nearest].frames += thread.frames
+        people[nearest].faces += thread.faces
+        people[nearest].look = thread.look
+    return people
 
 
 def _unlike(lost: _Thread, back: _Thread, times: Times) -> float:

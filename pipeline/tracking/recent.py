@@ -1,4 +1,4 @@
-"""The last frames that went by, small enough to keep: where a new face is looked for backwards."""
+"""The last frames that went by, kept small: a new face is traced backwards through them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from ..types import Face, Frame
 from .appearance import Descriptor, describe_in
-from .following import SURE, Follower, make_face, overlaps_any
-
-Points = NDArray[np.float32]
+from .following import SURE, Follower, Points, make_face, overlaps_any
 
 MOST_BYTES = 3_200_000
-"""Of a kept frame, about one of 1920×1080 with 8 bits and quarter chroma; larger ones shrink."""
+"""Most bytes of a kept frame: about 1920×1080 with 8 bits and quarter chroma; larger frames are
+shrunk."""
 
 _TOGETHER = 8
-"""Frames looked at in one go, at most: fewer at first, since a face may have come this moment."""
+"""Most frames looked at in one go; fewer at first, since the face may have only just appeared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class KeptFrame:
 
 
 class RecentFrames:
-    """The last `most` consecutive frames, in memory of its own that goes back when it goes."""
+    """The last `most` consecutive frames, in memory that this object allocates and frees."""
 
     def __init__(self, most: int) -> None:
         self._kept: deque[KeptFrame] = deque(maxlen=most)
@@ -58,7 +57,7 @@ class RecentFrames:
         self._kept.clear()
 
     def add(self, frame: Frame, faces: Sequence[Face], *, begins: bool) -> None:
-        """Keep the next frame; one of another size, or not the next, is the first again."""
+        """Keep the next frame; a frame of another size, or one out of sequence, starts afresh."""
         small = _shrunk(frame)
         if self._kept:
             last = self._kept[-1].frame
@@ -69,10 +68,10 @@ class RecentFrames:
         self._kept.append(KeptFrame(self._copied(small), shrink, list(faces), begins))
 
     def _copied(self, frame: Frame) -> Frame:
-        """Return the frame in the memory of the one that is kept no longer.
+        """Return a copy of the frame in the memory of the oldest one, which is dropped.
 
-        A decoder's frames kept for a second would leave holes in its memory that stay until the
-        program ends.
+        Keeping the decoder's own frames for a second would fragment its memory until the program
+        ends.
         """
         size = sum(plane.nbytes for plane in frame.planes)
         most = self._kept.maxlen or 1
@@ -81,15 +80,15 @@ class RecentFrames:
         rest = self._slots[frame.index % most]
         planes = []
         for plane in frame.planes:
-            own, rest = rest[: plane.nbytes], rest[plane.nbytes :]
-            planes.append(own.view(plane.dtype).reshape(plane.shape))
+            slot, rest = rest[: plane.nbytes], rest[plane.nbytes :]
+            planes.append(slot.view(plane.dtype).reshape(plane.shape))
             planes[-1][:] = plane
         return dataclasses.replace(frame, planes=tuple(planes))
 
     def before(self, index: int) -> list[KeptFrame]:
         """Return the frames before frame `index`, the last of them first."""
-        kept = [k for k in self._kept if k.frame.index < index]
-        return kept[::-1] if kept and kept[-1].frame.index == index - 1 else []
+        earlier = [k for k in self._kept if k.frame.index < index]
+        return earlier[::-1] if earlier and earlier[-1].frame.index == index - 1 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,26 +121,26 @@ def look_back(
             well to be believed.
         pixel_aspect: width ÷ height of a pixel, to describe the face.
     """
-    found: list[LookedBack] = []
+    faces_before: list[LookedBack] = []
     frames = recent.before(face.frame_index) if face.score >= SURE else []
     width = 1
     while frames:
-        some, frames = frames[:width], frames[width:]
+        batch, frames = frames[:width], frames[width:]
         width = min(2 * width, _TOGETHER)
-        here = make_face(face.frame_index, some[0].to_kept(face.landmarks), face.score)
-        run = follower.run([kept.frame for kept in some], here)
-        for kept, seen in zip(some, run, strict=False):
-            points = kept.to_frame(seen.landmarks)
-            face = make_face(kept.frame.index, points, seen.score, seen.region_scores)
-            if (begins and face.score < SURE) or overlaps_any(face, kept.faces, limit):
-                return found
-            kept.faces.append(face)
-            look = describe_in(kept.frame, seen.landmarks, pixel_aspect=pixel_aspect)
-            found.append(LookedBack(face, look))
-            begins = kept.begins
-        if len(run) < len(some):
+        start = make_face(face.frame_index, batch[0].to_kept(face.landmarks), face.score)
+        run = follower.run([past.frame for past in batch], start)
+        for past, face_there in zip(batch, run, strict=False):
+            points = past.to_frame(face_there.landmarks)
+            face = make_face(past.frame.index, points, face_there.score, face_there.region_scores)
+            if (begins and face.score < SURE) or overlaps_any(face, past.faces, limit):
+                return faces_before
+            past.faces.append(face)
+            look = describe_in(past.frame, face_there.landmarks, pixel_aspect=pixel_aspect)
+            faces_before.append(LookedBack(face, look))
+            begins = past.begins
+        if len(run) < len(batch):
             break
-    return found
+    return faces_before
 
 
 def _shrunk(frame: Frame) -> Frame:
@@ -154,11 +153,11 @@ def _shrunk(frame: Frame) -> Frame:
     # Multiples of four: what is subsampled by two or four has whole pixels.
     size = (4 * math.ceil(frame.width / shrink / 4), 4 * math.ceil(frame.height / shrink / 4))
     shift = frame.encoding.bits - 8
-    kept = []
+    small = []
     for plane in planes:
         per_sample = (round(frame.width / plane.shape[1]), round(frame.height / plane.shape[0]))
-        own = (size[0] // per_sample[0], size[1] // per_sample[1])
+        shape = (size[0] // per_sample[0], size[1] // per_sample[1])
         levels = plane if shift == 0 else (plane >> shift).astype(np.uint8)
-        kept.append(np.asarray(cv2.resize(levels, own, interpolation=cv2.INTER_AREA), np.uint8))
+        small.append(np.asarray(cv2.resize(levels, shape, interpolation=cv2.INTER_AREA), np.uint8))
     encoding = dataclasses.replace(frame.encoding, bits=8)
-    return dataclasses.replace(frame, planes=tuple(kept), encoding=encoding)
+    return dataclasses.replace(frame, planes=tuple(small), encoding=encoding)

@@ -1,4 +1,4 @@
-"""Select: which of the people in a clip are meant, in the words users know (`--faces`)."""
+"""Select: which of the people in a clip are meant, in the words users type (`--faces`)."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def _person_at(tracks: Sequence[RawTrack], choice: FaceChoice, frame: int) -> li
 
 
 def _nearest(tracks: Sequence[RawTrack], frame: int) -> str:
-    seen = np.concatenate([t.first_frame + np.flatnonzero(t.states) for t in tracks])
-    return f"the nearest that does is {seen[np.abs(seen - frame).argmin()]}"
+    frames = np.concatenate([t.first_frame + np.flatnonzero(t.states) for t in tracks])
+    return f"the nearest that does is {frames[np.abs(frames - frame).argmin()]}"
 
 
 def _is_seen_at(track: RawTrack, frame: int) -> bool:

@@ -33,8 +33,8 @@ a turning head blurs them, round 0.2.
 """
 
 ELSEWHERE = 0.2
-"""A face found further than this from where it is filled in is elsewhere [distances between the
-eyes]; faces read badly are off by half of it."""
+"""A face found further than this [eye distances] from its filled-in place is elsewhere; faces read
+badly are off by half of it."""
 UNSEEN = 0.05
 """A face with a lower score was looked for in vain (see `linking.with_unseen`)."""
 
@@ -52,28 +52,28 @@ def refine(
     Args:
         raw: from `link` or an analysis file; MANUAL frames are taken as they are.
         times: (frames of the clip,) [s].
-        cuts: as for `link`: at a cut, and where the clip begins or ends, nothing fades.
+        cuts: as for `link`: at a cut, and at the ends of the clip, nothing fades.
         pixel_aspect: width ÷ height of a pixel, to measure the head's turn.
     """
     options = options or TrackOptions()
-    own = times[raw.first_frame : raw.end_frame]
+    seconds = times[raw.first_frame : raw.end_frame]
     manual = raw.states == FaceState.MANUAL
     valid = manual | ((raw.states == FaceState.DETECTED) & (raw.scores >= options.min_score))
     points = raw.landmarks.astype(np.float64)
     believed = np.flatnonzero(valid)
-    wrong = temporal.outliers(points[believed], own[believed]) & ~manual[believed]
+    wrong = temporal.outliers(points[believed], seconds[believed]) & ~manual[believed]
     valid[believed[wrong]] = False
-    points, filled = temporal.fill(points, valid, own, max_gap_s=options.max_gap_s)
+    points, filled = temporal.fill(points, valid, seconds, max_gap_s=options.max_gap_s)
     filled &= raw.states != FaceState.EXCLUDED
     present = valid | filled
     for rows in temporal.runs(present):
         points[rows] = temporal.smooth_landmarks(
-            points[rows], own[rows], strength_s=options.smoothing_s, pinned=manual[rows]
+            points[rows], seconds[rows], strength_s=options.smoothing_s, pinned=manual[rows]
         )
     states = np.where(valid, raw.states, np.where(filled, FaceState.INTERPOLATED, FaceState.ABSENT))
     shown = present & ~_is_elsewhere(raw, points, valid)
     weights = _weights(raw, points, shown, times, cuts, pixel_aspect, options)
-    parts = [_seen(raw, part, valid, own, options) for part in PARTS]
+    parts = [_seen(raw, part, valid, seconds, options) for part in PARTS]
     return FaceTrack(
         track_id=raw.track_id,
         shot=raw.shot,
@@ -92,8 +92,8 @@ def _is_elsewhere(
 ) -> NDArray[np.bool_]:
     """(T,) frames that show the face elsewhere than at `points` (T, 68, 2), or not at all.
 
-    What was found in a frame may be read too badly to edit, or stand apart from the frames around:
-    it still tells where the face is. Beside a frame set by hand what is filled in is meant so.
+    A face may be read too badly to edit, or stand apart from the frames around it, and still tell
+    where it is. Next to a frame set by hand, the filled-in place is what the user meant.
     """
     off = np.linalg.norm(raw.landmarks - points, axis=-1)[:, NON_MOUTH]
     far = np.median(off, axis=1) > ELSEWHERE * eye_distance(points)
@@ -118,32 +118,32 @@ def _weights(
     options: TrackOptions,
 ) -> NDArray[np.float64]:
     """(T,) 0–1 share of the edit: fades at gaps, falls as the head turns away."""
-    own = times[raw.first_frame : raw.end_frame]
+    seconds = times[raw.first_frame : raw.end_frame]
     first, end = shot_bounds(cuts, len(times))[raw.shot]
     # The track may begin or end with frames that are not believed: what counts is the seen part.
     weights = temporal.fade(
         present,
-        own,
+        seconds,
         ramp_s=options.fade_s,
         start_fades=raw.first_frame > first,
         end_fades=raw.end_frame < end,
     )
     if not present.any():
         return weights
-    yaw = np.zeros(len(own))
+    yaw = np.zeros(len(seconds))
     yaw[present] = head_pose(points[present], pixel_aspect=pixel_aspect)[:, 0]
-    steady = temporal.smooth(yaw, own, strength_s=0.1, valid=present)
+    steady = temporal.smooth(yaw, seconds, strength_s=0.1, valid=present)
     return weights * yaw_weight(steady, full=options.yaw_full_deg, none=options.yaw_none_deg)
 
 
 def _seen(
-    raw: RawTrack, part: Part, valid: NDArray[np.bool_], own: Times, options: TrackOptions
+    raw: RawTrack, part: Part, valid: NDArray[np.bool_], seconds: Times, options: TrackOptions
 ) -> NDArray[np.float64]:
     """(T,) 0–1: 0 while a part is covered, because its landmarks then mean nothing."""
     believed = np.flatnonzero(valid)
     if not len(believed):
-        return np.ones(len(own))
+        return np.ones(len(seconds))
     scores = np.where(raw.states == FaceState.MANUAL, 1.0, raw.region_scores[:, PARTS.index(part)])
-    scores = np.interp(own, own[believed], scores[believed])
-    seen = temporal.hold(scores, own, low=LOST[part], high=BACK[part], min_duration_s=0.2)
-    return temporal.soften_states(seen, own, ramp_s=options.fade_s)
+    scores = np.interp(seconds, seconds[believed], scores[believed])
+    visible = temporal.hold(scores, seconds, low=LOST[part], high=BACK[part], min_duration_s=0.2)
+    return temporal.soften_states(visible, seconds, ramp_s=options.fade_s)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from models.base import ModelError
 from models.curves import attribute_curves
-from models.curves.attribute_curves import Point, curves_of, main, report_of
+from models.curves.attribute_curves import curves_of, main, report_of
 from models.curves.curve_methods import METHODS, methods_for
-from models.curves.curve_plot import draw_curves
+from models.curves.curve_plot import Point, draw_curves
 from models.curves.curve_subjects import Encoded, Face, open_subject
 from models.ops import Move
 from models.training.codes import LabelledCodes

@@ -19,7 +19,7 @@ from pipeline.imaging.color import (
     frame_to_rgb_small,
     subsampling,
 )
-from pipeline.types import Frame, Matrix, PixelEncoding, Region
+from pipeline.types import Box, Frame, Matrix, PixelEncoding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -317,7 +317,7 @@ def test_an_alpha_plane_is_ignored_and_kept() -> None:
 
 
 @pytest.mark.parametrize("region", [(-1, 0, 5, 5), (0, 0, 65, 5), (4, 4, 4, 9), (0, 9, 5, 3)])
-def test_a_region_outside_the_frame_is_an_error(region: Region) -> None:
+def test_a_region_outside_the_frame_is_an_error(region: Box) -> None:
     with pytest.raises(ValueError, match="must lie inside the frame of 64x48"):
         frame_to_rgb(noise_frame(KINDS[0], (64, 48)), region)
 
