@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,6 @@ class Muxer:
         self._shown: tuple[int, ...] = ()
         self._pending: dict[int, int] = {}
         self._last_slot: int | None = None
-        self._is_open = False
         self._stack = ExitStack()
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
         self._output: OutputContainer | None = None
@@ -124,11 +123,7 @@ class Muxer:
         begin = self._shown[0] if self._shown else slot
         self._shown = (begin, slot + self._pending[slot])
         try:
-            # With its first picture the encoder is opened, and its threads are made.
-            with nullcontext() if self._is_open else usual_scheduling():
-                packets = self._video.encode(picture)
-            self._is_open = True
-            self._mux_video(packets)
+            self._mux_video(self._video.encode(picture))
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
 
@@ -184,7 +179,8 @@ class Muxer:
         )
         if chapters := source.chapters():
             output.set_chapters(chapters)
-        output.start_encoding()
+        with usual_scheduling():
+            output.start_encoding()
         return video
 
     def _add_video(self, template: Stream, output: OutputContainer, threads: int) -> VideoStream:

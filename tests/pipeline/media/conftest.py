@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.media.container.encode import VideoWriter
 from pipeline.media.container.plan import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
+from pipeline.media.container.scheduling import usual_scheduling
 from pipeline.types import Frame
 
 
@@ -223,3 +224,10 @@ class Tools:
 @pytest.fixture(scope="session")
 def tools() -> Tools:
     return Tools()
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_threads() -> Iterator[None]:
+    """Clips that tests write with SVT-AV1 leave no real-time thread to the tests after them."""
+    with usual_scheduling():
+        yield
