@@ -42,7 +42,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     if options.landmarks == "embedded":
         facts = card("landmarks")
         with weights_errors():
-            cascade = models("landmarks").LandmarkCascade.load(
+            cascade = models.landmarks.LandmarkCascade.load(
                 facts.path, expected_sha256=facts.sha256
             )
         every = max(1, round(options.detect_every_s * rate))
@@ -57,7 +57,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
             f"--landmarks {options.landmarks!r} is neither a known name nor a file; accepted: "
             f"{', '.join(LANDMARKERS)}, or the path of a landmark file"
         )
-    return FileFinder.load(path, mesh_to_68=models("topology68").MESH_TO_68)
+    return FileFinder.load(path, mesh_to_68=models.topology68.MESH_TO_68)
 
 
 class FrameLandmarks:
@@ -81,7 +81,7 @@ class FrameLandmarks:
 
 def planes_of(frame: Frame) -> Planes:
     """Return a frame as the landmark cascade takes it; nothing is copied."""
-    planes: Planes = models("landmarks").Planes(
+    planes: Planes = models.landmarks.Planes(
         frame.planes[: 3 if len(frame.planes) >= 3 else 1],
         subsampling(frame),
         rgb_levels_matrix(frame.encoding),

@@ -12,7 +12,7 @@ def embedded_weights() -> list[dict[str, str]]:
     Raises:
         WeightsError: a file is missing, damaged, or not the one expected.
     """
-    weights = models("weights")
+    weights = models.weights
     rows = []
     for facts in weights.embedded().values():
         with weights_errors():

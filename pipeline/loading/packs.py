@@ -67,5 +67,5 @@ def _folders() -> dict[str, Path]:
 
 
 def _own_folders() -> dict[str, Path]:
-    embedded = Path(models("base").__file__).parent / _EMBEDDED
+    embedded = Path(models.base.__file__).parent / _EMBEDDED
     return {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}

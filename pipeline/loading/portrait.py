@@ -28,11 +28,11 @@ def load_portrait(device: torch.device) -> PortraitPack:
     """
     model_card, mover_card = card("portrait"), card("portrait_movers")
     with weights_errors():
-        model = models("portrait").load_portrait(model_card.path, expected_sha256=model_card.sha256)
-        movers = models("portrait_movers").load_movers(
+        model = models.portrait.load_portrait(model_card.path, expected_sha256=model_card.sha256)
+        movers = models.portrait_movers.load_movers(
             mover_card.path, expected_sha256=mover_card.sha256
         )
-    side = float(models("portrait").CROP_SIDE)
+    side = float(models.portrait.CROP_SIDE)
     hashes = {f"{c.name}/{c.path.name}": c.sha256 for c in (model_card, mover_card)}
     latent_model = PortraitLatentModel(model.to(device), side)
     return PortraitPack("portrait", latent_model, movers, hashes, device)
@@ -47,7 +47,7 @@ class PortraitLatentModel:
 
     def __init__(self, network: PortraitModel, crop_side: float) -> None:
         self.crop = CropRule(crop_side)
-        portrait = models("portrait")
+        portrait = models.portrait
         self.codes = CodeRule(
             samples_hz=8.0,
             most_samples=256,
@@ -75,7 +75,7 @@ class PortraitLatentModel:
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
-        settled: Tensor = models("portrait").settled_states(state, rate)
+        settled: Tensor = models.portrait.settled_states(state, rate)
         return settled
 
     def render(

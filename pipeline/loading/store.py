@@ -70,15 +70,15 @@ def import_weights(request: ImportRequest) -> ImportReport:
     with weights_errors():
         licence = None
         if request.licence:
-            licence = models("parts").Licence(request.licence, request.commercial)
-        done: Import = models("importing.bring").bring(
+            licence = models.parts.Licence(request.licence, request.commercial)
+        done: Import = models.importing.bring.bring(
             request.files,
             store,
             pack=request.pack,
-            hints=models("parts").Hints(request.attribute, request.kind),
+            hints=models.parts.Hints(request.attribute, request.kind),
             licence=licence,
         )
-        lacks = tuple(models("packs.store").missing_in(done.pack)) if done.pack else ()
+        lacks = tuple(models.packs.store.missing_in(done.pack)) if done.pack else ()
     return ImportReport(
         rows=[_brought_row(item) for item in done.brought],
         store=str(store.home),
@@ -125,7 +125,7 @@ def remove_stored(name: str) -> list[str]:
         WeightsError: there is nothing of that name, or a pack still uses it.
     """
     store = _store()
-    own = {*OWN_PACKS, *models("weights").embedded()}
+    own = {*OWN_PACKS, *models.weights.embedded()}
     if name in own - {*store.pack_names(), *store.names()}:
         raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
     removed: list[str] = store.remove(name)
@@ -150,12 +150,12 @@ def weight_folders() -> dict[Path, str]:
     return {
         store.weights: "in the store of imported weights",
         store.packs: "in the store of imported weights",
-        Path(models("base").__file__).parent: "in a folder of the program",
+        Path(models.base.__file__).parent: "in a folder of the program",
     }
 
 
 def _store() -> Store:
-    module = models("packs.store")
+    module = models.packs.store
     with usage_errors():
         store: Store = module.Store(module.default_home())
     return store
@@ -201,7 +201,7 @@ def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
 
 
 def _pack_row(pack: PackFile, size: int) -> Row:
-    lacks = models("packs.store").missing_in(pack)
+    lacks = models.packs.store.missing_in(pack)
     return {
         "name": pack.name,
         "use": f"pack: {_contents(pack)}"

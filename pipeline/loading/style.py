@@ -208,7 +208,7 @@ def load_style(
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
     """
     with weights_errors():
-        opened: Networks = models("packs.opening").open_pack(folder)
+        opened: Networks = models.packs.opening.open_pack(folder)
         hashes = dict(opened.hashes)
     bf16 = is_bf16(precision, device, opened.size)
     # Prepared where it was read, then moved: what preparing adds (filters) must come along.
@@ -229,7 +229,7 @@ def _attributes(networks: Networks, transfer: Transfer) -> tuple[Attribute, ...]
 
     A change of hair is one that small generators cannot draw: carried over, theirs would blur it.
     """
-    published = models("latent_transformer").CELEBA_ATTRIBUTES
+    published = models.latent_transformer.CELEBA_ATTRIBUTES
     named = {name: a for a in published for name in (a.name, *a.aliases)}
     drawn_in_full = transfer == "replace" or networks.size >= _FULL_PX
     regions = {name: a.regions for name, a in named.items()} if drawn_in_full else {}
