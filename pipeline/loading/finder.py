@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,9 +20,6 @@ from ..tracking.landmark_files import FileFinder
 from ..types import Frame
 from .device import multiplies_bf16
 from .seam import card, models, weights_errors
-
-if TYPE_CHECKING:
-    from models.landmarks import LandmarkCascade, Planes
 
 
 def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -> FaceFinder:
@@ -63,7 +59,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
 class FrameLandmarks:
     """The landmark cascade, looking at frames: only crops of faces become RGB."""
 
-    def __init__(self, cascade: LandmarkCascade) -> None:
+    def __init__(self, cascade: models.landmarks.LandmarkCascade) -> None:
         self._cascade = cascade
 
     def from_boxes(self, frames: Sequence[Frame], boxes: Boxes) -> LandmarkEstimate:
@@ -79,14 +75,13 @@ class FrameLandmarks:
         return self._cascade.glance([planes_of(frame) for frame in frames], points)
 
 
-def planes_of(frame: Frame) -> Planes:
+def planes_of(frame: Frame) -> models.landmarks.Planes:
     """Return a frame as the landmark cascade takes it; nothing is copied."""
-    planes: Planes = models.landmarks.Planes(
+    return models.landmarks.Planes(
         frame.planes[: 3 if len(frame.planes) >= 3 else 1],
         subsampling(frame),
         rgb_levels_matrix(frame.encoding),
     )
-    return planes
 
 
 def finder_hash(options: AnalyzeOptions) -> str:

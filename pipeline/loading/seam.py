@@ -1,6 +1,6 @@
 """Reaching `models`, wherever it is, and turning its errors into the program's own.
 
-`models` stands beside `pipeline`: as a folder of a checkout, or as `visagist.models` once installed.
+`models` stands beside `pipeline`: a folder of the checkout, or `visagist.models` once installed.
 The type checker sees the modules themselves.
 """
 
@@ -18,11 +18,13 @@ __all__ = ["card", "models", "usage_errors", "weights_errors"]
 
 if TYPE_CHECKING:
     import models
+    import models.attributes
     import models.base
     import models.importing.bring
     import models.landmarks
-    import models.latent_transformer
+    import models.networks
     import models.packs.cards
+    import models.packs.layers
     import models.packs.opening
     import models.packs.packfile
     import models.packs.store
