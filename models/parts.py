@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from torch import Tensor
 
+from .attributes import Attribute
 from .base import WeightsError
 
-MOVERS: Final = frozenset(("latent-transformer", "direction", "pca"))
+MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-movers"))
 """Roles that belong to the codes of one generator."""
 
 IN_PACKS: Final = MOVERS | {"generator", "encoder", "classifier", "parsing"}
@@ -134,14 +135,8 @@ class Facts:
     """Of an encoder's trunk, if not the published ones."""
     start_from_latent_avg: bool = True
     """Whether the mean code is added to an encoder's output."""
-    attribute: str = ""
-    """Which one it moves."""
-    summary: str = ""
-    """What strength +1 does."""
-    aliases: tuple[str, ...] = ()
-    low: float = -2.0
-    high: float = 2.0
-    experimental: bool = False
+    attribute: Attribute | None = None
+    """What it moves."""
     unit: float = 1.0
     """What the strength is multiplied with."""
     rows: tuple[int, int] | None = None
@@ -151,7 +146,7 @@ class Facts:
     components: int = 0
     """How many principal components it holds."""
     labels: tuple[str, ...] = ()
-    """What a classifier's logits stand for."""
+    """What a classifier's logits stand for, or the portrait's attributes that are moved."""
     generator: str = ""
     """Id of the latent space it belongs to."""
 

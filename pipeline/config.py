@@ -22,7 +22,7 @@ OnDamage = Literal["warn", "fail"]
 Verify = Literal["quick", "full"]
 
 OWN_PACKS = ("portrait", "mini")
-"""Packs that are part of the program; nothing can be imported into them."""
+"""Packs that are part of the program: what moves their codes can be added, nothing else."""
 
 
 LANDMARKERS = ("embedded", "face-alignment")

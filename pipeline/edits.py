@@ -82,11 +82,7 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
         UsageError: an unknown attribute or option (the nearest is suggested), a strength or value
             that cannot be used, an exemplar that is missing or that no edit takes.
     """
-    by_name: dict[str, str] = {}
-    for attribute in catalogue.attributes:
-        for name in (attribute.name, *attribute.aliases):
-            by_name[name.lower()] = attribute.name
-    moved = [_resolved(text, request.strength, by_name) for text in request.attributes]
+    moved = [_resolved(text, request.strength, catalogue) for text in request.attributes]
     for name, strength in moved:
         _check_strength(catalogue[name], strength)
     editors = {name: catalogue.modules[catalogue.editor_of(name)] for name, _ in moved}
@@ -107,14 +103,18 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
     )
 
 
-def _resolved(text: str, default: float, by_name: Mapping[str, str]) -> tuple[str, float]:
+def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, float]:
     """Return the attribute's name and strength of `name` or `name=strength`."""
+    offered = catalogue.attributes
+    by_name = {alias.lower(): a.name for a in offered for alias in a.aliases}
+    by_name |= {a.name.lower(): a.name for a in offered}  # a name means its own attribute first
     name, _, value = text.partition("=")
     name = name.strip().lower().replace("_", "-")
     if name not in by_name:
-        accepted = ", ".join(dict.fromkeys(by_name.values()))
+        accepted = ", ".join(attribute.name for attribute in offered)
+        aside = "".join(f" ({sentence})" for sentence in left_aside(catalogue.pack))
         raise UsageError(
-            f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}"
+            f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}{aside}"
         )
     try:
         strength = float(value) if "=" in text else default
@@ -195,10 +195,16 @@ def cautions(edits: Sequence[Edit], pack: Pack) -> list[str]:
     """Return sentences on edits that cannot reach all they are about."""
     wanted = {a.name: a.regions for a in pack.attributes}
     cure = f"; `models import 79999_iter.pth --as {pack.name}` (BiSeNet) adds it"
-    return [
+    return left_aside(pack) + [
         f"{name} also changes {' and '.join(sorted(missing))}, but the pack {pack.name} holds no "
         "face parsing that tells where they are: only the face and what is next to it is edited"
         + ("" if pack.name in OWN_PACKS else cure)
         for name in dict.fromkeys(edit.attribute for edit in edits if edit.strength)
         if (missing := wanted.get(name, FACE) - pack.regions)
     ]
+
+
+def left_aside(pack: Pack) -> list[str]:
+    """Return a sentence on what was added to a pack and cannot be used, if there is any."""
+    said = pack.settings.get("left aside", "")
+    return [f"left aside: {said}"] if said else []

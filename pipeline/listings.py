@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .config import RenderOptions
 from .errors import VisagistError
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def _next_step(report: ImportReport) -> list[str]:
             f"next: visagist models import FILE --as {report.pack}",
         ]
     attribute = report.attributes[0]
-    return [*lines, f"next: visagist edit VIDEO --pack {report.pack} --attr {attribute}"]
+    other = "" if report.editor == RenderOptions().editor else f" --editor {report.editor}"
+    return [*lines, f"next: visagist edit VIDEO --pack {report.pack} --attr {attribute}{other}"]
 
 
 def doctor() -> list[Row]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from torch import Tensor
 
+from ..attributes import Attribute
 from ..base import WeightsError, command
 from ..parts import Contents, Facts, Part, plain_name, row_range
 from ..reading.checkpoint import read_checkpoint
@@ -174,7 +175,8 @@ def parts(contents: Contents) -> tuple[Part, ...]:
         name = contents.hints.attribute or contents.name.partition(".")[0]
         return (_direction_part(contents.content, name),)
     texts = contents.texts
-    part = _direction_part(contents.tensors["vector"], texts["attribute"])
+    name = contents.hints.attribute or texts["attribute"]
+    part = _direction_part(contents.tensors["vector"], name)
     facts = replace(
         part.facts,
         unit=float(texts.get("unit", "1")),
@@ -204,9 +206,10 @@ def _components_part(contents: Contents) -> Part:
 
 
 def _direction_part(array: Tensor, name: str) -> Part:
-    vector, attribute = vector_of(array), plain_name(name)
+    vector, name = vector_of(array), plain_name(name)
     rows, code = vector.shape
     layers = rows if rows > 1 else 0
-    facts = Facts(layers=layers, code=code, attribute=attribute, low=-10.0, high=10.0)
-    title = f"direction {attribute} in {f'W+ of {rows} rows' if layers else 'W'}"
-    return Part("direction", title, f"direction-{attribute}", {"vector": vector}, facts=facts)
+    attribute = Attribute(name, low=-10.0, high=10.0)  # in steps of its own length
+    facts = Facts(layers=layers, code=code, attribute=attribute)
+    title = f"direction {name} in {f'W+ of {rows} rows' if layers else 'W'}"
+    return Part("direction", title, f"direction-{name}", {"vector": vector}, facts=facts)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from ..attributes import Attribute
 from ..base import PackError
 from ..packs.cards import Card, bound
+from ..packs.layers import Layer, codes_of, replaced, shape_of
 from ..packs.packfile import (
     ClassifierEntry,
     EncoderEntry,
@@ -20,9 +22,12 @@ from ..packs.packfile import (
     GeneratorEntry,
     MoverEntry,
     PackFile,
+    attributes_of,
 )
 from ..packs.store import Store
 from ..parts import MOVERS
+
+P = TypeVar("P", PackFile, Layer)
 
 COMPONENTS_OFFERED: Final = 10
 """Of GANSpace components, as attributes pca-0, pca-1, ...; `pack.toml` takes more."""
@@ -54,6 +59,46 @@ def assembled(
             bound_cards[card.name] = bound(card, pack.generator.id)
         pack = _with(pack, bound_cards.get(card.name, card))
     return _licensed(pack, {**known, **{c.name: c for c in new}}), bound_cards
+
+
+def layered(
+    base: str, existing: Layer | None, new: Sequence[Card], known: Mapping[str, Card]
+) -> tuple[Layer, dict[str, Card]]:
+    """Return what was added to a pack of the program, with cards added, and the cards bound by it.
+
+    Args:
+        base: name of the pack.
+        existing: what was added before, if anything.
+        new: what is added.
+        known: all cards of the store.
+
+    Raises:
+        PackError: a part moves no codes, or others.
+        WeightsError: a part is bound to another generator.
+    """
+    rows, numbers = shape_of(base)
+    layer = existing or Layer(base, codes_of(base), "", commercial=True)
+    bound_cards: dict[str, Card] = {}
+    for card in new:
+        facts = card.facts
+        if card.role not in MOVERS:
+            raise PackError(
+                f"{card.source}: {card.title} cannot be put into {base!r}, a pack of the program; "
+                "only what moves its codes can be added (latent transformers, directions, "
+                "components). Begin a pack of your own with another name"
+            )
+        if facts.layers not in (0, rows) or facts.code != numbers:
+            raise PackError(
+                f"{card.source}: {card.title} is for codes of {facts.layers or 'any'} rows of "
+                f"{facts.code}, those of {base!r} have {rows} of {numbers}; it was made for "
+                "another generator"
+            )
+        fitting = bound(card, layer.generator)
+        bound_cards[card.name] = fitting
+        movers = replaced(layer.movers, _mover_entries(fitting, Store.link_to(card.name)))
+        told = (*layer.attributes, *_attributes(card))
+        layer = replace(layer, movers=movers, attributes=attributes_of(movers, told))
+    return _licensed(layer, {**known, **{c.name: c for c in new}}), bound_cards
 
 
 def _begun(name: str, generators: Sequence[Card]) -> PackFile:
@@ -125,7 +170,10 @@ def _with(pack: PackFile, card: Card) -> PackFile:
         added = _mover_entries(card, file)
         taken = {(m.editor, m.attribute) for m in added}
         kept = [m for m in pack.movers if (m.editor, m.attribute) not in taken]
-        return replace(pack, movers=(*kept, *added))
+        still = attributes_of(kept, pack.attributes)
+        movers = (*kept, *added)
+        attributes = attributes_of(movers, (*still, *_attributes(card)))
+        return replace(pack, movers=movers, attributes=attributes)
     return pack
 
 
@@ -133,33 +181,37 @@ def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
     facts = card.facts
     entry = MoverEntry(
         editor=card.role,
-        attribute=facts.attribute,
+        attribute=facts.attribute.name if facts.attribute is not None else "",
         file=file,
         sha256=card.sha256,
         generator=facts.generator,
-        summary=facts.summary,
-        aliases=facts.aliases,
-        low=facts.low,
-        high=facts.high,
-        experimental=facts.experimental,
         layers=facts.rows,
         unit=facts.unit,
     )
+    if card.role == "portrait-movers":
+        return tuple(
+            replace(entry, editor=editor, attribute=name, prefix=f"{prefix}.{name}.")
+            for name in facts.labels
+            for editor, prefix in (("latent-transformer", "transformer"), ("direction",) * 2)
+        )
     if not facts.components:
         return (entry,)
     return tuple(
-        replace(
-            entry,
-            attribute=f"pca-{index}",
-            summary=f"principal component {index} of the codes",
-            component=index,
-            experimental=True,
-        )
+        replace(entry, attribute=f"pca-{index}", component=index)
         for index in range(min(facts.components, COMPONENTS_OFFERED))
     )
 
 
-def _licensed(pack: PackFile, cards: Mapping[str, Card]) -> PackFile:
+def _attributes(card: Card) -> list[Attribute]:
+    if card.facts.attribute is not None:
+        return [card.facts.attribute]
+    return [  # the portrait itself says what its attributes are
+        Attribute(f"pca-{i}", f"principal component {i} of the codes", experimental=True)
+        for i in range(min(card.facts.components, COMPONENTS_OFFERED))
+    ]
+
+
+def _licensed(pack: P, cards: Mapping[str, Card]) -> P:
     """Return the pack under the licences of all its parts: commercial only if all are."""
     used = [cards[stem] for stem in (Path(f).stem for f in pack.files) if stem in cards]
     names = list(dict.fromkeys(card.licence.name for card in used)) or [pack.licence]

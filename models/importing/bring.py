@@ -13,12 +13,13 @@ from pathlib import Path
 from ..base import PackError, WeightsError
 from ..packs import tensorfile
 from ..packs.cards import Card, card_of, texts_of
+from ..packs.layers import BASES, Layer, codes_of, read_layer
 from ..packs.packfile import PackFile, read_pack_file
 from ..packs.store import Store, checked_pack_name
-from ..parts import IN_PACKS, Hints, Licence, Part, plain_name
+from ..parts import IN_PACKS, MOVERS, Hints, Licence, Part, plain_name
 from ..reading.checkpoint import read_checkpoint
 from ..weights import sha256_of
-from .assembly import assembled
+from .assembly import assembled, layered
 from .recognise import recognise
 
 
@@ -41,8 +42,8 @@ class Import:
     """What an import did."""
 
     brought: tuple[Brought, ...]
-    pack: PackFile | None
-    """The pack the parts were put into, if any."""
+    pack: PackFile | Layer | None
+    """What the parts were put into, if anything: a pack, or a layer over one of the program."""
 
 
 def bring(
@@ -71,9 +72,14 @@ def bring(
     brought = [b for f in files for b in _looked_at(f, known, hints or Hints(), licence)]
     brought = _once(brought)
     cards = [b.card for b in brought]
-    name = checked_pack_name(pack) if pack else _chosen_pack(brought, store)
-    existing, result, bound_cards = None, None, dict[str, Card]()
-    if name and any(card.has_place for card in cards):
+    name = pack or _chosen_pack(brought, store)
+    existing: PackFile | Layer | None = None
+    result: PackFile | Layer | None = None
+    bound_cards: dict[str, Card] = {}
+    if name in BASES:
+        existing = read_layer(store.packs / name) if name in store.layer_names() else None
+        result, bound_cards = layered(name, existing, cards, known)
+    elif name and checked_pack_name(name) and any(card.has_place for card in cards):
         existing = read_pack_file(store.packs / name) if name in store.pack_names() else None
         result, bound_cards = assembled(name, existing, cards, known)
     brought = [replace(b, card=bound_cards.get(b.card.name, b.card)) for b in brought]
@@ -151,6 +157,13 @@ def _once(brought: Sequence[Brought]) -> list[Brought]:
 def _chosen_pack(brought: Sequence[Brought], store: Store) -> str:
     """Return the pack that parts go into if none was named, or ''."""
     roles = {item.card.role for item in brought}
+    if roles == {"portrait-movers"}:
+        return "portrait"
+    stated = {item.card.facts.generator for item in brought}
+    if roles <= MOVERS and len(stated) == 1:
+        for base in BASES:
+            if codes_of(base) in stated:
+                return base
     for item in brought:
         if item.card.role == "generator":
             wanted = item.card.facts.generator

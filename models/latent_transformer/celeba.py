@@ -8,15 +8,10 @@ multiples of α; the published pictures use −1.5 … 1.5, with less where an a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from ..attributes import Attribute, FacePart, Region
 from ..base import ModelInputError
-
-Region = Literal["face", "hair", "hat", "ears", "neck"]
-"""Part of a picture a face parsing network tells apart."""
-
-Part = Literal["mouth", "eyes"]
-"""Part of a face that something may cover while the rest is seen."""
 
 _FACE: Final[tuple[Region, ...]] = ("face",)
 _HAIR: Final[tuple[Region, ...]] = ("face", "hair")
@@ -24,37 +19,21 @@ _HEAD: Final[tuple[Region, ...]] = ("face", "hair", "hat")
 _EARS: Final[tuple[Region, ...]] = ("face", "hair", "ears")
 _NECK: Final[tuple[Region, ...]] = ("face", "neck")
 _JAW: Final[tuple[Region, ...]] = ("face", "ears", "hair")
-_MOUTH: Final[tuple[Part, ...]] = ("mouth",)
-_EYES: Final[tuple[Part, ...]] = ("eyes",)
+_MOUTH: Final[tuple[FacePart, ...]] = ("mouth",)
+_EYES: Final[tuple[FacePart, ...]] = ("eyes",)
 
 
 @dataclass(frozen=True, slots=True)
 class CelebaAttribute:
-    """One attribute of the published models: its face to users and its place in the files."""
+    """One attribute of the published models, and its place in their files."""
 
     index: int
     """Position of the logit, number of the file: 0 … 39."""
     label: str
     """Name in CelebA."""
-    name: str
-    """Plain name, as typed."""
-    summary: str
-    """What strength +1 does, in one line."""
-    aliases: tuple[str, ...] = ()
+    attribute: Attribute
     sign: int = 1
     """−1 where the plain name is the opposite of the label: `beard` and No_Beard."""
-    regions: tuple[Region, ...] = _FACE
-    """What must lie inside the mask; anything but the face needs parsing, not a polygon."""
-    needs: tuple[Part, ...] = ()
-    """Parts of a face without which it cannot be made: an edit fades while one is covered."""
-    low: float = -1.5
-    high: float = 1.5
-    experimental: bool = False
-
-    @property
-    def needs_parsing(self) -> bool:
-        """Whether a mask of the inner face would cut the edit away."""
-        return self.regions != _FACE
 
 
 def _a(
@@ -65,14 +44,13 @@ def _a(
     *aliases: str,
     sign: int = 1,
     regions: tuple[Region, ...] = _FACE,
-    needs: tuple[Part, ...] = (),
+    needs: tuple[FacePart, ...] = (),
     high: float = 1.5,
     experimental: bool = False,
 ) -> CelebaAttribute:
     """Return one row of the table; the strength range is symmetric."""
-    return CelebaAttribute(
-        index, label, name, summary, aliases, sign, regions, needs, -high, high, experimental
-    )
+    attribute = Attribute(name, summary, aliases, -high, high, experimental, regions, needs)
+    return CelebaAttribute(index, label, attribute, sign)
 
 
 CELEBA_ATTRIBUTES: Final[tuple[CelebaAttribute, ...]] = (
@@ -135,10 +113,10 @@ def celeba_attribute(name: str) -> CelebaAttribute:
     Raises:
         ModelInputError: nothing is called so.
     """
-    wanted = name.lower()
-    for attribute in CELEBA_ATTRIBUTES:
-        known = {attribute.name, attribute.label.lower(), str(attribute.index), *attribute.aliases}
-        if wanted in known:
-            return attribute
-    names = ", ".join(attribute.name for attribute in CELEBA_ATTRIBUTES)
+    typed = name.lower()
+    for row in CELEBA_ATTRIBUTES:
+        attribute = row.attribute
+        if typed in (attribute.name, row.label.lower(), str(row.index), *attribute.aliases):
+            return row
+    names = ", ".join(row.attribute.name for row in CELEBA_ATTRIBUTES)
     raise ModelInputError(f"no CelebA attribute {name!r}; accepted: {names}")

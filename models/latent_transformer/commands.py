@@ -152,8 +152,8 @@ def _target(codes: LabelledCodes, text: str) -> tuple[int, str, int]:
     if not celeba:
         index = codes.column(text)
         return index, codes.names[index], 1
-    attribute = celeba_attribute(text)
-    return attribute.index, attribute.name, attribute.sign
+    published = celeba_attribute(text)
+    return published.index, published.attribute.name, published.sign
 
 
 def _transformer_options(options: argparse.Namespace, codes: LabelledCodes) -> TransformerOptions:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from torch import Tensor
 
+from ..attributes import Attribute
 from ..base import ModelInputError, WeightsError, command
 from ..parts import Contents, Facts, Licence, Part, is_training, plain_name, row_range, tensors_of
 from ..weights import load_safetensors, save_safetensors
-from .celeba import CELEBA_ATTRIBUTES, CelebaAttribute, celeba_attribute
+from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import WPlusClassifier
 from .net import LayerRange, WPlusMover, WPlusTransformer, default_range
 
@@ -139,11 +140,19 @@ def parts(contents: Contents) -> tuple[Part, ...]:
         return (_classifier_part(contents),)
     network = WPlusTransformer.from_state(state)
     is_published = (network.layers, network.dimensions) == (18, 512) and not contents.texts
-    facts = _mover_facts(contents, Facts(layers=network.layers, code=network.dimensions))
+    attribute, sign = _moved(contents, network.layers)
+    facts = Facts(
+        layers=network.layers,
+        code=network.dimensions,
+        attribute=attribute,
+        unit=sign * float(contents.texts.get("unit", "1")),
+        rows=row_range(contents.texts.get("layers", "")),
+        generator=contents.texts.get("generator", ""),
+    )
     part = Part(
         "latent-transformer",
-        f"latent transformer for {facts.attribute}, {network.layers} rows",
-        f"latent-transformer-{facts.attribute}",
+        f"latent transformer for {attribute.name}, {network.layers} rows",
+        f"latent-transformer-{attribute.name}",
         state,
         LICENCE if is_published else contents.licence,
         facts,
@@ -171,7 +180,7 @@ def _classifier_part(contents: Contents) -> Part:
     network = WPlusClassifier.from_state(contents.tensors)
     labels = tuple(str(name) for name in json.loads(contents.texts.get("labels", "[]")))
     if not labels and network.attributes == len(CELEBA_ATTRIBUTES):
-        labels = tuple(a.name for a in CELEBA_ATTRIBUTES)
+        labels = tuple(row.attribute.name for row in CELEBA_ATTRIBUTES)
     is_published = (network.inputs, network.attributes) == (9216, 40) and not contents.texts
     return Part(
         "classifier",
@@ -183,8 +192,9 @@ def _classifier_part(contents: Contents) -> Part:
     )
 
 
-def _mover_facts(contents: Contents, shared: Facts) -> Facts:
-    """Return which attribute a transformer moves: told, or stated, or the number in its name."""
+def _moved(contents: Contents, rows: int) -> tuple[Attribute, int]:
+    """Return which attribute a transformer moves, told, or stated, or by the number in its name;
+    and −1 if strength +1 is a step back."""
     texts, numbered = contents.texts, _TNET.search(contents.name)
     attribute = contents.hints.attribute or texts.get("attribute", "")
     attribute = attribute or (numbered[1] if numbered else "")
@@ -194,27 +204,9 @@ def _mover_facts(contents: Contents, shared: Facts) -> Facts:
             "(tnet_31.pth.tar); give --attribute NAME (smile, age, ...)"
         )
     if "attribute" in texts:
-        known = next((a for a in CELEBA_ATTRIBUTES if a.name == attribute), None)
-        return replace(
-            shared if known is None else _celeba_facts(known, shared),
-            attribute=plain_name(attribute),
-            unit=float(texts.get("unit", "1")),
-            rows=row_range(texts.get("layers", "")),
-            generator=texts.get("generator", ""),
-        )
-    if shared.layers != 18 and not attribute.isdigit():
-        return replace(shared, attribute=plain_name(attribute))
-    return _celeba_facts(celeba_attribute(attribute), shared)
-
-
-def _celeba_facts(attribute: CelebaAttribute, shared: Facts) -> Facts:
-    return replace(
-        shared,
-        attribute=attribute.name,
-        summary=attribute.summary,
-        aliases=attribute.aliases,
-        low=attribute.low,
-        high=attribute.high,
-        experimental=attribute.experimental,
-        unit=float(attribute.sign),
-    )
+        published = (row.attribute for row in CELEBA_ATTRIBUTES if row.attribute.name == attribute)
+        return next(published, Attribute(plain_name(attribute))), 1
+    if rows != 18 and not attribute.isdigit():
+        return Attribute(plain_name(attribute)), 1
+    row = celeba_attribute(attribute)
+    return row.attribute, row.sign

@@ -11,7 +11,7 @@ from ..training.steps import write_metrics
 from .baselines import FILE, ROWS, fit_baselines
 from .data import read_mini_data
 from .networks import MiniOptions, load_networks
-from .packing import CODES_FILE, LICENCE, MOVERS, SOURCE, export, pack
+from .packing import CODES_FILE, LICENCE, RATED, SOURCE, export, pack
 from .train import train
 
 
@@ -46,9 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> dict[str, object]:
     if options.command == "baselines":
-        rated = {name: rating for name, (rating, _, _) in MOVERS.items()}
         notes = {"licence": LICENCE, "source": SOURCE}
-        return dict(fit_baselines(options.codes, rated, ROWS, options.out / FILE, notes))
+        return dict(fit_baselines(options.codes, RATED, ROWS, options.out / FILE, notes))
     data = read_mini_data(options.data)
     if options.command == "train":
         chosen = MiniOptions(steps=options.steps, seed=options.seed)

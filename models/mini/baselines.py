@@ -69,7 +69,7 @@ def baseline_entries(folder: Path, like: MoverEntry) -> tuple[MoverEntry, ...]:
 
     Args:
         folder: of the pack.
-        like: entry of the attribute's transformer: its name, aliases and rows are shared.
+        like: entry of the attribute's transformer: its name and rows are shared.
     """
     path = folder / FILE
     if not path.is_file():
@@ -83,8 +83,6 @@ def baseline_entries(folder: Path, like: MoverEntry) -> tuple[MoverEntry, ...]:
             FILE,
             sha256=sha256_of(path),
             prefix=f"{editor}.{like.attribute}.",
-            summary=like.summary,
-            aliases=like.aliases,
             layers=like.layers,
             unit=units[f"{editor}.{like.attribute}."],
         )

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..attributes import Attribute
 from ..base import ModelError, command
 from ..encoders.small import SmallEncoder
 from ..files import opened_whole
@@ -58,12 +59,15 @@ LABELS: Final = (
 JUDGED: Final = ("happy", "age", "gender", "weight")
 """Ratings the picture reader judges edits by."""
 
-MOVERS: Final = {
-    "smile": ("lips drawn wide, corners and cheeks raised", ("smiling", "happy"), (-1.5, 2.0)),
-    "age": ("older: folds, thinner lips, heavier lids", ("old", "older"), (-2.0, 2.0)),
-    "gender": ("more masculine: brows, jaw, beard shadow", ("masculine", "male"), (-2.0, 2.0)),
-}
-"""Name of a mover: what strength +1 does, other names, lowest and highest useful strength."""
+ATTRIBUTES: Final = (
+    Attribute(
+        "smile", "lips drawn wide, corners and cheeks raised", ("smiling", "happy"), low=-1.5
+    ),
+    Attribute("age", "older: folds, thinner lips, heavier lids", ("old", "older")),
+    Attribute("gender", "more masculine: brows, jaw, beard shadow", ("masculine", "male")),
+)
+RATED: Final = {"smile": "happy", "age": "age", "gender": "gender"}
+"""By attribute, the rating that stands for it."""
 
 GENERATOR_FILE, ENCODER_FILE = "generator.safetensors", "encoder.safetensors"
 CLASSIFIER_FILE: Final = "classifier.safetensors"
@@ -110,7 +114,7 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
         ModelError: a mover or the classifier is missing, or is not of these networks.
     """
     plain = open_pack(folder)
-    for name in (CLASSIFIER_FILE, *(f"{mover}.safetensors" for mover in MOVERS)):
+    for name in (CLASSIFIER_FILE, *(f"{mover}.safetensors" for mover in RATED)):
         if not (folder / name).is_file():
             raise ModelError(
                 f"{folder / name} is missing; train it with `{command('latent_transformer')}` on "
@@ -118,7 +122,7 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
             )
     _, labels = load_classifier(folder / CLASSIFIER_FILE)
     assert plain.facts.encoder is not None
-    movers = tuple(_mover_entry(folder, name) for name in MOVERS)
+    movers = tuple(_mover_entry(folder, name) for name in RATED)
     facts = PackFile(
         name="mini",
         summary="small StyleGAN2 for faces, 128 px, made for delta transfer",
@@ -126,6 +130,7 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
         commercial=False,
         generator=_generator_entry(folder, plain.size),
         encoder=_encoder_entry(folder, plain.encoder_size),
+        attributes=ATTRIBUTES,
         movers=(*movers, *(b for mover in movers for b in baseline_entries(folder, mover))),
         classifier=ClassifierEntry(
             CLASSIFIER_FILE, sha256=sha256_of(folder / CLASSIFIER_FILE), labels=labels
@@ -162,7 +167,7 @@ def measure(pack: StylePack, data: MiniData) -> dict[str, object]:
             name: _readings(seen[0][:, i], seen[1][:, i], rated[:, i])
             for i, name in enumerate(JUDGED)
         },
-        "edits": {name: _changes(pack, name, codes, reader) for name in MOVERS},
+        "edits": {name: _changes(pack, name, codes, reader) for name in RATED},
     }
 
 
@@ -256,16 +261,11 @@ def _encoder_entry(folder: Path, size: int) -> EncoderEntry:
 
 def _mover_entry(folder: Path, name: str) -> MoverEntry:
     mover, _ = load_mover(folder / f"{name}.safetensors")
-    summary, aliases, (low, high) = MOVERS[name]
     return MoverEntry(
         "latent-transformer",
         name,
         f"{name}.safetensors",
         sha256=sha256_of(folder / f"{name}.safetensors"),
-        summary=summary,
-        aliases=aliases,
-        low=low,
-        high=high,
         layers=mover.layers,
         unit=mover.unit,
     )

@@ -11,6 +11,7 @@ from ..base import WeightsError
 from ..files import write_whole
 from ..parts import IN_PACKS, UNUSED, Facts, Licence, Part
 from . import tensorfile, toml
+from .packfile import lifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ def read_card(path: Path) -> Card:
     """
     try:
         table = toml.read(path)
+        facts = table.setdefault("facts", {})
+        if told := lifted(facts):
+            facts["attribute"] = told
         licence = {"name": table.get("licence"), "commercial": table.get("commercial")}
         return toml.record(Card, {**table, "licence": licence})
     except (WeightsError, OSError, ValueError) as e:

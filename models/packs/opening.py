@@ -15,38 +15,27 @@ import torch
 from torch import Tensor
 
 from .. import bisenet
+from ..attributes import Attribute
 from ..base import ModelError, PackError, WeightsError
 from ..directions import Components, DirectionMover
 from ..encoders import KINDS, Inverter, load, measures_of
 from ..encoders.small import SmallEncoder, SmallInverter
-from ..latent_transformer import WPlusMover, WPlusTransformer
+from ..latent_transformer import CELEBA_ATTRIBUTES, WPlusMover, WPlusTransformer
 from ..ops import Move
+from ..portrait_movers import Direction, LatentTransformer
+from ..portrait_movers.files import build as build_transformer
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
+from .layers import Layer
 from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
 
-__all__ = ["StyleAttribute", "StylePack", "generator_id", "open_pack"]
+__all__ = ["CodeMover", "RowMover", "StylePack", "generator_id", "open_mover", "open_pack"]
 
 
 _Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
-
-
-@dataclass(frozen=True, slots=True)
-class StyleAttribute:
-    """One thing a pack can change."""
-
-    name: str
-    summary: str
-    """What strength +1 does, in one line."""
-    aliases: tuple[str, ...] = ()
-    low: float = -2.0
-    """Lowest strength that still looks like a photograph."""
-    high: float = 2.0
-    """Highest strength that still looks like a photograph."""
-    experimental: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,12 +91,9 @@ class StylePack:
         }
 
     @property
-    def attributes(self) -> tuple[StyleAttribute, ...]:
+    def attributes(self) -> tuple[Attribute, ...]:
         """What the pack can change, in the order of `pack.toml`; each once."""
-        first: dict[str, StyleAttribute] = {}
-        for entry in self.facts.movers:
-            first.setdefault(entry.attribute, _attribute(entry))
-        return tuple(first.values())
+        return tuple(_completed(attribute) for attribute in self.facts.attributes)
 
     def prepared(self, dtype: torch.dtype) -> StylePack:
         """Return the pack for inference in a precision; codes and pictures stay float32.
@@ -173,7 +159,8 @@ class StylePack:
         key = (editor, attribute)
         if key not in self._movers:
             entry = self._entry(editor, attribute)
-            self._movers[key] = _mover(_state(self.folder, entry), entry, self.facts, self.device)
+            mover = open_mover(self.folder, entry, rows=self.layers, pack=self.name)
+            self._movers[key] = mover.to(self.device)
         return self._movers[key]
 
     def _entry(self, editor: str, attribute: str) -> MoverEntry:
@@ -203,14 +190,19 @@ class StylePack:
         return bisenet.parse(self._parsers[0], images)
 
 
-def open_pack(folder: Path) -> StylePack:
+def open_pack(folder: Path, layer: Layer | None = None) -> StylePack:
     """Return the pack of a folder, on the CPU, in evaluation mode, in float32.
+
+    Args:
+        folder: of the pack.
+        layer: what a user added to it, with its files by absolute paths.
 
     Raises:
         PackError: there is no pack, it lacks an encoder, or its parts do not fit.
         WeightsError: a file is missing, damaged, or not the one expected.
     """
     facts = read_pack_file(folder)
+    facts = facts if layer is None else layer.over(facts)
     if facts.encoder is None:
         raise PackError(
             f"pack {facts.name!r} has a generator but no encoder, so it cannot read faces; "
@@ -270,25 +262,53 @@ def _inverter(
     )
 
 
-def _mover(
-    state: Mapping[str, Tensor], entry: MoverEntry, facts: PackFile, device: torch.device
-) -> Move:
+@dataclass(frozen=True, slots=True)
+class RowMover:
+    """A network over single rows, as one over codes of one row: those of the portrait."""
+
+    network: LatentTransformer | Direction
+
+    def to(self, device: torch.device) -> RowMover:
+        """Return the same mover on a device."""
+        return RowMover(self.network.to(device))
+
+    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
+        """Return moved codes (N, 1, D) for w (N, 1, D) and strength (N,); the identity at 0."""
+        moved: Tensor = self.network(w[:, 0], strength)
+        return moved[:, None]
+
+
+CodeMover = DirectionMover | WPlusMover | RowMover
+
+
+def open_mover(folder: Path, entry: MoverEntry, *, rows: int, pack: str) -> CodeMover:
+    """Return what an entry of a pack or layer stands for, on the CPU.
+
+    Args:
+        folder: that the entry's file is relative to.
+        entry: which mover.
+        rows: L of the codes it is to move.
+        pack: name of the pack, for messages.
+
+    Raises:
+        WeightsError: its file is missing, damaged, not the one expected, or of other codes.
+    """
     own = {
         key.removeprefix(entry.prefix): value.float()
-        for key, value in state.items()
+        for key, value in _state(folder, entry).items()
         if key.startswith(entry.prefix)
     }
-    layers = facts.generator.layers
     if entry.editor != "latent-transformer":
-        vector = _vector(own, entry)
-        return DirectionMover(vector, layers, rows=entry.layers, unit=entry.unit).to(device)
+        return DirectionMover(_vector(own, entry), rows, rows=entry.layers, unit=entry.unit)
+    if "basis" in own:
+        return RowMover(build_transformer(own))
     transformer = WPlusTransformer.from_state(own)
-    if transformer.layers != layers:
+    if transformer.layers != rows:
         raise PackError(
             f"{entry.file} moves codes of {transformer.layers} rows, the generator of pack "
-            f"{facts.name!r} has {layers}: it was made for another generator"
+            f"{pack!r} has {rows}: it was made for another generator"
         )
-    return WPlusMover(transformer, layers=entry.layers, unit=entry.unit).to(device)
+    return WPlusMover(transformer, layers=entry.layers, unit=entry.unit)
 
 
 def _vector(state: Mapping[str, Tensor], entry: MoverEntry) -> Tensor:
@@ -297,10 +317,17 @@ def _vector(state: Mapping[str, Tensor], entry: MoverEntry) -> Tensor:
         return Components.from_state(state).vector(entry.component)
     if "vector" not in state:
         raise WeightsError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
-    return state["vector"]
+    vector = state["vector"]
+    return vector[None] if vector.ndim == 1 else vector
 
 
-def _attribute(entry: MoverEntry) -> StyleAttribute:
-    return StyleAttribute(
-        entry.attribute, entry.summary, entry.aliases, entry.low, entry.high, entry.experimental
-    )
+def _completed(attribute: Attribute) -> Attribute:
+    """Return an attribute with the parts of a head of the published one of its name, if the pack
+    names none."""
+    published = next((a for a in _PUBLISHED if attribute.name in (a.name, *a.aliases)), None)
+    if published is None or attribute.needs or attribute.regions != ("face",):
+        return attribute
+    return replace(attribute, regions=published.regions, needs=published.needs)
+
+
+_PUBLISHED = [row.attribute for row in CELEBA_ATTRIBUTES]

@@ -31,20 +31,26 @@ keys but those marked * may be left out; a key that is not listed here is refuse
     units = [2, 2, 2, 2]                  residual units per stage
     reduction = 8                         of the squeeze
 
+    [[attributes]]                        what users are told of what the movers change, once for
+                                          all editors; older packs say it of each mover
+    name = "smile"                      * as in `--attr smile`
+    summary = "..."                       what strength +1 does
+    aliases = ["smiling"]
+    low = -2.0                            lowest and highest useful strength
+    high = 2.0
+    experimental = false
+    regions = ["face", "hair"]            what it changes; these two are known of published names
+    needs = ["mouth"]                     what must be seen of a face
+
     [[movers]]                            one attribute of one editor
     editor = "latent-transformer"       * latent-transformer | direction | pca
-    attribute = "smile"                 * as in `--attr smile`
+    attribute = "smile"                 *
     file = "movers.safetensors"         *
     sha256 = "..."
     prefix = "smile."                     of its keys in the file: <prefix>dense.0.weight, ...;
                                           a direction is <prefix>vector (1, D) or (L, D), pca
                                           has <prefix>comp (K, R, D), mean (R, D), std (K,)
     generator = "..."                     id of the generator whose codes it moves
-    summary = "..."                       what strength +1 does
-    aliases = ["smiling"]
-    low = -2.0                            lowest and highest useful strength
-    high = 2.0
-    experimental = false
     layers = [0, 11]                      W+ rows that move: the first, and one past the last
     unit = 1.0                            of one strength; -1.0 turns "young" into "age"
     component = 0                         which one, if the editor is pca
@@ -63,16 +69,20 @@ from __future__ import annotations
 
 import os
 import reprlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import tomli_w
 from msgspec import Meta
 
+from ..attributes import Attribute
 from ..base import PackError, WeightsError
 from ..files import write_whole
 from . import toml
+
+T = TypeVar("T")
 
 FILE_NAME: Final = "pack.toml"
 FORMAT: Final = 1
@@ -132,11 +142,6 @@ class MoverEntry:
     """Of its keys in the file."""
     generator: str = ""
     """Id of the generator whose codes it moves."""
-    summary: str = ""
-    aliases: tuple[str, ...] = ()
-    low: float = -2.0
-    high: float = 2.0
-    experimental: bool = False
     layers: tuple[int, int] | None = None
     """First W+ row that moves and one past the last; None means the published 0 to 11."""
     unit: Annotated[float, Meta(ge=-1e6, le=1e6)] = 1.0
@@ -171,6 +176,8 @@ class PackFile:
     commercial: bool
     generator: GeneratorEntry
     encoder: EncoderEntry | None = None
+    attributes: tuple[Attribute, ...] = ()
+    """One for each name that a mover has, in the order of the movers."""
     movers: tuple[MoverEntry, ...] = ()
     classifier: ClassifierEntry | None = None
     parsing: FileEntry | None = None
@@ -192,21 +199,71 @@ def read_pack_file(folder: Path) -> PackFile:
         PackError: there is none, or something in it is unknown, missing or of the wrong type.
     """
     path = folder / FILE_NAME
+    pack = read_as(PackFile, path)
+    check_movers(pack.movers, pack.attributes, path)
+    return _checked(replace(pack, attributes=attributes_of(pack.movers, pack.attributes)), path)
+
+
+def read_as(kind: type[T], path: Path) -> T:
+    """Return the file of a pack, or of what was added to one, as a dataclass.
+
+    Raises:
+        PackError: there is none, or something in it is unknown, missing or of the wrong type.
+    """
     try:
         table = toml.read(path)
     except FileNotFoundError as e:
-        raise PackError(f"{folder} is no pack: it holds no {FILE_NAME}") from e
+        raise PackError(f"{path.parent} is no pack: it holds no {path.name}") from e
     except WeightsError as e:
         raise PackError(str(e)) from e
     if (version := table.pop("format", None)) != FORMAT:
         raise PackError(f"{path} has format {reprlib.repr(version)}, this program reads {FORMAT}")
+    movers, told = table.get("movers"), table.setdefault("attributes", [])
+    if isinstance(movers, list) and isinstance(told, list):
+        told += [facts for mover in movers if len(facts := lifted(mover)) > 1]
     try:
-        pack = toml.record(PackFile, table)
+        pack = toml.record(kind, table)
     except ValueError as e:
         raise PackError(f"{path}: {e}") from e
-    if words := toml.unknown_key(table, PackFile):
+    if words := toml.unknown_key(table, kind):
         raise PackError(f"{path}: {words}")
-    return _checked(pack, path)
+    return pack
+
+
+def lifted(table: object) -> dict[str, Any]:
+    """Return what older files say of an attribute among the facts of what moves it, taken out of
+    their table; nothing if it is not said there."""
+    if not isinstance(table, dict) or not isinstance(table.get("attribute"), str):
+        return {}
+    keys = ("summary", "aliases", "low", "high", "experimental")
+    return {"name": table["attribute"], **{key: table.pop(key) for key in keys if key in table}}
+
+
+def attributes_of(movers: Iterable[MoverEntry], told: Iterable[Attribute]) -> tuple[Attribute, ...]:
+    """Return one record for each attribute that something moves: the first that was told of it."""
+    first: dict[str, Attribute] = {}
+    for attribute in told:
+        first.setdefault(attribute.name, attribute)
+    names = dict.fromkeys(mover.attribute for mover in movers)
+    return tuple(first.get(name, Attribute(name)) for name in names)
+
+
+def check_movers(movers: Iterable[MoverEntry], told: Iterable[Attribute], path: Path) -> None:
+    """Refuse an editor that is unknown and a range that is none.
+
+    Raises:
+        PackError: one of them is.
+    """
+    for mover in movers:
+        if mover.editor not in EDITORS:
+            known = ", ".join(EDITORS)
+            raise PackError(f"{path}: unknown editor {mover.editor!r}; known are {known}")
+    for attribute in told:
+        if not attribute.low <= attribute.high:
+            raise PackError(
+                f"{path}: low {attribute.low:g} of {attribute.name} is above high "
+                f"{attribute.high:g}"
+            )
 
 
 def write_pack_file(pack: PackFile, folder: Path) -> None:
@@ -234,13 +291,6 @@ def _checked(pack: PackFile, path: Path) -> PackFile:
             f"{', '.join(ENCODER_KINDS)}"
         )
     for mover in pack.movers:
-        if mover.editor not in EDITORS:
-            known = ", ".join(EDITORS)
-            raise PackError(f"{path}: unknown editor {mover.editor!r}; known are {known}")
-        if not mover.low <= mover.high:
-            raise PackError(
-                f"{path}: low {mover.low:g} of {mover.attribute} is above high {mover.high:g}"
-            )
         layers = pack.generator.layers
         if mover.layers is not None and not _is_range(mover.layers, layers):
             raise PackError(

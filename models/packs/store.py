@@ -3,6 +3,7 @@
     <home>/weights/psp-encoder-1a2b3c4d.safetensors
     <home>/weights/psp-encoder-1a2b3c4d.toml          the card: what it is, hash, licence, origin
     <home>/packs/ffhq/pack.toml                       names files in ../../weights
+    <home>/packs/mini/layer.toml                      what was added to a pack of the program
 
 A name ends with the first digits of the content's SHA-256, so the same weights come in once. A file
 is written beside its place, and its card last: what has no card is not there.
@@ -27,12 +28,11 @@ from ..parts import Part
 from ..weights import load_safetensors, sha256_of
 from . import tensorfile
 from .cards import Card, read_card, texts_of, write_card
+from .layers import BASES, LAYER_NAME, Layer, read_layer, usable, write_layer
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
 _PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-RESERVED: Final = ("portrait", "mini")
-"""Names of the packs that ship with the program."""
 
 
 def default_home() -> Path:
@@ -169,8 +169,21 @@ class Store:
                 found[name] = read_pack_file(self.packs / name)
         return found
 
-    def write_pack(self, pack: PackFile, *, replaces: PackFile | None) -> None:
-        """Write a pack, or replace it as it was when read.
+    def layer_names(self) -> list[str]:
+        """Return the names of the packs of the program to which something was added."""
+        return sorted(p.parent.name for p in self.packs.glob(f"*/{LAYER_NAME}"))
+
+    def read_layers(self) -> dict[str, Layer]:
+        """Return every layer that can be read, by the name of its pack; `verify` tells of the
+        others."""
+        found = {}
+        for name in self.layer_names():
+            with contextlib.suppress(PackError):
+                found[name] = read_layer(self.packs / name)
+        return found
+
+    def write_pack(self, pack: PackFile | Layer, *, replaces: PackFile | Layer | None) -> None:
+        """Write a pack or layer, or replace it as it was when read.
 
         Raises:
             PackError: another import changed it meanwhile.
@@ -180,12 +193,17 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(self.packs):  # nobody else looks or writes in between
-                if self.read_packs().get(pack.name) != replaces:
+                is_layer = isinstance(pack, Layer)
+                there = self.read_layers() if is_layer else self.read_packs()
+                if there.get(pack.name) != replaces:
                     raise PackError(
                         f"another import changed the pack {pack.name!r} meanwhile; run the same "
                         "import again: what it stored is there already"
                     )
-                write_pack_file(pack, folder)
+                if isinstance(pack, Layer):
+                    write_layer(pack, folder)
+                else:
+                    write_pack_file(pack, folder)
         except OSError as e:
             raise WeightsError(self._unwritable(e)) from e
 
@@ -204,20 +222,17 @@ class Store:
             )
 
     def users_of(self, name: str) -> list[str]:
-        """Return the packs that use a weight file."""
-        file, users = self.link_to(name), []
-        for pack in self.pack_names():
-            with contextlib.suppress(PackError):  # one that cannot be read uses nothing
-                if file in read_pack_file(self.packs / pack).files:
-                    users.append(pack)
-        return users
+        """Return the packs and layers that use a weight file; what cannot be read uses nothing."""
+        file = self.link_to(name)
+        packs: list[PackFile | Layer] = [*self.read_packs().values(), *self.read_layers().values()]
+        return list(dict.fromkeys(pack.name for pack in packs if file in pack.files))
 
     @staticmethod
     def link_to(name: str) -> str:
         """Return how a `pack.toml` of the store names a weight file."""
         return f"../../weights/{name}.safetensors"
 
-    def bytes_of(self, name: str, pack: PackFile) -> int:
+    def bytes_of(self, name: str, pack: PackFile | Layer) -> int:
         """Return the bytes of all files of a pack that are there."""
         files = [self.packs / name / file for file in pack.files]
         return sum(file.stat().st_size for file in files if file.is_file())
@@ -228,11 +243,13 @@ class Store:
         Raises:
             WeightsError: there is nothing of that name, or a pack still uses it.
         """
-        if name in self.pack_names():
+        if name in self.pack_names() or name in self.layer_names():
             return self._remove_pack(name)
         if name not in self.names():
-            there = ", ".join([*self.pack_names(), *self.names()]) or "nothing"
-            raise WeightsError(f"nothing called {name!r} was imported; there is {there}")
+            there = [*self.pack_names(), *self.layer_names(), *self.names()]
+            raise WeightsError(
+                f"nothing called {name!r} was imported; there is {', '.join(there) or 'nothing'}"
+            )
         if users := self.users_of(name):
             raise WeightsError(
                 f"{name} is used by the pack {', '.join(users)}; remove that first: "
@@ -243,10 +260,9 @@ class Store:
 
     def _remove_pack(self, name: str) -> list[str]:
         folder = self.packs / name
-        own: set[str] = set()
-        with contextlib.suppress(PackError):  # a damaged pack goes alone
-            own = {Path(file).stem for file in read_pack_file(folder).files}
-        ours = [folder / FILE_NAME, *folder.glob("*.part")]
+        packs = [self.read_packs().get(name), self.read_layers().get(name)]
+        own = {Path(file).stem for pack in packs if pack for file in pack.files}  # if not damaged
+        ours = [folder / FILE_NAME, folder / LAYER_NAME, *folder.glob("*.part")]
         if foreign := sorted(p.name for p in set(folder.iterdir()) - set(ours)):
             raise WeightsError(
                 f"{folder} holds {', '.join(foreign[:3])}, which no import put there; delete the "
@@ -282,6 +298,9 @@ class Store:
                 yield Finding(path.stem, "damaged", str(e))
         for path in sorted(self.packs.glob(f"*/{FILE_NAME}")):
             yield self._verified_pack(path.parent, cards)
+        for name in self.layer_names():
+            note = "; ".join(usable(self.packs / name, name)[1])
+            yield Finding(name, "damaged" if note else "ok", note or "what was added to it")
         strays = [p for p in self.weights.glob("*.safetensors") if p.stem not in cards]
         for path in [*strays, *self.weights.glob(".*.part"), *self.packs.glob("*/*.part")]:
             note = f"from an import that was cut off; delete {path}"
@@ -323,8 +342,10 @@ def _stem(file: str) -> str:
     return Path(file).stem
 
 
-def missing_in(pack: PackFile) -> list[str]:
+def missing_in(pack: PackFile | Layer) -> list[str]:
     """Return what a pack lacks to be used with `--pack`."""
+    if isinstance(pack, Layer):
+        return []
     missing = [] if pack.encoder is not None else ["an encoder (pSp, e4e, ReStyle)"]
     if not pack.movers:
         missing.append("something that moves codes (latent transformers, directions)")
@@ -337,7 +358,7 @@ def checked_pack_name(name: str) -> str:
     Raises:
         PackError: it cannot.
     """
-    if name in RESERVED:
+    if name in BASES:
         raise PackError(f"{name!r} is the name of a pack of the program; choose another")
     if not _PACK_NAME.fullmatch(name):
         raise PackError(

@@ -4,18 +4,17 @@ it is offered."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
+
+from ..attributes import Attribute
 
 _POSE_AND_LIGHT: Final = ("yaw", "pitch", "light_x", "light_y")
 
 
-@dataclass(frozen=True, slots=True)
-class PortraitAttribute:
-    """One attribute: its face to users and its recipe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitAttribute(Attribute):
+    """One attribute with its recipe."""
 
-    name: str
-    summary: str
-    """What strength +1 does, in one line."""
     rated: str
     """Rating column that is moved."""
     covariates: tuple[str, ...]
@@ -25,14 +24,8 @@ class PortraitAttribute:
     along: tuple[tuple[str, float], ...] = ()
     """Columns that go with it, each with how many SD per unit: what the name promises beyond the
     rating."""
-    aliases: tuple[str, ...] = ()
-    low: float = -3.0
-    high: float = 3.0
-    needs: tuple[Literal["mouth", "eyes"], ...] = ()
-    """Parts of a face without which it cannot be made: an edit fades while one is covered."""
     ceiling: float = 10.0
     """Predicted level (SD) from which a move is slowed; 10 means never."""
-    experimental: bool = False
 
 
 PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
@@ -44,8 +37,6 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         exempt=("eye_open", "outgoing", "trustworthy", "alert", "smug"),
         aliases=("smiling", "happy", "closed-smile"),
         needs=("mouth",),
-        low=-2.0,
-        high=2.0,
     ),
     PortraitAttribute(
         name="toothy-smile",
@@ -67,8 +58,6 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         exempt=("eye_open", "gap", "pitch"),
         along=(("gap", -0.1),),
         aliases=("chubby", "heavy", "fat"),
-        low=-2.0,
-        high=2.0,
         ceiling=2.5,
     ),
     PortraitAttribute(
@@ -78,8 +67,6 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         covariates=("happy", "gap", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
         exempt=(),
         aliases=("old", "older"),
-        low=-2.0,
-        high=2.0,
         ceiling=2.5,
         experimental=True,
     ),
@@ -90,8 +77,6 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         covariates=("happy", "gap", "age", "weight", "skin-color", *_POSE_AND_LIGHT),
         exempt=("eye_open",),
         aliases=("masculine", "male"),
-        low=-2.0,
-        high=2.0,
         ceiling=2.5,
         experimental=True,
     ),

@@ -3,6 +3,7 @@ classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,14 +12,18 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError, WeightsError, command
+from ..parts import Contents, Facts, Part, below
 from ..weights import load_safetensors, save_safetensors
 from .attributes import PORTRAIT_ATTRIBUTES, PortraitAttribute
 from .net import Direction, LatentClassifier, LatentTransformer
 
+KNOWN = "movers of the portrait"
+ROLES = ("portrait-movers",)
+
 DEFAULT_FILE: Final = Path(__file__).with_name("movers.safetensors")
 """The embedded movers of the embedded portrait."""
 
-_FORMAT = "latent-transformer-portrait-1"
+FORMAT: Final = "latent-transformer-portrait-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def save_movers(pack: MoverPack, path: Path, *, notes: dict[str, str]) -> None:
     for name, direction in pack.directions.items():
         tensors[f"direction.{name}.vector"] = direction.vector
     tensors |= {f"classifier.{k}": v.half() for k, v in pack.classifier.state_dict().items()}
-    save_safetensors(path, tensors, {"format": _FORMAT, "labels": ",".join(pack.labels), **notes})
+    save_safetensors(path, tensors, {"format": FORMAT, "labels": ",".join(pack.labels), **notes})
 
 
 def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None) -> MoverPack:
@@ -85,9 +90,9 @@ def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None
         WeightsError: the file is missing, damaged, has another hash, or holds no movers.
     """
     tensors, notes = load_safetensors(path, expected_sha256=expected_sha256)
-    if notes.get("format") != _FORMAT:
+    if notes.get("format") != FORMAT:
         raise WeightsError(
-            f"{path} has format {notes.get('format')!r}, expected {_FORMAT!r}; "
+            f"{path} has format {notes.get('format')!r}, expected {FORMAT!r}; "
             f"make one with `{command('portrait_movers')} train`"
         )
     floats = {key: value.float() for key, value in tensors.items()}
@@ -95,23 +100,25 @@ def load_movers(path: Path = DEFAULT_FILE, *, expected_sha256: str | None = None
     labels = tuple(notes["labels"].split(","))
     try:
         return MoverPack(
-            {name: _transformer(_below(floats, f"transformer.{name}.")) for name in names},
+            {name: build(below(floats, f"transformer.{name}.")) for name in names},
             {name: _direction(floats[f"direction.{name}.vector"]) for name in names},
-            _classifier(_below(floats, "classifier.")),
+            _classifier(below(floats, "classifier.")),
             labels,
         )
     except (RuntimeError, KeyError) as e:
         raise WeightsError(f"{path} does not fit: {e}") from e
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def build(state: Mapping[str, Tensor]) -> LatentTransformer:
+    """Return the transformer of a state dict, in evaluation mode.
 
-
-def _transformer(state: dict[str, Tensor]) -> LatentTransformer:
+    Raises:
+        RuntimeError: its keys or shapes do not fit.
+        KeyError: a key is missing.
+    """
     rank, dimensions = state["basis"].shape
     net = LatentTransformer(dimensions, rank, len(state["mlp.0.bias"]))
-    net.load_state_dict(state)
+    net.load_state_dict({key: value.float() for key, value in state.items()})
     return net.eval().requires_grad_(False)
 
 
@@ -140,3 +147,43 @@ def random_movers(dimensions: int, seed: int) -> MoverPack:
         directions[attribute.name] = _direction(net.basis.sum(dim=0))
     classifier = LatentClassifier(dimensions, 4, 8).eval().requires_grad_(False)
     return MoverPack(transformers, directions, classifier, ("happy", "age", "weight", "gender"))
+
+
+def detect(contents: Contents) -> bool:
+    """Return whether a file holds what `save_movers` writes."""
+    return contents.texts.get("format") == FORMAT
+
+
+def parts(contents: Contents) -> tuple[Part, ...]:
+    """Return the transformers and directions of a file that `detect` has approved, as one part.
+
+    Raises:
+        WeightsError: one is missing, or they are for different sorts of code.
+    """
+    state = contents.tensors
+    known = [attribute.name for attribute in PORTRAIT_ATTRIBUTES]
+    names = tuple(name for name in known if f"direction.{name}.vector" in state)
+    try:
+        sizes = {build(below(state, f"transformer.{name}.")).basis.shape[1] for name in names}
+    except (RuntimeError, KeyError) as e:
+        raise WeightsError(f"these movers of the portrait are not complete: {e}") from e
+    sizes |= {len(state[f"direction.{name}.vector"]) for name in names}
+    if len(sizes) != 1:
+        raise WeightsError(f"movers of the portrait for one sort of code, not for {sorted(sizes)}")
+    kept = {k: v for k, v in state.items() if k.startswith(("transformer.", "direction."))}
+    return (
+        Part(
+            "portrait-movers",
+            f"movers of the portrait for {', '.join(names)}",
+            "portrait-movers",
+            kept,
+            contents.licence,
+            Facts(
+                layers=1,
+                code=sizes.pop(),
+                labels=names,
+                generator=contents.texts.get("generator", ""),
+            ),
+            ("classifier",) if len(kept) < len(state) else (),
+        ),
+    )

@@ -13,7 +13,7 @@ def time_generator(size: int, rounds: int, device: torch.device) -> list[dict[st
     On a CPU times are of the processor, all threads together, per picture; on another device there
     is a row for every batch size and precision.
     """
-    bench = models("stylegan2.bench")
+    bench = models.stylegan2.bench
     if device.type != "cpu":
         found = bench.time_batches(bench.named_generator(size), device, rounds=rounds)
         return [

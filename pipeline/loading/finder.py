@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,9 +20,6 @@ from ..tracking.landmark_files import FileFinder
 from ..types import Frame
 from .device import multiplies_bf16
 from .seam import card, models, weights_errors
-
-if TYPE_CHECKING:
-    from models.landmarks import LandmarkCascade, Planes
 
 
 def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -> FaceFinder:
@@ -42,7 +38,7 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
     if options.landmarks == "embedded":
         facts = card("landmarks")
         with weights_errors():
-            cascade = models("landmarks").LandmarkCascade.load(
+            cascade = models.landmarks.LandmarkCascade.load(
                 facts.path, expected_sha256=facts.sha256
             )
         every = max(1, round(options.detect_every_s * rate))
@@ -57,13 +53,13 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
             f"--landmarks {options.landmarks!r} is neither a known name nor a file; accepted: "
             f"{', '.join(LANDMARKERS)}, or the path of a landmark file"
         )
-    return FileFinder.load(path, mesh_to_68=models("topology68").MESH_TO_68)
+    return FileFinder.load(path, mesh_to_68=models.topology68.MESH_TO_68)
 
 
 class FrameLandmarks:
     """The landmark cascade, looking at frames: only crops of faces become RGB."""
 
-    def __init__(self, cascade: LandmarkCascade) -> None:
+    def __init__(self, cascade: models.landmarks.LandmarkCascade) -> None:
         self._cascade = cascade
 
     def from_boxes(self, frames: Sequence[Frame], boxes: Boxes) -> LandmarkEstimate:
@@ -79,14 +75,13 @@ class FrameLandmarks:
         return self._cascade.glance([planes_of(frame) for frame in frames], points)
 
 
-def planes_of(frame: Frame) -> Planes:
+def planes_of(frame: Frame) -> models.landmarks.Planes:
     """Return a frame as the landmark cascade takes it; nothing is copied."""
-    planes: Planes = models("landmarks").Planes(
+    return models.landmarks.Planes(
         frame.planes[: 3 if len(frame.planes) >= 3 else 1],
         subsampling(frame),
         rgb_levels_matrix(frame.encoding),
     )
-    return planes
 
 
 def finder_hash(options: AnalyzeOptions) -> str:

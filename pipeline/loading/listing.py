@@ -12,7 +12,7 @@ def embedded_weights() -> list[dict[str, str]]:
     Raises:
         WeightsError: a file is missing, damaged, or not the one expected.
     """
-    weights = models("weights")
+    weights = models.weights
     rows = []
     for facts in weights.embedded().values():
         with weights_errors():
@@ -22,7 +22,7 @@ def embedded_weights() -> list[dict[str, str]]:
         rows.append(
             {
                 "name": facts.name,
-                "use": facts.use,
+                "use": facts.use + _codes(facts.name),
                 "licence": facts.licence,
                 "commercial use": "yes" if facts.commercial else "no",
                 "size": f"{facts.path.stat().st_size / 1e6:.1f} MB",
@@ -31,3 +31,9 @@ def embedded_weights() -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def _codes(name: str) -> str:
+    """Return what directions must name (`--generator`) to move the codes of an embedded pack."""
+    bases = {"portrait": "portrait", "mini_generator": "mini"}
+    return f"; generator id {models.packs.layers.codes_of(bases[name])}" if name in bases else ""

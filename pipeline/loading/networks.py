@@ -29,6 +29,6 @@ def load_network(role: str, device: torch.device) -> Network:
         WeightsError: there is no such family, or its weights are missing or damaged.
     """
     with weights_errors():
-        card = models("networks").find_weights(role)
-        module = models("networks").open_network(role)
+        card = models.networks.find_weights(role)
+        module = models.networks.open_network(role)
     return Network(module.to(device), card.sha256)

@@ -11,7 +11,7 @@ from ..editors import Pack
 from ..errors import UsageError, did_you_mean
 from .portrait import load_portrait
 from .seam import models
-from .store import stored_packs
+from .store import layer_over, stored_packs
 from .style import load_style
 
 _EMBEDDED = "mini"
@@ -43,7 +43,7 @@ def load_pack(
                 "the portrait pack generates no whole face to replace one; use --transfer delta, "
                 "or another --pack"
             )
-        return load_portrait(device)
+        return load_portrait(device, *layer_over(name))
     # A store that cannot be read stops no pack of our own.
     folders = _own_folders() if name == _EMBEDDED else _folders()
     if name not in folders:
@@ -53,7 +53,15 @@ def load_pack(
             "one you bring with `visagist models import FILE --as NAME`"
         )
     usual: Transfer = "delta" if name == _EMBEDDED else "replace"
-    return load_style(folders[name], device, transfer=transfer or usual, precision=precision)
+    layer, left_aside = layer_over(name) if name == _EMBEDDED else (None, ())
+    return load_style(
+        folders[name],
+        device,
+        transfer=transfer or usual,
+        precision=precision,
+        layer=layer,
+        left_aside=left_aside,
+    )
 
 
 def pack_names() -> list[str]:
@@ -67,5 +75,5 @@ def _folders() -> dict[str, Path]:
 
 
 def _own_folders() -> dict[str, Path]:
-    embedded = Path(models("base").__file__).parent / _EMBEDDED
+    embedded = Path(models.base.__file__).parent / _EMBEDDED
     return {_EMBEDDED: embedded} if (embedded / "pack.toml").is_file() else {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,29 +13,38 @@ from ..editors import FACE, Attribute
 from ..editors._face_model import CodeRule, Codes, Mover
 from ..imaging.parsing import Region
 from ..types import AlignedBatch, CropRule, EditedBatch
+from .attributes import left_out, offered
 from .seam import card, models, usage_errors, weights_errors
 
-if TYPE_CHECKING:
-    from models.portrait import Departures, PortraitModel
-    from models.portrait_movers import MoverPack
 
-
-def load_portrait(device: torch.device) -> PortraitPack:
+def load_portrait(
+    device: torch.device,
+    layer: models.packs.layers.Layer | None = None,
+    left_aside: tuple[str, ...] = (),
+) -> PortraitPack:
     """Return the embedded pack.
+
+    Args:
+        device: where the networks run.
+        layer: what the user added to it.
+        left_aside: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a weight file is missing, damaged, or not the one expected.
     """
     model_card, mover_card = card("portrait"), card("portrait_movers")
     with weights_errors():
-        model = models("portrait").load_portrait(model_card.path, expected_sha256=model_card.sha256)
-        movers = models("portrait_movers").load_movers(
+        model = models.portrait.load_portrait(model_card.path, expected_sha256=model_card.sha256)
+        movers = models.portrait_movers.load_movers(
             mover_card.path, expected_sha256=mover_card.sha256
         )
-    side = float(models("portrait").CROP_SIDE)
+    side = float(models.portrait.CROP_SIDE)
     hashes = {f"{c.name}/{c.path.name}": c.sha256 for c in (model_card, mover_card)}
+    added = {} if layer is None else layer.files
+    hashes |= {f"portrait/{Path(file).name}": sha256 for file, sha256 in added.items()}
     latent_model = PortraitLatentModel(model.to(device), side)
-    return PortraitPack("portrait", latent_model, movers, hashes, device)
+    settings = {"transfer": "delta", **left_out(left_aside)}
+    return PortraitPack("portrait", latent_model, movers, hashes, device, settings, layer)
 
 
 class PortraitLatentModel:
@@ -45,9 +54,9 @@ class PortraitLatentModel:
     at its median over the shot, and `hidden` compares every frame with it.
     """
 
-    def __init__(self, network: PortraitModel, crop_side: float) -> None:
+    def __init__(self, network: models.portrait.PortraitModel, crop_side: float) -> None:
         self.crop = CropRule(crop_side)
-        portrait = models("portrait")
+        portrait = models.portrait
         self.codes = CodeRule(
             samples_hz=8.0,
             most_samples=256,
@@ -57,7 +66,7 @@ class PortraitLatentModel:
             version=2,
         )
         self._network = network
-        self._departures: Departures = portrait.Departures(network)
+        self._departures = portrait.Departures(network)
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
@@ -75,8 +84,7 @@ class PortraitLatentModel:
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
-        settled: Tensor = models("portrait").settled_states(state, rate)
-        return settled
+        return models.portrait.settled_states(state, rate)
 
     def render(
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
@@ -104,22 +112,20 @@ class PortraitPack:
 
     name: str
     model: PortraitLatentModel
-    _movers: MoverPack
+    _movers: models.portrait_movers.MoverPack
     hashes: Mapping[str, str]
     _device: torch.device
-    settings: Mapping[str, str] = field(default_factory=lambda: {"transfer": "delta"})
+    settings: Mapping[str, str]
+    _layer: models.packs.layers.Layer | None = None
     regions: frozenset[Region] = FACE
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         """What the pack can change."""
-        return tuple(
-            Attribute(
-                *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
-                needs=frozenset(a.needs),
-            )
-            for a in self._movers.attributes
-        )
+        added = () if self._layer is None else self._layer.attributes
+        own = self._movers.attributes
+        names = {record.name for record in own}
+        return tuple(offered(r) for r in (*own, *(a for a in added if a.name not in names)))
 
     def mover(self, editor: str, attribute: str) -> Mover:
         """Return what moves codes along an attribute: `latent-transformer` or `direction`.
@@ -128,10 +134,17 @@ class PortraitPack:
             UsageError: the pack has none for this editor.
         """
         with usage_errors():
-            network = self._movers.mover(editor, attribute).to(self._device)
+            mover = self._opened(editor, attribute).to(self._device)
 
         def move(w: Tensor, strength: Tensor) -> Tensor:
             code, look = self.model.split(w)
-            return torch.cat([network(code, strength), look], dim=1)[:, None]
+            return torch.cat([mover(code[:, None], strength), look[:, None]], dim=2)
 
         return move
+
+    def _opened(self, editor: str, attribute: str) -> models.packs.opening.CodeMover:
+        opening = models.packs.opening
+        for entry in () if self._layer is None else self._layer.movers:
+            if (entry.editor, entry.attribute) == (editor, attribute):
+                return opening.open_mover(Path(), entry, rows=1, pack=self.name)
+        return opening.RowMover(self._movers.mover(editor, attribute))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..config import OWN_PACKS
-from ..errors import UsageError
+from ..errors import UsageError, VisagistError
 from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
-    from models.importing.bring import Import
-    from models.packs.cards import Card
-    from models.packs.packfile import PackFile
-    from models.packs.store import Store
+    Pack = models.packs.packfile.PackFile | models.packs.layers.Layer
 
 Row = dict[str, str]
 
@@ -44,15 +40,17 @@ class ImportReport:
     rows: list[Row]
     """One per network: file, what, name, size, state, licence, commercial use, left aside."""
     store: str
-    pack: str
+    pack: str = ""
     """The pack they were put into; '' if none."""
-    contents: str
-    """What that pack holds, in words."""
-    lacks: tuple[str, ...]
+    contents: str = ""
+    """What that pack holds, or what was added to it, in words."""
+    lacks: tuple[str, ...] = ()
     """What it still needs to be used."""
-    attributes: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
     """What it can change."""
-    loose: tuple[str, ...]
+    editor: str = ""
+    """The one that changes the first of them."""
+    loose: tuple[str, ...] = ()
     """Names of parts that have a place in a pack, but are in none."""
 
 
@@ -68,25 +66,26 @@ def import_weights(request: ImportRequest) -> ImportReport:
         raise UsageError("--commercial says something of a licence; name it with --licence TEXT")
     store = _store()
     with weights_errors():
-        licence = None
-        if request.licence:
-            licence = models("parts").Licence(request.licence, request.commercial)
-        done: Import = models("importing.bring").bring(
+        said = models.parts.Licence(request.licence, request.commercial)
+        done = models.importing.bring.bring(
             request.files,
             store,
             pack=request.pack,
-            hints=models("parts").Hints(request.attribute, request.kind),
-            licence=licence,
+            hints=models.parts.Hints(request.attribute, request.kind),
+            licence=said if request.licence else None,
         )
-        lacks = tuple(models("packs.store").missing_in(done.pack)) if done.pack else ()
+    rows, pack = [_brought_row(item) for item in done.brought], done.pack
+    if pack is None:
+        loose = tuple(item.card.name for item in done.brought if item.card.has_place)
+        return ImportReport(rows, str(store.home), loose=loose)
     return ImportReport(
-        rows=[_brought_row(item) for item in done.brought],
-        store=str(store.home),
-        pack=done.pack.name if done.pack else "",
-        contents=_contents(done.pack) if done.pack else "",
-        lacks=lacks,
-        attributes=_attributes(done.pack) if done.pack else (),
-        loose=() if done.pack else tuple(b.card.name for b in done.brought if b.card.has_place),
+        rows,
+        str(store.home),
+        pack=pack.name,
+        contents=_contents(pack),
+        lacks=tuple(models.packs.store.missing_in(pack)),
+        attributes=_attributes(pack),
+        editor=pack.movers[0].editor if pack.movers else "",
     )
 
 
@@ -97,17 +96,16 @@ def stored_weights() -> list[Row]:
     What cannot be read has a row that says so; everything else goes on working.
     """
     store = _store()
-    cards, packs = store.cards(damaged_too=False), store.read_packs()
-    rows = [_pack_row(pack, store.bytes_of(name, pack)) for name, pack in packs.items()]
+    cards, packs = store.cards(damaged_too=False), _packs(store)
+    rows = [_pack_row(pack, store.bytes_of(pack.name, pack)) for pack in packs]
     rows += [_card_row(card, packs) for card in cards.values()]
-    return rows + [_unread_row(name) for name in _unread(store, cards, packs)]
+    return rows + [_unread_row(name) for name in _unread(store)]
 
 
 @weights_errors()
 def unread_names() -> list[str]:
     """Return the names of what lies in the store and cannot be read."""
-    store = _store()
-    return _unread(store, store.cards(damaged_too=False), store.read_packs())
+    return _unread(_store())
 
 
 @weights_errors()
@@ -125,11 +123,10 @@ def remove_stored(name: str) -> list[str]:
         WeightsError: there is nothing of that name, or a pack still uses it.
     """
     store = _store()
-    own = {*OWN_PACKS, *models("weights").embedded()}
-    if name in own - {*store.pack_names(), *store.names()}:
+    own = {*models.packs.layers.BASES, *models.weights.embedded()}
+    if name in own - {*store.pack_names(), *store.layer_names(), *store.names()}:
         raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
-    removed: list[str] = store.remove(name)
-    return removed
+    return store.remove(name)
 
 
 @weights_errors()
@@ -137,6 +134,16 @@ def stored_packs() -> dict[str, Path]:
     """Return the folders of the imported packs by name."""
     store = _store()
     return {name: store.packs / name for name in store.pack_names()}
+
+
+def layer_over(base: str) -> tuple[models.packs.layers.Layer | None, tuple[str, ...]]:
+    """Return what the user added to a pack of the program, and sentences on what of it cannot be
+    used; such a pack works whatever is the matter with the store."""
+    try:
+        with weights_errors():
+            return models.packs.layers.usable(_store().packs / base, base)
+    except VisagistError as e:
+        return None, (f"what may have been added to {base} is left aside: {e}",)
 
 
 def store_folder() -> str:
@@ -150,35 +157,45 @@ def weight_folders() -> dict[Path, str]:
     return {
         store.weights: "in the store of imported weights",
         store.packs: "in the store of imported weights",
-        Path(models("base").__file__).parent: "in a folder of the program",
+        Path(models.base.__file__).parent: "in a folder of the program",
     }
 
 
-def _store() -> Store:
-    module = models("packs.store")
+def _store() -> models.packs.store.Store:
     with usage_errors():
-        store: Store = module.Store(module.default_home())
-    return store
+        return models.packs.store.Store(models.packs.store.default_home())
 
 
-def _unread(store: Store, cards: dict[str, Card], packs: dict[str, PackFile]) -> list[str]:
-    """Return the names of what lies in the store beside the cards and packs that could be read."""
-    unread = [name for name in store.pack_names() if name not in packs]
-    return unread + [name for name in store.names() if name not in cards]
+def _packs(store: models.packs.store.Store) -> list[Pack]:
+    return [*store.read_packs().values(), *store.read_layers().values()]
 
 
-def _brought_row(item: Any) -> Row:
-    card: Card = item.card
+def _unread(store: models.packs.store.Store) -> list[str]:
+    """Return the names of what lies in the store and cannot be read."""
+    read = {*store.read_packs(), *store.read_layers(), *store.cards(damaged_too=False)}
+    there = [*store.pack_names(), *store.layer_names(), *store.names()]
+    return [name for name in there if name not in read]
+
+
+def _brought_row(item: models.importing.bring.Brought) -> Row:
+    card = item.card
     return {
         "file": item.file,
         "what": card.what,
         "name": card.name,
-        "size": f"{card.bytes / 1e6:.1f} MB",
+        "size": _megabytes(card.bytes),
         "state": "stored" if item.is_new else "already there",
-        "licence": card.licence.name,
-        "commercial use": "yes" if card.licence.commercial else "no",
+        **_terms(card.licence),
         "left aside": ", ".join(item.left_aside),
     }
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _terms(licence: models.parts.Licence) -> Row:
+    return {"licence": licence.name, "commercial use": "yes" if licence.commercial else "no"}
 
 
 def _unread_row(name: str) -> Row:
@@ -186,51 +203,52 @@ def _unread_row(name: str) -> Row:
     return {"name": name, "use": "damaged; `visagist models verify` says how", **unknown}
 
 
-def _card_row(card: Card, packs: dict[str, PackFile]) -> Row:
-    users = [name for name, pack in packs.items() if card.name in _names(pack)]
+def _card_row(card: models.packs.cards.Card, packs: list[Pack]) -> Row:
+    users = [pack.name for pack in packs if card.name in {Path(file).stem for file in pack.files}]
     used = f" (in {', '.join(users)})" if users else ""
     return {
         "name": card.name,
         "use": card.what + used,
-        "licence": card.licence.name,
-        "commercial use": "yes" if card.licence.commercial else "no",
-        "size": f"{card.bytes / 1e6:.1f} MB",
+        **_terms(card.licence),
+        "size": _megabytes(card.bytes),
         "sha256": card.sha256[:16],
         "source": f"imported from {card.source}",
     }
 
 
-def _pack_row(pack: PackFile, size: int) -> Row:
-    lacks = models("packs.store").missing_in(pack)
+def _pack_row(pack: Pack, size: int) -> Row:
+    use, source, lacks = _contents(pack), "", models.packs.store.missing_in(pack)
+    if isinstance(pack, models.packs.packfile.PackFile):
+        use, source = f"pack: {use}", pack.source
+        use += f"; lacks {' and '.join(lacks)}" if lacks else ""
+        use += f"; generator id {pack.generator.id}" if pack.generator.id else ""
     return {
         "name": pack.name,
-        "use": f"pack: {_contents(pack)}"
-        + (f"; lacks {' and '.join(lacks)}" if lacks else "")
-        + (f"; generator id {pack.generator.id}" if pack.generator.id else ""),
-        "licence": pack.licence,
-        "commercial use": "yes" if pack.commercial else "no",
-        "size": f"{size / 1e6:.1f} MB",
+        "use": use,
+        **_terms(models.parts.Licence(pack.licence, pack.commercial)),
+        "size": _megabytes(size),
         "sha256": "–",  # of several files
-        "source": pack.source or "made by `visagist models import`",
+        "source": source or "made by `visagist models import`",
     }
 
 
-def _names(pack: PackFile) -> set[str]:
-    return {Path(file).stem for file in pack.files}
-
-
-def _contents(pack: PackFile) -> str:
+def _contents(pack: Pack) -> str:
+    if isinstance(pack, models.packs.layers.Layer):
+        return f"added to this pack of the program: {_shown(pack)}"
     parts = [f"{pack.generator.size}-px generator"]
     if pack.encoder is not None:
         parts.append(f"{pack.encoder.kind} encoder")
-    attributes = _attributes(pack)
-    if attributes:
-        shown = ", ".join(attributes[:4]) + (", …" if len(attributes) > 4 else "")
-        parts.append(f"{len(attributes)} attribute{'s' * (len(attributes) > 1)} ({shown})")
+    parts += [_shown(pack)] if pack.movers else []
     parts += ["classifier"] if pack.classifier is not None else []
     parts += ["face parsing"] if pack.parsing is not None else []
     return ", ".join(parts)
 
 
-def _attributes(pack: PackFile) -> tuple[str, ...]:
+def _shown(pack: Pack) -> str:
+    names = _attributes(pack)
+    few = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return f"{len(names)} attribute{'s' * (len(names) != 1)} ({few})"
+
+
+def _attributes(pack: Pack) -> tuple[str, ...]:
     return tuple(dict.fromkeys(mover.attribute for mover in pack.movers))

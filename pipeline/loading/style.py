@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,11 +28,9 @@ from ..imaging.parsing import REGIONS, Region, region_mask
 from ..imaging.sampling import resized
 from ..imaging.transfer import deform, from_crop, onto_crop
 from ..types import AlignedBatch, CropRule, EditedBatch
+from .attributes import left_out, offered
 from .precision import is_bf16
 from .seam import models, usage_errors, weights_errors
-
-if TYPE_CHECKING:
-    from models.packs.opening import StylePack as Networks
 
 _MOVING_SHARE = 11 / 18
 """First part of a W+ code that follows the face: the layers that an edit moves too (0–10 of 18,
@@ -59,7 +56,7 @@ _DELTA_EDGE = 0.1
 class StyleLatentModel:
     """Encoder and generator of a StyleGAN2 pack."""
 
-    def __init__(self, networks: Networks, transfer: Transfer) -> None:
+    def __init__(self, networks: models.packs.opening.StylePack, transfer: Transfer) -> None:
         self.crop = CropRule()
         every = transfer == "replace"
         self.codes = CodeRule(
@@ -186,7 +183,7 @@ class LoadedStylePack:
     attributes: tuple[Attribute, ...]
     settings: Mapping[str, str]
     regions: frozenset[Region]
-    _networks: Networks
+    _networks: models.packs.opening.StylePack
 
     def mover(self, editor: str, attribute: str) -> Mover:
         """Return what moves codes along an attribute, by the name of a latent editor.
@@ -200,44 +197,45 @@ class LoadedStylePack:
 
 
 def load_style(
-    folder: Path, device: torch.device, *, transfer: Transfer, precision: Precision
+    folder: Path,
+    device: torch.device,
+    *,
+    transfer: Transfer,
+    precision: Precision,
+    layer: models.packs.layers.Layer | None = None,
+    left_aside: tuple[str, ...] = (),
 ) -> LoadedStylePack:
     """Return the pack of a folder, on a device.
+
+    Args:
+        folder: of the pack.
+        device: where the networks run.
+        transfer: how an edit reaches the pixels.
+        precision: of large networks.
+        layer: what the user added to it.
+        left_aside: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.
     """
     with weights_errors():
-        opened: Networks = models("packs.opening").open_pack(folder)
+        opened = models.packs.opening.open_pack(folder, layer)
         hashes = dict(opened.hashes)
     bf16 = is_bf16(precision, device, opened.size)
     # Prepared where it was read, then moved: what preparing adds (filters) must come along.
     networks = opened.prepared(torch.bfloat16 if bf16 else torch.float32).to(device)
+    # A change of hair is one that small generators cannot draw: carried over, theirs would blur it.
+    face_only = transfer == "delta" and networks.size < _FULL_PX
     return LoadedStylePack(
         name=networks.name,
         model=StyleLatentModel(networks, transfer),
         hashes=hashes,
-        attributes=_attributes(networks, transfer),
-        settings={"transfer": transfer, "precision": "bf16" if bf16 else "fp32"},
+        attributes=tuple(offered(a, face_only=face_only) for a in networks.attributes),
+        settings={
+            "transfer": transfer,
+            "precision": "bf16" if bf16 else "fp32",
+            **left_out(left_aside),
+        },
         regions=FACE if networks.facts.parsing is None else frozenset(REGIONS),
         _networks=networks,
-    )
-
-
-def _attributes(networks: Networks, transfer: Transfer) -> tuple[Attribute, ...]:
-    """What the pack can change, with the parts of a head that the published edits touch and need.
-
-    A change of hair is one that small generators cannot draw: carried over, theirs would blur it.
-    """
-    published = models("latent_transformer").CELEBA_ATTRIBUTES
-    named = {name: a for a in published for name in (a.name, *a.aliases)}
-    drawn_in_full = transfer == "replace" or networks.size >= _FULL_PX
-    regions = {name: a.regions for name, a in named.items()} if drawn_in_full else {}
-    return tuple(
-        Attribute(
-            *(a.name, a.summary, a.aliases, a.low, a.high, a.experimental),
-            regions=frozenset(regions.get(a.name, FACE)),
-            needs=frozenset(named[a.name].needs if a.name in named else ()),
-        )
-        for a in networks.attributes
     )

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models import bisenet
+from models.attributes import Attribute
 from models.base import ModelError, PackError, WeightsError
 from models.encoders import tiny as tiny_encoder
 from models.encoders.tiny import TINY
@@ -65,14 +66,13 @@ def _write(folder: Path, **changes: object) -> None:
             units=TINY.trunk.units,
             reduction=TINY.trunk.reduction,
         ),
+        "attributes": (Attribute("smile", "a smile", ("grin",)),),
         "movers": (
             MoverEntry(
                 "latent-transformer",
                 "smile",
                 "movers.safetensors",
                 prefix="smile.",
-                summary="a smile",
-                aliases=("grin",),
                 layers=(0, 5),
                 unit=-2.0,
             ),

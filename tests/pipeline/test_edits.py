@@ -21,6 +21,7 @@ PACK: Any = SimpleNamespace(
     name="test",
     attributes=(Attribute("smile", "smiles", aliases=("smiling", "Happy")), Attribute("age", "")),
     model=object(),
+    settings={},
 )
 
 
@@ -109,7 +110,7 @@ def test_a_pack_of_the_program_is_not_told_to_import_what_it_cannot_take() -> No
             checked_pack_name(name)
     told = {}
     for name in (*OWN_PACKS, "own"):
-        pack: Any = SimpleNamespace(name=name, attributes=(gender,), regions=FACE)
+        pack: Any = SimpleNamespace(name=name, attributes=(gender,), regions=FACE, settings={})
         (told[name],) = cautions([Edit("gender", 1.0)], pack)
     assert [name for name, text in told.items() if "models import" in text] == ["own"]
     assert all(text.startswith("gender also changes hair") for text in told.values())

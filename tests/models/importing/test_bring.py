@@ -132,7 +132,7 @@ def test_a_second_generator_is_refused(desk: Desk) -> None:
 def test_a_pack_begins_with_its_generator(desk: Desk) -> None:
     with pytest.raises(PackError, match="begins with its generator: import that first"):
         desk.bring(desk.transformer(), pack="mine")
-    with pytest.raises(PackError, match="'portrait' is the name of a pack of the program"):
+    with pytest.raises(PackError, match="cannot be put into 'portrait', a pack of the program"):
         desk.bring(desk.generator(), pack="portrait")
     with pytest.raises(PackError, match=r"cannot be called '\.\./up'"):
         desk.bring(desk.generator(), pack="../up")

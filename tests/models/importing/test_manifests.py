@@ -215,9 +215,11 @@ def test_a_transformer_needs_to_be_told_its_attribute(shared: Path) -> None:
     with pytest.raises(WeightsError, match="for which attribute"):
         _read(state, "transformer.pth")
     (part,) = _read(state, "transformer.pth", attribute="age")
-    assert (part.facts.attribute, part.facts.unit) == ("age", -1.0)
+    assert part.facts.attribute is not None
+    assert (part.facts.attribute.name, part.facts.unit) == ("age", -1.0)
     (part,) = _read(state, "tnet_15.pth.tar")
-    assert part.facts.attribute == "glasses"
+    assert part.facts.attribute is not None
+    assert part.facts.attribute.name == "glasses"
     with pytest.raises(WeightsError, match="no CelebA attribute '40'"):
         _read(state, "tnet_40.pth.tar")
 

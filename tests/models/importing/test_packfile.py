@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.attributes import Attribute
 from models.base import PackError
 from models.packs.packfile import (
     ClassifierEntry,
@@ -41,10 +42,12 @@ def test_a_pack_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
         commercial=False,
         generator=GeneratorEntry("g.safetensors", 128, "ab" * 32, "0123"),
         encoder=EncoderEntry("e.safetensors", "psp", "", 128, widths=(8, 8, 16, 16, 32)),
+        attributes=(
+            Attribute("smile", aliases=("grin",), high=10.0, regions=("face", "hair")),
+            Attribute("pca-0"),
+        ),
         movers=(
-            MoverEntry(
-                "direction", "smile", "m.safetensors", aliases=("grin",), layers=(0, 9), unit=-1.0
-            ),
+            MoverEntry("direction", "smile", "m.safetensors", layers=(0, 9), unit=-1.0),
             MoverEntry("pca", "pca-0", "m.safetensors", prefix="pca.0."),
         ),
         classifier=ClassifierEntry("c.safetensors", "", ("smile", "age")),
@@ -54,6 +57,23 @@ def test_a_pack_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write_pack_file(pack, tmp_path)
     assert read_pack_file(tmp_path) == pack
     assert [p.name for p in tmp_path.iterdir()] == ["pack.toml"]
+
+
+def test_an_older_pack_that_tells_of_an_attribute_at_its_movers_is_read(tmp_path: Path) -> None:
+    told = 'summary = "a smile"\naliases = ["grin"]\nlow = -1.5\n'
+    movers = [
+        f'[[movers]]\neditor = "{editor}"\nattribute = "smile"\nfile = "m"\n{said}'
+        for editor, said in (("direction", told), ("pca", 'summary = "another"\n'))
+    ]
+    pack = _read(tmp_path, MINIMAL + "".join(movers))
+    assert pack.attributes == (Attribute("smile", "a smile", ("grin",), low=-1.5),)
+    assert len(pack.movers) == 2
+    write_pack_file(pack, tmp_path)
+    assert read_pack_file(tmp_path) == pack
+
+
+def test_what_is_said_of_an_attribute_that_nothing_moves_is_passed_over(tmp_path: Path) -> None:
+    assert _read(tmp_path, MINIMAL + '[[attributes]]\nname = "smile"\n').attributes == ()
 
 
 def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
@@ -109,6 +129,11 @@ def test_the_smallest_pack_file_is_a_generator(tmp_path: Path) -> None:
             "low = 2.0\nhigh = 1.0\n",
             "low 2 of smile is above high 1",
         ),
+        (
+            MINIMAL + '[[attributes]]\nname = "smile"\nregions = ["moon"]\n',
+            r"Invalid enum value 'moon' - at `attributes\[0\].regions",
+        ),
+        (MINIMAL + '[[attributes]]\nname = "smile"\nsumary = "s"\n', "unknown key 'sumary'"),
     ],
 )
 def test_what_is_wrong_in_a_pack_file_is_named(tmp_path: Path, text: str, words: str) -> None:

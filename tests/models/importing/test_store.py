@@ -18,6 +18,7 @@ import pytest
 import safetensors
 import torch
 
+from models.attributes import Attribute
 from models.base import ModelError, PackError, WeightsError
 from models.files import locked
 from models.importing.bring import bring
@@ -32,8 +33,11 @@ from tests.style_pack import write_tiny_pack
 ROOT = Path(__file__).resolve().parents[3]
 
 
+ATTRIBUTE = Attribute("x", aliases=("a", "b"), low=-1.5, regions=("face", "hair"))
+
+
 def _part(value: float = 1.0) -> Part:
-    facts = Facts(layers=18, code=512, aliases=("a", "b"), rows=(0, 11), low=-1.5)
+    facts = Facts(layers=18, code=512, attribute=ATTRIBUTE, rows=(0, 11))
     tensors = {"vector": torch.full((18, 512), value)}
     return Part("direction", "a direction", "direction-x", tensors, Licence("CC0", True), facts)
 
@@ -318,3 +322,14 @@ def test_an_import_that_is_killed_leaves_nothing_that_looks_finished(
     (left,) = store.verify()
     assert left.state == "left over"
     assert "delete" in left.note
+
+
+def test_a_card_from_before_attributes_had_a_table_of_their_own_is_read(store: Store) -> None:
+    card = _put(store)
+    path = store.weights / f"{card.name}.toml"
+    head, _, _ = path.read_text(encoding="utf-8").partition("[facts")
+    flat = '[facts]\nattribute = "x"\nlow = -1.5\nsummary = "s"\nlayers = 18\n'
+    path.write_text(head + flat, encoding="utf-8")
+    facts = store.cards()[card.name].facts
+    assert facts.attribute == Attribute("x", "s", low=-1.5)
+    assert facts.layers == 18

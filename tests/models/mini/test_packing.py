@@ -15,7 +15,7 @@ from models.latent_transformer.net import WPlusTransformer
 from models.mini.augment import resized
 from models.mini.data import MiniData
 from models.mini.networks import new_networks
-from models.mini.packing import CLASSIFIER_FILE, LABELS, MOVERS, export, pack
+from models.mini.packing import ATTRIBUTES, CLASSIFIER_FILE, LABELS, RATED, export, pack
 from models.packs.opening import open_pack
 
 from .faces import drawn_data
@@ -76,13 +76,18 @@ def test_without_movers_the_missing_file_is_named(data: MiniData, folder: Path) 
 def test_a_complete_pack_offers_its_movers_and_figures(data: MiniData, folder: Path) -> None:
     torch.manual_seed(1)
     save_classifier(folder / CLASSIFIER_FILE, WPlusClassifier(128, 3, (8,)), ("a", "b", "c"), {})
-    for name in MOVERS:
+    for name in RATED:
         save_mover(
             folder / f"{name}.safetensors", WPlusTransformer(8, 16), MoverFacts(name, unit=0.5)
         )
 
     figures = pack(data, folder)
 
-    assert [a.name for a in open_pack(folder).attributes] == list(MOVERS)
+    assert [a.name for a in open_pack(folder).attributes] == list(RATED)
     assert open_pack(folder).facts.movers[0].unit == 0.5
     assert set(figures) == {"reconstruction", "reader", "edits"}
+
+
+def test_the_ratings_that_stand_for_the_attributes_are_among_those_of_the_codes() -> None:
+    assert tuple(RATED) == tuple(attribute.name for attribute in ATTRIBUTES)
+    assert set(RATED.values()) <= set(LABELS)

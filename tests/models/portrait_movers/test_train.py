@@ -23,7 +23,7 @@ NAMES = (
     "happy", "age", "weight", "gender", "skin-color", "asian", "black", "gap",
     "yaw", "pitch", "light_x", "light_y",
 )  # fmt: skip
-SMILE = PortraitAttribute("smile", "", "happy", ("age", "gap"), exempt=("gap",))
+SMILE = PortraitAttribute("smile", rated="happy", covariates=("age", "gap"), exempt=("gap",))
 
 
 def planted(count: int = 600) -> tuple[CodeSet, torch.Tensor]:
@@ -46,7 +46,7 @@ def test_the_direction_is_the_planted_one_in_spite_of_a_correlated_covariate() -
 
 def test_what_goes_along_is_added() -> None:
     codes, mixing = planted()
-    along = PortraitAttribute("smile", "", "happy", ("age",), along=(("gap", 0.5),))
+    along = PortraitAttribute("smile", rated="happy", covariates=("age",), along=(("gap", 0.5),))
     direction = forward_direction(codes, along)
     assert (direction @ mixing[7]).item() == pytest.approx(0.5, abs=0.1)
 
