@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, get_args, get_type_hints
 
 from .errors import UsageError, did_you_mean
 from .side_files import DAMAGE, PRESET_BYTES, in_words, read_text, shown
-from .types import BlendMethod
 
 Transfer = Literal["replace", "delta"]
 Precision = Literal["auto", "fp32", "bf16"]
+BlendMethod = Literal["poisson", "alpha", "none"]
 OnDamage = Literal["warn", "fail"]
 Verify = Literal["quick", "full"]
 

@@ -26,7 +26,6 @@ Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 [px], half-open, in the upright frame."""
 
 Matrix = Literal["bt709", "bt601", "fcc", "smpte240m", "bt2020", "rgb", "gray"]
-BlendMethod = Literal["poisson", "alpha", "none"]
 
 Part = Literal["mouth", "eyes"]
 PARTS: tuple[Part, ...] = ("mouth", "eyes")

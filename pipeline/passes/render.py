@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..config import BlendMethod
 from ..media.threads import in_order
 from ..progress import Stopwatch
 from ..stages.align import Chunk
@@ -19,7 +20,6 @@ from ..stages.edit import Step, apply, fetched
 from ..stages.protect import Protection
 from ..types import (
     AlignedBatch,
-    BlendMethod,
     EditedBatch,
     EditResult,
     FaceOutcome,

@@ -24,13 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..config import BlendMethod
 from ..imaging import poisson
 from ..imaging.color import add_rgb_difference
 from ..imaging.geometry import Affine, eye_distance, invert, is_shift, transform, translation
 from ..imaging.masks import inside_frame
 from ..imaging.resample import warp
 from ..progress import Stopwatch
-from ..types import BlendMethod, Box, EditedBatch, EditResult, FaceOutcome, Frame
+from ..types import Box, EditedBatch, EditResult, FaceOutcome, Frame
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
