@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -257,32 +256,23 @@ def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture
     return pictures
 
 
-@dataclass(frozen=True, slots=True)
-class _Crop:
-    """Where one face was cut out of the frame."""
-
-    side_px: int
-    crop_to_frame: list[list[float]]
-    mask_share: float
-
-
 def _facts(session: Session, view: FrameView) -> dict[str, Any]:
     frame = view.frame
     outcomes = {outcome.track_id: outcome for outcome in view.result.faces}
     crops = {
-        int(track): _Crop(
-            side_px=int(b.images.shape[-1]),
-            crop_to_frame=np.round(b.source.crop_to_frame[n], 4).tolist(),
-            mask_share=round(float(b.masks[n].mean()), 4),
-        )
+        int(track): {
+            "side_px": int(b.images.shape[-1]),
+            "crop_to_frame": np.round(b.source.crop_to_frame[n], 4).tolist(),
+            "mask_share": round(float(b.masks[n].mean()), 4),
+        }
         for b in view.faces
         for n, track in enumerate(b.source.track_id)
     }
     faces = []
     for track, row in _present(session.plan.tracks, frame.index):
-        outcome, crop = outcomes.get(track.track_id), crops.get(track.track_id)
+        outcome = outcomes.get(track.track_id)
         fact = _face_facts(_aspect(session), track, row)
-        fact["crop"] = {name: getattr(crop, name) for name in _Crop.__slots__} if crop else None
+        fact["crop"] = crops.get(track.track_id)
         fact["edited"] = bool(outcome and outcome.edited)
         fact["skipped"] = outcome.reason if outcome else "not selected"
         faces.append(fact)

@@ -39,11 +39,6 @@ def columns_of(needs: Needs) -> list[int]:
     return [column for column, part in enumerate(PARTS) if part in needs]
 
 
-def _describe(value: object) -> str:
-    shape = getattr(value, "shape", None)
-    return f"{type(value).__name__}{tuple(shape)}" if shape is not None else repr(value)
-
-
 def _check_rank(
     owner: str, name: str, value: NDArray[np.generic] | Tensor, shape: tuple[int | None, ...]
 ) -> None:
@@ -279,16 +274,8 @@ class AlignedBatch:
 
     def rows(self, part: slice | list[int]) -> AlignedBatch:
         """Return some of the crops, as a batch."""
-        return AlignedBatch(
-            images=self.images[part],
-            crop_to_frame=self.crop_to_frame[part],
-            landmarks=self.landmarks[part],
-            frame_index=self.frame_index[part],
-            track_id=self.track_id[part],
-            weights=self.weights[part],
-            quads=None if self.quads is None else self.quads[part],
-            parts=None if self.parts is None else self.parts[part],
-        )
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return AlignedBatch(**{n: v if v is None else v[part] for n, v in values.items()})
 
     def to(self, device: torch.device) -> AlignedBatch:
         """Return the same batch with its tensors on a device; nobody waits for the transfer."""
