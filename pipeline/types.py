@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,7 +275,8 @@ class AlignedBatch:
     def rows(self, part: slice | list[int]) -> AlignedBatch:
         """Return some of the crops, as a batch."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        return AlignedBatch(**{n: v if v is None else v[part] for n, v in values.items()})
+        chosen: dict[str, Any] = {n: v if v is None else v[part] for n, v in values.items()}
+        return AlignedBatch(**chosen)
 
     def to(self, device: torch.device) -> AlignedBatch:
         """Return the same batch with its tensors on a device; nobody waits for the transfer."""

@@ -42,11 +42,10 @@ def forehead_points(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(start + height[..., None] * across[..., None, :])
 
 
-def outline(landmarks: NDArray[np.floating], *, forehead: bool = True) -> NDArray[np.float64]:
-    """(..., K, 2) closed outline of a face: its jaw and its forehead (or brows)."""
+def outline(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(..., K, 2) closed outline of a face: its jaw and its forehead."""
     points = np.asarray(landmarks, np.float64)
-    top = forehead_points(points) if forehead else points[..., BROWS, :]
-    return np.concatenate([points[..., JAW, :], top[..., ::-1, :]], -2)
+    return np.concatenate([points[..., JAW, :], forehead_points(points)[..., ::-1, :]], -2)
 
 
 def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
@@ -62,27 +61,19 @@ def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
     return torch.from_numpy(out).float().div_(255.0)[:, None]
 
 
-def face_mask(
-    landmarks: Tensor,
-    side: int,
-    *,
-    grow: float = 0.0,
-    feather: float = 0.1,
-    forehead: bool = True,
-) -> Tensor:
+def face_mask(landmarks: Tensor, side: int, *, grow: float = 0.0, feather: float = 0.1) -> Tensor:
     """(N, 1, side, side) soft mask of the face, 1 inside, falling to 0 across the outline.
 
     Args:
         landmarks: (N, 68, 2) [crop px].
         grow: how far the outline is moved outwards [outer eye distances].
         feather: width of the fall, all of it inside the grown outline [outer eye distances].
-        forehead: include the forehead, or end at the brows.
 
     Zero along the border of the crop.
     """
     points = landmarks.detach().cpu().double().numpy()
     eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
-    shape = outline(points, forehead=forehead)
+    shape = outline(points)
     centre = shape.mean(1, keepdims=True)
     radius = np.linalg.norm(shape - centre, axis=-1, keepdims=True)
     # Half a feather inwards, because the blur spreads the edge by as much again outwards.
