@@ -75,13 +75,8 @@ def inspect(
     taken = check_outputs(request, [], overwrite=overwrite)
     names = ("frame.json", "*.png")
     check_folder(folder, "the folder", names=names, taken=taken, overwrite=overwrite)
-    source = open_source(request.input, request.analyze.video_stream)
-    source.check_frame(frame_index)
-    for sentence in source.warnings:
-        warn(sentence)
     progress = progress or Progress()
-    progress.expect(passes("inspect"))
-    session = open_session(request, source=source, progress=progress)
+    session = _opened(request, "inspect", progress, warn, frame_index)
     count = session.plan.frame_count
     if frame_index >= count:
         raise UsageError(
@@ -125,12 +120,8 @@ def preview(
     if target.suffix.lower() != ".png":
         raise OutputError(f"the sheet {target} must be a .png file")
     check_outputs(request, [(target, "the sheet")], overwrite=overwrite)
-    source = open_source(request.input, request.analyze.video_stream)
-    for sentence in source.warnings:
-        warn(sentence)
     progress = progress or Progress()
-    progress.expect(passes("preview"))
-    session = open_session(request, source=source, progress=progress)
+    session = _opened(request, "preview", progress, warn)
     columns = [[moved_by(e, f, session.catalogue) for e in session.edits] for f in factors]
     plan = session.plan
     indices = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
@@ -152,6 +143,23 @@ def preview(
     picture = sheet(tiles, heads, [f"frame {frame.index}" for frame in frames])
     write_png(target, picture, overwrite=overwrite)
     return target
+
+
+def _opened(
+    request: EditRequest,
+    last_pass: str,
+    progress: Progress,
+    warn: Callable[[str], None],
+    frame_index: int | None = None,
+) -> Session:
+    """Return a session, with what is odd about its video told."""
+    source = open_source(request.input, request.analyze.video_stream)
+    if frame_index is not None:
+        source.check_frame(frame_index)
+    for sentence in source.warnings:
+        warn(sentence)
+    progress.expect(passes(last_pass))
+    return open_session(request, source=source, progress=progress)
 
 
 def _frames_at(session: Session, indices: Sequence[int]) -> list[Frame]:
