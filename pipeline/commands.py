@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from .arguments import analysis_of, factors_of, render_of, request_of
+from .arguments import factors_of, options_of, request_of
+from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
 from .displays import watching
 from .errors import WeightsError
@@ -83,8 +84,8 @@ def _analyze(options: argparse.Namespace) -> int:
         path, found = analyze_to_file(
             options.input,
             options.output,
-            analysis_of(options),
-            render_of(options),
+            options_of(AnalyzeOptions, options),
+            options_of(RenderOptions, options),
             device=options.device,
             cache=options.cache,
             presets=(options.config,) if options.config else (),

@@ -6,6 +6,8 @@ Finding what hides the face is the work of `occlusion`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -170,6 +172,24 @@ def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> T
     position = x + y + matrix[:, :, 2, None, None]
     limit = torch.tensor([width - 0.5, height - 0.5], dtype=torch.float64)[None, :, None, None]
     return ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
+
+
+def spread(
+    found: Sequence[tuple[tuple[slice, slice], NDArray[np.float32]] | None], images: Tensor
+) -> Tensor | None:
+    """(N, 1, S, S) small masks, each enlarged over its rows and columns of an image (N, C, S, S).
+
+    None where there are none; 0 beyond them, and for an image without one.
+    """
+    if all(place_and_mask is None for place_and_mask in found):
+        return None
+    out = np.zeros((len(images), *images.shape[2:]), np.float32)
+    for whole, place_and_mask in zip(out, found, strict=True):
+        if place_and_mask is not None:
+            at, mask = place_and_mask
+            into = whole[at]
+            cv2.resize(mask, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(out[:, None]).to(images.device)
 
 
 def erode(mask: Tensor, radius_px: int) -> Tensor:

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .geometry import JAW, LEFT_EYE, RIGHT_EYE
-from .masks import outline
+from .masks import outline, spread
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -65,16 +64,7 @@ def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """
     points = landmarks.detach().cpu().double().numpy()
     pictures = images.detach().cpu().float().numpy()
-    masks = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
-    if all(mask is None for mask in masks):
-        return None
-    out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, mask in zip(out[:, 0], masks, strict=True):
-        if mask is not None:
-            at, small = mask
-            into = whole[at]
-            cv2.resize(small, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(out).to(images.device)
+    return spread([_found(p, q) for p, q in zip(pictures, points, strict=True)], images)
 
 
 def _found(

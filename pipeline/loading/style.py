@@ -29,7 +29,7 @@ from ..imaging.sampling import resized
 from ..imaging.transfer import deform, from_crop, onto_crop
 from ..types import AlignedBatch, CropRule, EditedBatch
 from .attributes import left_out, offered
-from .precision import is_bf16
+from .device import is_bf16
 from .seam import models, usage_errors, weights_errors
 
 _MOVING_SHARE = 11 / 18
