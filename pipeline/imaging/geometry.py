@@ -68,10 +68,7 @@ def transform(matrix: Affine, points: Points) -> NDArray[np.float64]:
 
 
 def fit_similarity(source: Points, target: Points) -> Affine:
-    """(..., 3, 3) source_to_target: the least-squares similarity without reflection.
-
-    Args:
-        source, target: (..., K, 2), K ≥ 2.
+    """(..., 3, 3) source_to_target: least-squares similarity of (..., K, 2), K ≥ 2, no reflection.
 
     Closed form of Umeyama (PAMI 1991) for the plane: with centred points as complex numbers
     z, w the factor scale·e^{iθ} is Σ conj(z)·w / Σ |z|².
@@ -120,14 +117,11 @@ def face_size(landmarks: Points) -> NDArray[np.float64]:
 
 
 def may_be_face(landmarks: Points, size: tuple[int, int]) -> bool:
-    """Return whether 68 finite points can be a face that a frame shows at least a part of.
+    """Return whether finite points (68, 2) can be a face that a frame of `size` (width, height)
+    [px] shows at least a part of.
 
     Landmarks in other units, or invented ones, may describe a face so large that its crop would not
     fit into memory.
-
-    Args:
-        landmarks: (68, 2) [px].
-        size: width and height of the frame [px].
     """
     side, points = max(size), np.asarray(landmarks, np.float64)
     low, high = points.min(0), points.max(0)

@@ -55,9 +55,7 @@ LIPS_LOST = 0.6
 def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """(N, 1, S, S) float32 on the images' device: 1 behind things, 0 where the face can be seen.
 
-    Args:
-        images: (N, 3, S, S) float32 RGB in [-1, 1].
-        landmarks: (N, 68, 2) [crop px].
+    Images (N, 3, S, S) are float32 RGB in [-1, 1], landmarks (N, 68, 2) [crop px].
 
     Smooth, and 0 outside the outline of the face as far as nothing hides it there. None if nothing
     hides any of the faces.

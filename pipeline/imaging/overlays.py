@@ -35,9 +35,7 @@ LEAST = 0.004
 def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """(N, 1, S, S) float32: 1 over print, 0 elsewhere, smooth; None if there is none.
 
-    Args:
-        images: (N, 3, S, S) float32 RGB in [-1, 1], on the CPU.
-        landmarks: (N, 68, 2) [crop px].
+    Images (N, 3, S, S) are float32 RGB in [-1, 1], on the CPU, landmarks (N, 68, 2) [crop px].
     """
     points = landmarks.cpu().double().numpy()
     return spread([_found(p, q) for p, q in zip(images.numpy(), points, strict=True)], images)

@@ -43,10 +43,7 @@ _LARGE_PX = 256
 def is_bf16(precision: Precision, device: torch.device, generator_px: int) -> bool:
     """Return whether convolutions and matrix products run in bfloat16.
 
-    Args:
-        precision: `auto` chooses it where the hardware multiplies in it and it pays.
-        device: where the networks run.
-        generator_px: side of the generated pictures.
+    `auto` chooses it where the hardware multiplies in it and pictures of `generator_px` gain by it.
     """
     if precision != "auto":
         return precision == "bf16"

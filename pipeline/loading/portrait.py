@@ -22,12 +22,9 @@ def load_portrait(
     layer: models.packs.layers.Layer | None = None,
     left_aside: tuple[str, ...] = (),
 ) -> PortraitPack:
-    """Return the embedded pack.
+    """Return the embedded pack, with the layer that the user added to it.
 
-    Args:
-        device: where the networks run.
-        layer: what the user added to it.
-        left_aside: sentences on what was added and cannot be used.
+    `left_aside`: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a weight file is missing, damaged, or not the one expected.

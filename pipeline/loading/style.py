@@ -205,15 +205,9 @@ def load_style(
     layer: models.packs.layers.Layer | None = None,
     left_aside: tuple[str, ...] = (),
 ) -> LoadedStylePack:
-    """Return the pack of a folder, on a device.
+    """Return the pack of a folder, on a device, with the layer that the user added to it.
 
-    Args:
-        folder: of the pack.
-        device: where the networks run.
-        transfer: how an edit reaches the pixels.
-        precision: of large networks.
-        layer: what the user added to it.
-        left_aside: sentences on what was added and cannot be used.
+    `left_aside`: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.

@@ -149,23 +149,14 @@ def place(
     tracks: Iterable[FaceTrack],
     rule: Placing,
     *,
-    times: NDArray[np.float64] | None = None,
+    times: NDArray[np.float64],
     pixel_aspect: float = 1.0,
 ) -> tuple[PlacedTrack, ...]:
-    """Return where the crops of every track lie, for `align`.
-
-    Args:
-        tracks: refined.
-        times: (frames of the clip,) [s]; without them 25 frames per second are taken.
-        pixel_aspect: width ÷ height of a frame's pixel.
-    """
-    placed: list[PlacedTrack] = []
-    for track in tracks:
-        seconds = np.arange(len(track)) / 25.0
-        if times is not None:
-            seconds = times[track.first_frame : track.end_frame]
-        placed.append((track, rule.place(track, pixel_aspect, seconds)))
-    return tuple(placed)
+    """Return where the crops of every refined track lie; times (frames of the clip,) [s]."""
+    return tuple(
+        (track, rule.place(track, pixel_aspect, times[track.first_frame : track.end_frame]))
+        for track in tracks
+    )
 
 
 def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Needs] = ()) -> Chunk:

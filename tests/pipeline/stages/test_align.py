@@ -45,7 +45,7 @@ def moving(count: int = 5, eyes: float = 40) -> np.ndarray:
 
 
 def only_batch(track: FaceTrack, rule: Placing, **more: float) -> AlignedBatch:
-    placed = place([track], rule, **more)  # type: ignore[arg-type]
+    placed = place([track], rule, times=np.arange(999) / 25, **more)
     (batch,) = align(frames(), placed)[1]
     return batch
 
@@ -164,7 +164,7 @@ def test_frames_are_taken_only_as_chunks_are_asked_for() -> None:
 
 def test_skipped_faces_are_named_with_the_reason() -> None:
     track = track_of(moving(), np.array([1, 0, -1, 1, 1]))
-    _, (batch,), skipped = align(frames(), place([track], NativeCrop()))
+    _, (batch,), skipped = align(frames(), place([track], NativeCrop(), times=np.arange(999) / 25))
     assert batch.frame_index.tolist() == [0, 3, 4]
     assert skipped[1][0].reason.startswith("face turned away")
     assert skipped[2][0].reason == "face not seen well enough"
