@@ -364,12 +364,9 @@ class FaceOutcome:
     """Why it was skipped, or empty."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class EditResult:
     """A frame on its way to the encoder, with what happened to its faces."""
 
     frame: Frame
     faces: tuple[FaceOutcome, ...]
-
-    def __repr__(self) -> str:
-        return f"EditResult({self.frame!r}, {len(self.faces)} faces)"

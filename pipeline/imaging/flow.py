@@ -37,9 +37,8 @@ _MEAN = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
 def flow_between(before: Tensor, after: Tensor, *, stiffness: float = _STIFFNESS) -> Tensor:
     """(N, SIDE, SIDE, 2) float32 (x, y) in sides of the picture: after(p) ≈ before(p + flow(p)).
 
-    Args:
-        before, after: (N, 3, S, S) float32 in [-1, 1], of any side.
-        stiffness: α², in squared picture units per squared pixel; larger is smoother.
+    Pictures are (N, 3, S, S) in [-1, 1], of any side; `stiffness` is α², in squared picture units
+    per squared pixel.
     """
     first, second = resized(before.float(), SIDE), resized(after.float(), SIDE)
     side = _COARSEST

@@ -154,9 +154,7 @@ def _clear_border(mask: Tensor) -> Tensor:
 def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> Tensor:
     """(N, 1, side, side) bool: crop pixels whose centre lies on a pixel of the frame.
 
-    Args:
-        crop_to_frame: (N, 3, 3).
-        width, height: of the frame [px]; it covers [-0.5, width - 0.5] × [-0.5, height - 0.5].
+    Matrices are (N, 3, 3); the frame covers [-0.5, width - 0.5] × [-0.5, height - 0.5] [px].
     """
     matrix = torch.from_numpy(np.asarray(crop_to_frame, np.float64))[:, :2]
     line = torch.arange(side, dtype=torch.float64)

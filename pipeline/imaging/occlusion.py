@@ -164,7 +164,8 @@ def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) ->
 
     whole = fill(outline(points))
     # For many people the guessed forehead reaches into the hair; its lower two thirds are enough.
-    low = fill(np.concatenate([points[JAW], _brow_line(points)[::-1]]))
+    up = 0.2 * (points[17:27].mean(0) - points[33])
+    low = fill(np.concatenate([points[JAW], (points[17:27] + up)[::-1]]))
     face = np.asarray(cv2.erode(whole, _disc(0.04 * eyes)), np.uint8)
     brows = [points[17:22], points[22:27]]
     seams = np.zeros(size, np.uint8)
@@ -185,12 +186,6 @@ def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) ->
         mouth=mouth > 0,
         lips=(np.asarray(cv2.erode(lips_outer, _disc(0.02 * eyes))) > 0) & (lips_inner == 0),
     )
-
-
-def _brow_line(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(10, 2) the brows moved up by a fifth of the way from nose to brows."""
-    up = points[17:27].mean(0) - points[33]
-    return np.asarray(points[17:27] + 0.2 * up)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

@@ -68,7 +68,8 @@ def deform(
     move = mask * torch.einsum("nij,njhw->nihw", linear, step)
     moved = sample(images, pixels(side, images) + move.permute(0, 2, 3, 1))
     rest = mask * _seen(_unexplained(before, after, flow), square_to_crop, at)
-    fine = moved - _softened(moved, square_to_crop)
+    sides = np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
+    fine = moved - blurred_each(moved, _FINE * sides)
     gone = _smoothstep(rest.abs().amax(1, keepdim=True), *_NEW)
     return torch.where(mask > 0, moved + rest - gone * fine, images).clamp(-1, 1)
 
@@ -87,12 +88,6 @@ def _to_grid(square_to_crop: Affine, side: int) -> Affine:
     """(N, 3, 3) crop px → px of a picture of the square with `side` px."""
     unit_to_px = np.array([[side, 0, -0.5], [0, side, -0.5], [0, 0, 1]])
     return np.asarray(unit_to_px @ invert(square_to_crop))
-
-
-def _softened(crops: Tensor, square_to_crop: Affine) -> Tensor:
-    """The crops without fine detail, each by the size of its own square."""
-    sides = np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
-    return blurred_each(crops, _FINE * sides)
 
 
 def _unexplained(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
