@@ -97,9 +97,7 @@ _PART_FEATHER = 0.15
 def unseen_mask(landmarks: Tensor, parts: Tensor, side: int) -> Tensor | None:
     """(N, 1, side, side) soft mask of what covers the parts of a face: 1 where one is not seen.
 
-    Args:
-        landmarks: (N, 68, 2) [crop px].
-        parts: (N, 2) 0–1, how far mouth and eyes are seen.
+    Landmarks are (N, 68, 2) [crop px], parts (N, 2) 0–1, how far mouth and eyes are seen.
 
     None if all of them are seen. What hides a mouth usually hides chin and jaw too, so their
     landmarks cannot be trusted either.

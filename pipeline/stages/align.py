@@ -160,13 +160,10 @@ def place(
 
 
 def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Needs] = ()) -> Chunk:
-    """Return some frames with the crops of their faces.
+    """Return some frames, in order, with the crops of their faces.
 
-    Args:
-        frames: any of the clip, in order.
-        tracks: from `place`.
-        needs: the parts of a face that each edit needs. A face that takes nothing of any edit is
-            skipped, with the reason; without edits, a face of weight 0.
+    `needs`: the parts of a face that each edit needs. A face that takes nothing of any edit is
+    skipped, with the reason; without edits, a face of weight 0.
     """
     needs = needs or [frozenset()]
     batches: list[AlignedBatch] = []
