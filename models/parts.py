@@ -23,9 +23,6 @@ MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-m
 IN_PACKS: Final = MOVERS | {"generator", "encoder", "classifier", "parsing"}
 """Roles that a pack has a place for; the others are used by training and evaluation."""
 
-UNUSED: Final = frozenset(("hypernetwork", "hairstyle-encoder", "discriminator"))
-"""Roles that are recognised and stored, but that no command uses yet."""
-
 KEYS_SHOWN: Final = 3
 _TRAINING: Final = ("optim", "scheduler", "args", "ada_aug_p", "n_epoch", "opt_state", "step")
 

@@ -25,7 +25,7 @@ import platformdirs
 from ..base import ModelError, PackError, WeightsError
 from ..files import locked
 from ..parts import Part
-from ..weights import load_safetensors, sha256_of
+from ..weights import sha256_of
 from . import tensorfile
 from .cards import Card, read_card, texts_of, write_card
 from .layers import BASES, LAYER_NAME, Layer, read_layer, usable, write_layer
@@ -106,19 +106,6 @@ class Store:
         """Return the names of the weights, readable or not."""
         return sorted(path.stem for path in self.weights.glob("*.toml"))
 
-    def load(self, name: str) -> Part:
-        """Return a stored part with its tensors, checked against its hash.
-
-        Raises:
-            WeightsError: there is none of that name, or its file is missing or damaged.
-        """
-        card = self.cards().get(name)
-        if card is None:
-            raise WeightsError(f"nothing called {name!r} was imported; see `visagist models`")
-        tensors, _ = load_safetensors(self.path_of(name), expected_sha256=card.sha256)
-        slug = name.rpartition("-")[0]
-        return Part(card.role, card.title, slug, tensors, card.licence, card.facts)
-
     def put(self, part: Part, card: Card) -> None:
         """Write the tensors of a part, then its card.
 
@@ -146,20 +133,6 @@ class Store:
     def pack_names(self) -> list[str]:
         """Return the names of the packs in the store."""
         return sorted(p.parent.name for p in self.packs.glob(f"*/{FILE_NAME}"))
-
-    def pack_folder(self, name: str) -> Path:
-        """Return the folder of a pack.
-
-        Raises:
-            PackError: there is no such pack.
-        """
-        if name not in self.pack_names():
-            there = ", ".join(self.pack_names()) or "none"
-            raise PackError(
-                f"there is no pack {name!r} in {self.home}; imported packs: {there}; make one with "
-                f"visagist models import FILE --as {name}"
-            )
-        return self.packs / name
 
     def read_packs(self) -> dict[str, PackFile]:
         """Return every pack that can be read, by name; `verify` tells of the others."""

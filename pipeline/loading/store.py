@@ -181,7 +181,7 @@ def _brought_row(item: models.importing.bring.Brought) -> Row:
     card = item.card
     return {
         "file": item.file,
-        "what": card.what,
+        "what": card.title,
         "name": card.name,
         "size": _megabytes(card.bytes),
         "state": "stored" if item.is_new else "already there",
@@ -208,7 +208,7 @@ def _card_row(card: models.packs.cards.Card, packs: list[Pack]) -> Row:
     used = f" (in {', '.join(users)})" if users else ""
     return {
         "name": card.name,
-        "use": card.what + used,
+        "use": card.title + used,
         **_terms(card.licence),
         "size": _megabytes(card.bytes),
         "sha256": card.sha256[:16],

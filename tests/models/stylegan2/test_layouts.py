@@ -10,15 +10,9 @@ import torch
 from torch import Tensor
 
 from models.base import WeightsError
-from models.stylegan2.layouts import (
-    build,
-    facts_of,
-    find_generator,
-    from_ada,
-    layout_of,
-    to_ada,
-)
+from models.stylegan2.layouts import build, facts_of, find_generator, from_ada, layout_of
 from models.stylegan2.net import default_channels, tiny
+from tests.models.ada import to_ada
 from tests.models.golden import manifest_keys
 
 Tensors = dict[str, Tensor]
