@@ -18,9 +18,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .arcface.five_points import similarity
 from .base import command
 from .landmarks import LandmarkCascade
+from .ops.similarity import similarity
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
 from .portrait_movers import MoverPack, load_movers

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from ..ops.convert import channels_last, in_precision
 from ..ops.resnet import BasicBlock
-from ..state_dicts import Shapes, expected_shapes, fill, randomised
+from ..state_dicts import fill, randomised
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,6 @@ class ParsingNet(nn.Module):
 
 def _to_pixels(logits: Tensor, images: Tensor) -> Tensor:
     return F.interpolate(logits.float(), size=images.shape[2:], mode="bilinear", align_corners=True)
-
-
-def expected() -> Shapes:
-    """Return key -> shape of the published file `79999_iter.pth`."""
-    return expected_shapes(ParsingNet)
 
 
 def load(state: Mapping[str, Tensor], shape: ParsingShape | None = None) -> ParsingNet:

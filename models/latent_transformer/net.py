@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
+from ..state_dicts import fill
 
 LAST_MOVED: Final = 11
 """Layers 0–10 take a move: those that form a picture up to 128 px. The rest is restored."""
@@ -47,12 +48,9 @@ class WPlusTransformer(nn.Module):
             raise WeightsError(
                 f"no latent transformer: keys {sorted(state)[:3]}…, expected `dense.0.weight`"
             )
-        net = cls(sum(key.endswith(".weight") for key in state), first.shape[1])
-        try:
-            net.load_state_dict({key: value.float() for key, value in state.items()})
-        except RuntimeError as e:
-            raise WeightsError(f"no latent transformer of {net.layers} layers: {e}") from e
-        return net.eval().requires_grad_(False)
+        layers, dimensions = sum(key.endswith(".weight") for key in state), first.shape[1]
+        what = f"a latent transformer of {layers} layers"
+        return fill(lambda: cls(layers, dimensions), state, what=what)
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return W / √D (L, D, D), rows out, and b (L, D)."""
