@@ -26,14 +26,10 @@ from ..portrait_movers import Direction, LatentTransformer
 from ..portrait_movers.files import build as build_transformer
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
-from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
 from .layers import Layer
 from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
-
-__all__ = ["CodeMover", "RowMover", "StylePack", "generator_id", "open_mover", "open_pack"]
-
 
 _Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
 

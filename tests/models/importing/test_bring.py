@@ -20,6 +20,7 @@ from models.latent_transformer import (
     save_mover,
 )
 from models.packs.opening import open_pack
+from models.packs.packfile import read_pack_file
 from models.packs.store import Store, default_home
 from models.parts import Licence
 from models.stylegan2 import layouts
@@ -113,7 +114,7 @@ def test_a_mover_of_one_generator_is_refused_for_another(desk: Desk) -> None:
     with pytest.raises(WeightsError, match=r"moves codes of generator .* codes mean other things"):
         desk.bring(desk.direction(), pack="other")
     assert listing(desk.store) == before
-    assert desk.store.read_packs()["other"].movers == ()
+    assert read_pack_file(desk.store.packs / "other").movers == ()
 
 
 def test_a_part_for_codes_of_other_rows_is_refused(desk: Desk) -> None:
