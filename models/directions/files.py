@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..attributes import Attribute
 from ..base import WeightsError, command
+from ..ops.codes import LayerRange
 from ..parts import Contents, Facts, Part, plain_name, row_range
 from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
-from .mover import LayerRange
 from .pca import Components
 
 KNOWN = "directions, GANSpace components"

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from ..attributes import Attribute
 from ..base import ModelInputError, WeightsError, command
+from ..ops.codes import LayerRange
 from ..parts import Contents, Facts, Licence, Part, is_training, plain_name, row_range, tensors_of
 from ..weights import load_safetensors, save_safetensors
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import WPlusClassifier
-from .net import LayerRange, WPlusMover, WPlusTransformer, default_range
+from .net import WPlusMover, WPlusTransformer, default_range
 
 KNOWN = "latent transformers (tnet_K.pth.tar) and their classifier"
 ROLES = ("latent-transformer", "classifier")

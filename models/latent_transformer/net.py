@@ -14,13 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
+from ..ops.codes import LayerRange, check_codes
 from ..state_dicts import fill
 
 LAST_MOVED: Final = 11
 """Layers 0–10 take a move: those that form a picture up to 128 px. The rest is restored."""
-
-LayerRange = tuple[int, int]
-"""First layer and the one after the last, as in `range`."""
 
 
 class WPlusTransformer(nn.Module):
@@ -88,23 +86,6 @@ class WPlusTransformer(nn.Module):
 def default_range(layers: int) -> LayerRange:
     """Return which layers of L take a move: those up to 128 px, 0–10 of 18."""
     return 0, min(layers, LAST_MOVED)
-
-
-def check_codes(w: Tensor, strength: Tensor, layers: int, dimensions: int) -> None:
-    """Refuse codes that are not (N, L, D), or strengths that are not (N,).
-
-    Raises:
-        ModelInputError: which of the two, with its shape.
-    """
-    if w.ndim != 3 or w.shape[1:] != (layers, dimensions):
-        raise ModelInputError(
-            f"expected codes (N, {layers}, {dimensions}), got {tuple(w.shape)}; they come from "
-            "another generator"
-        )
-    if strength.shape != w.shape[:1]:
-        raise ModelInputError(
-            f"expected one strength per code, ({len(w)},), got {tuple(strength.shape)}"
-        )
 
 
 class WPlusMover:
