@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from ..topology68 import FLIP_68, MESH_TO_68
 
-POINTS = 68
-
 _MESH_TO_68: NDArray[np.int64] = np.array(MESH_TO_68, dtype=np.int64)
 
 MIRROR: NDArray[np.int64] = np.array(FLIP_68, dtype=np.int64)

@@ -18,8 +18,8 @@ from models.portrait.fit_texture import Textures, fit_layers, glasses_score
 from models.portrait.layers import LAYER_SIDE, FineLayers
 from models.portrait.mouth import TEETH_TEXELS
 from models.portrait.texture import CHROMA_SIDE
-from models.portrait.tiny import tiny_face
 from models.portrait.topology import FLIP_VERTICES
+from tests.models.portrait.tiny import tiny_face
 
 
 def test_shape_basis_spans_the_planted_variation() -> None:
