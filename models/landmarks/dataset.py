@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ModelInputError
 from ..files import opened_whole
+from ..training.face_folder import read_picture, read_points
 from . import mesh as face_mesh
 from . import render
 from .topology import mesh_to_68
@@ -48,28 +48,16 @@ def read_labels(data: Path, group: str, *, held_out: bool) -> Labels:
     """Return the labels of one folder of `data/omi` (`images`, `pairs`), either share of them.
 
     Raises:
-        ModelInputError: the folder is laid out otherwise.
+        ModelError: the folder is laid out otherwise.
     """
-    file = data / f"{group}_landmarks478.npz"
-    if not file.is_file():
-        raise ModelInputError(f"{file} is missing; --data takes a folder laid out like data/omi")
-    with np.load(file) as arrays:
-        names, meshes = [str(n) for n in arrays["names"]], arrays["points"]
+    names, meshes = read_points(data / f"{group}_landmarks478.npz")
     keep = [i for i, n in enumerate(names) if (face_number(n) % 10 == 0) == held_out]
-    return Labels([names[i] for i in keep], meshes[keep].astype(np.float32))
+    return Labels([names[i] for i in keep], meshes[keep].numpy())
 
 
 def face_number(name: str) -> int:
     """Return the face's number from a file name (`12.jpg`, `1263_age_0.jpg`)."""
     return int(name.split(".")[0].split("_")[0])
-
-
-def read_image(path: Path) -> Image:
-    """Return a picture (H, W, 3) uint8 RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ModelInputError(f"cannot read the picture {path}")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
 
 
 def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
@@ -79,7 +67,7 @@ def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
     for group in ("images", "pairs") if levels else ("images",):
         labels = read_labels(data, group, held_out=held_out)
         for name, mesh in zip(labels.names, labels.meshes, strict=True):
-            image = read_image(data / group / name)
+            image = read_picture(data / group / name)
             images.append(image)
             points.append(mesh_to_68(mesh)[:, :2] * image.shape[1] - 0.5)
     return Faces(images, np.stack(points).astype(np.float32))
@@ -102,7 +90,7 @@ def _render_one(task: tuple[int, int, int]) -> tuple[int, Image, NDArray[np.floa
     rng = np.random.default_rng([seed, index])
     k = index % len(labels.names)
     other = labels.meshes[int(rng.integers(len(labels.names)))]
-    image = read_image(data / "images" / labels.names[k])
+    image = read_picture(data / "images" / labels.names[k])
     picture, points = render.render(image, labels.meshes[k], other, mesh, size=size, rng=rng)
     return index, picture, points
 

@@ -6,13 +6,13 @@ other there, makes new ones whose points are known. All resampling happens in on
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..portrait.warp import thin_plate_evaluate, thin_plate_solve
 from ..topology68 import FLIP_68
 
 _GRID = 24
@@ -149,19 +149,5 @@ def _spline(knots: Tensor, values: Tensor, at: Tensor) -> Tensor:
     border = _border().expand(len(knots), -1, -1)
     knots = torch.cat([knots, border], dim=1)
     values = torch.cat([values, torch.zeros_like(border)], dim=1)
-    n, k, _ = knots.shape
-    plane = torch.cat([torch.ones(n, k, 1), knots], dim=2)
-    system = torch.zeros(n, k + 3, k + 3)
-    system[:, :k, :k] = _kernel(knots, knots) + 1e-3 * torch.eye(k)
-    system[:, :k, k:], system[:, k:, :k] = plane, plane.transpose(1, 2)
-    right = torch.cat([values, torch.zeros(n, 3, 2)], dim=1)
-    weights = torch.linalg.solve(system, right)
-    basis = torch.cat([_kernel(at, knots), torch.ones(n, at.shape[1], 1), at], dim=2)
-    out: Tensor = basis @ weights
-    return out
-
-
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """Return r² ln r (N, A, B)."""
-    squared = (a[:, :, None] - b[:, None]).square().sum(-1)
-    return 0.5 * squared * torch.log(squared + math.exp(-30))
+    weights = thin_plate_solve(knots, values, stiffness=2e-3)
+    return thin_plate_evaluate(weights, knots, at)

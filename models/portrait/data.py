@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..training.face_folder import read_points, read_ratings
+from ..training.face_folder import read_picture, read_points, read_ratings
 from .topology import MESH_VERTICES
 
 
@@ -36,21 +34,8 @@ class FaceSet:
     def pictures(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every picture (3, S, S) float RGB in [-1, 1] and its 68 points (68, 2) px."""
         for path, mesh in zip(self.paths, self.mesh, strict=True):
-            picture = read_picture(path)
+            picture = torch.from_numpy(read_picture(path)).permute(2, 0, 1).float() / 127.5 - 1
             yield picture, mesh[:68, :2] * picture.shape[-1] - 0.5
-
-
-def read_picture(path: Path) -> Tensor:
-    """Return a picture file as (3, H, W) float RGB in [-1, 1].
-
-    Raises:
-        ModelError: the file cannot be read as a picture.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ModelError(f"cannot read the picture {path}; expected a JPEG or PNG file")
-    rgb = np.ascontiguousarray(image[:, :, ::-1])
-    return torch.from_numpy(rgb).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def read_faces(folder: Path) -> FaceSet:

@@ -101,9 +101,7 @@ def read_labelled(codes: Path, labels: Path | None = None) -> LabelledCodes:
         ModelError: a file is missing or of another kind, shapes or lengths do not fit, a number is
             not finite, or a label never varies.
     """
-    archive = _arrays(codes)
-    if "w" not in archive:
-        raise ModelError(f"{codes} holds {sorted(archive)}, expected codes under the name 'w'")
+    archive = _code_arrays(codes)
     if labels is not None:
         table, names = _label_table(labels)
     elif "labels" in archive:
@@ -120,10 +118,7 @@ def read_codes(path: Path) -> Tensor:
     Raises:
         ModelError: the file is missing, of another kind or shape, or a number is not finite.
     """
-    archive = _arrays(path)
-    if "w" not in archive:
-        raise ModelError(f"{path} holds {sorted(archive)}, expected codes under the name 'w'")
-    return _checked_codes(archive["w"], str(path))
+    return _checked_codes(_code_arrays(path)["w"], str(path))
 
 
 def checked(
@@ -185,6 +180,13 @@ def _check_finite(values: Tensor, what: str) -> None:
             f"{what} are not finite in {len(rows)} rows, first in row {rows[0]}; leave these rows "
             "out"
         )
+
+
+def _code_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    archive = _arrays(path)
+    if "w" not in archive:
+        raise ModelError(f"{path} holds {sorted(archive)}, expected codes under the name 'w'")
+    return archive
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
