@@ -3,7 +3,7 @@ level pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,12 @@ class FaceSet:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def part(self, rows: Sequence[int]) -> FaceSet:
+        """Return some of the faces."""
+        index = list(rows)
+        paths = tuple(self.paths[row] for row in index)
+        return FaceSet(paths, self.mesh[index], self.attributes, self.ratings[index])
 
     def pictures(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every picture (3, S, S) float RGB in [-1, 1] and its 68 points (68, 2) px."""
@@ -70,13 +76,10 @@ def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
         raise ModelError(
             f"no level pairs of {attribute!r} in {folder}; there are {', '.join(known)}"
         )
+    paths = tuple(folder / "pairs" / name for name in names)
+    everything = FaceSet(paths, mesh, (), torch.empty(len(names), 0))
     low, high = (
-        FaceSet(
-            tuple(folder / "pairs" / f"{face}_{attribute}_{level}.jpg" for face in faces),
-            mesh[[row[f"{face}_{attribute}_{level}.jpg"] for face in faces]],
-            (),
-            torch.empty(len(faces), 0),
-        )
+        everything.part([row[f"{face}_{attribute}_{level}.jpg"] for face in faces])
         for level in (0, 2)
     )
     return low, high
