@@ -19,6 +19,7 @@ from torch import Tensor
 from ..base import ModelError, ModelInputError
 from ..directions import fit_components
 from ..ops.ridge import dual_ridge
+from ..training.calibration import correlation_of
 
 FEATURE_SIDE: Final = 128
 """Pictures are judged at this side, px."""
@@ -133,8 +134,7 @@ def fit_classifier(
     centred = held_ratings - held_ratings.mean(0)
     slope = (read * centred).sum(0) / read.square().sum(0)
     correlation = {
-        name: float(torch.corrcoef(torch.stack([read[:, i], held_ratings[:, i]]))[0, 1])
-        for i, name in enumerate(names)
+        name: correlation_of(read[:, i], held_ratings[:, i]) for i, name in enumerate(names)
     }
     return ImageClassifier(bare.mean, bare.weight * slope.clamp(min=1.0), names, correlation)
 

@@ -23,6 +23,8 @@ from . import render
 from .topology import mesh_to_68
 
 Image = NDArray[np.uint8]
+Meshes = NDArray[np.float32]
+"""(N, 478, 3) [image widths]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,15 @@ class Faces:
     """(N, 68, 2) float32 [px]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Names and meshes of labelled pictures."""
-
-    names: list[str]
-    meshes: NDArray[np.float32]
-    """(N, 478, 3) float32 [image widths]."""
-
-
-def read_labels(data: Path, group: str, *, held_out: bool) -> Labels:
-    """Return the labels of one folder of `data/omi` (`images`, `pairs`), either share of them.
+def read_labels(data: Path, group: str, *, held_out: bool) -> tuple[list[str], Meshes]:
+    """Return names and meshes of one folder of `data/omi` (`images`, `pairs`), either share.
 
     Raises:
         ModelError: the folder is laid out otherwise.
     """
     names, meshes = read_points(data / f"{group}_landmarks478.npz")
     keep = [i for i, n in enumerate(names) if (face_number(n) % 10 == 0) == held_out]
-    return Labels([names[i] for i in keep], meshes[keep].numpy())
+    return [names[i] for i in keep], meshes[keep].numpy()
 
 
 def face_number(name: str) -> int:
@@ -65,33 +58,32 @@ def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
     images: list[Image] = []
     points: list[NDArray[np.float32]] = []
     for group in ("images", "pairs") if levels else ("images",):
-        labels = read_labels(data, group, held_out=held_out)
-        for name, mesh in zip(labels.names, labels.meshes, strict=True):
+        for name, mesh in zip(*read_labels(data, group, held_out=held_out), strict=True):
             image = read_picture(data / group / name)
             images.append(image)
             points.append(mesh_to_68(mesh)[:, :2] * image.shape[1] - 0.5)
     return Faces(images, np.stack(points).astype(np.float32))
 
 
-_worker: tuple[Path, Labels, face_mesh.Mesh] | None = None
+_worker: tuple[Path, list[str], Meshes, face_mesh.Mesh] | None = None
 
 
 def _start_worker(data: Path, held_out: bool) -> None:
     global _worker  # noqa: PLW0603 - how a process of a pool keeps what it starts with
     cv2.setNumThreads(1)
-    labels = read_labels(data, "images", held_out=held_out)
-    _worker = (data, labels, face_mesh.build_mesh(labels.meshes))
+    names, meshes = read_labels(data, "images", held_out=held_out)
+    _worker = (data, names, meshes, face_mesh.build_mesh(meshes))
 
 
 def _render_one(task: tuple[int, int, int]) -> tuple[int, Image, NDArray[np.float32]]:
     index, seed, size = task
     assert _worker is not None
-    data, labels, mesh = _worker
+    data, names, meshes, mesh = _worker
     rng = np.random.default_rng([seed, index])
-    k = index % len(labels.names)
-    other = labels.meshes[int(rng.integers(len(labels.names)))]
-    image = read_picture(data / "images" / labels.names[k])
-    picture, points = render.render(image, labels.meshes[k], other, mesh, size=size, rng=rng)
+    k = index % len(names)
+    other = meshes[int(rng.integers(len(names)))]
+    image = read_picture(data / "images" / names[k])
+    picture, points = render.render(image, meshes[k], other, mesh, size=size, rng=rng)
     return index, picture, points
 
 

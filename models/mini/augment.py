@@ -19,6 +19,11 @@ _GRID = 24
 """The warp is computed on this many points a side and interpolated between."""
 
 
+_LINE = (-0.1, 0.2, 0.5, 0.8, 1.1)
+_BORDER = [(x, y) for y in _LINE for x in _LINE if {x, y} & {_LINE[0], _LINE[-1]}]
+"""16 points round the picture [picture widths] that no warp moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class AugmentOptions:
     """How far pictures are varied."""
@@ -131,22 +136,9 @@ def _warped(images: Tensor, points: Tensor, shape: Tensor, jitter: Tensor, side:
     )
 
 
-def _border() -> Tensor:
-    t = torch.linspace(0, 1, 5)
-    edge = torch.cat(
-        [
-            torch.stack([t, torch.zeros(5)], 1),
-            torch.stack([t, torch.ones(5)], 1),
-            torch.stack([torch.zeros(3), t[1:4]], 1),
-            torch.stack([torch.ones(3), t[1:4]], 1),
-        ]
-    )
-    return (edge - 0.5) * 1.2 + 0.5
-
-
 def _spline(knots: Tensor, values: Tensor, at: Tensor) -> Tensor:
     """Return the smoothing thin-plate spline (N, M, 2) at points (N, M, 2), 0 on the border."""
-    border = _border().expand(len(knots), -1, -1)
+    border = torch.tensor(_BORDER).expand(len(knots), -1, -1)
     knots = torch.cat([knots, border], dim=1)
     values = torch.cat([values, torch.zeros_like(border)], dim=1)
     weights = thin_plate_solve(knots, values, stiffness=2e-3)

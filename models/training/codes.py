@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import ModelError
+from ..files import opened_whole
 
 _ID_COLUMNS = ("stimulus", "id", "name", "file", "image", "")
 """First columns of a CSV that name a row instead of rating it."""
@@ -119,6 +120,12 @@ def read_codes(path: Path) -> Tensor:
         ModelError: the file is missing, of another kind or shape, or a number is not finite.
     """
     return _checked_codes(_code_arrays(path)["w"], str(path))
+
+
+def write_codes(path: Path, codes: LabelledCodes) -> None:
+    """Write an .npz of codes with labels that `read_labelled` reads."""
+    with opened_whole(path) as file:
+        np.savez(file, w=codes.w.numpy(), labels=codes.labels.numpy(), names=np.array(codes.names))
 
 
 def checked(
