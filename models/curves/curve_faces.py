@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..arcface import Identity, load
 from ..base import ModelError
+from ..parts import tensors_of
 from ..portrait.data import FaceSet, read_faces, read_level_pairs
 from ..reading.checkpoint import read_checkpoint
 from ..training.steps import random_of
@@ -123,7 +124,7 @@ def read_evaluation(
     folds = range(_FOLDS) if learnt_from_rated else range(1)
     starts = [faces for attribute in _NEUTRAL for faces in read_level_pairs(folder, attribute)]
     groups, checks = [], []
-    network = Identity(load(_tensors(arcface))) if arcface else None
+    network = Identity(load(tensors_of(read_checkpoint(arcface).content))) if arcface else None
     for fold in folds:
         own = levels.of([fold_of[face] == fold for face in levels.faces])
         others = levels.of([fold_of[face] != fold for face in levels.faces])
@@ -184,10 +185,3 @@ def _small(faces: FaceSet) -> Tensor:
             for picture, _ in faces.pictures()
         ]
     )
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    content = read_checkpoint(path).content
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no named tensors; expected model_ir_se50.pth")
-    return {key: value for key, value in content.items() if isinstance(value, Tensor)}

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arcface import Identity
 from ..base import ModelError, ModelInputError
 from ..directions import fit_components
 from ..ops.ridge import dual_ridge
@@ -139,14 +140,6 @@ def fit_classifier(
     return ImageClassifier(bare.mean, bare.weight * slope.clamp(min=1.0), names, correlation)
 
 
-class IdentityJudge(Protocol):
-    """Says how much two sets of aligned pictures show the same people."""
-
-    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class LearntIdentity:
     """Cosine in a space where what varies within a face is small and what varies between is not."""
@@ -164,6 +157,9 @@ class LearntIdentity:
         """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
         first, second = (self.placed(features(images, inner=True)) for images in (a, b))
         return (first * second).sum(1)
+
+
+IdentityJudge = LearntIdentity | Identity
 
 
 def fit_identity(own: Tensor, faces: Sequence[str], background: Tensor) -> LearntIdentity:

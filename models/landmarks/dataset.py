@@ -68,10 +68,10 @@ def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
 _worker: tuple[Path, list[str], Meshes, face_mesh.Mesh] | None = None
 
 
-def _start_worker(data: Path, held_out: bool) -> None:
+def _start_worker(data: Path) -> None:
     global _worker  # noqa: PLW0603 - how a process of a pool keeps what it starts with
     cv2.setNumThreads(1)
-    names, meshes = read_labels(data, "images", held_out=held_out)
+    names, meshes = read_labels(data, "images", held_out=False)
     _worker = (data, names, meshes, face_mesh.build_mesh(meshes))
 
 
@@ -95,17 +95,16 @@ def render_faces(
     size: int,
     seed: int,
     processes: int,
-    held_out: bool = False,
 ) -> Faces:
     """Return `count` renders of `size` px, made once and then mapped from `cache`."""
-    stem = f"renders_{'held' if held_out else 'train'}_{count}_{size}_{seed}"
+    stem = f"renders_train_{count}_{size}_{seed}"
     pictures, labels = cache / f"{stem}.npy", cache / f"{stem}_points.npy"
     if not labels.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         shape = (count, size, size, 3)
         store = np.lib.format.open_memmap(pictures, mode="w+", dtype=np.uint8, shape=shape)
         points = np.zeros((count, 68, 2), np.float32)
-        with multiprocessing.Pool(processes, _start_worker, (data, held_out)) as pool:
+        with multiprocessing.Pool(processes, _start_worker, (data,)) as pool:
             tasks = ((i, seed, size) for i in range(count))
             for i, picture, landmarks in pool.imap_unordered(_render_one, tasks, chunksize=32):
                 store[i], points[i] = picture, landmarks

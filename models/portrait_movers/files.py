@@ -56,12 +56,12 @@ class MoverPack:
             "latent-transformer": self.transformers,
             "direction": self.directions,
         }
-        table = tables.get(editor)
-        if table is None:
+        if editor not in tables:
             raise ModelError(
                 f"the portrait pack has no movers for the editor {editor!r}; it has them for "
                 f"{', '.join(tables)}"
             )
+        table = tables[editor]
         if attribute not in table:
             raise ModelError(
                 f"no attribute {attribute!r} in this pack; there are {', '.join(table)}"

@@ -113,11 +113,7 @@ def forward_direction(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
 
 def _slopes(codes: CodeSet, columns: tuple[str, ...]) -> Tensor:
     """Return the change of code per SD of each column with the others held fixed: (columns, D)."""
-    return _regressed(codes, torch.stack([codes.column(name) for name in columns], dim=1))
-
-
-def _regressed(codes: CodeSet, rows: Tensor) -> Tensor:
-    return ridge(rows, codes.w, _RIDGE)[0]
+    return ridge(torch.stack([codes.column(name) for name in columns], dim=1), codes.w, _RIDGE)[0]
 
 
 def ridge_readout(codes: CodeSet) -> Tensor:
@@ -133,7 +129,7 @@ def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
     products = [target * codes.column(name) for name in _INTERACTIONS if name != attribute.rated]
     varied = [*products, target.square() - 1]
     others = [codes.column(name) for name in (attribute.rated, *attribute.covariates)]
-    return _regressed(codes, torch.stack([*varied, *others], dim=1))[: len(varied)]
+    return ridge(torch.stack([*varied, *others], dim=1), codes.w, _RIDGE)[0][: len(varied)]
 
 
 def _new_transformer(
