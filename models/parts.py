@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from torch import Tensor
 
 from .attributes import Attribute
 from .base import WeightsError
+
+ValueT = TypeVar("ValueT")
 
 MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-movers"))
 """Roles that belong to the codes of one generator."""
@@ -72,8 +74,8 @@ def tensors_of(content: object) -> dict[str, Tensor]:
     return {str(key): value for key, value in entries if isinstance(value, Tensor)}
 
 
-def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors behind a prefix, without it."""
+def below(state: Mapping[str, ValueT], prefix: str) -> dict[str, ValueT]:
+    """Return what a state dict holds behind a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 

@@ -38,7 +38,7 @@ def _tensor(key: str, facts: Mapping[str, Any]) -> Tensor:
 
 
 def _read(content: object, name: str = "file.pt", **hints: str) -> tuple[Part, ...]:
-    return recognise(Checkpoint(Path(name), "torch.save", content), Hints(**hints))
+    return recognise(Checkpoint(Path(name), content), Hints(**hints))
 
 
 def _prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
