@@ -7,11 +7,14 @@ from pathlib import Path
 from ..config import EncodeOptions
 from .base import Sink, Source
 from .container.encode import VideoWriter
+from .container.encoders import is_encoder
 from .container.file import VideoFile
+from .container.planes import plane_shapes
 from .container.preflight import default_ending as _ending_of_file
 from .container.preflight import preflight_output
 from .container.probe import probe
-from .container.source import FileSource
+
+__all__ = ["default_ending", "is_encoder", "open_sink", "open_source", "plane_shapes"]
 
 
 def open_source(path: Path, number: int | None = None) -> Source:
@@ -25,7 +28,7 @@ def open_source(path: Path, number: int | None = None) -> Source:
         VideoError: it cannot be opened, holds no video, or not one frame can be decoded.
         UsageError: there is no video stream of that number.
     """
-    return FileSource.of(probe(path, number))
+    return probe(path, number)
 
 
 def open_sink(

@@ -10,9 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from queue import Empty, Full, Queue
-from types import TracebackType
 from typing import TypeVar
 
 from ..progress import Stopwatch
@@ -64,22 +63,20 @@ def in_order(
     `with` block, by whatever way, waits for what is being worked on and drops the rest.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="visagist-worker")
+
+    def results() -> Iterator[U]:
+        begun: deque[Future[U]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) == 2 * workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
     try:
-        yield _results(pool, work, items, 2 * workers)
+        yield results()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _results(
-    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: int
-) -> Iterator[U]:
-    begun: deque[Future[U]] = deque()
-    for item in items:
-        begun.append(pool.submit(work, item))
-        if len(begun) == most:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 class BackgroundWriter:
@@ -113,33 +110,21 @@ class BackgroundWriter:
         Raises:
             OutputError: what an earlier frame met in the writer.
         """
-        if not _put(self._queue, frame, self._abandon):
-            self._raise_error()
+        if not _put(self._queue, frame, self._abandon) and self._error is not None:
+            raise self._error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                _put(self._queue, None, self._abandon)
-            else:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        with ExitStack() as stack:
+            stack.push(self.writer)  # told of whatever is raised from here on, Ctrl-C included
+            try:
+                if error is None:
+                    _put(self._queue, None, self._abandon)
+                    self._thread.join()
+            finally:
                 self._abandon.set()
-            self._thread.join()
-        except BaseException as interrupt:  # Ctrl-C while waiting: clean up, then let it through
-            self._abandon.set()
-            self._thread.join()
-            self.writer.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
-            raise
-        failure = error or self._error
-        if failure is None:
-            self.writer.__exit__(None, None, None)
-            return
-        self.writer.__exit__(type(failure), failure, failure.__traceback__)
-        if error is None:
-            self._raise_error()
+                self._thread.join()
+            if failure := error or self._error:
+                raise failure
 
     def _work(self) -> None:
         try:
@@ -155,10 +140,6 @@ class BackgroundWriter:
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e
             self._abandon.set()
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
 
 
 def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
@@ -185,7 +166,7 @@ def _drain(
             continue
         if is_item:
             yield value  # type: ignore[misc]  # an item whenever `is_item` is set
-        elif isinstance(value, BaseException):
+            continue
+        if isinstance(value, BaseException):
             raise value
-        else:
-            return
+        return

@@ -105,11 +105,11 @@ class Copier:
                 f"{self._repaired} packets of other streams had a decoding time not after the "
                 "packet before; each was moved one tick after it"
             )
-            self._repaired = 0
 
     def _due(self, source: InputContainer) -> Iterator[Packet[Any]]:
         for packet in with_decoding_times(self._read(source)):
-            if self._is_late(packet):
+            stamp = _stamp(packet)
+            if stamp is not None and self._until_s is not None and stamp > self._until_s:
                 return
             if not is_filler(packet):
                 yield packet
@@ -118,16 +118,10 @@ class Copier:
         retimers = {index: self._found.clock.retimer(index) for index in self._streams}
         try:
             for packet in packets_of(source, [source.streams[i] for i in self._streams]):
-                if not packet.size:
-                    continue
                 retimers[packet.stream.index](packet)
                 yield packet
         except av.error.FFmpegError as e:
             self.warnings.append(f"other streams could not be read to their end: {words_of(e)}")
-
-    def _is_late(self, packet: Packet[Any]) -> bool:
-        stamp = _stamp(packet)
-        return stamp is not None and self._until_s is not None and stamp > self._until_s
 
     def _copy(self, packet: Packet[Any]) -> None:
         index = packet.stream.index
@@ -236,8 +230,5 @@ def attach_cover(output: OutputContainer, source: VideoFile, cover: VideoStream)
     # In a container of its own: reading the picture must not move on the copied streams.
     with open_input(source.path) as container:
         for packet in packets_of(container, [container.streams[cover.index]]):
-            if packet.size:
-                output.add_attachment(
-                    name, cover.metadata.get("mimetype", media_type), bytes(packet)
-                )
-                return
+            output.add_attachment(name, cover.metadata.get("mimetype", media_type), bytes(packet))
+            return

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from types import TracebackType
+from contextlib import ExitStack, suppress
 
 import av
 import numpy as np
@@ -29,7 +28,7 @@ from ...progress import counted
 from ...types import Frame
 from ..base import Fingerprint
 from ..damage import Damage, DamageKind, DamageLog
-from .announced import Announced, Found, announced, shortfall
+from .announced import Announced, announced, shortfall
 from .file import VideoFile
 from .fingerprint import Fingerprinter
 from .inputs import decoder_of, find_video, open_input, packets_of
@@ -106,31 +105,22 @@ class VideoReader:
         self._decoder: VideoCodecContext | None = None
         self._end = source.first_pts
         self._last: int | None = None
-        self._opened: AbstractContextManager[InputContainer] | None = None
+        self._opened = ExitStack()
         self._container: InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
         check_unchanged(self.source, self.content)
-        self._opened = open_input(self.source.path)
-        self._log.__enter__()
-        try:
-            self._container = self._log.call(self._opened.__enter__)
-        except BaseException:
-            self._log.__exit__(None, None, None)
-            raise
+        file = open_input(self.source.path)
+        with ExitStack() as opened:
+            opened.enter_context(self._log)
+            self._container = self._log.call(lambda: opened.enter_context(file))
+            opened.callback(self._rest)
+            self._opened = opened.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._opened is not None:
-            self._rest()
-            self._opened.__exit__(None, None, None)
-            self._log.__exit__(None, None, None)
-        self._opened = self._container = self._decoder = None
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+        self._container = self._decoder = None
 
     @property
     def damage(self) -> list[Damage]:
@@ -207,15 +197,12 @@ class VideoReader:
         try:
             while packet := self._log.call(lambda: next(packets, None)):
                 self._note_log("container")
-                # Empty packets stand for a repeated picture in AVI, or for the end (PyAV): to the
-                # decoder they would mean the end.
-                if packet.size:
-                    if self.entry == WHOLE:
-                        prints.add(packet)  # before its times change
-                    retime(packet)
-                    # Where files were joined FFmpeg misses packets by their count; none is hurt.
-                    packet.is_corrupt &= not retime.is_seam
-                    yield packet
+                if self.entry == WHOLE:
+                    prints.add(packet)  # before its times change
+                retime(packet)
+                # Where files were joined FFmpeg misses packets by their count; none is hurt.
+                packet.is_corrupt &= not retime.is_seam
+                yield packet
         except av.error.FFmpegError as e:
             if lack_of(e):
                 raise  # the clip is not at fault
@@ -315,7 +302,9 @@ class VideoReader:
         self.check_missing()
         if self.source.info.container == "avi":  # whose times count pictures, repeated or not
             packets = max(packets, self._last_dts + 1)
-        found = Found(
+        short = shortfall(
+            self.source.path,
+            said,
             packets=packets,
             length_s=self._seconds(self._end - self.source.first_pts),
             end_s=self._seconds(self._end),
@@ -323,8 +312,8 @@ class VideoReader:
             # After a jump what is announced is wrong; without time stamps it is a guess.
             is_timed=not clock.jumps(self.source.stream_index) and not clock.is_untimed,
         )
-        for message in shortfall(self.source.path, said, found):
-            self._note("truncated", None, message)
+        if short:
+            self._note("truncated", None, short)
         if self.entry == WHOLE:
             check_content(self.source, self.content, self.fingerprint.content)
 

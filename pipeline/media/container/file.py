@@ -38,16 +38,9 @@ class HdrMetadata:
     """MaxCLL and MaxFALL [cd/m²]; empty if unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What tells at no cost that a file was not touched."""
-
-    size: int
-    """[bytes]"""
-    changed_ns: int
-    """Time of the last change of its content [ns]."""
-    number: int
-    """Of the file in its file system: another file under the same name has another."""
+FileState = tuple[int, int, int]
+"""What tells at no cost that a file was not touched: its size [bytes], the time of its last change
+[ns], and its number in the file system, which another file under the same name has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +75,12 @@ class VideoFile:
     clock: Clock
     """When frames and packets are due."""
     warnings: tuple[str, ...]
-    file: FileState | None = None
+    file: FileState | None
     """The file as it was when it was looked at."""
 
     def resized(self, size: tuple[int, int]) -> VideoFile:
         """Return the same with upright pictures of another width and height [px]."""
         info = replace(self.info, width=size[0], height=size[1], rotation_deg=0)
         aspect = self.info.pixel_aspect if self.sample_aspect is not None else None
-        return replace(
-            self,
-            info=info,
-            stored_size=size,
-            sample_aspect=aspect,
-            display_matrix=(),
-            turn_deg=0,
-        )
+        upright = replace(self, info=info, stored_size=size, sample_aspect=aspect)
+        return replace(upright, display_matrix=(), turn_deg=0)

@@ -79,8 +79,7 @@ def fingerprint(path: Path, number: int | None = None) -> Fingerprint:
         found = Fingerprinter(stream)
         try:
             for packet in packets_of(container, [stream]):
-                if packet.size:
-                    found.add(packet)
+                found.add(packet)
         except av.error.FFmpegError as e:
             if lack_of(e):
                 raise

@@ -286,8 +286,6 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
     retime = source.clock.retimer(source.stream_index)
     with open_input(source.path) as opened:
         for packet in packets_of(opened, [opened.streams[source.stream_index]]):
-            if packet.size == 0:
-                continue
             retime(packet)
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is None:

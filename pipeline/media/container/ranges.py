@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from types import TracebackType
 
 import numpy as np
 
@@ -36,12 +35,11 @@ class RangeReader:
         *,
         times: Sequence[int] | None = None,
         content: str = "",
-        threads: int = 0,
     ) -> None:
         self._file = file
         self._range = (start, stop)
         self._times = None if times is None else np.asarray(times, np.int64)
-        self._threads, self._content = threads, content
+        self._content = content
         self._stack = ExitStack()
         self._reader = VideoReader(file)
         self._ahead = 0
@@ -51,19 +49,14 @@ class RangeReader:
         self._open(self._entry())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _open(self, entry: Entry) -> None:
         self._stack.close()
         self._ahead = 0
         self._reader = self._stack.enter_context(
-            VideoReader(self._file, threads=self._threads, content=self._content, entry=entry)
+            VideoReader(self._file, content=self._content, entry=entry)
         )
 
     def _entry(self) -> Entry:
@@ -78,22 +71,13 @@ class RangeReader:
         return entry_for(self._file, int(times[start]), int(times[start - 1]))
 
     @property
-    def began_late(self) -> bool:
-        """Whether the frames came without decoding all that is before them."""
-        return self._reader.entry != WHOLE
-
-    @property
     def warnings(self) -> list[str]:
         """What was read otherwise than stored."""
         return self._reader.warnings
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """None of a range.
-
-        Raises:
-            RuntimeError: always.
-        """
+        """None of a range: always raises a `RuntimeError`."""
         raise RuntimeError("only a reading of all frames has a fingerprint")
 
     @property
@@ -102,11 +86,7 @@ class RangeReader:
         return self._reader.damage_in(*self._range, ahead=self._ahead)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames of the range.
-
-        Raises:
-            VideoError: the file is not the one that `times` are of, or cannot be read.
-        """
+        """Yield the frames; a `VideoError` if the file is not the one that `times` are of."""
         begin: int | None = self._range[0]
         if begin != self._range[1] and self._reader.entry != WHOLE:
             begin = yield from self._begun_late()

@@ -15,7 +15,7 @@ def state_of(path: Path) -> FileState | None:
         found = path.stat()
     except OSError:
         return None
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def check_unchanged(source: VideoFile, content: str) -> None:
@@ -35,11 +35,7 @@ def check_unchanged(source: VideoFile, content: str) -> None:
 
 
 def check_content(source: VideoFile, expected: str, found: str) -> None:
-    """Refuse another content than was expected; nothing is expected where that is empty.
-
-    Raises:
-        VideoError: they differ.
-    """
+    """Raise a `VideoError` if another content than `expected` was found; empty: any is right."""
     if expected and found != expected:
         raise changed(source.path)
 

@@ -63,8 +63,7 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     ]
     try:
         for packet in packets_of(container, streams):
-            if packet.size:
-                scan.add(packet)
+            scan.add(packet)
     except av.error.FFmpegError:
         pass  # a damaged file is read as far as possible; the reader reports the damage
     return scan.finish()

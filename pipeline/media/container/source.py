@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 
 from ...errors import UsageError
@@ -19,11 +19,6 @@ from .ranges import RangeReader
 class FileSource(VideoFile):
     """The `Source` of a video file; it is its record, too."""
 
-    @classmethod
-    def of(cls, file: VideoFile) -> FileSource:
-        """Return the source of a file that was probed."""
-        return cls(**{field.name: getattr(file, field.name) for field in fields(file)})
-
     def fingerprint(self) -> Fingerprint:
         """Return what the edited video stream is recognised by."""
         return fingerprint(self.path, self.number)
@@ -34,16 +29,12 @@ class FileSource(VideoFile):
         The container's own count may be wrong. A frame that passes can still be missing, where
         packets are damaged or hold one field.
         """
-        count = self._count_to(index + 1) if index >= 0 else 0
+        with open_input(self.path) as container:
+            packets = packets_of(container, [container.streams[self.stream_index]])
+            count = sum(1 for _ in islice(packets, max(0, index + 1)))
         if not count > index >= 0:
             last = f"{self.path} has frames 0 to {count - 1}" if count else "frames count from 0"
             raise UsageError(f"frame {index} does not exist; {last}")
-
-    def _count_to(self, most: int) -> int:
-        """Return how many packets of the video stream the file holds, counted up to `most`."""
-        with open_input(self.path) as container:
-            packets = packets_of(container, [container.streams[self.stream_index]])
-            return sum(1 for _ in islice((packet for packet in packets if packet.size), most))
 
     def frames(
         self,
@@ -52,7 +43,6 @@ class FileSource(VideoFile):
         *,
         times: Sequence[int] | None = None,
         content: str = "",
-        threads: int = 0,
     ) -> Reading:
         """Return the frames of a range; of all, where it is all of them."""
         if start < 0 or (stop is not None and stop < start):
@@ -60,5 +50,5 @@ class FileSource(VideoFile):
         if stop is not None and times is not None and stop >= len(times):
             stop = None
         if start == 0 and stop is None:
-            return VideoReader(self, threads=threads, content=content)
-        return RangeReader(self, start, stop, times=times, content=content, threads=threads)
+            return VideoReader(self, content=content)
+        return RangeReader(self, start, stop, times=times, content=content)

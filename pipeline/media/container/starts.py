@@ -70,8 +70,7 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
         retime, starts = file.clock.retimer(stream.index), _Starts(stream)
         found: list[tuple[int, StartKind]] = [(0, "open")]
         try:
-            held = (packet for packet in packets_of(container, [stream]) if packet.size)
-            for number, packet in enumerate(held):
+            for number, packet in enumerate(packets_of(container, [stream])):
                 retime(packet)
                 kind = starts.kind_of(packet)
                 if packet.pts is None or before < packet.pts < pts or starts.is_old:

@@ -166,7 +166,7 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str
         counts = {s.index: CopyCount() for s in container.streams}
         try:
             for packet in packets_of(container, list(container.streams)):
-                if packet.size == 0 or is_filler(packet):
+                if is_filler(packet):
                     continue
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else stamp * packet.time_base
