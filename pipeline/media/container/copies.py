@@ -72,9 +72,8 @@ class Copier:
         found: VideoFile,
         output: OutputContainer,
         streams: Mapping[int, Stream],
-        *,
-        until_s: Fraction | None = None,
-        earlier_s: Fraction = Fraction(0),
+        until_s: Fraction | None,
+        earlier_s: Fraction,
     ) -> None:
         self.counts = {index: CopyCount() for index in streams}
         self.warnings: list[str] = []

@@ -41,8 +41,14 @@ _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE"
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 
 
+def _let_go(output: OutputContainer) -> None:
+    """Close a file that is finished, or thrown away, whatever its muxer thinks of it."""
+    with suppress(av.error.FFmpegError, OSError, ValueError):
+        output.close()
+
+
 class Muxer:
-    """Writes one output file at `path`; `finish` or `discard` ends it.
+    """Writes one output file at `path`, which is incomplete unless `finish` came before `close`.
 
     Args:
         plan: what to write.
@@ -77,7 +83,6 @@ class Muxer:
         self._last_slot: int | None = None
         self._stack = ExitStack()
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
-        self._output: OutputContainer | None = None
         try:
             source = self._stack.enter_context(open_input(plan.source.path))
             self._output = av.open(
@@ -86,20 +91,16 @@ class Muxer:
                 format=plan.container,
                 container_options=dict(plan.container_options),
             )
+            self._stack.callback(_let_go, self._output)
             self._streams: dict[int, Stream] = {}
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)
             self._video = self._add_streams(source, self._output, threads)
             self._copier = Copier(
-                source,
-                plan.source,
-                self._output,
-                self._streams,
-                until_s=until_s,
-                earlier_s=self._zero_s,
+                source, plan.source, self._output, self._streams, until_s, earlier_s=self._zero_s
             )
         except (av.error.FFmpegError, OSError, ValueError) as e:
-            self.discard()
+            self.close()
             raise self._refusal(e) from e
 
     @property
@@ -133,7 +134,6 @@ class Muxer:
         Raises:
             OutputError: writing failed.
         """
-        assert self._output is not None
         try:
             self._mux_video(self._video.encode(None))
             self._write_last()
@@ -141,17 +141,11 @@ class Muxer:
             self._output.close()
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
-        finally:
-            self._stack.close()
         self.warnings += self._copier.warnings
 
-    def discard(self) -> None:
-        """Let go of everything; the file at `path` is incomplete and the caller's to remove."""
+    def close(self) -> None:
+        """Let go of everything; the file at `path` is the caller's to remove."""
         self._stack.close()
-        if self._output is not None:
-            # The file is thrown away, whatever its muxer thinks of it.
-            with suppress(av.error.FFmpegError, OSError, ValueError):
-                self._output.close()
 
     def _add_streams(
         self, source: InputContainer, output: OutputContainer, threads: int
@@ -284,7 +278,6 @@ class Muxer:
         return picture
 
     def _mux_video(self, packets: list[Packet[VideoStream]]) -> None:
-        assert self._output is not None
         for packet in packets:
             if packet.pts is not None:
                 packet.duration = self._pending.pop(packet.pts, packet.duration or 0)
@@ -296,7 +289,6 @@ class Muxer:
         packet, self._held = self._held, None
         if packet is None:
             return
-        assert self._output is not None
         if packet.dts is not None and self._first_dts is None:
             self._first_dts = packet.dts
             self._write_empty_slots()
@@ -322,7 +314,6 @@ class Muxer:
         self._begin_s = self._empty_slots * self.plan.time_base
 
     def _write_empty_slots(self) -> None:
-        assert self._output is not None
         for slot in range(self._empty_slots):
             empty: Packet[Any] = Packet(0)
             empty.stream, empty.time_base = self._video, self.plan.time_base
@@ -354,9 +345,7 @@ class Muxer:
         plan = self.plan
         if cure := cure_of(error):  # no matter what is written, and how
             return OutputError(f"{plan.path} cannot be written: {words_of(error)}; {cure}")
-        options = ", ".join(
-            [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
-        )
+        options = ", ".join([plan.pix_fmt, *map(" ".join, plan.codec_options)])
         cures = []
         if limits := ENCODERS.get(plan.codec, Encoder()).limits:
             cures.append(f"{plan.codec} takes {limits}")

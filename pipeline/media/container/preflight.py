@@ -263,7 +263,7 @@ def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
     """Return whether a stream is taken together with the video, which MXF insists on."""
     with trial_file(plan) as path:
         try:
-            Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).discard()
+            Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).close()
         except OutputError:
             return False
     return True

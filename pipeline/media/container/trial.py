@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 from av.codec.codec import Codec
@@ -91,14 +92,10 @@ def _trial(plan: OutputPlan) -> _Findings:
     # With some of their packets, without which some containers write nothing at all.
     until_s = (frames[-1].pts + frames[-1].duration) * plan.source.info.time_base
     with trial_file(plan) as path:
-        muxer = Muxer(plan, path, threads=1, until_s=until_s)
-        try:
+        with closing(Muxer(plan, path, threads=1, until_s=until_s)) as muxer:
             for frame in frames:
                 muxer.encode(frame)
             muxer.finish()
-        except BaseException:
-            muxer.discard()
-            raise
         try:
             made = probe(path, plan.position)
             with open_input(plan.source.path) as before, open_input(path) as after:
@@ -111,10 +108,9 @@ def _noise(source: VideoFile, index: int) -> Frame:
     """Return a frame with a strip of noise: of black alone MPEG-TS files are too small to probe."""
     encoding, info = source.encoding, source.info
     kind = np.uint8 if encoding.bits == 8 else np.uint16
-    shapes = plane_shapes(encoding.pix_fmt, *source.stored_size)
     generator = np.random.default_rng(index)
     planes = []
-    for shape in shapes:
+    for shape in plane_shapes(encoding.pix_fmt, *source.stored_size):
         plane = np.full(shape, 1 << (encoding.bits - 1), kind)
         plane[:16] = generator.integers(0, 1 << encoding.bits, plane[:16].shape)
         planes.append(plane)
