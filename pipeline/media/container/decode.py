@@ -30,11 +30,10 @@ from ..base import Fingerprint
 from ..damage import Damage, DamageKind, DamageLog
 from .announced import Announced, announced, shortfall
 from .file import VideoFile
-from .fingerprint import Fingerprinter
+from .fingerprint import Fingerprinter, check_content, check_unchanged
 from .inputs import decoder_of, find_video, open_input, packets_of
 from .log import ErrorLog
 from .planes import layout_of, planes_of
-from .same import check_content, check_unchanged
 from .starts import WHOLE, Entry
 
 _FRAME_THREADS_PIXELS = 1920 * 1088

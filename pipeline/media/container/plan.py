@@ -21,21 +21,21 @@ class OutputPlan:
     """FFmpeg encoder name."""
     pix_fmt: str
     codec_options: tuple[tuple[str, str], ...]
-    container_options: tuple[tuple[str, str], ...]
     time_base: Fraction
     """[s/tick] of the encoder."""
-    is_grid: bool
-    """Times are slots of a constant rate, because encoder or container know no others."""
-    copied: tuple[int, ...]
-    """Indices of the input's streams that are copied packet for packet."""
-    bake_rotation: bool
-    """Pixels are written upright, because the container cannot store the rotation."""
-    position: int
-    """Of the edited video among the video streams of the output that are no cover art."""
     overwrite: bool
     warnings: tuple[str, ...]
     """What the output cannot keep, in sentences."""
-    decodes_again: bool = False
+    decodes_again: bool
     """The finished file is decoded and compared, not only counted."""
-    is_lossless: bool = False
+    is_lossless: bool
     """The encoder keeps every value it is given."""
+    container_options: tuple[tuple[str, str], ...] = ()
+    is_grid: bool = False
+    """Times are slots of a constant rate, because encoder or container know no others."""
+    copied: tuple[int, ...] = ()
+    """Indices of the input's streams that are copied packet for packet."""
+    bake_rotation: bool = False
+    """Pixels are written upright, because the container cannot store the rotation."""
+    position: int = 0
+    """Of the edited video among the video streams of the output that are no cover art."""

@@ -25,6 +25,7 @@ from .encode import trial_file
 from .encoders import (
     ENCODERS,
     Encoder,
+    choose_pix_fmt,
     encoder_options,
     encoders_for,
     hdr_options,
@@ -34,7 +35,6 @@ from .encoders import (
 from .file import VideoFile
 from .inputs import open_input, packets_of
 from .mux import Muxer
-from .pixel_formats import choose_pix_fmt
 from .plan import OutputPlan
 from .trial import container_options, tried
 
@@ -47,23 +47,12 @@ _NOT_ONE_FILE = {"webm_dash_manifest", "rtp", "rtp_mpegts"}
 def preflight_output(
     path: Path, source: VideoFile, options: EncodeOptions, *, overwrite: bool = False
 ) -> OutputPlan:
-    """Return how an output will be written, after trying it out.
-
-    Args:
-        path: the target; its ending chooses the container.
-        source: what `probe` found of the input.
-        options: FFmpeg's encoder name, crf, preset and pixel format; None means like the input.
-        overwrite: replace an existing file (never the input itself).
-
-    Raises:
-        OutputError: whatever would make the run fail later, naming what is accepted.
-    """
+    """Return how an output will be written, after trying it out; see `opening.open_sink`."""
     check_target(path, "the output", taken={source.path: INPUT}, overwrite=overwrite)
     container = _container(path)
     refused: OutputError | None = None
     for codec in encoders_for(source, options.codec, container):
-        plan = _planned(path, source, options, container, codec)
-        plan = dataclasses.replace(plan, overwrite=overwrite)
+        plan = _planned(path, source, options, container, codec, overwrite=overwrite)
         try:
             return tried(plan)
         except OutputError as e:
@@ -113,7 +102,13 @@ def _why_not(ending: str, source: VideoFile, options: EncodeOptions) -> str:
 
 
 def _planned(
-    path: Path, source: VideoFile, options: EncodeOptions, container: str, codec: str
+    path: Path,
+    source: VideoFile,
+    options: EncodeOptions,
+    container: str,
+    codec: str,
+    *,
+    overwrite: bool,
 ) -> OutputPlan:
     """Return the plan for one encoder, untried.
 
@@ -140,13 +135,8 @@ def _planned(
         codec=codec,
         pix_fmt=pix_fmt,
         codec_options=tuple(codec_options.items()),
-        container_options=(),
         time_base=source.info.time_base,
-        is_grid=False,
-        copied=(),
-        bake_rotation=False,
-        position=0,
-        overwrite=False,
+        overwrite=overwrite,
         warnings=tuple(warnings),
         decodes_again=options.verify == "full" or (options.verify is None and lossless),
         is_lossless=lossless,
@@ -158,9 +148,7 @@ def _planned(
 class _Named(io.BytesIO):
     """Memory with a file's name, by whose ending FFmpeg picks the muxer."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.name = str(path.absolute())
+    name = ""
 
 
 def _container(path: Path) -> str:
@@ -169,8 +157,10 @@ def _container(path: Path) -> str:
     Raises:
         OutputError: there is none for it, or it writes several files or none.
     """
+    memory = _Named()
+    memory.name = str(path.absolute())
     try:
-        output = av.open(_Named(path), "w")
+        output = av.open(memory, "w")
     except (av.error.FFmpegError, ValueError) as e:
         raise OutputError(
             f"{path}: the ending {path.suffix!r} names no video container; accepted are for "

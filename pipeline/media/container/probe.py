@@ -16,6 +16,7 @@ from ...types import VideoInfo
 from ..base import MAX_SIDE_PX
 from .clock import Clock, checked_rate, frame_rate
 from .file import FileState, StreamInfo
+from .fingerprint import state_of
 from .inputs import (
     MAX_PIXELS,
     announced_duration_s,
@@ -30,7 +31,6 @@ from .inputs import (
     videos_of,
 )
 from .pictures import display_matrix_of, encoding_of, hdr_of, not_kept, turn_of
-from .same import state_of
 from .scan import read_clock
 from .source import FileSource
 

@@ -20,7 +20,7 @@ from ..base import Fingerprint
 from ..damage import Damage
 from .decode import VideoReader
 from .file import VideoFile
-from .same import changed
+from .fingerprint import changed
 from .starts import WHOLE, Entry, entry_for
 
 
