@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -229,12 +230,10 @@ def _length(path: Path) -> float:
     begin, end = float("inf"), float("-inf")  # stamps may all lie before zero
     with open_input(path) as container:
         streams = [s for s in container.streams if s.type in ("audio", "video")]
-        try:
+        with suppress(av.error.FFmpegError):  # as far as it can be read
             for packet in packets_of(container, streams):
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 if stamp is not None:
                     begin = min(begin, float(stamp * packet.time_base))
                     end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
-        except av.error.FFmpegError:
-            pass  # as far as it can be read
     return max(0.0, end - begin)

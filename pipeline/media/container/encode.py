@@ -12,11 +12,12 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import av
+
 from ...errors import OutputError, VideoError
 from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
-from .log import unheard_by_readers
 from .mux import Muxer
 from .plan import OutputPlan
 from .verify import checksum, verify, verify_decoded
@@ -86,7 +87,7 @@ class VideoWriter:
         """
         if self._muxer is None:
             raise RuntimeError("VideoWriter must be entered with `with`")
-        with unheard_by_readers():
+        with av.logging.Capture(True):  # readers on other threads would take it for their files'
             self._muxer.encode(frame)
         self._pts.append(frame.pts)
         if self.plan.decodes_again and self.plan.is_lossless:

@@ -52,7 +52,9 @@ class Fingerprinter:
         self._former.update(struct.pack("<qq", _NO_TIME if pts is None else pts, packet.size))
         if len(self._sizes) < 2:
             self._sizes.add(packet.size)
-        units = list(self._units.pictures(bytes(packet))) if self._units is not None else []
+        units = []
+        if (own := self._units) is not None:
+            units = [unit for kind, unit in own.all(bytes(packet)) if kind in own.picture_kinds]
         for unit in units:
             self._content.update(struct.pack("<I", len(unit)))
             self._content.update(unit)

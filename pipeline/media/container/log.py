@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import av
@@ -31,13 +29,6 @@ _elsewhere = av.logging.Capture(False)
 
 # Errors of threads that nobody listens to would otherwise be printed by Python's logging.
 logging.getLogger("libav").addHandler(logging.NullHandler())
-
-
-@contextmanager
-def unheard_by_readers() -> Iterator[None]:
-    """Keep what FFmpeg says on this thread from readers on others: it is not of their files."""
-    with av.logging.Capture(True):
-        yield
 
 
 class ErrorLog:
@@ -64,12 +55,7 @@ class ErrorLog:
             _listening.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _lock:
             _listening.remove(self)
             if not _listening:

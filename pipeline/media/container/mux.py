@@ -41,7 +41,7 @@ _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE"
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 
 
-def _let_go(output: OutputContainer) -> None:
+def let_go(output: OutputContainer) -> None:
     """Close a file that is finished, or thrown away, whatever its muxer thinks of it."""
     with suppress(av.error.FFmpegError, OSError, ValueError):
         output.close()
@@ -91,7 +91,7 @@ class Muxer:
                 format=plan.container,
                 container_options=dict(plan.container_options),
             )
-            self._stack.callback(_let_go, self._output)
+            self._stack.callback(let_go, self._output)
             self._streams: dict[int, Stream] = {}
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)

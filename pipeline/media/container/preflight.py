@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from .encoders import (
 )
 from .file import VideoFile
 from .inputs import open_input, packets_of
-from .mux import Muxer
+from .mux import Muxer, let_go
 from .plan import OutputPlan
 from .trial import container_options, tried
 
@@ -232,21 +232,15 @@ def _is_made_by_the_muxer(stream: Stream, has_chapters: bool) -> bool:
 
 
 def _accepts(container: str, stream: Stream) -> bool:
-    try:
+    with ExitStack() as opened, suppress(av.error.FFmpegError, OSError, ValueError):
         output = av.open(io.BytesIO(), "w", format=container)
-    except (av.error.FFmpegError, ValueError):
-        return False
-    try:
+        opened.callback(let_go, output)
         copy = output.add_stream_from_template(stream, opaque=True)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         output.start_encoding()
-    except (av.error.FFmpegError, ValueError, OSError):
-        return False
-    finally:
-        with suppress(av.error.FFmpegError, ValueError, OSError):
-            output.close()
-    return True
+        return True
+    return False
 
 
 def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:

@@ -8,6 +8,7 @@ are mixed; how far a part is moved is the same for all of them.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -55,17 +56,13 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     is_broadcast = has_flag(container.format, Flags.ts_discont)
     is_bare = has_flag(container.format, Flags.no_timestamps)
     scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S, is_bare=is_bare)
-    streams = [
-        s
-        for s in container.streams
-        if s.type in ("audio", "video", "subtitle", "data")
-        and not (isinstance(s, VideoStream) and is_cover(s))
-    ]
-    try:
+    kinds = ("audio", "video", "subtitle", "data")
+    covers = {s.index for s in container.streams.video if is_cover(s)}
+    streams = [s for s in container.streams if s.type in kinds and s.index not in covers]
+    # A damaged file is read as far as possible; the reader reports the damage.
+    with suppress(av.error.FFmpegError):
         for packet in packets_of(container, streams):
             scan.add(packet)
-    except av.error.FFmpegError:
-        pass  # a damaged file is read as far as possible; the reader reports the damage
     return scan.finish()
 
 
@@ -171,9 +168,11 @@ class _Scan:
         if now != (stream.part or 0):
             stream.changes.append((stream.count - 1, now))
         stream.part = now
-        self._note(self._parts[now], index, stream, (stamp, pts, span))
+        self._note(self._parts[now], index, stream, stamp, pts, span)
         if index == self._video and dts is not None:
-            self._measure(now, dts)
+            last, self._last = self._last, (now, dts)
+            if last is not None and last[0] == now:
+                self._steps[dts - last[1]] += 1
 
     def _part_of(self, index: int, stream: _Stream, time_s: float, back_s: float) -> int:
         """Return the part a packet belongs to, a new one if it fits none."""
@@ -203,9 +202,8 @@ class _Scan:
         return newest + 1
 
     def _note(
-        self, part: _Part, index: int, stream: _Stream, packet: tuple[int, int | None, int]
+        self, part: _Part, index: int, stream: _Stream, stamp: int, pts: int | None, span: int
     ) -> None:
-        stamp, pts, span = packet
         shown = stamp if pts is None else pts
         own = part.stretches.get(index)
         if own is None:
@@ -218,11 +216,6 @@ class _Scan:
         if stream.is_steady:
             part.latest_s = max(part.latest_s, own.last_s)
             part.earliest_s = min(part.earliest_s, own.last_s)
-
-    def _measure(self, part: int, stamp: int) -> None:
-        last, self._last = self._last, (part, stamp)
-        if last is not None and last[0] == part:
-            self._steps[stamp - last[1]] += 1
 
     def finish(self) -> Clock:
         """Return the clock of what was taken."""

@@ -61,7 +61,7 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
     At the last closed start before; where that is an open one, a start earlier, so that the
     decoder is past complaining of pictures it lacks. The packets are read up to there.
     """
-    if not _may_begin_late(file):
+    if not file.clock.has_pts or file.clock.is_untimed or file.info.pix_fmt == "pal8":
         return WHOLE
     with open_input(file.path) as container:
         stream = find_video(container, file.path, file.number)
@@ -83,10 +83,6 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
             return WHOLE  # the reader meets it again, and says so
     number, kind = found[-1]
     return Entry(number if kind == "closed" else found[0][0], number)
-
-
-def _may_begin_late(file: VideoFile) -> bool:
-    return file.clock.has_pts and not file.clock.is_untimed and file.info.pix_fmt != "pal8"
 
 
 class _Starts:
@@ -128,18 +124,14 @@ class _Starts:
         set_kinds = _HEVC_SETS if units.is_hevc else _H264_SETS
         sets = {unit for kind, unit in listed if kind in set_kinds}
         self._sets |= sets
-        if sets != self._sets:
+        pictures = {kind for kind, _ in listed if kind in units.picture_kinds}
+        if sets != self._sets or not pictures:
             return ""
-        pictures = {
-            kind for kind, _ in listed if kind in (range(32) if units.is_hevc else range(1, 6))
-        }
         if units.is_hevc:
             is_closed, is_open = pictures <= _HEVC_IDR, pictures <= _HEVC_OPEN
         else:
             is_closed = pictures == {_H264_IDR}
             is_open = any(_recovers(unit) for kind, unit in listed if kind == _H264_SEI)
-        if not pictures:
-            return ""
         return "closed" if is_closed else "open" if is_open else ""
 
 

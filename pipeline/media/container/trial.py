@@ -9,7 +9,7 @@ from contextlib import closing
 
 import numpy as np
 from av.codec.codec import Codec
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from ...errors import OutputError, VideoError
@@ -52,16 +52,17 @@ def tried(plan: OutputPlan) -> OutputPlan:
     """Return the plan after a trial, with what the trial showed added to it."""
     found = _trial(plan)
     if found.turn_lost:
-        plan = dataclasses.replace(plan, bake_rotation=True)
         turned = f"the pixels are turned, because {plan.container} cannot store a rotation"
-        plan = dataclasses.replace(plan, warnings=(*plan.warnings, turned))
+        plan = dataclasses.replace(plan, bake_rotation=True, warnings=(*plan.warnings, turned))
         found = _trial(plan)
     if found.keys_lost and plan.container in MOV_FAMILY:
         tagged = dataclasses.replace(plan, container_options=container_options(plan, tags=True))
         second = _trial(tagged)
         if len(second.keys_lost) < len(found.keys_lost):
             plan, found = tagged, second
-    return dataclasses.replace(plan, warnings=(*plan.warnings, *found.sentences(plan)))
+    keys = f"{plan.container} cannot store the metadata {', '.join(found.keys_lost)}"
+    warnings = (*plan.warnings, *found.sentences, *([keys] if found.keys_lost else []))
+    return dataclasses.replace(plan, warnings=warnings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,16 +71,8 @@ class _Findings:
 
     turn_lost: bool
     keys_lost: tuple[str, ...]
-    chapters_lost: bool
-    others: tuple[str, ...]
-
-    def sentences(self, plan: OutputPlan) -> list[str]:
-        found = [f"{plan.container} with {plan.codec} cannot store {what}" for what in self.others]
-        if self.chapters_lost:
-            found.append(f"{plan.container} cannot store chapters; they are left out")
-        if self.keys_lost:
-            found.append(f"{plan.container} cannot store the metadata {', '.join(self.keys_lost)}")
-        return found
+    sentences: tuple[str, ...]
+    """On all else."""
 
 
 def _trial(plan: OutputPlan) -> _Findings:
@@ -156,13 +149,11 @@ def _compare(
     if source.hdr is not None and made.hdr != source.hdr:
         others.append("the static HDR metadata exactly (mastering display, light level)")
     others += _marks_lost(plan, before, after)
-    keys = {k.lower() for k in _kept_tags(before)} - {k.lower() for k in after.metadata}
-    return _Findings(
-        turn_lost=turn_lost and bool(source.turn_deg),
-        keys_lost=tuple(sorted(keys)),
-        chapters_lost=len(before.chapters()) != len(after.chapters()),
-        others=tuple(others),
-    )
+    sentences = [f"{plan.container} with {plan.codec} cannot store {what}" for what in others]
+    if len(before.chapters()) != len(after.chapters()):
+        sentences.append(f"{plan.container} cannot store chapters; they are left out")
+    keys = {k.lower() for k in before.metadata} - STALE_KEYS - {k.lower() for k in after.metadata}
+    return _Findings(turn_lost and bool(source.turn_deg), tuple(sorted(keys)), tuple(sentences))
 
 
 def _marks_lost(plan: OutputPlan, before: InputContainer, after: InputContainer) -> list[str]:
@@ -193,7 +184,3 @@ def _marks_of(stream: Stream) -> dict[str, str]:
         "title": track_tags(stream).get("title", ""),
         "marks": ", ".join(str(m.name).replace("_", " ") for m in Disposition if m & marks),
     }
-
-
-def _kept_tags(container: InputContainer | OutputContainer) -> list[str]:
-    return [key for key in container.metadata if key.lower() not in STALE_KEYS]

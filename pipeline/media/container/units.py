@@ -25,10 +25,10 @@ class Units:
             if unit:  # zeros behind it belong to the next start code or fill the packet
                 yield (unit[0] >> 1) & 63 if self.is_hevc else unit[0] & 31, unit.rstrip(b"\0")
 
-    def pictures(self, data: bytes) -> Iterator[bytes]:
-        """Yield the units that hold pictures."""
-        kinds = range(32) if self.is_hevc else range(1, 6)
-        return (unit for kind, unit in self.all(data) if kind in kinds)
+    @property
+    def picture_kinds(self) -> range:
+        """Types of the units that hold pictures."""
+        return range(32) if self.is_hevc else range(1, 6)
 
     def _counted(self, data: bytes) -> Iterator[bytes]:
         place, width = 0, self.length_bytes
