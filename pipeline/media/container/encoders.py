@@ -166,7 +166,8 @@ def encoder_options(
     preset = options.preset if options.preset is not None else known.preset
     if preset is not None:
         found["preset"] = _checked_preset(encoder, preset)
-    for name, value in _particulars(source, encoder, crf).items():
+    hdr = _hdr_options(encoder, source.hdr) if source.hdr is not None else {}
+    for name, value in (*_particulars(source, encoder, crf).items(), *hdr.items()):
         found[name] = f"{found[name]}:{value}" if name in found else value
     return tuple(found.items())
 
@@ -219,8 +220,8 @@ def _particulars(source: VideoFile, encoder: str, crf: float | None) -> dict[str
     return {"profile": "dnxhr_hq"} if encoder == "dnxhd" else {}
 
 
-def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
-    """Return the encoder option that carries static HDR metadata, or None if it has none.
+def _hdr_options(encoder: str, hdr: HdrMetadata) -> dict[str, str]:
+    """Return the encoder option that carries static HDR metadata, if it has one.
 
     Units: x264 and x265 count chromaticity in 1/50 000 and luminance in 1/10 000 cd/m² (ITU-T H.265
     D.3.28); SVT-AV1 takes plain numbers.
@@ -232,7 +233,7 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
         "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
     }
     if encoder not in names:
-        return None
+        return {}
     option, display, light = names[encoder]
 
     def written(value: Fraction, unit: int) -> str:
@@ -246,7 +247,7 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
         parts.append(f"{display}={text}L({high},{low})")
     if hdr.light_level:
         parts.append(f"{light}={hdr.light_level[0]},{hdr.light_level[1]}")
-    return (option, ":".join(parts)) if parts else None
+    return {option: ":".join(parts)} if parts else {}
 
 
 def _family(source: VideoFile) -> str | None:

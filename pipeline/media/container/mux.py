@@ -64,7 +64,6 @@ class Muxer:
         self, plan: OutputPlan, path: Path, *, threads: int = 0, until_s: Fraction | None = None
     ) -> None:
         self.plan = plan
-        self.path = path
         self.warnings: list[str] = []
         base = plan.source.info.time_base
         first_s = plan.source.first_pts * base
@@ -116,6 +115,9 @@ class Muxer:
         """
         slot = self._slot(frame.pts)
         picture = self._picture(frame)
+        picture.colorspace, picture.color_range = self._tags()
+        picture.color_primaries = self.plan.source.info.color_primaries
+        picture.color_trc = self.plan.source.info.color_transfer
         picture.time_base = self.plan.time_base
         picture.pts = slot
         ticks = frame.duration or self.plan.source.nominal_duration
@@ -179,27 +181,21 @@ class Muxer:
 
     def _add_video(self, template: Stream, output: OutputContainer, threads: int) -> VideoStream:
         plan, source = self.plan, self.plan.source
-        width, height = source.stored_size
-        aspect = source.sample_aspect
-        if plan.bake_rotation:
-            width, height = source.info.width, source.info.height
-            aspect = source.info.pixel_aspect if aspect is not None else None
         video = output.add_stream(
             plan.codec,
             rate=source.info.rate,
             options=dict(plan.codec_options),
-            width=width,
-            height=height,
+            width=source.stored_size[0],
+            height=source.stored_size[1],
             time_base=plan.time_base,
         )
         assert isinstance(video, VideoStream)
         video.pix_fmt = plan.pix_fmt
-        if aspect is not None:
-            video.sample_aspect_ratio = aspect
-        if source.display_matrix and not plan.bake_rotation:
+        if source.sample_aspect is not None:
+            video.sample_aspect_ratio = source.sample_aspect
+        if source.display_matrix:
             video.set_display_matrix(source.display_matrix)
-        matrix, color_range = self._tags()
-        video.colorspace, video.color_range = matrix, color_range
+        video.colorspace, video.color_range = self._tags()
         video.color_primaries = source.info.color_primaries
         video.color_trc = source.info.color_transfer
         video.codec_context.thread_count = threads
@@ -248,34 +244,25 @@ class Muxer:
 
     def _picture(self, frame: Frame) -> VideoFrame:
         plan, source = self.plan, self.plan.source
-        planes = frame.planes
-        size = (frame.width, frame.height)
-        if source.turn_deg and not plan.bake_rotation:
+        planes, size = frame.planes, source.stored_size
+        if source.turn_deg:
             planes = tuple(np.rot90(plane, source.turn_deg // 90) for plane in planes)
-            size = source.stored_size
         layout = layout_of(plan.pix_fmt)
         assert layout is not None
         if layout.planar == frame.encoding.pix_fmt:
-            return self._tagged(frame_of(planes, plan.pix_fmt, size))
+            return frame_of(planes, plan.pix_fmt, size)
         matrix, color_range = self._tags()
         before_range = 2 if frame.encoding.full_range else 1
         stays_yuv = frame.encoding.matrix != "rgb" and matrix != _RGB
         spaces = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
         space = spaces.get(frame.encoding.matrix, 1)
-        picture = frame_of(planes, frame.encoding.pix_fmt, size).reformat(
+        return frame_of(planes, frame.encoding.pix_fmt, size).reformat(
             format=plan.pix_fmt,
             src_colorspace=space,
             dst_colorspace=space if stays_yuv else 1,
             src_color_range=before_range,
             dst_color_range=before_range if stays_yuv else color_range,
         )
-        return self._tagged(picture)
-
-    def _tagged(self, picture: VideoFrame) -> VideoFrame:
-        picture.colorspace, picture.color_range = self._tags()
-        picture.color_primaries = self.plan.source.info.color_primaries
-        picture.color_trc = self.plan.source.info.color_transfer
-        return picture
 
     def _mux_video(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:

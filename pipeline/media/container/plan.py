@@ -15,6 +15,7 @@ class OutputPlan:
 
     path: Path
     source: VideoFile
+    """What it is like; upright, if the container cannot store the rotation."""
     container: str
     """FFmpeg muxer name."""
     codec: str
@@ -35,7 +36,5 @@ class OutputPlan:
     """Times are slots of a constant rate, because encoder or container know no others."""
     copied: tuple[int, ...] = ()
     """Indices of the input's streams that are copied packet for packet."""
-    bake_rotation: bool = False
-    """Pixels are written upright, because the container cannot store the rotation."""
     position: int = 0
     """Of the edited video among the video streams of the output that are no cover art."""

@@ -28,7 +28,6 @@ from .encoders import (
     choose_pix_fmt,
     encoder_options,
     encoders_for,
-    hdr_options,
     is_lossless,
     is_same_family,
 )
@@ -110,11 +109,7 @@ def _planned(
     *,
     overwrite: bool,
 ) -> OutputPlan:
-    """Return the plan for one encoder, untried.
-
-    Raises:
-        OutputError: the encoder or the container cannot do what was asked for.
-    """
+    """Return the plan for one encoder, untried."""
     pix_fmt, lost = choose_pix_fmt(source, codec, options.pix_fmt, container)
     codec_options = dict(encoder_options(source, codec, options))
     if codec.startswith("libvpx") and "yuva" in pix_fmt:
@@ -124,9 +119,6 @@ def _planned(
         warnings.append(f"the video is written with {codec}: {source.info.codec} is not possible")
         if container in HELD:
             warnings.append(f"few players show {codec} in {container}; .mkv is the safer choice")
-    if source.hdr is not None and (hdr := hdr_options(codec, source.hdr)):
-        before = codec_options.get(hdr[0])
-        codec_options[hdr[0]] = f"{before}:{hdr[1]}" if before else hdr[1]
     lossless = is_lossless(codec, codec_options, pix_fmt)
     plan = OutputPlan(
         path=path,
@@ -152,11 +144,7 @@ class _Named(io.BytesIO):
 
 
 def _container(path: Path) -> str:
-    """Return the muxer FFmpeg picks for a file name; no file is made.
-
-    Raises:
-        OutputError: there is none for it, or it writes several files or none.
-    """
+    """Return the muxer FFmpeg picks for a file name; no file is made."""
     memory = _Named()
     memory.name = str(path.absolute())
     try:
@@ -182,11 +170,7 @@ def _container(path: Path) -> str:
 
 
 def _with_copies(plan: OutputPlan) -> OutputPlan:
-    """Return the plan with the streams the container takes, and a warning of each other.
-
-    Raises:
-        OutputError: an audio stream that cannot be copied.
-    """
+    """Return the plan with the streams the container takes, and a warning of each other."""
     kept: list[int] = []
     dropped: list[str] = []
     with open_input(plan.source.path) as opened:
@@ -254,11 +238,7 @@ def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
 
 
 def _with_timing(plan: OutputPlan) -> OutputPlan:
-    """Return the plan with a time base that stores every frame's time exactly.
-
-    Raises:
-        OutputError: encoder or container take a constant rate only, and the input's varies.
-    """
+    """Return the plan with a time base that stores every frame's time exactly."""
     source, timing = plan.source, ENCODERS.get(plan.codec, Encoder()).timing
     if stores_times(plan.container) and (
         timing == "any" or (timing == "16-bit" and source.info.time_base.denominator < 1 << 16)

@@ -53,7 +53,8 @@ def tried(plan: OutputPlan) -> OutputPlan:
     found = _trial(plan)
     if found.turn_lost:
         turned = f"the pixels are turned, because {plan.container} cannot store a rotation"
-        plan = dataclasses.replace(plan, bake_rotation=True, warnings=(*plan.warnings, turned))
+        upright = plan.source.resized((plan.source.info.width, plan.source.info.height))
+        plan = dataclasses.replace(plan, source=upright, warnings=(*plan.warnings, turned))
         found = _trial(plan)
     if found.keys_lost and plan.container in MOV_FAMILY:
         tagged = dataclasses.replace(plan, container_options=container_options(plan, tags=True))
@@ -76,11 +77,7 @@ class _Findings:
 
 
 def _trial(plan: OutputPlan) -> _Findings:
-    """Write a few frames and read them back.
-
-    Raises:
-        OutputError: the trial cannot be written or read.
-    """
+    """Write a few frames and read them back."""
     frames = [_noise(plan.source, k) for k in range(_TRIAL_FRAMES)]
     # With some of their packets, without which some containers write nothing at all.
     until_s = (frames[-1].pts + frames[-1].duration) * plan.source.info.time_base
@@ -123,11 +120,11 @@ def _compare(
             f"{safer_name(plan.path)}, or choose another --codec"
         )
     upright = (wanted.width, wanted.height) == (got.width, got.height)
-    turn_lost = not plan.bake_rotation and made.display_matrix != source.display_matrix
+    turn_lost = made.display_matrix != source.display_matrix
     others = []
     if turn_lost and not source.turn_deg:
         others.append("the display matrix")
-    if (source.sample_aspect or 1) != (made.sample_aspect or 1) and not plan.bake_rotation:
+    if (source.sample_aspect or 1) != (made.sample_aspect or 1):
         others.append(
             f"the pixel aspect ratio {source.sample_aspect or 1} (it reads back as "
             f"{made.sample_aspect or 1})"
