@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -31,23 +31,29 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
 
     Leaving the `with` block, by whatever way, stops the thread before it returns.
     """
-    queue: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=depth)
+    queue: Queue[tuple[T] | None] = Queue(maxsize=depth)
     stop = threading.Event()
+    errors: list[BaseException] = []
 
     def work() -> None:
-        end: BaseException | None = None
         try:
             for item in items:
-                if not _put(queue, (True, item), stop):
+                if not _put(queue, (item,), stop):
                     return
         except BaseException as e:  # carried to the consumer, where it is raised
-            end = e
-        _put(queue, (False, end), stop)
+            errors.append(e)
+        _put(queue, None, stop)
+
+    def ahead() -> Iterator[T]:
+        while held := _get(queue, stop):
+            yield held[0]
+        if errors:
+            raise errors[0]
 
     thread = threading.Thread(target=work, name="visagist-prefetch", daemon=True)
     thread.start()
     try:
-        yield _drain(queue, stop)
+        yield ahead()
     finally:
         stop.set()
         thread.join()
@@ -128,13 +134,7 @@ class BackgroundWriter:
 
     def _work(self) -> None:
         try:
-            while not self._abandon.is_set():
-                try:
-                    frame = self._queue.get(timeout=_POLL_S)
-                except Empty:
-                    continue
-                if frame is None:
-                    return
+            while frame := _get(self._queue, self._abandon):
                 with self._clock.time("encode + mux"):
                     self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
@@ -145,28 +145,15 @@ class BackgroundWriter:
 def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
     """Put an item, giving up when `stop` is set; return whether it was put."""
     while not stop.is_set():
-        try:
+        with suppress(Full):
             queue.put(item, timeout=_POLL_S)
-        except Full:
-            continue
-        return True
+            return True
     return False
 
 
-def _drain(
-    queue: Queue[tuple[bool, T | BaseException | None]], stop: threading.Event
-) -> Iterator[T]:
-    """Yield the items as they come; end when the thread that made them was told to stop."""
-    while True:
-        try:
-            is_item, value = queue.get(timeout=_POLL_S)
-        except Empty:
-            if stop.is_set():
-                return
-            continue
-        if is_item:
-            yield value  # type: ignore[misc]  # an item whenever `is_item` is set
-            continue
-        if isinstance(value, BaseException):
-            raise value
-        return
+def _get(queue: Queue[T | None], stop: threading.Event) -> T | None:
+    """Take an item; None if there will be no more, or when `stop` is set."""
+    while not stop.is_set():
+        with suppress(Empty):
+            return queue.get(timeout=_POLL_S)
+    return None

@@ -278,7 +278,11 @@ class Muxer:
             return
         if packet.dts is not None and self._first_dts is None:
             self._first_dts = packet.dts
-            self._write_empty_slots()
+            for slot in range(self._empty_slots):
+                empty: Packet[Any] = Packet(0)
+                empty.stream, empty.time_base = self._video, self.plan.time_base
+                empty.pts = empty.dts = slot
+                self._output.mux_one(empty)
         self._retime(packet)
         if packet.dts is not None:
             self._copier.copy_until(packet.dts * self._ticks)
@@ -299,13 +303,6 @@ class Muxer:
         # Half a frame and less, as the lead-in of many a sound codec, is no reason to wait.
         self._empty_slots = int((first_s - self._zero_s) / self.plan.time_base + Fraction(2, 5))
         self._begin_s = self._empty_slots * self.plan.time_base
-
-    def _write_empty_slots(self) -> None:
-        for slot in range(self._empty_slots):
-            empty: Packet[Any] = Packet(0)
-            empty.stream, empty.time_base = self._video, self.plan.time_base
-            empty.pts = empty.dts = slot
-            self._output.mux_one(empty)
 
     def _retime(self, packet: Packet[VideoStream]) -> None:
         """Move a packet from the encoder's count to the file's."""

@@ -15,7 +15,7 @@ from ...errors import VideoError, words_of
 from ...types import VideoInfo
 from ..base import MAX_SIDE_PX
 from .clock import Clock, checked_rate, frame_rate
-from .file import FileState, StreamInfo
+from .file import StreamInfo
 from .fingerprint import state_of
 from .inputs import (
     MAX_PIXELS,
@@ -48,7 +48,30 @@ def probe(path: Path, number: int | None = None) -> FileSource:
         with open_input(path) as again:
             clock = read_clock(again, find_video(again, path, number))
         warnings = [] if number is not None else _other_videos(container, stream)
-        return _described(path, container, stream, frame, clock, file, warnings)
+        encoding, conversion = encoding_of(frame)
+        display_matrix = display_matrix_of(frame)
+        turn, oddity = turn_of(display_matrix, frame, encoding)
+        info = _info(container, stream, frame, turn, clock)
+        warnings += [conversion, oddity, *not_kept(stream, frame, encoding), *clock.warnings]
+        return FileSource(
+            path=path,
+            info=info,
+            stream_index=stream.index,
+            others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
+            encoding=encoding,
+            stored_size=(frame.width, frame.height),
+            sample_aspect=stream.sample_aspect_ratio or None,
+            display_matrix=display_matrix,
+            turn_deg=turn,
+            hdr=hdr_of(frame),
+            first_pts=_first_pts(stream, frame, clock),
+            nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
+            profile=stream.profile or "",
+            number=videos_of(container).index(stream),
+            clock=clock,
+            warnings=tuple(w for w in warnings if w),
+            file=file,
+        )
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
@@ -75,41 +98,6 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
         f"{path}: not one frame of its video could be decoded{why}. It may be damaged, without "
         f"frames, or larger than what is accepted ({MAX_SIDE_PX} px a side, {MAX_PIXELS} pixels)"
     ) from last_error
-
-
-def _described(
-    path: Path,
-    container: InputContainer,
-    stream: VideoStream,
-    frame: VideoFrame,
-    clock: Clock,
-    file: FileState | None,
-    warnings: list[str],
-) -> FileSource:
-    encoding, conversion = encoding_of(frame, frame.height)
-    display_matrix = display_matrix_of(frame)
-    turn, oddity = turn_of(display_matrix, frame, encoding)
-    info = _info(container, stream, frame, turn, clock)
-    warnings += [conversion, oddity, *not_kept(stream, frame, encoding), *clock.warnings]
-    return FileSource(
-        path=path,
-        info=info,
-        stream_index=stream.index,
-        others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
-        encoding=encoding,
-        stored_size=(frame.width, frame.height),
-        sample_aspect=stream.sample_aspect_ratio or None,
-        display_matrix=display_matrix,
-        turn_deg=turn,
-        hdr=hdr_of(frame),
-        first_pts=_first_pts(stream, frame, clock),
-        nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
-        profile=stream.profile or "",
-        number=videos_of(container).index(stream),
-        clock=clock,
-        warnings=tuple(w for w in warnings if w),
-        file=file,
-    )
 
 
 def _other_videos(container: InputContainer, stream: VideoStream) -> list[str]:

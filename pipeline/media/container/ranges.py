@@ -32,9 +32,8 @@ class RangeReader:
         file: VideoFile,
         start: int,
         stop: int | None,
-        *,
-        times: Sequence[int] | None = None,
-        content: str = "",
+        times: Sequence[int] | None,
+        content: str,
     ) -> None:
         self._file = file
         self._range = (start, stop)

@@ -51,4 +51,4 @@ class FileSource(VideoFile):
             stop = None
         if start == 0 and stop is None:
             return VideoReader(self, content=content)
-        return RangeReader(self, start, stop, times=times, content=content)
+        return RangeReader(self, start, stop, times, content)
