@@ -17,8 +17,8 @@ from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
+from pipeline.media.container.file import OutputPlan
 from pipeline.media.container.fingerprint import fingerprint
-from pipeline.media.container.plan import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from pipeline.media.container.verify import checksum, verify_decoded

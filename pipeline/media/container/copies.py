@@ -21,15 +21,8 @@ from .containers import MATROSKA, MOV_FAMILY
 from .file import StreamInfo, VideoFile
 from .inputs import is_cover, open_input, packets_of
 
-_IMAGE_TYPES = {
-    "mjpeg": ("jpg", "image/jpeg"),
-    "png": ("png", "image/png"),
-    "gif": ("gif", "image/gif"),
-    "tiff": ("tiff", "image/tiff"),
-    "webp": ("webp", "image/webp"),
-    "bmp": ("bmp", "image/bmp"),
-}
-"""Codec of a cover → ending and media type of the attachment it becomes."""
+_IMAGES = {"mjpeg": "jpg", **{codec: codec for codec in ("png", "gif", "tiff", "webp", "bmp")}}
+"""Codec of a cover → ending of the attachment it becomes."""
 
 _MOST_WAITING = 32
 """Packets of a video held back for its first decoding time; codecs reorder 16 pictures at most."""
@@ -210,7 +203,7 @@ def track_tags(stream: Stream) -> dict[str, str]:
 
 def keeps_covers(container: str, cover: StreamInfo) -> bool:
     """Return whether a container can hold cover art as that: not as a video of one frame."""
-    return container in MOV_FAMILY or (container == MATROSKA and cover.codec in _IMAGE_TYPES)
+    return container in MOV_FAMILY or (container == MATROSKA and cover.codec in _IMAGES)
 
 
 def is_attached(container: str, stream: Stream) -> bool:
@@ -224,7 +217,8 @@ def attach_cover(output: OutputContainer, source: VideoFile, cover: VideoStream)
     Raises:
         VideoError: the input cannot be opened again.
     """
-    ending, media_type = _IMAGE_TYPES[cover.codec_context.codec.canonical_name]
+    ending = _IMAGES[cover.codec_context.codec.canonical_name]
+    media_type = "image/jpeg" if ending == "jpg" else f"image/{ending}"
     name = cover.metadata.get("filename", f"cover.{ending}")
     # In a container of its own: reading the picture must not move on the copied streams.
     with open_input(source.path) as container:

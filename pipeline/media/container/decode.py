@@ -243,12 +243,9 @@ class VideoReader:
             )
         if decoded.is_corrupt:
             self._note("concealed", decoded.pts, "a frame was decoded with guessed parts")
-        layout = layout_of(source.info.pix_fmt)
-        if layout is None:
+        if layout_of(source.info.pix_fmt) is None:
             decoded = decoded.reformat(format=source.encoding.pix_fmt)
-            layout = layout_of(source.encoding.pix_fmt)
-            assert layout is not None
-        planes = planes_of(decoded, layout)
+        planes = planes_of(decoded)
         if source.turn_deg:
             planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
         self._damage.shown(decoded.pts)

@@ -18,8 +18,8 @@ from ...errors import OutputError, VideoError
 from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
+from .file import OutputPlan
 from .mux import Muxer
-from .plan import OutputPlan
 from .verify import checksum, verify, verify_decoded
 
 

@@ -22,7 +22,7 @@ from ...config import EncodeOptions
 from ...errors import OutputError, VideoError
 from .containers import HELD, WITH_ALPHA
 from .file import HdrMetadata, VideoFile
-from .planes import layout_of
+from .planes import layout_of, planar_of
 
 Timing = Literal["any", "16-bit", "grid"]
 """`any` time base; a denominator of 16 bits or a constant rate; a constant rate only."""
@@ -323,11 +323,11 @@ def choose_pix_fmt(
         chosen = source.info.pix_fmt if _has_layout(source.info.pix_fmt) else planar
     else:
         stored = "" if source.info.pix_fmt.startswith("yuvj") else source.info.pix_fmt
-        exact = [name for name in usable if _planar(name) == planar]
+        exact = [name for name in usable if planar_of(name) == planar]
         preferred = [name for name in (stored, planar) if name in exact]
         chosen = [*preferred, *exact, *sorted(usable, key=lambda n: _cost(planar, n))][0]
-    lost = _what_is_lost(planar, _planar(chosen))
-    if _planar(chosen) == planar:
+    lost = _what_is_lost(planar, planar_of(chosen))
+    if planar_of(chosen) == planar:
         return chosen, ""
     how = f"loses {', '.join(lost)}" if lost else "nothing is lost but exactness of rounding"
     if is_animation and wanted is None and chosen == "yuv420p" and "yuv444p" in usable:
@@ -340,12 +340,6 @@ def _has_layout(pix_fmt: str) -> bool:
         return layout_of(pix_fmt) is not None
     except (VideoError, ValueError):
         return False
-
-
-def _planar(pix_fmt: str) -> str:
-    layout = layout_of(pix_fmt)
-    assert layout is not None
-    return layout.planar
 
 
 def _traits(planar: str) -> tuple[int, float, bool, bool, bool]:
@@ -377,7 +371,7 @@ def _what_is_lost(before: str, after: str) -> list[str]:
 
 
 def _cost(before: str, name: str) -> tuple[int, int, float, int]:
-    after = _planar(name)
+    after = planar_of(name)
     bits, chroma, _, _, _ = _traits(before)
     new_bits, new_chroma, _, _, _ = _traits(after)
     lost = len(_what_is_lost(before, after))

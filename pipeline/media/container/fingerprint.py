@@ -73,10 +73,6 @@ def fingerprint(path: Path, number: int | None = None) -> Fingerprint:
     Copying the file, renaming it, putting the video into another container, and adding or removing
     other streams keep the content's fingerprint; encoding the video again changes it.
 
-    Args:
-        path: the file.
-        number: which of its video streams (see `inputs.find_video`).
-
     Raises:
         VideoError: the file cannot be opened or holds no video.
     """

@@ -112,12 +112,7 @@ def videos_of(container: InputContainer) -> list[VideoStream]:
 
 
 def find_video(container: InputContainer, path: Path, number: int | None = None) -> VideoStream:
-    """Return the video stream that is edited.
-
-    Args:
-        container: an open file.
-        path: of the file, for messages.
-        number: which of `videos_of`, counted from 0; None: FFmpeg's best one.
+    """Return the video stream that is edited: a certain one of `videos_of`, or FFmpeg's best.
 
     Raises:
         VideoError: there is none, it cannot be decoded, or its pictures are too large.

@@ -27,9 +27,9 @@ from ...types import Frame
 from .containers import ONE_TIME, safer_name
 from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
+from .file import OutputPlan
 from .inputs import open_input
-from .plan import OutputPlan
-from .planes import frame_of, layout_of
+from .planes import frame_of, planar_of
 from .scheduling import usual_scheduling
 
 STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
@@ -212,9 +212,7 @@ class Muxer:
     def _tags(self) -> tuple[int, int]:
         """Return colour matrix and range tags of the encoded pixels."""
         info, encoding = self.plan.source.info, self.plan.source.encoding
-        layout = layout_of(self.plan.pix_fmt)
-        assert layout is not None
-        is_rgb = layout.planar.startswith("gb")
+        is_rgb = planar_of(self.plan.pix_fmt).startswith("gb")
         color_range = 2 if encoding.full_range else info.color_range
         if is_rgb == (encoding.matrix == "rgb"):
             matrix = info.color_matrix
@@ -247,9 +245,7 @@ class Muxer:
         planes, size = frame.planes, source.stored_size
         if source.turn_deg:
             planes = tuple(np.rot90(plane, source.turn_deg // 90) for plane in planes)
-        layout = layout_of(plan.pix_fmt)
-        assert layout is not None
-        if layout.planar == frame.encoding.pix_fmt:
+        if planar_of(plan.pix_fmt) == frame.encoding.pix_fmt:
             return frame_of(planes, plan.pix_fmt, size)
         matrix, color_range = self._tags()
         before_range = 2 if frame.encoding.full_range else 1
@@ -283,7 +279,14 @@ class Muxer:
                 empty.stream, empty.time_base = self._video, self.plan.time_base
                 empty.pts = empty.dts = slot
                 self._output.mux_one(empty)
-        self._retime(packet)
+        # From the encoder's count to the file's.
+        scale, start = self.plan.time_base / self._ticks, self._begin_s / self._ticks
+        if packet.pts is not None:
+            packet.pts = int(packet.pts * scale + start)
+        if packet.dts is not None:
+            packet.dts = int(packet.dts * scale + start)
+        packet.duration = int((packet.duration or 0) * scale)
+        packet.time_base = self._ticks
         if packet.dts is not None:
             self._copier.copy_until(packet.dts * self._ticks)
         self._output.mux_one(packet)
@@ -303,16 +306,6 @@ class Muxer:
         # Half a frame and less, as the lead-in of many a sound codec, is no reason to wait.
         self._empty_slots = int((first_s - self._zero_s) / self.plan.time_base + Fraction(2, 5))
         self._begin_s = self._empty_slots * self.plan.time_base
-
-    def _retime(self, packet: Packet[VideoStream]) -> None:
-        """Move a packet from the encoder's count to the file's."""
-        scale, start = self.plan.time_base / self._ticks, self._begin_s / self._ticks
-        if packet.pts is not None:
-            packet.pts = int(packet.pts * scale + start)
-        if packet.dts is not None:
-            packet.dts = int(packet.dts * scale + start)
-        packet.duration = int((packet.duration or 0) * scale)
-        packet.time_base = self._ticks
 
     def _write_last(self) -> None:
         """Write the last packet, which in MP4 decides how long the video is said to be.

@@ -132,11 +132,20 @@ def nearest_planar(pix_fmt: str) -> str:
     return f"gbr{alpha}p{suffix}" if form.is_rgb else f"yuv{alpha}444p{suffix}"
 
 
-def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:
-    """Return the planes of a decoded frame, read-only: views of its memory where possible.
+def planar_of(pix_fmt: str) -> str:
+    """Return the planar twin of a format that has one."""
+    layout = layout_of(pix_fmt)
+    assert layout is not None
+    return layout.planar
+
+
+def planes_of(frame: VideoFrame) -> tuple[Plane, ...]:
+    """Return the planes of a frame with a layout, read-only: views of its memory where possible.
 
     Each is (h, w) uint8, or uint16 for more than 8 bits, in the order of the planar format.
     """
+    layout = layout_of(frame.format.name)
+    assert layout is not None
     shapes = plane_shapes(layout.planar, frame.width, frame.height)
     planes: list[Plane] = []
     for (stored, step, offset), shape in zip(layout.parts, shapes, strict=True):

@@ -31,10 +31,9 @@ from .encoders import (
     is_lossless,
     is_same_family,
 )
-from .file import VideoFile
+from .file import OutputPlan, VideoFile
 from .inputs import open_input, packets_of
 from .mux import Muxer, let_go
-from .plan import OutputPlan
 from .trial import container_options, tried
 
 _PICTURE_ENDINGS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

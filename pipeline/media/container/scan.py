@@ -71,13 +71,13 @@ def _clock_of_index(video: VideoStream) -> Clock:
     base = video.time_base or Fraction(1, 90_000)
     steps = Counter(b.timestamp - a.timestamp for a, b in pairwise(video.index_entries))
     rate, tolerance = measured_rate(steps, base)
-    pause_s = max(steps, default=0) * base
-    warnings = (_pause(float(pause_s)),) if pause_s > _PAUSE_S else ()
+    warnings = _pause(max(steps, default=0) * base)
     return Clock(measured_rate=rate, rate_tolerance=tolerance, warnings=warnings)
 
 
-def _pause(longest_s: float) -> str:
-    return f"the picture stands still for {longest_s:.0f} s at once, as the time stamps say"
+def _pause(longest_s: Fraction) -> tuple[str, ...]:
+    said = f"the picture stands still for {float(longest_s):.0f} s at once, as the time stamps say"
+    return (said,) if longest_s > _PAUSE_S else ()
 
 
 @dataclass(slots=True)
@@ -292,6 +292,4 @@ class _Scan:
                 f"by {abs(by_s):.2f} s; what follows is moved so that picture and sound go on "
                 "without a break, as players do"
             )
-        if longest_s > _PAUSE_S:
-            found.append(_pause(float(longest_s)))
-        return found
+        return [*found, *_pause(longest_s)]

@@ -17,10 +17,9 @@ from ...types import Frame
 from .containers import MOV_FAMILY, safer_name
 from .copies import track_tags
 from .encode import trial_file
-from .file import VideoFile
+from .file import OutputPlan, VideoFile
 from .inputs import open_input, videos_of
 from .mux import STALE_KEYS, Muxer
-from .plan import OutputPlan
 from .planes import plane_shapes
 from .probe import probe
 

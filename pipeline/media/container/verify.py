@@ -16,8 +16,8 @@ from ...types import Frame
 from ..damage import summarize
 from .copies import CopyCount, is_filler
 from .decode import VideoReader
+from .file import OutputPlan
 from .inputs import open_input, packets_of, videos_of
-from .plan import OutputPlan
 from .probe import probe
 
 _KINDS = ("audio", "subtitle", "data")
