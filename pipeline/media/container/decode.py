@@ -30,7 +30,7 @@ from ..base import Fingerprint
 from ..damage import Damage, DamageKind, DamageLog
 from .announced import Announced, announced, shortfall
 from .file import VideoFile
-from .fingerprint import Fingerprinter, check_content, check_unchanged
+from .fingerprint import Fingerprinter, changed, check_unchanged
 from .inputs import decoder_of, find_video, open_input, packets_of
 from .log import ErrorLog
 from .planes import layout_of, planes_of
@@ -90,7 +90,7 @@ class VideoReader:
         self.frames_read = 0
         self._packets_read = 0
         self._log = ErrorLog()
-        self._damage = DamageLog()
+        self.damage_log = DamageLog()
         self._others: set[str] = set()
         self._awaited: set[int] = set()
         self._prints: Fingerprinter | None = None
@@ -124,16 +124,12 @@ class VideoReader:
     @property
     def damage(self) -> list[Damage]:
         """What could not be read as it was meant; complete once all frames were read."""
-        return self._damage.damages()
-
-    def damage_in(self, start: int, stop: int | None, *, ahead: int = 0) -> list[Damage]:
-        """Return the same of a range of frames; `ahead` of the first frame read are so many."""
-        return self._damage.damages(start, stop, ahead=ahead)
+        return self.damage_log.damages()
 
     @property
     def is_plain(self) -> bool:
         """Whether every frame so far was stored whole, with its own time, and none is missing."""
-        return self._counts and not self._moved and not self._untimed and not self._damage
+        return self._counts and not self._moved and not self._untimed and not self.damage_log
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -248,7 +244,7 @@ class VideoReader:
         planes = planes_of(decoded)
         if source.turn_deg:
             planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
-        self._damage.shown(decoded.pts)
+        self.damage_log.shown(decoded.pts)
         self._show(decoded)
         pts = self._stamp(decoded)
         span = source.nominal_duration if source.clock.is_untimed else decoded.duration or 0
@@ -310,8 +306,8 @@ class VideoReader:
         )
         if short:
             self._note("truncated", None, short)
-        if self.entry == WHOLE:
-            check_content(self.source, self.content, self.fingerprint.content)
+        if self.entry == WHOLE and self.content not in ("", self.fingerprint.content):
+            raise changed(self.source.path)
 
     def check_missing(self, until: int | None = None) -> None:
         """Note which stored pictures were not shown, of those due before a time [ticks]."""
@@ -342,7 +338,7 @@ class VideoReader:
         if self.source.clock.is_untimed:
             pts = None
         where = self._seconds(pts if pts is not None else self._end)
-        self._damage.note(kind, message, where, frame=self.frames_read, pts=pts)
+        self.damage_log.note(kind, message, where, frame=self.frames_read, pts=pts)
 
     def _seconds(self, ticks: int) -> float:
         return float(ticks * self.source.info.time_base)

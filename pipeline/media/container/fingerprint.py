@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -91,11 +92,10 @@ def fingerprint(path: Path, number: int | None = None) -> Fingerprint:
 
 def state_of(path: Path) -> FileState | None:
     """Return the present state of a file; None if it cannot be told (opening it says why)."""
-    try:
+    with suppress(OSError):
         found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+        return found.st_size, found.st_mtime_ns, found.st_ino
+    return None
 
 
 def check_unchanged(source: VideoFile, content: str) -> None:
@@ -109,14 +109,7 @@ def check_unchanged(source: VideoFile, content: str) -> None:
     now = state_of(source.path)
     if now is None or source.file is None or now == source.file:
         return
-    if not content:
-        raise changed(source.path)
-    check_content(source, content, fingerprint(source.path, source.number).content)
-
-
-def check_content(source: VideoFile, expected: str, found: str) -> None:
-    """Raise a `VideoError` if another content than `expected` was found; empty: any is right."""
-    if expected and found != expected:
+    if not content or fingerprint(source.path, source.number).content != content:
         raise changed(source.path)
 
 

@@ -139,15 +139,15 @@ def _planned(
 class _Named(io.BytesIO):
     """Memory with a file's name, by whose ending FFmpeg picks the muxer."""
 
-    name = ""
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.name = str(path.absolute())
 
 
 def _container(path: Path) -> str:
     """Return the muxer FFmpeg picks for a file name; no file is made."""
-    memory = _Named()
-    memory.name = str(path.absolute())
     try:
-        output = av.open(memory, "w")
+        output = av.open(_Named(path), "w")
     except (av.error.FFmpegError, ValueError) as e:
         raise OutputError(
             f"{path}: the ending {path.suffix!r} names no video container; accepted are for "
@@ -176,8 +176,9 @@ def _with_copies(plan: OutputPlan) -> OutputPlan:
         has_chapters = bool(opened.chapters())
         for info in plan.source.others:
             stream = opened.streams[info.index]
-            if _is_made_by_the_muxer(stream, has_chapters):
-                continue
+            is_chapter_track = has_chapters and stream.discard == Discard.all
+            if info.kind == "data" and (is_chapter_track or "timecode" in stream.metadata):
+                continue  # only repeats chapters or the time code of the metadata
             if info.is_cover and not keeps_covers(plan.container, info):
                 dropped.append(
                     f"the cover in stream {info.index} ({info.codec}) cannot be stored as a cover "
@@ -206,14 +207,6 @@ def _with_copies(plan: OutputPlan) -> OutputPlan:
     )
 
 
-def _is_made_by_the_muxer(stream: Stream, has_chapters: bool) -> bool:
-    """Return whether a data stream only repeats chapters or the time code of the metadata."""
-    if stream.type != "data":
-        return False
-    is_chapter_track = has_chapters and stream.discard == Discard.all
-    return is_chapter_track or ("timecode" in stream.metadata)
-
-
 def _accepts(container: str, stream: Stream) -> bool:
     with ExitStack() as opened, suppress(av.error.FFmpegError, OSError, ValueError):
         output = av.open(io.BytesIO(), "w", format=container)
@@ -228,12 +221,10 @@ def _accepts(container: str, stream: Stream) -> bool:
 
 def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
     """Return whether a stream is taken together with the video, which MXF insists on."""
-    with trial_file(plan) as path:
-        try:
-            Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).close()
-        except OutputError:
-            return False
-    return True
+    with trial_file(plan) as path, suppress(OutputError):
+        Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).close()
+        return True
+    return False
 
 
 def _with_timing(plan: OutputPlan) -> OutputPlan:

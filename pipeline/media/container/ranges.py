@@ -82,7 +82,7 @@ class RangeReader:
     @property
     def damage(self) -> list[Damage]:
         """What could not be read of the range."""
-        return self._reader.damage_in(*self._range, ahead=self._ahead)
+        return self._reader.damage_log.damages(*self._range, ahead=self._ahead)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; a `VideoError` if the file is not the one that `times` are of."""

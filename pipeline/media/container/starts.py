@@ -155,10 +155,6 @@ def _is_mpeg_start(data: bytes) -> bool:
     return is_intra and 0 <= data.find(b"\0\0\1\xb3") < place
 
 
-def _is_vp8_start(data: bytes) -> bool:
-    return not data[0] & 1
-
-
 def _is_vp9_start(data: bytes) -> bool:
     """Return whether a packet begins with a key frame that is shown (profiles 0 to 2)."""
     return data[0] & 0b11001110 == 0b10000010 and data[0] >> 4 & 3 != 3
@@ -183,4 +179,4 @@ def _is_av1_start(data: bytes) -> bool:
     return False
 
 
-_SIGNS = {"vp8": _is_vp8_start, "vp9": _is_vp9_start, "av1": _is_av1_start}
+_SIGNS = {"vp8": lambda data: not data[0] & 1, "vp9": _is_vp9_start, "av1": _is_av1_start}
