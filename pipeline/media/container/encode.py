@@ -107,9 +107,9 @@ class VideoWriter:
         if not self._pts:
             raise OutputError(f"{self.plan.path}: no frame was given, so nothing was written")
         muxer.finish()
-        self.warnings.extend(muxer.warnings)
+        self.warnings.extend(muxer.copier.warnings)
         try:
-            self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copied))
+            self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copier.counts))
             if self.plan.decodes_again:
                 self.warnings.extend(
                     verify_decoded(self._temporary, self.plan, self._pts, self._given)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -143,15 +144,12 @@ def is_lossless(encoder: str, options: Mapping[str, str], pix_fmt: str) -> bool:
 
 def is_encoder(name: str) -> bool:
     """Return whether FFmpeg here has a video encoder of a name."""
-    try:
+    with suppress(ValueError):
         return Codec(name, "w").type == "video"
-    except ValueError:
-        return False
+    return False
 
 
-def encoder_options(
-    source: VideoFile, encoder: str, options: EncodeOptions
-) -> tuple[tuple[str, str], ...]:
+def encoder_options(source: VideoFile, encoder: str, options: EncodeOptions) -> dict[str, str]:
     """Return FFmpeg's options for an encoder: defaults, then what was asked for.
 
     Raises:
@@ -169,7 +167,7 @@ def encoder_options(
     hdr = _hdr_options(encoder, source.hdr) if source.hdr is not None else {}
     for name, value in (*_particulars(source, encoder, crf).items(), *hdr.items()):
         found[name] = f"{found[name]}:{value}" if name in found else value
-    return tuple(found.items())
+    return found
 
 
 def _checked_crf(encoder: str, crf: float, has_crf: bool) -> str:
@@ -192,10 +190,9 @@ def _checked_preset(encoder: str, preset: str) -> str:
     is_text = Codec(encoder, "w").name in ("libx264", "libx264rgb", "libx265")
     names = _X26_PRESETS if is_text else tuple(c.name for c in option.choices or ())
     low, high = (0, 9) if is_text else (int(option.min), int(option.max))
-    try:
-        usable = preset in names or low <= int(preset) <= high
-    except ValueError:
-        usable = False
+    usable = preset in names
+    with suppress(ValueError):
+        usable = usable or low <= int(preset) <= high
     if not usable:
         number = f"a number from {low} to {high}"
         listed = f"{', '.join(names)}, or {number}" if names else number
@@ -268,12 +265,10 @@ def _holds(container: str, encoder: str) -> bool:
     """Return whether a container may hold an encoder's codec, as far as FFmpeg's tables know."""
     if container in HELD:
         return encoder in HELD[container]
-    with av.open(io.BytesIO(), "w", format=container) as output:
-        try:
-            output.add_stream(encoder)
-        except ValueError:
-            return False
-    return True
+    with av.open(io.BytesIO(), "w", format=container) as output, suppress(ValueError):
+        output.add_stream(encoder)
+        return True
+    return False
 
 
 def _checked(wanted: str, container: str) -> str:
@@ -336,10 +331,9 @@ def choose_pix_fmt(
 
 
 def _has_layout(pix_fmt: str) -> bool:
-    try:
+    with suppress(VideoError, ValueError):
         return layout_of(pix_fmt) is not None
-    except (VideoError, ValueError):
-        return False
+    return False
 
 
 def _traits(planar: str) -> tuple[int, float, bool, bool, bool]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +24,7 @@ from av.video.stream import VideoStream
 from ...errors import OutputError, cure_of, words_of
 from ...types import Frame
 from .containers import ONE_TIME, safer_name
-from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
+from .copies import Copier, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
 from .file import OutputPlan
 from .inputs import open_input
@@ -64,7 +63,6 @@ class Muxer:
         self, plan: OutputPlan, path: Path, *, threads: int = 0, until_s: Fraction | None = None
     ) -> None:
         self.plan = plan
-        self.warnings: list[str] = []
         base = plan.source.info.time_base
         first_s = plan.source.first_pts * base
         # What the encoder counts from, where the file begins, and what that time is in the input.
@@ -94,18 +92,14 @@ class Muxer:
             self._streams: dict[int, Stream] = {}
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)
-            self._video = self._add_streams(source, self._output, threads)
-            self._copier = Copier(
-                source, plan.source, self._output, self._streams, until_s, earlier_s=self._zero_s
+            self._video = self._add_streams(source, threads)
+            self.copier = Copier(
+                source, plan.source, self._output, self._streams, until_s, self._zero_s
             )
+            """Of the other streams, with what it counted and what is odd about them."""
         except (av.error.FFmpegError, OSError, ValueError) as e:
             self.close()
             raise self._refusal(e) from e
-
-    @property
-    def copied(self) -> Mapping[int, CopyCount]:
-        """What was copied so far, by index of the stream in the input."""
-        return self._copier.counts
 
     def encode(self, frame: Frame) -> None:
         """Encode the next frame.
@@ -139,24 +133,21 @@ class Muxer:
         try:
             self._mux_video(self._video.encode(None))
             self._write_last()
-            self._copier.copy_until(None)
+            self.copier.copy_until(None)
             self._output.close()
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
-        self.warnings += self._copier.warnings
 
     def close(self) -> None:
         """Let go of everything; the file at `path` is the caller's to remove."""
         self._stack.close()
 
-    def _add_streams(
-        self, source: InputContainer, output: OutputContainer, threads: int
-    ) -> VideoStream:
-        keep = set(self.plan.copied)
+    def _add_streams(self, source: InputContainer, threads: int) -> VideoStream:
+        output, keep = self._output, set(self.plan.copied)
         video: VideoStream | None = None
         for stream in source.streams:
             if stream.index == self.plan.source.stream_index:
-                video = self._add_video(stream, output, threads)
+                video = self._add_video(stream, threads)
                 stream.discard = Discard.all
             elif stream.index in keep and is_attached(self.plan.container, stream):
                 assert isinstance(stream, VideoStream)
@@ -179,9 +170,9 @@ class Muxer:
             output.start_encoding()
         return video
 
-    def _add_video(self, template: Stream, output: OutputContainer, threads: int) -> VideoStream:
+    def _add_video(self, template: Stream, threads: int) -> VideoStream:
         plan, source = self.plan, self.plan.source
-        video = output.add_stream(
+        video = self._output.add_stream(
             plan.codec,
             rate=source.info.rate,
             options=dict(plan.codec_options),
@@ -288,7 +279,7 @@ class Muxer:
         packet.duration = int((packet.duration or 0) * scale)
         packet.time_base = self._ticks
         if packet.dts is not None:
-            self._copier.copy_until(packet.dts * self._ticks)
+            self.copier.copy_until(packet.dts * self._ticks)
         self._output.mux_one(packet)
 
     def _begin_at_zero(self, source: InputContainer, first_s: Fraction) -> None:

@@ -110,7 +110,7 @@ def _planned(
 ) -> OutputPlan:
     """Return the plan for one encoder, untried."""
     pix_fmt, lost = choose_pix_fmt(source, codec, options.pix_fmt, container)
-    codec_options = dict(encoder_options(source, codec, options))
+    codec_options = encoder_options(source, codec, options)
     if codec.startswith("libvpx") and "yuva" in pix_fmt:
         codec_options["auto-alt-ref"] = "0"  # transparency knows no hidden frames
     warnings = [*source.warnings, *([lost] if lost else [])]

@@ -15,8 +15,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from .file import VideoFile
+from .fingerprint import Units, units_of
 from .inputs import decoder_of, find_video, open_input, packets_of
-from .units import Units, units_of
 
 StartKind = Literal["", "closed", "open"]
 """Of a packet: no start; all that follows is independent of what was before; the same, but for
