@@ -8,10 +8,8 @@ from ..config import EncodeOptions
 from .base import Sink, Source
 from .container.encode import VideoWriter
 from .container.encoders import is_encoder
-from .container.file import VideoFile
 from .container.planes import plane_shapes
-from .container.preflight import default_ending as _ending_of_file
-from .container.preflight import preflight_output
+from .container.preflight import default_ending, file_of, preflight_output
 from .container.probe import probe
 
 __all__ = ["default_ending", "is_encoder", "open_sink", "open_source", "plane_shapes"]
@@ -51,18 +49,6 @@ def open_sink(
     Raises:
         OutputError: whatever would make writing fail later, naming what is accepted.
     """
-    file = _file_of(source)
+    file = file_of(source)
     like = file if size is None else file.resized(size)
     return VideoWriter(preflight_output(path, like, options, overwrite=overwrite))
-
-
-def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
-    """Return the ending of an output nobody named, and a sentence if it is not the source's."""
-    return _ending_of_file(_file_of(source), options)
-
-
-def _file_of(source: Source) -> VideoFile:
-    """Return the file whose container, streams and tags an output takes over."""
-    if not isinstance(source, VideoFile):
-        raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
-    return source

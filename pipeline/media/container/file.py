@@ -99,7 +99,6 @@ class OutputPlan:
     codec_options: tuple[tuple[str, str], ...]
     time_base: Fraction
     """[s/tick] of the encoder."""
-    overwrite: bool
     warnings: tuple[str, ...]
     """What the output cannot keep, in sentences."""
     decodes_again: bool
@@ -109,6 +108,7 @@ class OutputPlan:
     container_options: tuple[tuple[str, str], ...] = ()
     is_grid: bool = False
     """Times are slots of a constant rate, because encoder or container know no others."""
+    overwrite: bool = False
     copied: tuple[int, ...] = ()
     """Indices of the input's streams that are copied packet for packet."""
     position: int = 0

@@ -314,12 +314,9 @@ class Muxer:
         if cure := cure_of(error):  # no matter what is written, and how
             return OutputError(f"{plan.path} cannot be written: {words_of(error)}; {cure}")
         options = ", ".join([plan.pix_fmt, *map(" ".join, plan.codec_options)])
-        cures = []
-        if limits := ENCODERS.get(plan.codec, Encoder()).limits:
-            cures.append(f"{plan.codec} takes {limits}")
-        cures.append(f"write {safer_name(plan.path)}")
-        cure = "; ".join([*cures, "or choose another --codec"])
+        limits = ENCODERS.get(plan.codec, Encoder()).limits
+        takes = f"{plan.codec} takes {limits}; " if limits else ""
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
-            f"{words_of(error)}; {cure}"
+            f"{words_of(error)}; {takes}write {safer_name(plan.path)}; or choose another --codec"
         )

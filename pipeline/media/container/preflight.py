@@ -19,6 +19,7 @@ from av.stream import Discard, Stream
 from ...config import EncodeOptions
 from ...errors import OutputError
 from ...targets import INPUT, check_target
+from ..base import Source
 from .containers import HELD, safer_name, stores_times
 from .copies import is_attached, keeps_covers
 from .encode import trial_file
@@ -50,9 +51,9 @@ def preflight_output(
     container = _container(path)
     refused: OutputError | None = None
     for codec in encoders_for(source, options.codec, container):
-        plan = _planned(path, source, options, container, codec, overwrite=overwrite)
+        plan = _planned(path, source, options, container, codec)
         try:
-            return tried(plan)
+            return tried(dataclasses.replace(plan, overwrite=overwrite))
         except OutputError as e:
             refused = refused or e
     if refused is not None:
@@ -64,7 +65,14 @@ def preflight_output(
     )
 
 
-def default_ending(source: VideoFile, options: EncodeOptions) -> tuple[str, str]:
+def file_of(source: Source) -> VideoFile:
+    """Return the file whose container, streams and tags an output takes over."""
+    if not isinstance(source, VideoFile):
+        raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
+    return source
+
+
+def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
     """Return the ending of an output nobody named, and a sentence if it is not the input's.
 
     It is the input's own, unless that names no container for a video, or one that cannot hold the
@@ -73,7 +81,7 @@ def default_ending(source: VideoFile, options: EncodeOptions) -> tuple[str, str]
     own = source.path.suffix
     if own.lower() in _PICTURE_ENDINGS:
         return ".mp4", ""
-    why = _why_not(own, source, options)
+    why = _why_not(own, file_of(source), options)
     return (".mkv", f"the output is an .mkv: {why}") if why else (own, "")
 
 
@@ -100,13 +108,7 @@ def _why_not(ending: str, source: VideoFile, options: EncodeOptions) -> str:
 
 
 def _planned(
-    path: Path,
-    source: VideoFile,
-    options: EncodeOptions,
-    container: str,
-    codec: str,
-    *,
-    overwrite: bool,
+    path: Path, source: VideoFile, options: EncodeOptions, container: str, codec: str
 ) -> OutputPlan:
     """Return the plan for one encoder, untried."""
     pix_fmt, lost = choose_pix_fmt(source, codec, options.pix_fmt, container)
@@ -127,7 +129,6 @@ def _planned(
         pix_fmt=pix_fmt,
         codec_options=tuple(codec_options.items()),
         time_base=source.info.time_base,
-        overwrite=overwrite,
         warnings=tuple(warnings),
         decodes_again=options.verify == "full" or (options.verify is None and lossless),
         is_lossless=lossless,

@@ -105,15 +105,6 @@ class _Part:
     """First and last stamp of picture or sound [s]."""
     stretches: dict[int, _Stretch] = field(default_factory=dict)
 
-    def ticks_from(self, before: _Part, index: int) -> int | None:
-        """Return how far a stream is moved to go on from a part; None if one lacks it."""
-        own, other = self.stretches.get(index), before.stretches.get(index)
-        if own is None or other is None:
-            return None
-        if own.is_partly_timed or other.is_partly_timed:
-            return other.decoded[1] - own.decoded[0]
-        return other.shown[1] - own.shown[0]
-
 
 @dataclass(slots=True)
 class _Stream:
@@ -258,12 +249,14 @@ class _Scan:
 
     def _step(self, part: _Part) -> Fraction:
         """Return by how much a part is moved against the one before [s]."""
-        before = self._parts[part.before]
-        steps = {
-            index: ticks * stream.base
-            for index, stream in self._streams.items()
-            if stream.is_steady and (ticks := part.ticks_from(before, index)) is not None
-        }
+        before, steps = self._parts[part.before].stretches, {}
+        for index in part.stretches.keys() & before.keys():
+            own, other, stream = part.stretches[index], before[index], self._streams[index]
+            ticks = other.shown[1] - own.shown[0]
+            if own.is_partly_timed or other.is_partly_timed:
+                ticks = other.decoded[1] - own.decoded[0]
+            if stream.is_steady:
+                steps[index] = ticks * stream.base
         step = max(steps.values())
         if step - steps.get(self._video, step) <= OVERLAP_S:
             step = steps.get(self._video, step)

@@ -35,11 +35,9 @@ def container_options(plan: OutputPlan, *, tags: bool) -> tuple[tuple[str, str],
     if plan.container not in MOV_FAMILY:
         return ()
     # Start offsets are stored in the movie's time scale: make it divide every stream's.
-    scale = plan.time_base.denominator
     with open_input(plan.source.path) as opened:
-        for index in plan.copied:
-            base = opened.streams[index].time_base
-            scale = math.lcm(scale, base.denominator if base else 1)
+        bases = [opened.streams[index].time_base for index in plan.copied]
+    scale = math.lcm(plan.time_base.denominator, *(base.denominator for base in bases if base))
     movflags = "+faststart+use_metadata_tags" if tags else "+faststart"
     scale = scale if scale < _TICKS_LIMIT else plan.time_base.denominator
     while scale < 1000:
