@@ -74,10 +74,9 @@ class ErrorLog:
                     self._hear([*here, *self._from_elsewhere()])
 
     def take(self, *, but_of: Collection[str] = ()) -> list[str]:
-        """Return the messages heard since the last time, each once, but for those of some decoders.
+        """Return the messages heard since the last time, each once.
 
-        Args:
-            but_of: names of decoders, as FFmpeg signs their messages.
+        Those that are signed with the name of a decoder in `but_of` are left out.
         """
         heard, self._heard = self._heard, []
         texts = dict.fromkeys(" ".join(text.split()) for name, text in heard if name not in but_of)

@@ -92,7 +92,7 @@ class Muxer:
             self._streams: dict[int, Stream] = {}
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)
-            self._video = self._add_streams(source, threads)
+            self._add_streams(source, threads)
             self.copier = Copier(
                 source, plan.source, self._output, self._streams, until_s, self._zero_s
             )
@@ -142,12 +142,11 @@ class Muxer:
         """Let go of everything; the file at `path` is the caller's to remove."""
         self._stack.close()
 
-    def _add_streams(self, source: InputContainer, threads: int) -> VideoStream:
+    def _add_streams(self, source: InputContainer, threads: int) -> None:
         output, keep = self._output, set(self.plan.copied)
-        video: VideoStream | None = None
         for stream in source.streams:
             if stream.index == self.plan.source.stream_index:
-                video = self._add_video(stream, threads)
+                self._video = self._add_video(stream, threads)
                 stream.discard = Discard.all
             elif stream.index in keep and is_attached(self.plan.container, stream):
                 assert isinstance(stream, VideoStream)
@@ -160,7 +159,6 @@ class Muxer:
                 self._streams[stream.index] = copy
             else:
                 stream.discard = Discard.all
-        assert video is not None
         output.metadata.update(
             {k: v for k, v in source.metadata.items() if k.lower() not in STALE_KEYS}
         )
@@ -168,7 +166,6 @@ class Muxer:
             output.set_chapters(chapters)
         with usual_scheduling():
             output.start_encoding()
-        return video
 
     def _add_video(self, template: Stream, threads: int) -> VideoStream:
         plan, source = self.plan, self.plan.source

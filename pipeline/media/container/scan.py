@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from .clock import OVERLAP_S, Clock, measured_rate
 from .containers import has_flag
-from .inputs import is_cover, packets_of
+from .inputs import packets_of, videos_of
 
 _BACK_S = 0.1
 """Decoding times that go back by more than this [s] begin anew; FFmpeg's limit too."""
@@ -56,9 +56,8 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     is_broadcast = has_flag(container.format, Flags.ts_discont)
     is_bare = has_flag(container.format, Flags.no_timestamps)
     scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S, is_bare=is_bare)
-    kinds = ("audio", "video", "subtitle", "data")
-    covers = {s.index for s in container.streams.video if is_cover(s)}
-    streams = [s for s in container.streams if s.type in kinds and s.index not in covers]
+    others = [s for s in container.streams if s.type in ("audio", "subtitle", "data")]
+    streams = [*videos_of(container), *others]
     # A damaged file is read as far as possible; the reader reports the damage.
     with suppress(av.error.FFmpegError):
         for packet in packets_of(container, streams):

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import VideoError
 from pipeline.media.base import Source
-from pipeline.media.container.ranges import RangeReader
+from pipeline.media.container.source import RangeReader
 from pipeline.media.container.starts import WHOLE
 from pipeline.media.damage import Damage
 from pipeline.media.opening import open_source
