@@ -91,18 +91,13 @@ class Store:
 
     def kept(self) -> Iterator[Kept]:
         """Yield what is in the store, the last used first; files of others are passed over."""
-        files = []
-        for path in self.folder.glob(f"??/*{_WHOLE}") if self.folder.is_dir() else ():
-            with suppress(OSError):
-                status = path.stat()
-                files.append((status.st_mtime, status.st_size, path))
-        for used, size, path in sorted(files, reverse=True):
+        for used, size, path in self._files():
             yield Kept(path, size, used, _facts(path), path.name.endswith(_PART))
 
     def clean(self, *, older_than_days: float = 0.0) -> list[Path]:
         """Remove what was not used for some days; return what went."""
         oldest = time.time() - older_than_days * _DAY_S
-        gone = [kept.path for kept in self.kept() if kept.used <= oldest]
+        gone = [path for used, _, path in self._files() if used <= oldest]
         for path in gone:
             path.unlink(missing_ok=True)
         return gone
@@ -110,13 +105,22 @@ class Store:
     def _path(self, key: str, ending: str) -> Path:
         return self.folder / key[:2] / f"{key}{ending}"
 
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """Return when each file was last used, its size and its path, the last used first."""
+        files = []
+        for path in self.folder.glob(f"??/*{_WHOLE}") if self.folder.is_dir() else ():
+            with suppress(OSError):
+                status = path.stat()
+                files.append((status.st_mtime, status.st_size, path))
+        return sorted(files, reverse=True)
+
     def _trim(self) -> None:
         total = 0
-        for kept in self.kept():
-            total += kept.bytes
+        for _, size, path in self._files():
+            total += size
             if total > self._most_bytes:
                 with suppress(OSError):
-                    kept.path.unlink(missing_ok=True)
+                    path.unlink()
 
     def _write(self, path: Path, artefact: Artefact) -> None:
         facts = json.dumps(dict(artefact.facts), sort_keys=True)

@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import analyze_to_file
-from pipeline import crops as crops_module
 from pipeline.cli import main
+from pipeline.config import Transfer
+from pipeline.editors import latent
 from pipeline.editors._face_model import Codes
 from pipeline.imaging.geometry import eye_distance
 from pipeline.loading.style import StyleLatentModel
 from pipeline.types import AlignedBatch
 from tests.conftest import Desk, FaceClip
 
+from .routes import session_of
 from .style_pack import write_tiny_pack
 
 TRANSFERS = ("replace", "delta")
@@ -115,13 +117,13 @@ def test_strength_zero_gives_every_sample_back(
 def test_another_strength_of_an_analyzed_clip_encodes_nothing(
     run: Run, transfer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crops_module, "look_at", lambda *_, **__: pytest.fail("encoded again"))
+    monkeypatch.setattr(latent, "look_at", lambda *_, **__: pytest.fail("encoded again"))
     first, _ = run(transfer, "--attr", "smile=1", name="a")
     second, _ = run(transfer, "--attr", "smile=2", name="b")
     assert (frames_of(first) != frames_of(second)).any()
 
 
-def test_codes_of_a_new_pack_are_added_to_an_analysis_that_exists(
+def test_codes_of_a_new_pack_are_kept_beside_those_of_another(
     face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = tmp_path / "faces.json"
@@ -129,21 +131,24 @@ def test_codes_of_a_new_pack_are_added_to_an_analysis_that_exists(
     edit = ["edit", str(face_clip.path), "--analysis", str(stored), "--attr", "smile", "--quiet"]
     tiny = [*edit, "--pack", "tiny", "--transfer", "delta"]
     assert main([*tiny, "-o", str(tmp_path / "a.mp4")]) == 0
-    monkeypatch.setattr(crops_module, "look_at", lambda *_, **__: pytest.fail("encoded again"))
+    monkeypatch.setattr(latent, "look_at", lambda *_, **__: pytest.fail("encoded again"))
     assert main([*tiny, "-o", str(tmp_path / "b.mp4")]) == 0
     assert main([*edit, "-o", str(tmp_path / "c.mp4")]) == 0, "the portrait's codes are kept"
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-def test_replace_follows_every_frame_and_the_stored_codes_stay_small(
-    analyses: dict[str, Path],
+@pytest.mark.parametrize(("transfer", "samples"), [("replace", 10), ("delta", 5)])
+def test_replace_follows_every_frame_and_what_is_kept_stays_small(
+    face_clip: FaceClip, transfer: Transfer, samples: int
 ) -> None:
-    for transfer, path in analyses.items():
-        (codes,) = json.loads(path.read_text())["codes"]["0"].values()
-        assert len(codes["frames"]) == {"replace": 10, "delta": 5}[transfer]
-        assert codes["moving_shape"][1:] == [5, 16], "11 of 18 layers follow the face: 5 of 8"
-        numbers = len(codes["frames"]) * 5 * 16
-        assert len(codes["moving"]) <= 2 * numbers * 4 / 3 + 4, "two bytes a number, in base64"
+    session = session_of(face_clip.path, face_clip.analysis, pack="tiny", transfer=transfer)
+    (key,) = session.plan.artefacts
+    codes = session.store.get(key)
+    assert codes is not None
+    assert len(codes.tensors["frames"]) == samples
+    moving = codes.tensors["moving"]
+    assert moving.shape == (samples, 5, 16), "11 of 18 layers follow the face: 5 of 8"
+    assert moving.dtype == torch.float16
 
 
 @pytest.mark.parametrize("transfer", TRANSFERS)
