@@ -43,24 +43,17 @@ __all__ = [
     "side_by_side",
 ]
 
-_HOME = {
-    "AnalyzeOptions": "config",
-    "EncodeOptions": "config",
-    "RenderOptions": "config",
-    "VisagistError": "errors",
-    "inspect": "inspection",
-    "preview": "inspection",
-    "Report": "report",
-    "Edit": "request",
-    "EditRequest": "request",
-    "Exemplar": "request",
-    "Plan": "session",
-    "Session": "session",
-    "open_session": "session",
-    "analyze_to_file": "run",
-    "edit": "run",
-    "side_by_side": "compare",
+_HOMES = {
+    "compare": "side_by_side",
+    "config": "AnalyzeOptions EncodeOptions RenderOptions",
+    "errors": "VisagistError",
+    "inspection": "inspect preview",
+    "report": "Report",
+    "request": "Edit EditRequest Exemplar",
+    "run": "analyze_to_file edit",
+    "session": "Plan Session open_session",
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

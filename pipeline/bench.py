@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from operator import truediv
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -32,7 +33,6 @@ from .errors import UsageError
 from .files import write_whole
 from .imaging.poisson import clone
 from .listings import Row
-from .loading import resolve_device, time_generator
 from .media.opening import default_ending, open_sink, open_source
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
@@ -259,15 +259,11 @@ def bench_poisson(*, rounds: int = 3, side: int = 1024, batch: int = 8) -> list[
             "crops": f"{batch} × {side}²",
             "cv2.seamlessClone": f"{1e3 * statistics.median(theirs[1:]):.1f} ms",
             "here": f"{1e3 * statistics.median(ours[1:]):.1f} ms",
-            "speed-up": f"{statistics.median(map(_ratio, theirs[1:], ours[1:])):.1f}",
+            "speed-up": f"{statistics.median(map(truediv, theirs[1:], ours[1:])):.1f}",
             "mean difference": f"{nearer.mean():.3f}",
             "max difference": f"{nearer.max()}",
         }
     ]
-
-
-def _ratio(a: float, b: float) -> float:
-    return a / b
 
 
 def _seamless(
@@ -313,16 +309,6 @@ def _smooth_noise(batch: int, side: int, noise: torch.Generator, octaves: int) -
         grown = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
         out += grown * 0.5**octave
     return out.permute(0, 2, 3, 1)
-
-
-def bench_generator(*, rounds: int = 3, size: int = 1024, device: str = "cpu") -> list[Row]:
-    """Return one row per way to compute a StyleGAN2 generator: time, speed-up and error; on a GPU
-    one per batch size: time, share of its arithmetic and memory.
-
-    Raises:
-        DeviceError: there is no such device.
-    """
-    return time_generator(size, rounds, resolve_device(device))
 
 
 def peak_memory_mb() -> float:

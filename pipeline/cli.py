@@ -29,8 +29,7 @@ EXIT_BY_SIGNAL = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    Args:
-        arguments: as typed; None takes those of the process, which then ends with this command.
+    Without arguments it takes those of the process, which then ends with this command.
 
     Raises:
         SystemExit: after `--help` or `--version`.

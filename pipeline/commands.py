@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .arguments import analysis_of, factors_of, render_of, request_of
+from .arguments import factors_of, options_of, request_of
+from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
 from .displays import watching
 from .errors import WeightsError
@@ -42,69 +44,65 @@ class _Warnings:
                 say("warning", sentence)
 
 
+@contextmanager
+def _watched(options: argparse.Namespace, warn: _Warnings) -> Iterator[dict[str, Any]]:
+    """Give the arguments of every function that writes something about a clip."""
+    with watching(quiet=options.quiet) as progress:
+        yield {"overwrite": options.overwrite, "progress": progress, "warn": warn}
+
+
+def _done(options: argparse.Namespace, path: object, told: str = "") -> int:
+    """Show what was written and return the exit code."""
+    if not options.quiet:
+        if told:
+            tell(told)
+        show(str(path))
+    return 0
+
+
 def _edit(options: argparse.Namespace) -> int:
-    request = request_of(options)
+    request, warn = request_of(options), _Warnings()
     from .run import edit
 
-    warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
+    with _watched(options, warn) as common:
         report = edit(
             request,
             options.output,
-            overwrite=options.overwrite,
             report_path=options.report,
             fail_if_unedited=options.fail_if_unedited,
-            progress=progress,
-            warn=warn,
+            **common,
         )
     warn(*report.warnings)
-    if not options.quiet:
-        tell(report.summary())
-        show(report.output)
-    return 0
+    return _done(options, report.output, report.summary())
 
 
 def _analyze(options: argparse.Namespace) -> int:
     from .run import analyze_to_file
 
     warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
+    with _watched(options, warn) as common:
         path, found = analyze_to_file(
             options.input,
             options.output,
-            analysis_of(options),
-            render_of(options),
+            options_of(AnalyzeOptions, options),
+            options_of(RenderOptions, options),
             device=options.device,
             cache=options.cache,
             presets=(options.config,) if options.config else (),
-            overwrite=options.overwrite,
-            progress=progress,
-            warn=warn,
+            **common,
         )
     warn(*found.warnings, *([] if found.tracks else ["no face was found"]))
-    if not options.quiet:
-        counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
-        tell(", ".join(counted(n, noun) for noun, n in counts.items()))
-        show(str(path))
-    return 0
+    counts = {"frame": len(found.pts), "shot": len(found.cuts) + 1, "face": len(found.tracks)}
+    return _done(options, path, ", ".join(counted(n, noun) for noun, n in counts.items()))
 
 
 def _inspect(options: argparse.Namespace) -> int:
     request = request_of(options)
     from .inspection import inspect
 
-    with watching(quiet=options.quiet) as progress:
-        folder = inspect(
-            request,
-            options.frame,
-            options.output,
-            overwrite=options.overwrite,
-            progress=progress,
-            warn=_Warnings(),
-        )
-    if not options.quiet:
-        show(str(folder))
-    return 0
+    with _watched(options, _Warnings()) as common:
+        folder = inspect(request, options.frame, options.output, **common)
+    return _done(options, folder)
 
 
 def _preview(options: argparse.Namespace) -> int:
@@ -114,37 +112,19 @@ def _preview(options: argparse.Namespace) -> int:
     from .inspection import preview
 
     warn = _Warnings()
-    with watching(quiet=options.quiet) as progress:
+    with _watched(options, warn) as common:
         if options.side_by_side:
-            path, warnings = side_by_side(
-                request,
-                options.output,
-                overwrite=options.overwrite,
-                progress=progress,
-                warn=warn,
-            )
+            path, warnings = side_by_side(request, options.output, **common)
+            warn(*warnings)
         else:
-            path, warnings = (
-                preview(
-                    request,
-                    options.output,
-                    count=options.count,
-                    factors=factors,
-                    overwrite=options.overwrite,
-                    progress=progress,
-                    warn=warn,
-                ),
-                [],
-            )
-    warn(*warnings)
-    if not options.quiet:
-        show(str(path))
-    return 0
+            path = preview(request, options.output, count=options.count, factors=factors, **common)
+    return _done(options, path)
 
 
 def _bench(options: argparse.Namespace) -> int:
     from . import bench
     from .listings import table
+    from .loading import resolve_device, time_generator
 
     kind = str(options.input)
     is_kernel = kind in ("poisson", "generator")
@@ -158,7 +138,7 @@ def _bench(options: argparse.Namespace) -> int:
         if kind == "poisson":
             rows = bench.bench_poisson(rounds=options.rounds)
         else:
-            rows = bench.bench_generator(rounds=options.rounds, device=options.device)
+            rows = time_generator(1024, options.rounds, resolve_device(options.device))
         tables, figures = [rows], {"rows": rows, "machine": bench.machine()}
     else:
         with watching(quiet=options.quiet) as progress:
@@ -170,10 +150,9 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list[Row]:
+def _show(options: argparse.Namespace, rows: list[Row]) -> list[Row]:
     from .listings import table
 
-    rows = listing()
     show(json.dumps(rows, indent=2) if options.json else table(rows))
     return rows
 
@@ -181,7 +160,7 @@ def _show(options: argparse.Namespace, listing: Callable[[], list[Row]]) -> list
 def _attrs(options: argparse.Namespace) -> int:
     from .listings import attributes
 
-    _show(options, lambda: attributes(options.pack))
+    _show(options, attributes(options.pack))
     return 0
 
 
@@ -192,7 +171,7 @@ def _models(options: argparse.Namespace) -> int:
 def _list_models(options: argparse.Namespace) -> int:
     from .listings import models
 
-    _show(options, models)
+    _show(options, models())
     return 0
 
 
@@ -213,7 +192,7 @@ def _import_models(options: argparse.Namespace) -> int:
 def _verify_models(options: argparse.Namespace) -> int:
     from .listings import verified_models
 
-    rows = _show(options, verified_models)
+    rows = _show(options, verified_models())
     if bad := [row["name"] for row in rows if row["state"] != "ok"]:
         raise WeightsError(f"{len(bad)} of {len(rows)} are not as they should be: {', '.join(bad)}")
     return 0
@@ -243,7 +222,7 @@ _MODELS_ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 def _doctor(options: argparse.Namespace) -> int:
     from .listings import doctor
 
-    rows = _show(options, doctor)
+    rows = _show(options, doctor())
     return _FAILED if any(row["state"] == "missing" for row in rows) else 0
 
 
@@ -256,7 +235,7 @@ def _cache(options: argparse.Namespace) -> int:
         return 0
     from .listings import kept
 
-    _show(options, lambda: kept(options.cache))
+    _show(options, kept(options.cache))
     return 0
 
 

@@ -34,12 +34,8 @@ def side_by_side(
 ) -> tuple[Path, list[str]]:
     """Write a clip of twice the width, upright; return its path and what could not be kept.
 
-    Args:
-        request: as for `run.edit`.
-        target: default: `NAME.compare.EXT` beside the input.
-        overwrite: replace an existing target.
-        progress: what watches; default: nobody.
-        warn: hears before the first frame what is known by then; it is returned too.
+    Arguments are those of `run.edit`; the target is `NAME.compare.EXT` beside the input if left
+    out.
 
     Raises:
         VisagistError: any of the tree in `errors.py`; then no file was written.
@@ -83,9 +79,7 @@ def _kept(frames: Iterable[Frame], originals: deque[Frame]) -> Iterator[Frame]:
 def paired(originals: deque[Frame], results: Iterable[EditResult]) -> Iterator[tuple[Frame, Frame]]:
     """Yield every edited frame with the original it was made of.
 
-    Args:
-        originals: grows while the results are made; each is there before its result.
-        results: one per original, in the same order.
+    `originals` grows while the results are made; each is there before its result.
 
     Raises:
         RuntimeError: a frame was lost, or came twice or out of order on the way.

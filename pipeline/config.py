@@ -23,8 +23,6 @@ Verify = Literal["quick", "full"]
 
 OWN_PACKS = ("portrait", "mini")
 """Packs that are part of the program: what moves their codes can be added, nothing else."""
-
-
 LANDMARKERS = ("embedded", "face-alignment")
 """What finds landmarks; any other word is the path of a file with landmarks."""
 

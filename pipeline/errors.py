@@ -1,15 +1,5 @@
 """Every error the program raises on purpose, in one tree.
 
-VisagistError                      exit 1
-├── UsageError                     exit 2   an option or request that cannot mean anything
-├── InputError                     exit 3   the input cannot be used
-│   ├── VideoError                          missing, not a video, no frames, unreadable
-│   ├── AnalysisError                       an analysis or landmark file: damaged, of another video
-│   └── NoFaceError                exit 7   nothing edited, and the caller calls that an error
-├── OutputError                    exit 4   the output cannot be written, or not with what was asked
-├── WeightsError                   exit 5   weights missing, damaged or refused
-└── DeviceError                    exit 6   the device asked for is not there
-
 An interrupt exits 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP); memory or threads that run out exit
 1, whatever was being done. Each message says what was wrong (the value), what is accepted, what to
 do. Expected misses are not errors: a frame without a face passes through untouched and is counted

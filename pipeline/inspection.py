@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,13 +75,8 @@ def inspect(
     taken = check_outputs(request, [], overwrite=overwrite)
     names = ("frame.json", "*.png")
     check_folder(folder, "the folder", names=names, taken=taken, overwrite=overwrite)
-    source = open_source(request.input, request.analyze.video_stream)
-    source.check_frame(frame_index)
-    for sentence in source.warnings:
-        warn(sentence)
     progress = progress or Progress()
-    progress.expect(passes("inspect"))
-    session = open_session(request, source=source, progress=progress)
+    session = _opened(request, "inspect", progress, warn, frame_index)
     count = session.plan.frame_count
     if frame_index >= count:
         raise UsageError(
@@ -126,12 +120,8 @@ def preview(
     if target.suffix.lower() != ".png":
         raise OutputError(f"the sheet {target} must be a .png file")
     check_outputs(request, [(target, "the sheet")], overwrite=overwrite)
-    source = open_source(request.input, request.analyze.video_stream)
-    for sentence in source.warnings:
-        warn(sentence)
     progress = progress or Progress()
-    progress.expect(passes("preview"))
-    session = open_session(request, source=source, progress=progress)
+    session = _opened(request, "preview", progress, warn)
     columns = [[moved_by(e, f, session.catalogue) for e in session.edits] for f in factors]
     plan = session.plan
     indices = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
@@ -153,6 +143,23 @@ def preview(
     picture = sheet(tiles, heads, [f"frame {frame.index}" for frame in frames])
     write_png(target, picture, overwrite=overwrite)
     return target
+
+
+def _opened(
+    request: EditRequest,
+    last_pass: str,
+    progress: Progress,
+    warn: Callable[[str], None],
+    frame_index: int | None = None,
+) -> Session:
+    """Return a session, with what is odd about its video told."""
+    source = open_source(request.input, request.analyze.video_stream)
+    if frame_index is not None:
+        source.check_frame(frame_index)
+    for sentence in source.warnings:
+        warn(sentence)
+    progress.expect(passes(last_pass))
+    return open_session(request, source=source, progress=progress)
 
 
 def _frames_at(session: Session, indices: Sequence[int]) -> list[Frame]:
@@ -257,32 +264,23 @@ def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture
     return pictures
 
 
-@dataclass(frozen=True, slots=True)
-class _Crop:
-    """Where one face was cut out of the frame."""
-
-    side_px: int
-    crop_to_frame: list[list[float]]
-    mask_share: float
-
-
 def _facts(session: Session, view: FrameView) -> dict[str, Any]:
     frame = view.frame
     outcomes = {outcome.track_id: outcome for outcome in view.result.faces}
     crops = {
-        int(track): _Crop(
-            side_px=int(b.images.shape[-1]),
-            crop_to_frame=np.round(b.source.crop_to_frame[n], 4).tolist(),
-            mask_share=round(float(b.masks[n].mean()), 4),
-        )
+        int(track): {
+            "side_px": int(b.images.shape[-1]),
+            "crop_to_frame": np.round(b.source.crop_to_frame[n], 4).tolist(),
+            "mask_share": round(float(b.masks[n].mean()), 4),
+        }
         for b in view.faces
         for n, track in enumerate(b.source.track_id)
     }
     faces = []
     for track, row in _present(session.plan.tracks, frame.index):
-        outcome, crop = outcomes.get(track.track_id), crops.get(track.track_id)
+        outcome = outcomes.get(track.track_id)
         fact = _face_facts(_aspect(session), track, row)
-        fact["crop"] = {name: getattr(crop, name) for name in _Crop.__slots__} if crop else None
+        fact["crop"] = crops.get(track.track_id)
         fact["edited"] = bool(outcome and outcome.edited)
         fact["skipped"] = outcome.reason if outcome else "not selected"
         faces.append(fact)

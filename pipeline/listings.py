@@ -169,17 +169,14 @@ def _python() -> Iterator[Row]:
 
 def _libraries() -> Iterator[Row]:
     for module, distribution, use in _LIBRARIES:
-        yield _library(module, distribution, use)
-
-
-def _library(module: str, distribution: str, use: str) -> Row:
-    try:
-        importlib.import_module(module)
-        version = importlib.metadata.version(distribution)
-    except (ImportError, OSError, importlib.metadata.PackageNotFoundError) as e:
-        cure = f"pip install {distribution} ({type(e).__name__}: {e})"
-        return _row(distribution, False, "–", f"{use}; {cure}")
-    return _row(distribution, True, version, use)
+        try:
+            importlib.import_module(module)
+            version = importlib.metadata.version(distribution)
+        except (ImportError, OSError) as e:
+            cure = f"pip install {distribution} ({type(e).__name__}: {e})"
+            yield _row(distribution, False, "–", f"{use}; {cure}")
+        else:
+            yield _row(distribution, True, version, use)
 
 
 def _devices() -> Iterator[Row]:

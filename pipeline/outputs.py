@@ -25,13 +25,8 @@ def check_outputs(
 ) -> dict[Path, str]:
     """Refuse what a run cannot write, and what would replace another file of the same run.
 
-    Args:
-        request: of the run; a new analysis file it names is an output too.
-        outputs: each with what it is, e.g. `the report`.
-        overwrite: replace what exists.
-
-    Returns:
-        What the run reads and writes, as `targets.check_target` takes it.
+    Each comes with what it is, e.g. `the report`; a new analysis file that the request names is one
+    too. Returned is what the run reads and writes, as `targets.check_target` takes it.
 
     Raises:
         OutputError: one of them cannot be written.

@@ -5,6 +5,7 @@ Nothing drawn here ever reaches an edited video.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -24,17 +25,8 @@ Picture = NDArray[np.uint8]
 _LABEL_PX: Final = 26
 _GAP_PX: Final = 4
 _INK: Final = (40, 40, 40)
-_LINES: Final = (
-    (range(17), False),
-    (range(17, 22), False),
-    (range(22, 27), False),
-    (range(27, 31), False),
-    (range(31, 36), False),
-    (range(36, 42), True),
-    (range(42, 48), True),
-    (range(48, 60), True),
-    (range(60, 68), True),
-)
+_RUNS: Final = (0, 17, 22, 27, 31, 36, 42, 48, 60, 68)
+_LINES: Final = [(range(a, b), a >= 36) for a, b in itertools.pairwise(_RUNS)]
 """Runs of the 68 points that belong together (iBUG 300-W), and whether they are closed."""
 
 

@@ -216,13 +216,14 @@ def open_report(session: Session, output: Sink) -> Report:
         "pack": {"name": pack.name, **pack.settings},
     }
     info = session.source.info
+    video = {name: getattr(info, name) for name in info.__slots__}
     return Report(
         input=str(request.input),
         output=str(output.path),
         options=options,
         versions=versions(),
         weights=_weights(plan, pack),
-        video={name: _plain(getattr(info, name)) for name in info.__slots__},
+        video={k: str(v) if isinstance(v, Fraction) else v for k, v in video.items()},
         tracks=[
             {
                 "track": t.track_id,
@@ -278,7 +279,3 @@ def _ignored(request: EditRequest, plan: Plan) -> list[str]:
         for name in ("landmarks", "detect_every_s")
         if asked[name] not in (usual[name], made.get(name, asked[name]))
     ]
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Fraction) else value

@@ -33,13 +33,9 @@ DAMAGE: Final = (
 
 
 def read_bytes(path: Path, complaint: str, *, most: int, error: type[VisagistError]) -> bytes:
-    """Return the content of a file.
+    """Return the content of a file; `most`: bytes that one of that kind can have.
 
-    Args:
-        path: of the file.
-        complaint: how the message begins, e.g. `cannot read the picture`.
-        most: bytes that a file of that kind can have.
-        error: what to raise.
+    `complaint` is how the message begins, e.g. `cannot read the picture`.
 
     Raises:
         VisagistError: of the kind `error`: the file is missing, no plain file, too large, or may

@@ -61,12 +61,7 @@ def check_folder(
 ) -> None:
     """Make sure that a folder can be filled: it is missing, empty, or may be written over.
 
-    Args:
-        path: the folder.
-        what: what it is, for messages.
-        names: patterns of the files it will get, e.g. `*.png`.
-        taken: what the run reads, and what else it writes.
-        overwrite: whether files of these names may be replaced.
+    `names` are patterns of the files it will get, e.g. `*.png`; for the rest see `check_target`.
 
     Raises:
         OutputError: a file has the folder's name, it holds something and `overwrite` is off, or a

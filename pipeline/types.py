@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,6 @@ Needs = frozenset[Part]
 def columns_of(needs: Needs) -> list[int]:
     """Return the columns of some parts, among `PARTS`."""
     return [column for column, part in enumerate(PARTS) if part in needs]
-
-
-def _describe(value: object) -> str:
-    shape = getattr(value, "shape", None)
-    return f"{type(value).__name__}{tuple(shape)}" if shape is not None else repr(value)
 
 
 def _check_rank(
@@ -279,16 +274,9 @@ class AlignedBatch:
 
     def rows(self, part: slice | list[int]) -> AlignedBatch:
         """Return some of the crops, as a batch."""
-        return AlignedBatch(
-            images=self.images[part],
-            crop_to_frame=self.crop_to_frame[part],
-            landmarks=self.landmarks[part],
-            frame_index=self.frame_index[part],
-            track_id=self.track_id[part],
-            weights=self.weights[part],
-            quads=None if self.quads is None else self.quads[part],
-            parts=None if self.parts is None else self.parts[part],
-        )
+        values = {name: getattr(self, name) for name in self.__slots__}
+        chosen: dict[str, Any] = {n: v if v is None else v[part] for n, v in values.items()}
+        return AlignedBatch(**chosen)
 
     def to(self, device: torch.device) -> AlignedBatch:
         """Return the same batch with its tensors on a device; nobody waits for the transfer."""
@@ -376,12 +364,9 @@ class FaceOutcome:
     """Why it was skipped, or empty."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class EditResult:
     """A frame on its way to the encoder, with what happened to its faces."""
 
     frame: Frame
     faces: tuple[FaceOutcome, ...]
-
-    def __repr__(self) -> str:
-        return f"EditResult({self.frame!r}, {len(self.faces)} faces)"

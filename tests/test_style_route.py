@@ -13,13 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from models.packs.opening import StylePack
 from pipeline import analyze_to_file
 from pipeline.cli import main
 from pipeline.config import Transfer
 from pipeline.editors import latent
 from pipeline.editors._face_model import Codes
 from pipeline.imaging.geometry import eye_distance
-from pipeline.loading.style import StyleLatentModel
 from pipeline.types import AlignedBatch
 from tests.conftest import Desk, FaceClip
 
@@ -163,14 +163,14 @@ def test_out_of_memory_halves_the_batch_and_is_told(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = run("delta", "--attr", "smile", "--batch-size", "8", name="a")
-    drawn = StyleLatentModel._drawn
+    drawn = StylePack.generate
 
-    def little_memory(self: StyleLatentModel, w: torch.Tensor) -> torch.Tensor:
+    def little_memory(self: StylePack, w: torch.Tensor) -> torch.Tensor:
         if len(w) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
         return drawn(self, w)
 
-    monkeypatch.setattr(StyleLatentModel, "_drawn", little_memory)
+    monkeypatch.setattr(StylePack, "generate", little_memory)
     parts, report = run("delta", "--attr", "smile", "--batch-size", "8", name="b")
     a, b = frames_of(whole).astype(int), frames_of(parts).astype(int)
     assert np.abs(a - b).max() <= 1

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .commands import command_line, parse
-from .requests import analysis_of, factors_of, render_of, request_of
+from .requests import factors_of, options_of, request_of
 
-__all__ = ["analysis_of", "command_line", "factors_of", "parse", "render_of", "request_of"]
+__all__ = ["command_line", "factors_of", "options_of", "parse", "request_of"]

@@ -92,19 +92,26 @@ def _version() -> str:
         return "(checkout, not installed)"
 
 
-def _add_edit(commands: Commands) -> None:
-    command = commands.add_parser(
-        "edit",
-        help="change attributes of the faces in a clip",
-        description="Write the clip again with the faces changed and all else kept.",
-    )
+def _clip_command(commands: Commands, name: str, text: str, description: str) -> Parser:
+    """Add a command that works on a clip."""
+    command: Parser = commands.add_parser(name, help=text, description=description)
     command.add_argument("input", type=expanded_path, metavar="VIDEO")
-    command.add_argument(
-        *("-o", "--output"),
-        type=expanded_path,
-        metavar="FILE",
-        help="default: beside it, NAME-ATTR.EXT",
+    return command
+
+
+def _add_output(command: Parser, default: str, metavar: str = "FILE") -> None:
+    text = f"default: {default}"
+    command.add_argument("-o", "--output", type=expanded_path, metavar=metavar, help=text)
+
+
+def _add_edit(commands: Commands) -> None:
+    command = _clip_command(
+        commands,
+        "edit",
+        "change attributes of the faces in a clip",
+        "Write the clip again with the faces changed and all else kept.",
     )
+    _add_output(command, "beside it, NAME-ATTR.EXT")
     add_edit_options(command)
     add_encode_options(command)
     group = add_output_options(command)
@@ -115,17 +122,14 @@ def _add_edit(commands: Commands) -> None:
 
 
 def _add_analyze(commands: Commands) -> None:
-    command = commands.add_parser(
+    command = _clip_command(
+        commands,
         "analyze",
-        help="find and follow the faces, store the result",
-        description="Store where the faces of a clip are, to be read, corrected and reused.",
+        "find and follow the faces, store the result",
+        "Store where the faces of a clip are, to be read, corrected and reused.",
     )
-    command.add_argument("input", type=expanded_path, metavar="VIDEO")
-    command.add_argument(
-        "-o", "--output", type=expanded_path, metavar="FILE", help="default: VIDEO.faces.json"
-    )
-    group = add_analyze_options(command)
-    group.add_argument(
+    _add_output(command, "VIDEO.faces.json")
+    add_analyze_options(command).add_argument(
         "--config",
         type=expanded_path,
         metavar="TOML",
@@ -135,36 +139,27 @@ def _add_analyze(commands: Commands) -> None:
 
 
 def _add_inspect(commands: Commands) -> None:
-    command = commands.add_parser(
+    command = _clip_command(
+        commands,
         "inspect",
-        help="show everything about one frame",
-        description="Write the landmarks, crop, mask, change and result of one frame as pictures "
-        "and JSON.",
+        "show everything about one frame",
+        "Write the landmarks, crop, mask, change and result of one frame as pictures and JSON.",
     )
-    command.add_argument("input", type=expanded_path, metavar="VIDEO")
     command.add_argument("--frame", type=int, required=True, metavar="N", help="from 0")
-    command.add_argument(
-        "-o", "--output", type=expanded_path, metavar="FOLDER", help="default: VIDEO.frameN"
-    )
+    _add_output(command, "VIDEO.frameN", "FOLDER")
     add_edit_options(command)
     add_output_options(command)
 
 
 def _add_preview(commands: Commands) -> None:
-    command = commands.add_parser(
+    command = _clip_command(
+        commands,
         "preview",
-        help="make a contact sheet (frames × strengths) or a side-by-side clip",
-        description="Write one picture with several frames of the clip at several strengths, or, "
-        "with --side-by-side, a clip with the original on the left and the edit on the right.",
+        "make a contact sheet (frames × strengths) or a side-by-side clip",
+        "Write one picture with several frames of the clip at several strengths, or, with "
+        "--side-by-side, a clip with the original on the left and the edit on the right.",
     )
-    command.add_argument("input", type=expanded_path, metavar="VIDEO")
-    command.add_argument(
-        "-o",
-        "--output",
-        type=expanded_path,
-        metavar="FILE",
-        help="default: VIDEO.preview.png, or VIDEO.compare.EXT with --side-by-side",
-    )
+    _add_output(command, "VIDEO.preview.png, or VIDEO.compare.EXT with --side-by-side")
     command.add_argument("--side-by-side", action="store_true", help="a clip, not a sheet")
     command.add_argument(
         "--count", type=int, default=4, metavar="N", help="frames of the sheet (default 4)"

@@ -17,52 +17,46 @@ _ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
 
 def add_edit_options(command: argparse.ArgumentParser) -> None:
     """Add what `edit`, `inspect` and `preview` share: which edit, on which faces, and how."""
-    group = command.add_argument_group("edit")
-    group.add_argument(
+    add = command.add_argument_group("edit").add_argument
+    add(
         "--attr",
         action="append",
         metavar="NAME[=STRENGTH]",
         help="attribute and strength in standard deviations, both signs; may be given several "
         "times and is applied in order (see `visagist attrs`)",
     )
-    group.add_argument(
-        "--strength", type=float, metavar="S", help="of every --attr that names none (default 1)"
-    )
-    group.add_argument(
-        "--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it"
-    )
-    group.add_argument(
+    add("--strength", type=float, metavar="S", help="of every --attr that names none (default 1)")
+    add("--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it")
+    add(
         "--faces",
         metavar="WHICH",
         help="all | largest | N | left-right[:N] | right-left[:N] | top-bottom[:N] | "
         "bottom-top[:N] | large-small[:N] | small-large[:N] | reference:FRAME:N | "
         "reference:PICTURE (default all; N counts from 0)",
     )
-    group.add_argument(
-        "--editor", metavar="NAME", help="latent-transformer (default) | direction | pca"
-    )
-    group.add_argument(
+    add("--editor", metavar="NAME", help="latent-transformer (default) | direction | pca")
+    add(
         "--set",
         action="append",
         dest="settings",
         metavar="EDITOR.NAME=VALUE",
         help="option of an editor; may be given several times",
     )
-    group.add_argument(
+    add(
         "--exemplar",
         type=Exemplar.parse,
         metavar="FILE[@FRAME[:N]]",
         help="picture, or frame of a clip, with the face that an edit takes something from",
     )
-    group.add_argument("--blend", metavar="HOW", help="poisson (default) | alpha | none")
-    group.add_argument(
+    add("--blend", metavar="HOW", help="poisson (default) | alpha | none")
+    add(
         "--smoothing",
         type=float,
         dest="smoothing_s",
         metavar="SECONDS",
         help=f"of the landmarks over time (default {_RENDER.smoothing_s:g}); 0 switches it off",
     )
-    group.add_argument(
+    add(
         "--no-occlusion",
         action="store_false",
         dest="occlusion",
@@ -101,13 +95,14 @@ def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentG
     """Add how faces are found and followed, and what runs it; return the group."""
     _add_pack_options(command)
     group = command.add_argument_group("analysis")
-    group.add_argument(
+    add = group.add_argument
+    add(
         "--landmarks",
         type=expanded,
         metavar="HOW",
         help="embedded (default) | face-alignment | FILE with landmarks",
     )
-    group.add_argument(
+    add(
         "--detect-every",
         type=float,
         dest="detect_every_s",
@@ -115,35 +110,31 @@ def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentG
         help="how often faces are looked for anew "
         f"(default {_ANALYZE.detect_every_s:g}); between, they are followed",
     )
-    group.add_argument(
+    add(
         "--max-gap",
         type=float,
         dest="max_gap_s",
         metavar="SECONDS",
         help=f"gaps in a track up to this long are filled (default {_ANALYZE.max_gap_s:g})",
     )
-    group.add_argument(
+    add(
         "--cache",
         type=expanded_path,
         metavar="FOLDER",
         help="where what is prepared for a face is kept (default: $VISAGIST_CACHE, or where this "
         "system keeps caches)",
     )
-    group.add_argument("--on-damage", metavar="HOW", help="of the video: warn (default) | fail")
-    group.add_argument(
-        "--video-stream", type=int, metavar="N", help="of the file, from 0, no covers"
-    )
-    group.add_argument(
-        "--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N"
-    )
-    group.add_argument(
+    add("--on-damage", metavar="HOW", help="of the video: warn (default) | fail")
+    add("--video-stream", type=int, metavar="N", help="of the file, from 0, no covers")
+    add("--device", default="cpu", metavar="NAME", help="cpu (default) | cuda | cuda:N")
+    add(
         "--batch-size",
         type=int,
         metavar="N",
         help="crops per call of the model (default: 1 on a CPU, 8 on a GPU); halved when memory "
         "runs out",
     )
-    group.add_argument(
+    add(
         "--threads",
         type=int,
         metavar="N",
@@ -155,14 +146,14 @@ def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentG
 
 def add_encode_options(command: argparse.ArgumentParser) -> None:
     """Add how the result is encoded."""
-    group = command.add_argument_group(
+    add = command.add_argument_group(
         "encoder (FFmpeg's names and units; default: like the input)"
-    )
-    group.add_argument("--codec", metavar="NAME", help="e.g. libx264, libx265, ffv1 (lossless)")
-    group.add_argument("--crf", type=float, metavar="Q", help="constant rate factor")
-    group.add_argument("--preset", metavar="NAME", help="of the encoder, e.g. slow")
-    group.add_argument("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
-    group.add_argument("--verify", metavar="HOW", help="quick | full (decode the result again)")
+    ).add_argument
+    add("--codec", metavar="NAME", help="e.g. libx264, libx265, ffv1 (lossless)")
+    add("--crf", type=float, metavar="Q", help="constant rate factor")
+    add("--preset", metavar="NAME", help="of the encoder, e.g. slow")
+    add("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
+    add("--verify", metavar="HOW", help="quick | full (decode the result again)")
 
 
 def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:

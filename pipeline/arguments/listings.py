@@ -16,49 +16,51 @@ def add_models_actions(command: argparse.ArgumentParser) -> None:
         description="Recognise weight files by their content, check them, and store their tensors. "
         "Nothing in a file is executed and nothing is downloaded.",
     )
-    bring.add_argument(
+    add = bring.add_argument
+    add(
         "files",
         nargs="+",
         metavar="FILE",
         help="pSp, e4e and ReStyle checkpoints, StyleGAN2 generators, tnet_K.pth.tar, directions, "
         "...; or the name of weights in the store",
     )
-    bring.add_argument(
+    add(
         "--as",
         dest="pack",
         default="",
         metavar="PACK",
         help="put them into this pack (default: the pack of their generator, or the only one)",
     )
-    bring.add_argument(
+    add(
         "--attribute",
         default="",
         metavar="NAME",
         help="what a latent transformer or direction moves (default: as its file name says)",
     )
-    bring.add_argument(
+    add(
         "--kind",
         default="",
         metavar="NAME",
         help="which encoder, if the file does not say: psp | e4e | restyle-psp | restyle-e4e | w",
     )
-    bring.add_argument(
+    add(
         "--licence",
         default="",
         metavar="TEXT",
         help="of these weights (default: that of the published ones, or unknown)",
     )
-    bring.add_argument(
-        "--commercial", action="store_true", help="that licence allows commercial use"
-    )
+    add("--commercial", action="store_true", help="that licence allows commercial use")
     listing = actions.add_parser("list", help="list the weights (the default)")
     verify = actions.add_parser("verify", help="read every file and compare it with its SHA-256")
     remove = actions.add_parser("remove", help="remove imported packs or weights")
     remove.add_argument("names", nargs="+", metavar="NAME", help="as `visagist models` lists them")
     for action in (bring, listing, verify):
-        action.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
-        )
+        _add_json(action)
+
+
+def _add_json(action: argparse.ArgumentParser) -> None:
+    """Add what the command takes too, and tells its action if it stands before that."""
+    action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def add_cache_actions(command: argparse.ArgumentParser) -> None:
@@ -74,6 +76,4 @@ def add_cache_actions(command: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--cache", type=expanded_path, default=argparse.SUPPRESS, metavar="FOLDER"
         )
-    listing.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON"
-    )
+    _add_json(listing)

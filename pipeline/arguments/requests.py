@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from ..errors import UsageError
 from ..request import EditRequest
+
+T = TypeVar("T", AnalyzeOptions, RenderOptions, EncodeOptions)
 
 
 def request_of(options: argparse.Namespace) -> EditRequest:
@@ -38,22 +40,13 @@ def request_of(options: argparse.Namespace) -> EditRequest:
     )
 
 
-def analysis_of(options: argparse.Namespace) -> AnalyzeOptions:
-    """Return the options of `analyze`: flags over preset over defaults.
+def options_of(kind: type[T], options: argparse.Namespace) -> T:
+    """Return the options of one class that a command has: flags over preset over defaults.
 
     Raises:
         UsageError: a value out of range, or an unusable preset.
     """
-    return AnalyzeOptions(**given(options, AnalyzeOptions, _preset(options)))
-
-
-def render_of(options: argparse.Namespace) -> RenderOptions:
-    """Return the render options of a command: flags over preset over defaults.
-
-    Raises:
-        UsageError: a value out of range, or an unusable preset.
-    """
-    return RenderOptions(**given(options, RenderOptions, _preset(options)))
+    return kind(**given(options, kind, _preset(options)))
 
 
 def _preset(options: argparse.Namespace) -> dict[str, Any]:

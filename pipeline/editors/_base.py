@@ -101,15 +101,12 @@ class Work(Protocol):
     @property
     def device(self) -> torch.device:
         """Where crops are."""
-        ...
 
     def of(self, shot: Shot) -> Work:
         """Return the work on one of several faces."""
-        ...
 
     def crops(self, frames: Collection[int] | None = None) -> Iterator[AlignedBatch]:
         """Yield the crops of the shot, or of some frames of the clip, in order, on the device."""
-        ...
 
     def looked(
         self,
@@ -118,19 +115,15 @@ class Work(Protocol):
     ) -> Iterator[T]:
         """Yield what `look` says of the crops of some frames by track, in any order: one pass over
         the clip for all of them, on several threads."""
-        ...
 
     def restored(self) -> Artefact | None:
         """Return the state at the last checkpoint; None at the beginning."""
-        ...
 
     def checkpoint(self, state: Artefact) -> None:
         """Keep a state to go on from."""
-        ...
 
     def step(self, done: int, total: int) -> None:
         """Say how far the work is."""
-        ...
 
 
 class Kit(Protocol):
@@ -143,15 +136,12 @@ class Kit(Protocol):
     @property
     def face_model(self) -> Pack:
         """The pack, for editors that need `FACE_MODEL`."""
-        ...
 
     def network(self, role: str) -> nn.Module:
         """Return a network that the spec needs, ready to be called on the device."""
-        ...
 
     def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
         """Return the crop (N = 1) of the face that an edit takes something from, on the device."""
-        ...
 
 
 class Editor:

@@ -45,7 +45,6 @@ class Mover(Protocol):
 
     def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
         """Return (N, L, D) codes from w (N, L, D) and strength (N,); identity at strength 0."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +83,25 @@ class LatentModel(Protocol):
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
-        ...
 
     def observe(self, batch: AlignedBatch) -> Tensor:
         """Return the states (N, G) of N crops without their codes, NaN in the columns that only
         `encode` can tell. Asked for where `codes.states_hz` is given."""
-        ...
 
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return what the codes know of the faces, (N, 3, S, S) in [-1, 1], to be looked at."""
-        ...
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
-        ...
 
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots; None
         if nothing is, or if the model cannot tell."""
-        ...
 
     def render(
         self, batch: AlignedBatch, before: Codes, after: Codes, regions: frozenset[Region] = FACE
     ) -> EditedBatch:
         """Carry what lies between two codes into the crops; where they are equal, nothing."""
-        ...
 
 
 class Pack(Protocol):
@@ -117,33 +110,26 @@ class Pack(Protocol):
     @property
     def name(self) -> str:
         """Name of the pack."""
-        ...
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         """What the pack can change."""
-        ...
 
     @property
     def model(self) -> LatentModel:
         """The generator with its encoder."""
-        ...
 
     @property
     def hashes(self) -> Mapping[str, str]:
         """SHA-256 of every weight file, by file name."""
-        ...
 
     @property
     def regions(self) -> frozenset[Region]:
         """Parts of a picture it can tell, so that an edit of them reaches all of them."""
-        ...
 
     @property
     def settings(self) -> Mapping[str, str]:
         """How it was resolved, for the report: transfer, precision and the like."""
-        ...
 
     def mover(self, editor: str, attribute: str) -> Mover:
         """Return what moves codes along an attribute, by the name of a latent editor."""
-        ...

@@ -123,16 +123,12 @@ def frame_to_rgb_reference(frame: Frame, box: Box | None = None) -> Floats:
 
 
 def frame_to_rgb_small(frame: Frame, long_side: int) -> NDArray[np.uint8]:
-    """Return the whole frame shrunk by area averaging, for detection and previews.
+    """Return the whole frame (h, w, 3) uint8 RGB, shrunk by area averaging, for detection.
 
-    Args:
-        frame: any encoding.
-        long_side: length of the longer side [px]; a smaller frame keeps its size.
-
-    Returns:
-        (h, w, 3) uint8 RGB; pixels keep the shape (aspect) they have in the frame.
+    `long_side`: of the result [px]; a smaller frame keeps its size. Pixels keep their aspect.
     """
-    size = _small_size(frame, long_side)
+    scale = min(1.0, long_side / max(frame.width, frame.height))
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     planes = frame.planes[:3] if len(frame.planes) >= 3 else frame.planes[:1] * 3
     matrix = rgb_levels_matrix(frame.encoding)
     small = cv2.merge([_resized(plane, size) for plane in planes])
@@ -350,11 +346,6 @@ def _block_means(
     )
     size = (cols.stop - cols.start, rows.stop - rows.start)
     return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-
-
-def _small_size(frame: Frame, long_side: int) -> tuple[int, int]:
-    scale = min(1.0, long_side / max(frame.width, frame.height))
-    return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
 
 
 def _resized(plane: Plane, size: tuple[int, int]) -> Plane:

@@ -30,11 +30,8 @@ _INNER = 17
 
 
 def tones(images: Tensor, landmarks: Tensor) -> Floats:
-    """(N, 2) float32 mean and standard deviation of a face's luma, 0–1, between its landmarks.
-
-    Args:
-        images: (N, 3, S, S) float RGB in [-1, 1].
-        landmarks: (N, 68, 2) [crop px].
+    """(N, 2) float32 mean and standard deviation of a face's luma, 0–1, between its landmarks
+    (N, 68, 2) [crop px]; images (N, 3, S, S) float RGB in [-1, 1].
     """
     inner = landmarks[:, _INNER:].cpu().double().numpy()
     middles = np.rint(0.5 * (inner[:, _FIRST] + inner[:, _SECOND])).astype(np.int64)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sampling import blurred, resized, sample
+from .sampling import blurred, pixels, resized, sample
 
 SIDE = 128
 """Flow is found on pictures of this side [px]: faces deform smoothly."""
@@ -37,9 +37,8 @@ _MEAN = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]], np.float32) / 12
 def flow_between(before: Tensor, after: Tensor, *, stiffness: float = _STIFFNESS) -> Tensor:
     """(N, SIDE, SIDE, 2) float32 (x, y) in sides of the picture: after(p) ≈ before(p + flow(p)).
 
-    Args:
-        before, after: (N, 3, S, S) float32 in [-1, 1], of any side.
-        stiffness: α², in squared picture units per squared pixel; larger is smoother.
+    Pictures are (N, 3, S, S) in [-1, 1], of any side; `stiffness` is α², in squared picture units
+    per squared pixel.
     """
     first, second = resized(before.float(), SIDE), resized(after.float(), SIDE)
     side = _COARSEST
@@ -55,8 +54,7 @@ def flow_between(before: Tensor, after: Tensor, *, stiffness: float = _STIFFNESS
 def _refined(before: Tensor, after: Tensor, flow: Tensor, stiffness: float) -> Tensor:
     """(N, 2, s, s) flow [px], better than the one given, at one resolution."""
     side = before.shape[-1]
-    line = torch.arange(side, dtype=flow.dtype, device=flow.device)
-    here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
+    here = pixels(side, flow)
     before, after = blurred(before, 0.6), blurred(after, 0.6)
     after_x, after_y = _gradients(after)
     for _ in range(_WARPS):

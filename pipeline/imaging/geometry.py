@@ -67,24 +67,17 @@ def transform(matrix: Affine, points: Points) -> NDArray[np.float64]:
     return np.asarray(points @ linear + matrix[..., None, :2, 2], np.float64)
 
 
-def fit_similarity(source: Points, target: Points, weights: Points | None = None) -> Affine:
-    """(..., 3, 3) source_to_target: the least-squares similarity without reflection.
-
-    Args:
-        source, target: (..., K, 2), K ≥ 2.
-        weights: (..., K) ≥ 0; equal when left out.
+def fit_similarity(source: Points, target: Points) -> Affine:
+    """(..., 3, 3) source_to_target: least-squares similarity of (..., K, 2), K ≥ 2, no reflection.
 
     Closed form of Umeyama (PAMI 1991) for the plane: with centred points as complex numbers
     z, w the factor scale·e^{iθ} is Σ conj(z)·w / Σ |z|².
     """
-    w = np.ones(source.shape[:-1]) if weights is None else np.asarray(weights, np.float64)
-    total = w.sum(-1, keepdims=True)
-    source_mean = (source * w[..., None]).sum(-2) / total
-    target_mean = (target * w[..., None]).sum(-2) / total
+    source_mean, target_mean = (p.astype(np.float64).mean(-2) for p in (source, target))
     z, v = source - source_mean[..., None, :], target - target_mean[..., None, :]
-    size = np.maximum((w * (z**2).sum(-1)).sum(-1), 1e-12)
-    cos = (w * (z * v).sum(-1)).sum(-1) / size
-    sin = (w * (z[..., 0] * v[..., 1] - z[..., 1] * v[..., 0])).sum(-1) / size
+    size = np.maximum((z**2).sum(-1).sum(-1), 1e-12)
+    cos = (z * v).sum(-1).sum(-1) / size
+    sin = (z[..., 0] * v[..., 1] - z[..., 1] * v[..., 0]).sum(-1) / size
     out = np.zeros((*np.broadcast_shapes(source.shape[:-2], target.shape[:-2]), 3, 3))
     out[..., 0, 0] = out[..., 1, 1] = cos
     out[..., 0, 1], out[..., 1, 0] = -sin, sin
@@ -124,14 +117,11 @@ def face_size(landmarks: Points) -> NDArray[np.float64]:
 
 
 def may_be_face(landmarks: Points, size: tuple[int, int]) -> bool:
-    """Return whether 68 finite points can be a face that a frame shows at least a part of.
+    """Return whether finite points (68, 2) can be a face that a frame of `size` (width, height)
+    [px] shows at least a part of.
 
     Landmarks in other units, or invented ones, may describe a face so large that its crop would not
     fit into memory.
-
-    Args:
-        landmarks: (68, 2) [px].
-        size: width and height of the frame [px].
     """
     side, points = max(size), np.asarray(landmarks, np.float64)
     low, high = points.min(0), points.max(0)

@@ -6,6 +6,8 @@ Finding what hides the face is the work of `occlusion`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -42,11 +44,10 @@ def forehead_points(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(start + height[..., None] * across[..., None, :])
 
 
-def outline(landmarks: NDArray[np.floating], *, forehead: bool = True) -> NDArray[np.float64]:
-    """(..., K, 2) closed outline of a face: its jaw and its forehead (or brows)."""
+def outline(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(..., K, 2) closed outline of a face: its jaw and its forehead."""
     points = np.asarray(landmarks, np.float64)
-    top = forehead_points(points) if forehead else points[..., BROWS, :]
-    return np.concatenate([points[..., JAW, :], top[..., ::-1, :]], -2)
+    return np.concatenate([points[..., JAW, :], forehead_points(points)[..., ::-1, :]], -2)
 
 
 def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
@@ -62,27 +63,19 @@ def polygon_mask(points: NDArray[np.floating], side: int) -> Tensor:
     return torch.from_numpy(out).float().div_(255.0)[:, None]
 
 
-def face_mask(
-    landmarks: Tensor,
-    side: int,
-    *,
-    grow: float = 0.0,
-    feather: float = 0.1,
-    forehead: bool = True,
-) -> Tensor:
+def face_mask(landmarks: Tensor, side: int, *, grow: float = 0.0, feather: float = 0.1) -> Tensor:
     """(N, 1, side, side) soft mask of the face, 1 inside, falling to 0 across the outline.
 
     Args:
         landmarks: (N, 68, 2) [crop px].
         grow: how far the outline is moved outwards [outer eye distances].
         feather: width of the fall, all of it inside the grown outline [outer eye distances].
-        forehead: include the forehead, or end at the brows.
 
     Zero along the border of the crop.
     """
     points = landmarks.detach().cpu().double().numpy()
     eyes = np.linalg.norm(points[:, 45] - points[:, 36], axis=-1)
-    shape = outline(points, forehead=forehead)
+    shape = outline(points)
     centre = shape.mean(1, keepdims=True)
     radius = np.linalg.norm(shape - centre, axis=-1, keepdims=True)
     # Half a feather inwards, because the blur spreads the edge by as much again outwards.
@@ -161,9 +154,7 @@ def _clear_border(mask: Tensor) -> Tensor:
 def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> Tensor:
     """(N, 1, side, side) bool: crop pixels whose centre lies on a pixel of the frame.
 
-    Args:
-        crop_to_frame: (N, 3, 3).
-        width, height: of the frame [px]; it covers [-0.5, width - 0.5] × [-0.5, height - 0.5].
+    Matrices are (N, 3, 3); the frame covers [-0.5, width - 0.5] × [-0.5, height - 0.5] [px].
     """
     matrix = torch.from_numpy(np.asarray(crop_to_frame, np.float64))[:, :2]
     line = torch.arange(side, dtype=torch.float64)
@@ -179,6 +170,24 @@ def inside_frame(crop_to_frame: Affine, side: int, width: int, height: int) -> T
     position = x + y + matrix[:, :, 2, None, None]
     limit = torch.tensor([width - 0.5, height - 0.5], dtype=torch.float64)[None, :, None, None]
     return ((position >= -0.5) & (position <= limit)).all(1, keepdim=True)
+
+
+def spread(
+    found: Sequence[tuple[tuple[slice, slice], NDArray[np.float32]] | None], images: Tensor
+) -> Tensor | None:
+    """(N, 1, S, S) small masks, each enlarged over its rows and columns of an image (N, C, S, S).
+
+    None where there are none; 0 beyond them, and for an image without one.
+    """
+    if all(place_and_mask is None for place_and_mask in found):
+        return None
+    out = np.zeros((len(images), *images.shape[2:]), np.float32)
+    for whole, place_and_mask in zip(out, found, strict=True):
+        if place_and_mask is not None:
+            at, mask = place_and_mask
+            into = whole[at]
+            cv2.resize(mask, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(out[:, None]).to(images.device)
 
 
 def erode(mask: Tensor, radius_px: int) -> Tensor:

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from .geometry import JAW, LEFT_EYE, RIGHT_EYE
-from .masks import outline
+from .masks import outline, spread
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -56,25 +55,14 @@ LIPS_LOST = 0.6
 def hidden_by_colour(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """(N, 1, S, S) float32 on the images' device: 1 behind things, 0 where the face can be seen.
 
-    Args:
-        images: (N, 3, S, S) float32 RGB in [-1, 1].
-        landmarks: (N, 68, 2) [crop px].
+    Images (N, 3, S, S) are float32 RGB in [-1, 1], landmarks (N, 68, 2) [crop px].
 
     Smooth, and 0 outside the outline of the face as far as nothing hides it there. None if nothing
     hides any of the faces.
     """
     points = landmarks.detach().cpu().double().numpy()
     pictures = images.detach().cpu().float().numpy()
-    masks = [_found(p, q) for p, q in zip(pictures, points, strict=True)]
-    if all(mask is None for mask in masks):
-        return None
-    out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, mask in zip(out[:, 0], masks, strict=True):
-        if mask is not None:
-            at, small = mask
-            into = whole[at]
-            cv2.resize(small, into.shape[::-1], dst=into, interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(out).to(images.device)
+    return spread([_found(p, q) for p, q in zip(pictures, points, strict=True)], images)
 
 
 def _found(
@@ -176,7 +164,8 @@ def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) ->
 
     whole = fill(outline(points))
     # For many people the guessed forehead reaches into the hair; its lower two thirds are enough.
-    low = fill(np.concatenate([points[JAW], _brow_line(points)[::-1]]))
+    up = 0.2 * (points[17:27].mean(0) - points[33])
+    low = fill(np.concatenate([points[JAW], (points[17:27] + up)[::-1]]))
     face = np.asarray(cv2.erode(whole, _disc(0.04 * eyes)), np.uint8)
     brows = [points[17:22], points[22:27]]
     seams = np.zeros(size, np.uint8)
@@ -197,12 +186,6 @@ def _regions(points: NDArray[np.float64], size: tuple[int, int], eyes: float) ->
         mouth=mouth > 0,
         lips=(np.asarray(cv2.erode(lips_outer, _disc(0.02 * eyes))) > 0) & (lips_inner == 0),
     )
-
-
-def _brow_line(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(10, 2) the brows moved up by a fifth of the way from nose to brows."""
-    up = points[17:27].mean(0) - points[33]
-    return np.asarray(points[17:27] + 0.2 * up)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from .masks import spread
 
 Floats = NDArray[np.float32]
 
@@ -34,22 +35,10 @@ LEAST = 0.004
 def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """(N, 1, S, S) float32: 1 over print, 0 elsewhere, smooth; None if there is none.
 
-    Args:
-        images: (N, 3, S, S) float32 RGB in [-1, 1], on the CPU.
-        landmarks: (N, 68, 2) [crop px].
+    Images (N, 3, S, S) are float32 RGB in [-1, 1], on the CPU, landmarks (N, 68, 2) [crop px].
     """
-    prints = [
-        _found(picture, points)
-        for picture, points in zip(images.numpy(), landmarks.cpu().double().numpy(), strict=True)
-    ]
-    if all(place_and_mask is None for place_and_mask in prints):
-        return None
-    out = np.zeros((len(images), 1, *images.shape[2:]), np.float32)
-    for whole, place_and_mask in zip(out[:, 0], prints, strict=True):
-        if place_and_mask is not None:
-            (rows, columns), mask = place_and_mask
-            whole[rows, columns] = mask
-    return torch.from_numpy(out)
+    points = landmarks.cpu().double().numpy()
+    return spread([_found(p, q) for p, q in zip(images.numpy(), points, strict=True)], images)
 
 
 def filled(images: Tensor, letters: Tensor) -> Tensor:
@@ -86,7 +75,7 @@ def filled(images: Tensor, letters: Tensor) -> Tensor:
 def _found(
     picture: Floats, points: NDArray[np.float64]
 ) -> tuple[tuple[slice, slice], Floats] | None:
-    """Rows and columns of a crop (3, S, S), and where print is in them, if it is."""
+    """Rows and columns of a crop (3, S, S), and where print is in them, shrunk, if it is."""
     eyes = float(np.linalg.norm(points[45] - points[36]))
     side = picture.shape[-1]
     low = np.clip([points[:17, 0].min() - 0.3 * eyes, points[33, 1]], 0, side - 2).astype(int)
@@ -100,9 +89,7 @@ def _found(
     kind = cv2.INTER_LINEAR if shrink < 2 else cv2.INTER_AREA
     planes = [cv2.resize(p, size, interpolation=kind) * 0.5 + 0.5 for p in pixels]
     mask = _letters(np.asarray(planes, np.float32), (points - low) / shrink, eyes / shrink)
-    if mask is None:
-        return None
-    return at, np.asarray(cv2.resize(mask, pixels.shape[:0:-1]), np.float32)
+    return None if mask is None else (at, mask)
 
 
 def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | None:

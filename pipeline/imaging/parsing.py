@@ -7,7 +7,6 @@ it cannot tell left from right, and both labels are always used together.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Final, Literal
 
 import torch
@@ -16,42 +15,17 @@ from torch import Tensor
 
 from .sampling import blurred
 
-
-class Label(IntEnum):
-    """What a pixel shows."""
-
-    BACKGROUND = 0
-    SKIN = 1
-    BROW_A = 2
-    BROW_B = 3
-    EYE_A = 4
-    EYE_B = 5
-    GLASSES = 6
-    EAR_A = 7
-    EAR_B = 8
-    EARRING = 9
-    NOSE = 10
-    MOUTH = 11
-    UPPER_LIP = 12
-    LOWER_LIP = 13
-    NECK = 14
-    NECKLACE = 15
-    CLOTH = 16
-    HAIR = 17
-    HAT = 18
-
-
 Region = Literal["face", "hair", "hat", "ears", "neck"]
 """Part of a picture that an edit may change; all but the face need a network that tells them."""
 
 REGIONS: Final[dict[Region, tuple[int, ...]]] = {
-    "face": (*range(Label.SKIN, Label.GLASSES + 1), *range(Label.NOSE, Label.LOWER_LIP + 1)),
-    "ears": (Label.EAR_A, Label.EAR_B, Label.EARRING),
-    "hair": (Label.HAIR,),
-    "hat": (Label.HAT,),
-    "neck": (Label.NECK, Label.NECKLACE),
+    "face": (1, 2, 3, 4, 5, 6, 10, 11, 12, 13),  # skin, brows, eyes, glasses, nose, mouth, lips
+    "ears": (7, 8, 9),  # and earrings
+    "hair": (17,),
+    "hat": (18,),
+    "neck": (14, 15),  # and necklaces
 }
-"""Labels by the name of a region of an edit."""
+"""Labels by the name of a region of an edit; 0 is the background, 16 cloth."""
 
 _GROW, _SOFTNESS, _RIM = 1 / 64, 1 / 100, 1 / 24
 """Growth, blur and fall to the border of the square, in its sides."""
@@ -61,10 +35,10 @@ def region_mask(labels: Tensor, regions: frozenset[Region]) -> Tensor:
     """(N, 1, S, S) float32 0–1 soft mask of some regions; 0 along the border of the square.
 
     Args:
-        labels: (N, S, S) int64 `Label` values.
+        labels: (N, S, S) int64, of 19 classes.
         regions: names in `REGIONS`.
     """
-    values = sorted({int(label) for name in regions for label in REGIONS[name]})
+    values = sorted({label for name in regions for label in REGIONS[name]})
     side = labels.shape[-1]
     inside = torch.isin(labels, torch.tensor(values, device=labels.device))[:, None].float()
     reach = max(round(_GROW * side), 1)

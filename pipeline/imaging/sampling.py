@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .geometry import Affine
@@ -26,6 +27,12 @@ def places(out_to_in: Affine, size: int, device: torch.device) -> Tensor:
     at = matrix[:, :, 0, None, None] * line + matrix[:, :, 1, None, None] * line[:, None]
     at = (at + matrix[:, :, 2, None, None]).permute(0, 2, 3, 1).float()
     return at.to(device, non_blocking=True)
+
+
+def pixels(side: int, like: Tensor) -> Tensor:
+    """(side, side, 2) the places (x, y) of a picture's own pixels, as numbers like a tensor's."""
+    line = torch.arange(side, dtype=like.dtype, device=like.device)
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
 
 
 def sample(images: Tensor, at: Tensor, *, kernel: Kernel = "cubic") -> Tensor:
@@ -53,12 +60,16 @@ def sample_affine(
     """
     steps = np.linalg.norm(np.asarray(out_to_in)[:, :2, :2], axis=1)
     sigmas = 0.5 * np.sqrt(np.maximum(steps**2 - 1.0, 0.0)).max(1)
-    # One picture at a time: its blur must not depend on its neighbours in the batch.
-    soft = [
-        blurred(images[n : n + 1], float(sigma)) if sigma >= 0.15 else images[n : n + 1]
-        for n, sigma in enumerate(sigmas)
-    ]
-    return sample(torch.cat(soft), places(out_to_in, size, images.device), kernel=kernel)
+    soft = blurred_each(images, np.where(sigmas >= 0.15, sigmas, 0.0))
+    return sample(soft, places(out_to_in, size, images.device), kernel=kernel)
+
+
+def blurred_each(images: Tensor, sigmas: NDArray[np.float64]) -> Tensor:
+    """Images (N, C, H, W), each under a Gaussian of its own sigma (N,) [px].
+
+    One at a time: the blur of a picture must not depend on its neighbours in the batch.
+    """
+    return torch.cat([blurred(images[n : n + 1], float(s)) for n, s in enumerate(sigmas)])
 
 
 def blurred(images: Tensor, sigma: float, *, impl: Literal["fast", "ref"] = "fast") -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .flow import SIDE, flow_between
 from .geometry import Affine, invert
-from .sampling import blurred, places, resized, sample, sample_affine
+from .sampling import blurred, blurred_each, pixels, places, resized, sample, sample_affine
 
 _REST_SOFTNESS = 1 / 160
 """Sigma of the blur of what is added, in sides of the square: a flow that is not quite exact leaves
@@ -66,11 +66,10 @@ def deform(
     linear = torch.from_numpy(np.asarray(square_to_crop)[:, :2, :2])
     linear = linear.to(step.device, step.dtype, non_blocking=True)
     move = mask * torch.einsum("nij,njhw->nihw", linear, step)
-    line = torch.arange(side, dtype=images.dtype, device=images.device)
-    here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-    moved = sample(images, here + move.permute(0, 2, 3, 1))
+    moved = sample(images, pixels(side, images) + move.permute(0, 2, 3, 1))
     rest = mask * _seen(_unexplained(before, after, flow), square_to_crop, at)
-    fine = moved - _softened(moved, square_to_crop)
+    sides = np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
+    fine = moved - blurred_each(moved, _FINE * sides)
     gone = _smoothstep(rest.abs().amax(1, keepdim=True), *_NEW)
     return torch.where(mask > 0, moved + rest - gone * fine, images).clamp(-1, 1)
 
@@ -91,22 +90,13 @@ def _to_grid(square_to_crop: Affine, side: int) -> Affine:
     return np.asarray(unit_to_px @ invert(square_to_crop))
 
 
-def _softened(crops: Tensor, square_to_crop: Affine) -> Tensor:
-    """The crops without fine detail, each by the size of its own square."""
-    sides = np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
-    soft = [blurred(crops[n : n + 1], _FINE * float(px)) for n, px in enumerate(sides)]
-    return torch.cat(soft)
-
-
 def _unexplained(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:
     """(N, 3, g, g) what is left of the change once `before` is moved by the flow."""
     size = before.shape[-1]
     field = flow.permute(0, 3, 1, 2)
     if size != SIDE:
         field = resized(field, size)
-    line = torch.arange(size, dtype=field.dtype, device=field.device)
-    here = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1)
-    moved = sample(before, here + size * field.permute(0, 2, 3, 1))
+    moved = sample(before, pixels(size, field) + size * field.permute(0, 2, 3, 1))
     return blurred(after - moved, _REST_SOFTNESS * size)
 
 
@@ -120,5 +110,4 @@ def _seen(pictures: Tensor, square_to_crop: Affine, at: Tensor) -> Tensor:
     g = pictures.shape[-1]
     step = g / np.linalg.norm(np.asarray(square_to_crop)[:, :2, 0], axis=-1)
     sigmas = 0.5 * np.sqrt(np.maximum(step**2 - 1.0, 0.0))
-    soft = [blurred(pictures[n : n + 1], float(s)) for n, s in enumerate(sigmas)]
-    return sample(torch.cat(soft), (at + 0.5) * (g / SIDE) - 0.5)
+    return sample(blurred_each(pictures, sigmas), (at + 0.5) * (g / SIDE) - 0.5)

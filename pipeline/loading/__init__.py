@@ -9,12 +9,12 @@ from __future__ import annotations
 from .bench import time_generator
 from .device import resolve_device
 from .finder import finder_hash, load_finder
-from .listing import embedded_weights
 from .networks import Network, load_network
 from .packs import load_pack
 from .store import (
     ImportReport,
     ImportRequest,
+    embedded_weights,
     import_weights,
     remove_stored,
     store_folder,

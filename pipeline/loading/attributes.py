@@ -7,12 +7,7 @@ from .seam import models
 
 
 def offered(record: models.attributes.Attribute, *, face_only: bool = False) -> Attribute:
-    """Return what is offered to users.
-
-    Args:
-        record: what the pack says of it.
-        face_only: whether nothing but the face can be changed.
-    """
+    """Return what is offered to users of an attribute; `face_only`: nothing else can be changed."""
     return Attribute(
         *(record.name, record.summary, record.aliases, record.low, record.high),
         experimental=record.experimental,

@@ -1,9 +1,10 @@
-"""The device the networks run on."""
+"""The device the networks run on, and which numbers the large ones compute with there."""
 
 from __future__ import annotations
 
 import torch
 
+from ..config import Precision
 from ..errors import DeviceError
 
 
@@ -33,3 +34,17 @@ def multiplies_bf16(device: torch.device) -> bool:
     # Not public in torch, and not there in each of its versions.
     tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(bool(getattr(torch.cpu, test, bool)()) for test in tests)
+
+
+_LARGE_PX = 256
+"""Generators from this size on gain by fewer bits; smaller ones are quick as they are."""
+
+
+def is_bf16(precision: Precision, device: torch.device, generator_px: int) -> bool:
+    """Return whether convolutions and matrix products run in bfloat16.
+
+    `auto` chooses it where the hardware multiplies in it and pictures of `generator_px` gain by it.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    return generator_px >= _LARGE_PX and multiplies_bf16(device)

@@ -25,10 +25,7 @@ from .seam import card, models, weights_errors
 def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -> FaceFinder:
     """Return what finds faces and landmarks: the embedded network, face-alignment, or a file.
 
-    Args:
-        options: which, and how often a full detection runs.
-        device: where the network runs.
-        rate: frames per second of the clip.
+    `rate`: frames per second of the clip.
 
     Raises:
         WeightsError: the weights are missing or damaged.

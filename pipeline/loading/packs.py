@@ -25,13 +25,9 @@ def load_pack(
     transfer: Transfer | None = None,
     precision: Precision = "auto",
 ) -> Pack:
-    """Return a pack: a latent model and what moves its codes.
+    """Return one of the packs `pack_names`: a latent model and what moves its codes.
 
-    Args:
-        name: one of `pack_names`.
-        device: where the networks run.
-        transfer: how an edit reaches the pixels; None: what the pack is made for.
-        precision: of large networks.
+    `transfer`: how an edit reaches the pixels; None: what the pack is made for.
 
     Raises:
         UsageError: there is no such pack, or it cannot transfer as asked.

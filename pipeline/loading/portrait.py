@@ -22,12 +22,9 @@ def load_portrait(
     layer: models.packs.layers.Layer | None = None,
     left_aside: tuple[str, ...] = (),
 ) -> PortraitPack:
-    """Return the embedded pack.
+    """Return the embedded pack, with the layer that the user added to it.
 
-    Args:
-        device: where the networks run.
-        layer: what the user added to it.
-        left_aside: sentences on what was added and cannot be used.
+    `left_aside`: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a weight file is missing, damaged, or not the one expected.
@@ -38,11 +35,10 @@ def load_portrait(
         movers = models.portrait_movers.load_movers(
             mover_card.path, expected_sha256=mover_card.sha256
         )
-    side = float(models.portrait.CROP_SIDE)
     hashes = {f"{c.name}/{c.path.name}": c.sha256 for c in (model_card, mover_card)}
     added = {} if layer is None else layer.files
     hashes |= {f"portrait/{Path(file).name}": sha256 for file, sha256 in added.items()}
-    latent_model = PortraitLatentModel(model.to(device), side)
+    latent_model = PortraitLatentModel(model.to(device))
     settings = {"transfer": "delta", **left_out(left_aside)}
     return PortraitPack("portrait", latent_model, movers, hashes, device, settings, layer)
 
@@ -54,9 +50,9 @@ class PortraitLatentModel:
     at its median over the shot, and `hidden` compares every frame with it.
     """
 
-    def __init__(self, network: models.portrait.PortraitModel, crop_side: float) -> None:
-        self.crop = CropRule(crop_side)
+    def __init__(self, network: models.portrait.PortraitModel) -> None:
         portrait = models.portrait
+        self.crop = CropRule(float(portrait.CROP_SIDE))
         self.codes = CodeRule(
             samples_hz=8.0,
             most_samples=256,

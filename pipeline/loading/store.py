@@ -1,4 +1,4 @@
-"""The store of weights that the user brought: import, list, verify, remove."""
+"""The weights that there are: those of the program, listed; those the user brought, in a store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError, VisagistError
+from ..errors import UsageError, VisagistError, WeightsError
 from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
@@ -87,6 +87,24 @@ def import_weights(request: ImportRequest) -> ImportReport:
         attributes=_attributes(pack),
         editor=pack.movers[0].editor if pack.movers else "",
     )
+
+
+def embedded_weights() -> list[Row]:
+    """Return one row per weight file of the program: name, use, licence, size, hash, source.
+
+    Raises:
+        WeightsError: a file is missing, damaged, or not the one expected.
+    """
+    rows = []
+    for facts in models.weights.embedded().values():
+        with weights_errors():
+            found = models.weights.sha256_of(facts.path)
+        if found != facts.sha256:
+            raise WeightsError(f"{facts.path} has SHA-256 {found}, expected {facts.sha256}")
+        use, size = facts.use + _codes(facts.name), facts.path.stat().st_size
+        licence = models.parts.Licence(facts.licence, facts.commercial)
+        rows.append(_row(facts.name, use, licence, size, found, facts.source))
+    return rows
 
 
 @weights_errors()
@@ -199,17 +217,24 @@ def _unread_row(name: str) -> Row:
     return {"name": name, "use": "damaged; `visagist models verify` says how", **unknown}
 
 
+def _row(
+    name: str, use: str, licence: models.parts.Licence, size: int, sha256: str, source: str
+) -> Row:
+    return {
+        "name": name,
+        "use": use,
+        **_terms(licence),
+        "size": _megabytes(size),
+        "sha256": sha256[:16],
+        "source": source,
+    }
+
+
 def _card_row(card: models.packs.cards.Card, packs: list[Pack]) -> Row:
     users = [pack.name for pack in packs if card.name in {Path(file).stem for file in pack.files}]
-    used = f" (in {', '.join(users)})" if users else ""
-    return {
-        "name": card.name,
-        "use": card.title + used,
-        **_terms(card.licence),
-        "size": _megabytes(card.bytes),
-        "sha256": card.sha256[:16],
-        "source": f"imported from {card.source}",
-    }
+    use = card.title + (f" (in {', '.join(users)})" if users else "")
+    source = f"imported from {card.source}"
+    return _row(card.name, use, card.licence, card.bytes, card.sha256, source)
 
 
 def _pack_row(pack: Pack, size: int) -> Row:
@@ -218,14 +243,15 @@ def _pack_row(pack: Pack, size: int) -> Row:
         use, source = f"pack: {use}", pack.source
         use += f"; lacks {' and '.join(lacks)}" if lacks else ""
         use += f"; generator id {pack.generator.id}" if pack.generator.id else ""
-    return {
-        "name": pack.name,
-        "use": use,
-        **_terms(models.parts.Licence(pack.licence, pack.commercial)),
-        "size": _megabytes(size),
-        "sha256": "–",  # of several files
-        "source": source or "made by `visagist models import`",
-    }
+    licence = models.parts.Licence(pack.licence, pack.commercial)
+    source = source or "made by `visagist models import`"
+    return _row(pack.name, use, licence, size, "–", source)  # SHA-256: it has several files
+
+
+def _codes(name: str) -> str:
+    """Return what directions must name (`--generator`) to move the codes of an embedded pack."""
+    bases = {"portrait": "portrait", "mini_generator": "mini"}
+    return f"; generator id {models.packs.layers.codes_of(bases[name])}" if name in bases else ""
 
 
 def _contents(pack: Pack) -> str:

@@ -29,7 +29,7 @@ from ..imaging.sampling import resized
 from ..imaging.transfer import deform, from_crop, onto_crop
 from ..types import AlignedBatch, CropRule, EditedBatch
 from .attributes import left_out, offered
-from .precision import is_bf16
+from .device import is_bf16
 from .seam import models, usage_errors, weights_errors
 
 _MOVING_SHARE = 11 / 18
@@ -79,7 +79,7 @@ class StyleLatentModel:
         w = self._networks.encode(picture)
         if self._transfer == "replace":
             return Codes(w=w, state=w.new_zeros(len(w), 0))
-        beside = place_within(from_crop(batch.images, squares, SIDE), self._drawn(w))
+        beside = place_within(from_crop(batch.images, squares, SIDE), self._networks.generate(w))
         coarse = F.adaptive_avg_pool2d(beside.permute(0, 3, 1, 2), _PLACES)
         return Codes(w=w, state=coarse.flatten(1))
 
@@ -89,7 +89,7 @@ class StyleLatentModel:
 
     def reconstruct(self, codes: Codes) -> Tensor:
         """Return what the generator draws, (N, 3, S, S) in [-1, 1]."""
-        return self._drawn(codes.w).clamp(-1, 1)
+        return self._networks.generate(codes.w).clamp(-1, 1)
 
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the places (T, G) of a shot steadied over time; rate in frames per second."""
@@ -124,11 +124,11 @@ class StyleLatentModel:
     ) -> tuple[Tensor, Tensor]:
         """Images and masks of crops whose codes were moved."""
         squares, side = _squares(batch), batch.images.shape[-1]
-        drawn = self._drawn(after.w)
+        drawn = self._networks.generate(after.w)
         mask = self._mask(batch, squares, drawn, regions)
         if self._transfer == "delta":
             beside = before.state.view(-1, 2, _PLACES, _PLACES).permute(0, 2, 3, 1)
-            own = self._drawn(before.w)
+            own = self._networks.generate(before.w)
             images = deform(batch.images, own, drawn, squares, mask, beside=beside)
             # The change itself fades with the mask: mixing once more would leave double lines.
             return images, (mask / _DELTA_EDGE).clamp(max=1)
@@ -156,10 +156,6 @@ class StyleLatentModel:
         """(N, 1, S, S) soft mask of some regions of the square, if the pack tells them."""
         labels = self._networks.parse(pictures.clamp(-1, 1))
         return None if labels is None else region_mask(labels, regions)
-
-    def _drawn(self, w: Tensor) -> Tensor:
-        """(N, 3, g, g) float32 the generator's pictures."""
-        return self._networks.generate(w)
 
 
 def _squares(batch: AlignedBatch) -> Affine:
@@ -205,15 +201,9 @@ def load_style(
     layer: models.packs.layers.Layer | None = None,
     left_aside: tuple[str, ...] = (),
 ) -> LoadedStylePack:
-    """Return the pack of a folder, on a device.
+    """Return the pack of a folder, on a device, with the layer that the user added to it.
 
-    Args:
-        folder: of the pack.
-        device: where the networks run.
-        transfer: how an edit reaches the pixels.
-        precision: of large networks.
-        layer: what the user added to it.
-        left_aside: sentences on what was added and cannot be used.
+    `left_aside`: sentences on what was added and cannot be used.
 
     Raises:
         WeightsError: a file is missing, damaged, or not the one expected, or a part is missing.

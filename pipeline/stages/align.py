@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -69,14 +68,6 @@ class Placement:
 PlacedTrack = tuple[FaceTrack, Placement]
 
 
-class Placing(Protocol):
-    """Where the crops of a track lie."""
-
-    def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
-        """Where the crops of a track's T frames lie; times (T,) [s]."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class NativeCrop:
     """Squares of the frame's own pixels, one side per track."""
@@ -84,18 +75,15 @@ class NativeCrop:
     side_eyes: float = 3.4
     """Side in outer eye distances (or 1.3 eye–mouth distances where those are more, as on a turned
     head), of the largest face in the track."""
-    multiple: int = 16
-    """The side is rounded up to a multiple of this [px]."""
-    min_side: int = 64
 
     def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
-        """Squares centred between eyes and mouth, to the whole pixel."""
+        """Return squares centred between eyes and mouth, to the whole pixel; times (T,) [s]."""
         del times
         points = transform(_square_pixels(pixel_aspect), track.landmarks)
         eyes = 0.5 * (points[:, 36] + points[:, 45])
         mouth = 0.5 * (points[:, 48] + points[:, 54])
         size = np.maximum(eye_distance(points), 1.3 * np.linalg.norm(eyes - mouth, axis=-1))
-        side = _side_for(track, self.side_eyes * size, self.min_side, self.multiple)
+        side = _side_for(track, self.side_eyes * size)
         return Placement(side, _upright(0.5 * (eyes + mouth), side, pixel_aspect))
 
 
@@ -105,15 +93,18 @@ class FfhqSquare:
 
     smoothing_s: float = 0.12
     """Sigma of the smoothing of the FFHQ square's place, size and turn [s]."""
-    multiple: int = 16
-    min_side: int = 64
 
     def place(self, track: FaceTrack, pixel_aspect: float, times: NDArray[np.float64]) -> Placement:
-        """Upright squares centred on the FFHQ squares, to the whole pixel."""
+        """Return upright squares about the FFHQ squares, to the whole pixel; times (T,) [s]."""
         quads = _steady_quads(track, pixel_aspect, times, self.smoothing_s)
         corners = transform(_square_pixels(pixel_aspect), quads)
-        side = _side_for(track, np.ptp(corners, axis=1).max(1), self.min_side, self.multiple)
+        side = _side_for(track, np.ptp(corners, axis=1).max(1))
         return Placement(side, _upright(corners.mean(1), side, pixel_aspect), quads)
+
+
+Placing = NativeCrop | FfhqSquare
+_MULTIPLE, _LEAST_SIDE = 16, 64
+"""[px] Sides of crops are multiples of the one and no less than the other."""
 
 
 def placing_of(rule: CropRule) -> Placing:
@@ -121,12 +112,12 @@ def placing_of(rule: CropRule) -> Placing:
     return FfhqSquare() if rule.side_eyes is None else NativeCrop(side_eyes=rule.side_eyes)
 
 
-def _side_for(track: FaceTrack, extents: NDArray[np.float64], min_side: int, multiple: int) -> int:
-    """Side [px] that holds what extends over (T,) square px, rounded up to a multiple."""
+def _side_for(track: FaceTrack, extents: NDArray[np.float64]) -> int:
+    """Side [px] that holds what extends over (T,) square px."""
     present = track.states != FaceState.ABSENT
     # Not the very largest: one frame with wrong landmarks must not enlarge the whole track's crops.
     largest = float(np.percentile(extents[present], 95)) if present.any() else 1.0
-    return int(np.ceil(max(largest, min_side) / multiple)) * multiple
+    return int(np.ceil(max(largest, _LEAST_SIDE) / _MULTIPLE)) * _MULTIPLE
 
 
 def _upright(centres: NDArray[np.float64], side: int, pixel_aspect: float) -> Affine:
@@ -158,23 +149,14 @@ def place(
     tracks: Iterable[FaceTrack],
     rule: Placing,
     *,
-    times: NDArray[np.float64] | None = None,
+    times: NDArray[np.float64],
     pixel_aspect: float = 1.0,
 ) -> tuple[PlacedTrack, ...]:
-    """Return where the crops of every track lie, for `align`.
-
-    Args:
-        tracks: refined.
-        times: (frames of the clip,) [s]; without them 25 frames per second are taken.
-        pixel_aspect: width ÷ height of a frame's pixel.
-    """
-    placed: list[PlacedTrack] = []
-    for track in tracks:
-        seconds = np.arange(len(track)) / 25.0
-        if times is not None:
-            seconds = times[track.first_frame : track.end_frame]
-        placed.append((track, rule.place(track, pixel_aspect, seconds)))
-    return tuple(placed)
+    """Return where the crops of every refined track lie; times (frames of the clip,) [s]."""
+    return tuple(
+        (track, rule.place(track, pixel_aspect, times[track.first_frame : track.end_frame]))
+        for track in tracks
+    )
 
 
 def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Needs] = ()) -> Chunk:

@@ -35,8 +35,6 @@ from ..types import Box, EditedBatch, EditResult, FaceOutcome, Frame
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-
-
 _NOTHING = ((0, 0, 1, 1), np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
 """Box, difference and mask of a face whose mask is empty."""
 
@@ -63,14 +61,10 @@ def blend(
     method: BlendMethod = "poisson",
     clock: Stopwatch | None = None,
 ) -> list[EditResult]:
-    """One result per frame, in order.
+    """One result per frame, in order, with crops of any tracks that were cut from these frames.
 
-    Args:
-        frames: those the crops were cut from.
-        edited: crops of any tracks and frames among `frames`.
-        skipped: per frame index, faces that were not edited (`align` says why).
-        method: see the module's text.
-        clock: takes the time of the colours' way back into the planes.
+    `skipped`: per frame index, faces that were not edited (`align` says why); `clock` takes the
+    time of the colours' way back into the planes.
     """
     clock = clock or Stopwatch()
     by_index = {frame.index: frame for frame in frames}

@@ -54,9 +54,7 @@ class Step:
 def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:
     """Return crops of one track with all edits; a strength or weight of 0 leaves them as they are.
 
-    Args:
-        steps: in order; those of an editor that cannot draw several edits at once have one each.
-        batch: on the device of the editors.
+    The batch is on the device of the editors.
     """
     if not steps:
         return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))

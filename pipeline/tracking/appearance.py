@@ -40,11 +40,8 @@ def describe(
     *,
     pixel_aspect: float = 1.0,
 ) -> Descriptor:
-    """(D,) float32 descriptor of one face.
-
-    Args:
-        image: (H, W, 3) RGB, uint8 or float32 in [0, 1].
-        landmarks: (68, 2) [image px].
+    """(D,) float32 descriptor of a face with landmarks (68, 2) [image px] in an image (H, W, 3)
+    RGB, uint8 or float32 in [0, 1].
     """
     points = np.asarray(landmarks, np.float64)
     thumbnail = _thumbnail(image, points, pixel_aspect)

@@ -40,8 +40,6 @@ FULL_BESIDE_BLANK = 48.0
 """… and against a blank frame: a fade's last step into black is none, a cut to black is one."""
 STANDS_OUT = 4.0
 """How many times the typical step around it the step must be."""
-
-
 BAR_LEVELS = 6
 """A bar's samples lie within this many levels of its colour, because codecs leave a little
 noise."""

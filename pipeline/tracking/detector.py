@@ -89,10 +89,7 @@ def find_turned(frame: Frame, search_side: int, *, thorough: bool) -> Turned:
 def find_near(frame: Frame, place: Turned, reach: float) -> Turned:
     """Return the faces about where one was, at about its size and turn, the surest first.
 
-    Args:
-        frame: where to look.
-        place: (4,) the square the face filled.
-        reach: how far the middle of a face may be from there, in sides of the square.
+    It filled the square `place` (4,); the middle of a face may be `reach` sides of it from there.
     """
     x, y, side, turn = place
     half = (reach + 0.75) * side

@@ -98,7 +98,8 @@ class Follower:
             width = max(width, 2 * len(taken))
             places = _places(faces[len(taken) :], taken[-1])
             unread = max(0, len(frames) - len(run) - len(places))
-            places = np.concatenate([places, np.repeat(_last(places, taken[-1]), unread, axis=0)])
+            end = places[-1:] if len(places) else taken[-1].landmarks[None]
+            places = np.concatenate([places, np.repeat(end, unread, axis=0)])
         return run
 
     def read(self, frames: Sequence[Frame], places: Points) -> tuple[list[Face | None], Points]:
@@ -270,11 +271,6 @@ def _places(faces: Sequence[Face | None], last: Face) -> Points:
             last = face
         places.append(last.landmarks)
     return np.stack(places) if places else np.zeros((0, 68, 2), np.float32)
-
-
-def _last(places: Points, face: Face) -> Points:
-    """Return the last of some places, or where the face is if there are none, (1, 68, 2)."""
-    return places[-1:] if len(places) else face.landmarks[None]
 
 
 def _off(face: Face, place: Points) -> float:

@@ -33,12 +33,6 @@ def test_the_face_mask_holds_eyes_mouth_and_forehead_and_nothing_far_off() -> No
     assert float(mask[230:].max()) == 0.0
 
 
-def test_without_a_forehead_the_mask_ends_at_the_brows() -> None:
-    face = drawn_face((128, 110), eyes=70)
-    mask = masks.face_mask(points(face), 256, forehead=False)[0, 0]
-    assert float(mask[: int(face[17:27, 1].min()) - 3].max()) == 0.0
-
-
 def test_the_mask_follows_a_turn_of_the_picture() -> None:
     face = drawn_face((128, 128), eyes=60)
     quarter = transform(similarity(1, 90, 255, 0), face)  # (x, y) -> (255 - y, x)

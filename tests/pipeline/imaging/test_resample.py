@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.imaging import geometry as g
 from pipeline.imaging import resample
-from pipeline.imaging.resample import align_ffhq, resize_lanczos, warp
+from pipeline.imaging.resample import warp
+from tests.pipeline.imaging.published_alignment import align_ffhq, resize_lanczos
 
 
 def ramp(size: int = 40) -> np.ndarray:

@@ -45,7 +45,7 @@ def moving(count: int = 5, eyes: float = 40) -> np.ndarray:
 
 
 def only_batch(track: FaceTrack, rule: Placing, **more: float) -> AlignedBatch:
-    placed = place([track], rule, **more)  # type: ignore[arg-type]
+    placed = place([track], rule, times=np.arange(999) / 25, **more)
     (batch,) = align(frames(), placed)[1]
     return batch
 
@@ -63,15 +63,15 @@ def test_native_crops_hold_the_frames_own_pixels_to_the_bit() -> None:
 
 def test_the_side_is_fixed_per_track_and_fits_the_largest_face() -> None:
     faces = np.stack([drawn_face((120, 110), eyes) for eyes in (30, 40, 44, 44, 44)])
-    batch = only_batch(track_of(faces), NativeCrop(side_eyes=3.0, multiple=16))
+    batch = only_batch(track_of(faces), NativeCrop(side_eyes=3.0))
     # Eyes to mouth is 0.76 eye distances on this face: 1.3 of it is less than one eye distance.
     assert batch.images.shape[-1] == 144  # 3 × 44 = 132, up to a multiple of 16
 
 
 def test_a_turned_head_does_not_shrink_the_crop() -> None:
     narrow = drawn_face((0, 0), 44) * (0.6, 1) + (120, 110)
-    batch = only_batch(track_of(np.stack([narrow] * 5)), NativeCrop(side_eyes=3.0, multiple=1))
-    assert batch.images.shape[-1] == np.ceil(3.0 * 1.3 * 0.76 * 44)
+    batch = only_batch(track_of(np.stack([narrow] * 5)), NativeCrop(side_eyes=3.0))
+    assert batch.images.shape[-1] == 144  # 3 × 1.3 × 0.76 × 44 = 130.4, up to a multiple of 16
 
 
 def test_landmarks_of_the_crop_lead_back_to_the_frame() -> None:
@@ -164,7 +164,7 @@ def test_frames_are_taken_only_as_chunks_are_asked_for() -> None:
 
 def test_skipped_faces_are_named_with_the_reason() -> None:
     track = track_of(moving(), np.array([1, 0, -1, 1, 1]))
-    _, (batch,), skipped = align(frames(), place([track], NativeCrop()))
+    _, (batch,), skipped = align(frames(), place([track], NativeCrop(), times=np.arange(999) / 25))
     assert batch.frame_index.tolist() == [0, 3, 4]
     assert skipped[1][0].reason.startswith("face turned away")
     assert skipped[2][0].reason == "face not seen well enough"
