@@ -18,9 +18,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .arcface.five_points import similarity
 from .base import command
 from .landmarks import LandmarkCascade
+from .ops.similarity import similarity
 from .portrait import PortraitModel, load_portrait
 from .portrait.data import FaceSet, read_level_pairs
 from .portrait_movers import MoverPack, load_movers
@@ -100,14 +100,9 @@ def _landmark_figures(
 ) -> dict[str, float]:
     eyes = (low.landmarks[:, 36] - low.landmarks[:, 45]).norm(dim=1)
     edited = model.moved_landmarks(low.landmarks, low.w, moved, low.state)
-    before = _error(_fitted(low.landmarks, high.landmarks), high.landmarks, eyes)
-    after = _error(_fitted(edited, high.landmarks), high.landmarks, eyes)
     return {
         "faces": float(len(eyes)),
-        "error_before": float(before.mean()),
-        "error_after": float(after.mean()),
-        "error_share_left": float(after.mean() / before.mean()),
-        "faces_improved": float((after < before).float().mean()),
+        **_compared(low.landmarks, edited, high.landmarks, eyes, ("error", "error", "faces")),
         "error_before_as_seen": float(_error(low.landmarks, high.landmarks, eyes).mean()),
         "error_after_as_seen": float(_error(edited, high.landmarks, eyes).mean()),
     }
@@ -117,27 +112,26 @@ def _found_figures(
     model: PortraitModel, cascade: LandmarkCascade, low: Encoded, high: Encoded, moved: Tensor
 ) -> dict[str, float]:
     """Return the same figures of the points found in the rendered pictures."""
-    rendered = [
-        model.render(
-            low.pictures[n][None],
-            low.landmarks[n : n + 1],
-            low.w[n : n + 1],
-            moved[n : n + 1],
-            low.state[n : n + 1],
-        )[0][0]
-        for n in range(len(low.pictures))
-    ]
+    faces = zip(low.pictures, low.landmarks, low.w, moved, low.state, strict=True)
+    rendered = [model.render(*(part[None] for part in face))[0][0] for face in faces]
     eyes = (low.landmarks[:, 36] - low.landmarks[:, 45]).norm(dim=1)
     target = _found(cascade, high.pictures, high.landmarks)
     before, after = (
-        _error(_fitted(_found(cascade, pictures, low.landmarks), target), target, eyes)
-        for pictures in (low.pictures, rendered)
+        _found(cascade, pictures, low.landmarks) for pictures in (low.pictures, rendered)
     )
+    return _compared(before, after, target, eyes, ("found_error", "found", "found"))
+
+
+def _compared(
+    points: Tensor, edited: Tensor, target: Tensor, eyes: Tensor, names: tuple[str, str, str]
+) -> dict[str, float]:
+    """Return errors (N, 68, 2) before and after an edit, each after the best similarity."""
+    before, after = (_error(_fitted(p, target), target, eyes) for p in (points, edited))
     return {
-        "found_error_before": float(before.mean()),
-        "found_error_after": float(after.mean()),
-        "found_share_left": float(after.mean() / before.mean()),
-        "found_improved": float((after < before).float().mean()),
+        f"{names[0]}_before": float(before.mean()),
+        f"{names[0]}_after": float(after.mean()),
+        f"{names[1]}_share_left": float(after.mean() / before.mean()),
+        f"{names[2]}_improved": float((after < before).float().mean()),
     }
 
 
@@ -155,10 +149,8 @@ def _side_figures(movers: MoverPack, attribute: str, low: Encoded) -> dict[str, 
     target = movers.labels.index(card.rated)
     judged = [i for i, n in enumerate(movers.labels) if i != target and n not in card.exempt]
     figures = {}
-    for editor, name in (
-        ("latent-transformer", "side_transformer"),
-        ("direction", "side_baseline"),
-    ):
+    editors = {"latent-transformer": "side_transformer", "direction": "side_baseline"}
+    for editor, name in editors.items():
         moved = movers.mover(editor, attribute)(low.w, torch.ones(len(low.w)))
         change = movers.classifier(moved) - movers.classifier(low.w)
         figures[name] = float(change[:, judged].abs().mean() / change[:, target].abs().mean())

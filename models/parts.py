@@ -10,21 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from torch import Tensor
 
 from .attributes import Attribute
 from .base import WeightsError
 
+ValueT = TypeVar("ValueT")
+
 MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-movers"))
 """Roles that belong to the codes of one generator."""
 
 IN_PACKS: Final = MOVERS | {"generator", "encoder", "classifier", "parsing"}
 """Roles that a pack has a place for; the others are used by training and evaluation."""
-
-UNUSED: Final = frozenset(("hypernetwork", "hairstyle-encoder", "discriminator"))
-"""Roles that are recognised and stored, but that no command uses yet."""
 
 KEYS_SHOWN: Final = 3
 _TRAINING: Final = ("optim", "scheduler", "args", "ada_aug_p", "n_epoch", "opt_state", "step")
@@ -75,8 +74,8 @@ def tensors_of(content: object) -> dict[str, Tensor]:
     return {str(key): value for key, value in entries if isinstance(value, Tensor)}
 
 
-def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors behind a prefix, without it."""
+def below(state: Mapping[str, ValueT], prefix: str) -> dict[str, ValueT]:
+    """Return what a state dict holds behind a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 

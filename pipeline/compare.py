@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .media.container.planes import plane_shapes
 from .media.damage import summarize
-from .media.opening import default_ending, open_sink, open_source
+from .media.opening import default_ending, open_sink, open_source, plane_shapes
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs
 from .progress import Progress, passes, unheard

@@ -138,14 +138,15 @@ def _options_of(request: EditRequest, catalogue: Catalogue) -> dict[str, Options
             names = ", ".join(catalogue.modules)
             raise UsageError(f"--set {text!r} is not EDITOR.NAME=VALUE; editors: {names}")
         kind = catalogue.modules[editor].spec.options
-        chosen.setdefault(editor, {})[name] = _value(text, name, value, kind)
+        shown = "editor" if text in usual else name
+        chosen.setdefault(editor, {})[name] = _value(text, name, value, kind, shown=shown)
     for editor, values in chosen.items():
         catalogue.modules[editor].spec.options(**values)  # may refuse a value
     return {editor: tuple(sorted(values.items())) for editor, values in chosen.items()}
 
 
-def _value(text: str, name: str, value: str, kind: type) -> Scalar:
-    """Return the value of an option of some editor's options."""
+def _value(text: str, name: str, value: str, kind: type, *, shown: str) -> Scalar:
+    """Return the value of an option of some editor's options; `shown`: its name in messages."""
     hints: Mapping[str, Any] = get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
     if name not in names:
@@ -158,7 +159,7 @@ def _value(text: str, name: str, value: str, kind: type) -> Scalar:
         choices = [str(choice) for choice in get_args(hint)]
         if value not in choices:
             raise UsageError(
-                f"{name} {value!r} is unknown; {did_you_mean(value, choices)}accepted: "
+                f"{shown} {value!r} is unknown; {did_you_mean(value, choices)}accepted: "
                 f"{', '.join(choices)}"
             )
         return value

@@ -209,7 +209,7 @@ _ENCODERS = (
 
 def _encoders() -> Iterator[Row]:
     try:
-        from .media.container.encoders import is_encoder
+        from .media.opening import is_encoder
     except (ImportError, OSError):
         return  # the rows of the libraries say why
     for name, use in _ENCODERS:

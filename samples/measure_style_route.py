@@ -72,7 +72,7 @@ def make_files(folder: Path) -> None:
     sys.path.insert(0, str(ROOT))
     import torch
 
-    from models.encoders import build
+    from models.encoders import untrained
     from models.latent_transformer import WPlusTransformer
     from models.stylegan2.net import Generator
 
@@ -80,7 +80,7 @@ def make_files(folder: Path) -> None:
     generator = Generator(1024)
     mean = generator.mean_w(256)
     state = {f"decoder.{k}": v for k, v in name_seeded(generator.state_dict()).items()}
-    state |= {f"encoder.{k}": v for k, v in name_seeded(build("psp").state_dict()).items()}
+    state |= {f"encoder.{k}": v for k, v in name_seeded(untrained("psp").state_dict()).items()}
     options = {"encoder_type": "GradualStyleEncoder", "start_from_latent_avg": True}
     options |= {"output_size": 1024, "learn_in_w": False}
     content = {"state_dict": state, "opts": options, "latent_avg": mean.repeat(18, 1)}

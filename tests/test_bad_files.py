@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
 import json
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import models.weights
@@ -116,18 +114,20 @@ def test_an_analysis_file_with_any_value_replaced_is_read_or_refused(desk: Desk)
             analysis.load(desk.analysis)
 
 
-def test_stored_codes_of_another_size_than_the_packs_are_made_anew(desk: Desk) -> None:
-    whole = json.loads(desk.analysis.read_text())
-    (codes,) = whole["codes"]["0"].values()
-    short = base64.b64encode(np.zeros(7, "<f4").tobytes()).decode()
-    document = json.loads(desk.analysis.read_text())
-    for stored in document["codes"]["0"].values():
-        stored |= {"w": short, "w_shape": [1, 7]}
-    desk.analysis.write_text(json.dumps(document))
-    out = ["-o", str(desk.folder / "out.mp4"), "--analysis", str(desk.analysis), "--quiet"]
-    assert main(["edit", str(desk.clip), "--attr", "smile", *out]) == 0
-    (mended,) = json.loads(desk.analysis.read_text())["codes"]["0"].values()
-    assert mended == codes
+def test_codes_in_the_cache_that_are_damaged_are_made_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISAGIST_CACHE", str(desk.folder / "cache"))
+    command = ["edit", str(desk.clip), "--attr", "smile", "--analysis", str(desk.analysis)]
+    command += ["--quiet", "--overwrite", "-o"]
+    assert main([*command, str(desk.folder / "a.mp4")]) == 0
+    (kept,) = (desk.folder / "cache").rglob("*.safetensors")
+    data = kept.read_bytes()
+    kept.write_bytes(data[:-100] + bytes(100))
+    assert main([*command, str(desk.folder / "b.mp4")]) == 0
+    assert "is damaged" in desk.capture.readouterr().err
+    assert kept.read_bytes() == data
+    assert (desk.folder / "a.mp4").read_bytes() == (desk.folder / "b.mp4").read_bytes()
 
 
 def _places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

@@ -19,7 +19,10 @@ from tests.conftest import Desk
         (["--attr", "smile", "--strength", "much"], "invalid float value"),
         (["--attr", ""], "unknown attribute ''"),
         (["--attr", "smile", "--blend", "posson"], "accepted: poisson, alpha, none"),
-        (["--attr", "smile", "--editor", "gan"], "accepted: direction, latent-transformer"),
+        (
+            ["--attr", "smile", "--editor", "gan"],
+            "editor 'gan' is unknown; accepted: latent-transformer, direction, pca",
+        ),
         (["--attr", "smile", "--editor", "pca"], "has no movers for the editor 'pca'"),
         (["--attr", "smile", "--faces", "leftmost"], "accepted: all, largest, left-right"),
         (["--attr", "smile", "--faces", "left-right:3"], "N must be below 1"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.directions.__main__ import main as directions
 from models.latent_transformer import MoverFacts, WPlusTransformer, save_mover
-from models.packs.layers import LAYER_NAME, codes_of, shape_of
+from models.packs.layers import LAYER_NAME, Layer, codes_of, shape_of
 from models.packs.store import Store
 from models.portrait_movers import DEFAULT_FILE, load_movers
 from pipeline.cli import main
@@ -73,7 +73,7 @@ def test_what_is_bound_to_a_pack_of_the_program_goes_there_by_itself(
 ) -> None:
     for base in ("portrait", "mini"):
         assert main(["models", "import", fitted(tmp_path, base, f"{base}s-grin")]) == 0
-    assert {name: layer.generator for name, layer in store.read_layers().items()} == {
+    assert {p.name: p.generator for p in store.read_packs().values() if isinstance(p, Layer)} == {
         base: codes_of(base) for base in ("mini", "portrait")
     }
     assert not (MINI / LAYER_NAME).exists()

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from models.packs.store import Store
-from models.stylegan2.discriminator import Discriminator
 from pipeline.cli import main
 from tests.models.weight_files import Desk, encoder_state, generator_state, merged
 
@@ -132,10 +131,6 @@ def test_what_belongs_to_no_pack_says_so(desk: Desk, capsys: pytest.CaptureFixtu
     out = run(capsys, "import", desk.save("alex.pth", heads))
     assert "LPIPS heads (alex)" in out
     assert "for training and evaluation; packs do without it" in out
-    judge = Discriminator(8, channels={4: 4, 8: 4}).state_dict()
-    out = run(capsys, "import", desk.save("judge.pt", dict(judge)))
-    assert "StyleGAN2 discriminator, 8 px (no command uses it yet)" in out
-    assert "for training" not in out
     out = run(capsys, "import", desk.direction())
     (name,) = [n for n in desk.store.cards() if n.startswith("direction-smile")]
     assert f"in no pack yet\nnext: visagist models import {name} --as NAME" in out

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from .five_points import five_point_crop, five_points
-from .identity import Identity, face_crop
-from .net import ARCFACE, CURRICULARFACE, RecognitionNet, RecognitionShape, expected, load, tiny
+from .identity import Identity
+from .net import load, tiny
 
-__all__ = [
-    "ARCFACE",
-    "CURRICULARFACE",
-    "Identity",
-    "RecognitionNet",
-    "RecognitionShape",
-    "expected",
-    "face_crop",
-    "five_point_crop",
-    "five_points",
-    "load",
-    "tiny",
-]
+__all__ = ["Identity", "load", "tiny"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..base import ModelInputError
 from ..ops.irse import UNITS, Trunk, TrunkShape
-from ..state_dicts import Shapes, expected_shapes, fill, randomised
+from ..state_dicts import fill, randomised
 
 INPUT_SIDE = 112
 """Side of the face crop [px]."""
@@ -66,11 +66,6 @@ class RecognitionNet(Trunk):
                 f"{tuple(crops.shape)}; cut them with face_crop()"
             )
         return F.normalize(self.output_layer(self.features(crops)[-1]), dim=1)
-
-
-def expected(shape: RecognitionShape = ARCFACE) -> Shapes:
-    """Return key -> shape of a published file: `ARCFACE` or `CURRICULARFACE`."""
-    return expected_shapes(lambda: RecognitionNet(shape))
 
 
 def load(state: Mapping[str, Tensor], shape: RecognitionShape = ARCFACE) -> RecognitionNet:

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from .net import ParsingNet, ParsingShape, expected, load, tiny
+from .net import ParsingNet, load, tiny
 from .parse import SIDE, parse
 
-__all__ = [
-    "SIDE",
-    "ParsingNet",
-    "ParsingShape",
-    "expected",
-    "load",
-    "parse",
-    "tiny",
-]
+__all__ = ["SIDE", "ParsingNet", "load", "parse", "tiny"]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from ..ops.convert import channels_last, in_precision
 from ..ops.resnet import BasicBlock
-from ..state_dicts import Shapes, expected_shapes, fill, randomised
+from ..state_dicts import fill, randomised
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ParsingShape:
     context: int = 128
     """Channels of the context path; as many as the second stage, which it is fused with."""
     head: int = 64
-    """Channels inside the two auxiliary heads."""
+    """Channels inside the two auxiliary heads, which only training uses."""
     labels: int = 19
     """Classes."""
 
@@ -101,13 +101,12 @@ class _ContextPath(nn.Module):
         self.conv_head16 = ConvNorm(c, c)
         self.conv_avg = ConvNorm(c32, c, kernel=1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         eighth, sixteenth, last = self.resnet(x)
         everywhere = self.conv_avg(last.mean(dim=(2, 3), keepdim=True))
         up16 = self._enlarged(self.arm32(last) + everywhere, sixteenth)
-        context16 = self.conv_head32(up16)
-        up8 = self._enlarged(self.arm16(sixteenth) + context16, eighth)
-        return eighth, self.conv_head16(up8), context16
+        up8 = self._enlarged(self.arm16(sixteenth) + self.conv_head32(up16), eighth)
+        return eighth, self.conv_head16(up8)
 
     @staticmethod
     def _enlarged(x: Tensor, like: Tensor) -> Tensor:
@@ -166,20 +165,8 @@ class ParsingNet(nn.Module):
         Raises:
             ModelInputError: other shapes.
         """
-        eighth, context, _ = self.cp(self._checked(images))
+        eighth, context = self.cp(self._checked(images))
         return _to_pixels(self.conv_out(self.ffm(eighth, context)), images)
-
-    def with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the logits and those of the two heads that only training uses, each
-        (N, labels, H, W); see `forward`."""
-        eighth, context, context16 = self.cp(self._checked(images))
-        maps = (
-            self.conv_out(self.ffm(eighth, context)),
-            self.conv_out16(context),
-            self.conv_out32(context16),
-        )
-        main, second, third = (_to_pixels(x, images) for x in maps)
-        return main, second, third
 
     def prepared(self, dtype: torch.dtype = torch.float32) -> ParsingNet:
         """Return the network for inference in a precision; logits stay float32, pictures too.
@@ -203,11 +190,6 @@ class ParsingNet(nn.Module):
 
 def _to_pixels(logits: Tensor, images: Tensor) -> Tensor:
     return F.interpolate(logits.float(), size=images.shape[2:], mode="bilinear", align_corners=True)
-
-
-def expected() -> Shapes:
-    """Return key -> shape of the published file `79999_iter.pth`."""
-    return expected_shapes(ParsingNet)
 
 
 def load(state: Mapping[str, Tensor], shape: ParsingShape | None = None) -> ParsingNet:

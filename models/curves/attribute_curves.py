@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +56,7 @@ def curves_of(
         ModelError: a method cannot be fitted.
     """
     codes = LabelledCodes(
-        subject.codes(evaluation.rated_faces()), evaluation.ratings, evaluation.names
+        subject.encode(evaluation.rated_faces(), keep=False).w, evaluation.ratings, evaluation.names
     )
     groups = [(subject.encode(group.faces()), group.identity) for group in evaluation.groups]
     curves: Curves = {}
@@ -141,16 +141,7 @@ def report_of(
         "methods": facts,
         "curves": {
             attribute: {
-                method: [
-                    {
-                        "strength": point.strength,
-                        "target_change": point.target_change,
-                        "attributes_kept": point.attributes_kept,
-                        "identity": point.identity,
-                    }
-                    for point in points
-                ]
-                for method, points in methods.items()
+                method: [asdict(point) for point in points] for method, points in methods.items()
             }
             for attribute, methods in curves.items()
         },
@@ -184,25 +175,20 @@ def _drawn(options: argparse.Namespace) -> dict[str, object]:
     faces, metric = sum(map(len, evaluation.groups)), evaluation.identity_facts["metric"]
     title = f"{subject.name}: {faces} faces to the other class; identity: {metric}"
     draw_curves(curves, options.out, title=title)
-    return dict(_summary(curves))
+    return {  # what is kept when half of the faces have changed class
+        attribute: {method: _at_half(points) for method, points in methods.items()}
+        for attribute, methods in curves.items()
+    }
 
 
 def _chosen(subject: Subject, asked: Sequence[str] | None) -> tuple[str, ...]:
-    known = subject.attributes()
+    known = subject.attributes
     unknown = [name for name in asked or () if name not in known]
     if unknown or not known:
         raise ModelError(
             f"pack {subject.name!r} has no rated attribute {unknown}; it has {', '.join(known)}"
         )
     return tuple(asked or known)
-
-
-def _summary(curves: Curves) -> dict[str, dict[str, str]]:
-    """Return, per attribute and method, what is kept when half of the faces have changed class."""
-    return {
-        attribute: {method: _at_half(points) for method, points in methods.items()}
-        for attribute, methods in curves.items()
-    }
 
 
 def _at_half(points: Sequence[Point]) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..arcface import Identity, load
 from ..base import ModelError
+from ..parts import tensors_of
 from ..portrait.data import FaceSet, read_faces, read_level_pairs
 from ..reading.checkpoint import read_checkpoint
 from ..training.steps import random_of
@@ -53,7 +54,7 @@ class Group:
     def faces(self) -> Iterator[Face]:
         """Yield the pictures with their points."""
         for faces, rows in self.sets:
-            yield from part_of(faces, rows).pictures()
+            yield from faces.part(rows).pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +108,40 @@ def read_evaluation(
     """
     rated = read_faces(folder)
     held = [int(path.stem) % 10 == 0 for path in rated.paths]
-    kept_rows = tuple(i for i, away in enumerate(held) if not away)
-    held_rows = tuple(i for i, away in enumerate(held) if away)
+    kept_rows = [i for i, away in enumerate(held) if not away]
+    held_rows = [i for i, away in enumerate(held) if away]
     small = _small(rated)
     classifier = fit_classifier(
-        small[list(kept_rows)],
-        rated.ratings[list(kept_rows)],
+        small[kept_rows],
+        rated.ratings[kept_rows],
         rated.attributes,
-        held_images=small[list(held_rows)],
-        held_ratings=rated.ratings[list(held_rows)],
+        held_images=small[held_rows],
+        held_ratings=rated.ratings[held_rows],
     )
-    levels, background = _levels(folder), features(small[list(kept_rows)], inner=True)
+    levels, background = _levels(folder), features(small[kept_rows], inner=True)
     order = sorted(set(levels.faces), key=int)
     fold_of = {face: index % _FOLDS for index, face in enumerate(order)}
     folds = range(_FOLDS) if learnt_from_rated else range(1)
+    starts = [faces for attribute in _NEUTRAL for faces in read_level_pairs(folder, attribute)]
     groups, checks = [], []
-    network = Identity(load(_tensors(arcface))) if arcface else None
+    network = Identity(load(tensors_of(read_checkpoint(arcface).content))) if arcface else None
     for fold in folds:
         own = levels.of([fold_of[face] == fold for face in levels.faces])
         others = levels.of([fold_of[face] != fold for face in levels.faces])
         both = torch.cat([others.plain, others.mirrored])
         metric = fit_identity(both, others.faces * 2, background)
         checks.append(verification(metric, own.plain, own.mirrored, own.faces))
-        sets = [(faces, _rows(faces, fold_of, fold)) for faces in _starts(folder)]
+        sets = [(faces, _rows(faces, fold_of, fold)) for faces in starts]
         if not learnt_from_rated:
-            sets.append((rated, held_rows))
+            sets.append((rated, tuple(held_rows)))
         groups.append(Group(tuple(sets), network or metric))
     facts: dict[str, object] = {"metric": "ArcFace IR-SE50" if network else "learnt from levels"}
     if network is None:
         facts |= {key: sum(c[key] for c in checks) / len(checks) for key in checks[0]}
-    fitted = part_of(rated, kept_rows)
+    fitted = rated.part(kept_rows)
     return Evaluation(
         limited(tuple(groups), limit), classifier, facts, fitted.ratings, rated.attributes, fitted
     )
-
-
-def part_of(faces: FaceSet, rows: Sequence[int]) -> FaceSet:
-    """Return some of the faces of a set."""
-    index = list(rows)
-    ratings = faces.ratings[index]
-    return FaceSet(
-        tuple(faces.paths[row] for row in index), faces.mesh[index], faces.attributes, ratings
-    )
-
-
-def _starts(folder: Path) -> list[FaceSet]:
-    return [faces for attribute in _NEUTRAL for faces in read_level_pairs(folder, attribute)]
 
 
 def _rows(faces: FaceSet, fold_of: dict[str, int], fold: int) -> tuple[int, ...]:
@@ -196,10 +185,3 @@ def _small(faces: FaceSet) -> Tensor:
             for picture, _ in faces.pictures()
         ]
     )
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    content = read_checkpoint(path).content
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no named tensors; expected model_ir_se50.pth")
-    return {key: value for key, value in content.items() if isinstance(value, Tensor)}

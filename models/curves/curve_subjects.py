@@ -3,6 +3,7 @@ face."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +52,11 @@ class Subject(Protocol):
     whitened: bool
     """Whether codes are coordinates along principal components already."""
 
-    def attributes(self) -> tuple[str, ...]:
-        """Return the attributes that have a rating."""
-        ...
+    attributes: tuple[str, ...]
+    """Those that have a rating."""
 
-    def codes(self, faces: Iterator[Face]) -> Tensor:
-        """Return the codes (N, L, D) of faces; no picture is kept."""
-        ...
-
-    def encode(self, faces: Iterator[Face]) -> Encoded:
-        """Return faces with their codes, to be shown with other codes."""
+    def encode(self, faces: Iterator[Face], *, keep: bool = True) -> Encoded:
+        """Return faces with their codes, to be shown with other codes if they are kept."""
         ...
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
@@ -80,21 +76,17 @@ class PortraitSubject:
 
     def __init__(self, model: PortraitModel, movers: MoverPack) -> None:
         self._model, self._movers = model, movers
+        self.attributes = tuple(a.name for a in movers.attributes if a.name in RATED)
 
-    def attributes(self) -> tuple[str, ...]:
-        """Return the attributes that have a rating."""
-        return tuple(a.name for a in self._movers.attributes if a.name in RATED)
-
-    def codes(self, faces: Iterator[Face]) -> Tensor:
-        """Return the codes (N, 1, D) of faces; no picture is kept."""
-        return torch.stack([self._model.encode(x[None], points[None])[0] for x, points in faces])
-
-    def encode(self, faces: Iterator[Face]) -> Encoded:
-        """Return faces with their codes, to be shown with other codes."""
-        kept = tuple(faces)
-        coded = [self._model.encode(picture[None], points[None]) for picture, points in kept]
-        w = torch.cat([w for w, _ in coded])
-        return Encoded(w[:, None], kept, torch.cat([state for _, state in coded]))
+    def encode(self, faces: Iterator[Face], *, keep: bool = True) -> Encoded:
+        """Return faces with their codes (N, 1, D)."""
+        kept, codes, states = [], [], []
+        for picture, points in faces:
+            w, state = self._model.encode(picture[None], points[None])
+            codes.append(w)
+            states.append(state)
+            kept += [(picture, points)] if keep else []
+        return Encoded(torch.stack(codes), tuple(kept), torch.cat(states))
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:
         """Return face `row` with the codes `moved` (M, 1, D) as pictures (M, 3, S, S)."""
@@ -125,28 +117,19 @@ class StyleSubject:
 
     def __init__(self, pack: StylePack) -> None:
         self.name, self._pack = pack.name, pack
+        self.attributes = tuple(a.name for a in pack.attributes if a.name in RATED)
 
-    def attributes(self) -> tuple[str, ...]:
-        """Return the attributes that have a rating."""
-        return tuple(a.name for a in self._pack.attributes if a.name in RATED)
-
-    def codes(self, faces: Iterator[Face]) -> Tensor:
-        """Return the codes (N, L, D) of faces; no picture is kept."""
-        codes: list[Tensor] = []
-        waiting: list[Tensor] = []
-        for picture, _ in faces:
-            side = self._pack.encoder_size
-            waiting.append(F.interpolate(picture[None], side, mode="bilinear", antialias=True))
-            if len(waiting) == _BATCH:
-                codes.append(self._pack.encode(torch.cat(waiting)))
-                waiting = []
-        if waiting:
-            codes.append(self._pack.encode(torch.cat(waiting)))
-        return torch.cat(codes)
-
-    def encode(self, faces: Iterator[Face]) -> Encoded:
+    def encode(self, faces: Iterator[Face], *, keep: bool = True) -> Encoded:
         """Return faces as their codes: the generator needs nothing else to show them."""
-        w = self.codes(faces)
+        side = self._pack.encoder_size
+        sized = (
+            F.interpolate(picture[None], side, mode="bilinear", antialias=True)
+            for picture, _ in faces
+        )
+        codes = []
+        while batch := list(itertools.islice(sized, _BATCH)):
+            codes.append(self._pack.encode(torch.cat(batch)))
+        w = torch.cat(codes)
         return Encoded(w, (), torch.empty(len(w), 0))
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:

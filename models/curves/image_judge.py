@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arcface import Identity
 from ..base import ModelError, ModelInputError
 from ..directions import fit_components
 from ..ops.ridge import dual_ridge
+from ..training.calibration import correlation_of
 
 FEATURE_SIDE: Final = 128
 """Pictures are judged at this side, px."""
@@ -133,18 +135,9 @@ def fit_classifier(
     centred = held_ratings - held_ratings.mean(0)
     slope = (read * centred).sum(0) / read.square().sum(0)
     correlation = {
-        name: float(torch.corrcoef(torch.stack([read[:, i], held_ratings[:, i]]))[0, 1])
-        for i, name in enumerate(names)
+        name: correlation_of(read[:, i], held_ratings[:, i]) for i, name in enumerate(names)
     }
     return ImageClassifier(bare.mean, bare.weight * slope.clamp(min=1.0), names, correlation)
-
-
-class IdentityJudge(Protocol):
-    """Says how much two sets of aligned pictures show the same people."""
-
-    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +157,9 @@ class LearntIdentity:
         """Return cosines (N,) of pictures a and b (N, 3, S, S); a may be one picture for all."""
         first, second = (self.placed(features(images, inner=True)) for images in (a, b))
         return (first * second).sum(1)
+
+
+IdentityJudge = LearntIdentity | Identity
 
 
 def fit_identity(own: Tensor, faces: Sequence[str], background: Tensor) -> LearntIdentity:

@@ -38,11 +38,6 @@ class Boundary:
         along: Tensor = (w * self.normal).flatten(1).sum(1)
         return along + self.offset
 
-    def at_distance(self, w: Tensor, distance: Tensor) -> Tensor:
-        """Return codes (N, R, D) moved along the normal *to* a distance (N,), as InterFaceGAN moves
-        codes of Z and W."""
-        return w + (distance - self.distance(w))[:, None, None] * self.normal
-
 
 def fit_boundary(
     w: Tensor, scores: Tensor, *, share: float = 0.02, penalty: float = 1.0, seed: int = 0

@@ -7,13 +7,14 @@ import argparse
 from torch import Tensor
 
 from ..base import ModelError
+from ..ops.codes import LayerRange
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import read_codes, read_labelled
 from ..training.steps import write_metrics
 from ..weights import save_safetensors
 from .boundary import Boundary, conditioned, fit_boundary
 from .files import LAYER_WINDOWS, BoundDirection, load_direction, read_ready, save_direction
-from .mover import DirectionMover, LayerRange
+from .mover import DirectionMover
 from .pca import component_of, fit_components
 from .yaw import read_landmarks, yaw_scores
 

@@ -7,6 +7,7 @@ any other from then on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from ..attributes import Attribute
 from ..base import WeightsError, command
+from ..ops.codes import LayerRange
 from ..parts import Contents, Facts, Part, plain_name, row_range
 from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
-from .mover import DirectionMover, LayerRange
 from .pca import Components
 
 KNOWN = "directions, GANSpace components"
@@ -54,20 +55,7 @@ class BoundDirection:
     rows: LayerRange | None = None
     """Layers that move; None for all."""
     notes: tuple[tuple[str, str], ...] = ()
-    """Anything else: licence, accuracy, source."""
-
-    def mover(self, generator: str, layers: int) -> DirectionMover:
-        """Return what moves codes of a generator along this direction.
-
-        Raises:
-            WeightsError: the direction was made for another generator.
-        """
-        if generator != self.generator:
-            raise WeightsError(
-                f"the direction {self.attribute!r} was made for generator {self.generator}, not "
-                f"for {generator}; fit one with `{command('directions')} fit-boundary`"
-            )
-        return DirectionMover(self.vector, layers, rows=self.rows, unit=self.unit)
+    """Anything else to be written: licence, accuracy, source."""
 
 
 def read_ready(path: Path) -> Tensor:
@@ -146,15 +134,17 @@ def load_direction(path: Path) -> BoundDirection:
             f"{path} is no direction bound to a generator; bind a ready one with "
             f"`{command('directions')} bind`"
         )
-    known = ("format", "generator", "attribute", "editor", "unit", "rows")
+    return _bound(tensors["vector"], texts)
+
+
+def _bound(vector: Tensor, texts: Mapping[str, str]) -> BoundDirection:
     return BoundDirection(
-        vector=tensors["vector"].float(),
-        generator=texts["generator"],
+        vector=vector.float(),
+        generator=texts.get("generator", ""),
         attribute=texts.get("attribute", ""),
         editor=texts.get("editor", "direction"),
         unit=float(texts.get("unit", "1")),
         rows=row_range(texts.get("rows", "")),
-        notes=tuple((k, v) for k, v in texts.items() if k not in known),
     )
 
 
@@ -174,16 +164,10 @@ def parts(contents: Contents) -> tuple[Part, ...]:
     if isinstance(contents.content, Tensor):
         name = contents.hints.attribute or contents.name.partition(".")[0]
         return (_direction_part(contents.content, name),)
-    texts = contents.texts
-    name = contents.hints.attribute or texts["attribute"]
-    part = _direction_part(contents.tensors["vector"], name)
-    facts = replace(
-        part.facts,
-        unit=float(texts.get("unit", "1")),
-        rows=row_range(texts.get("rows", "")),
-        generator=texts.get("generator", ""),
-    )
-    role = "pca" if texts.get("editor") == "pca" else "direction"
+    bound = _bound(contents.tensors["vector"], contents.texts)
+    part = _direction_part(bound.vector, contents.hints.attribute or bound.attribute)
+    facts = replace(part.facts, unit=bound.unit, rows=bound.rows, generator=bound.generator)
+    role = "pca" if bound.editor == "pca" else "direction"
     return (replace(part, role=role, facts=facts, licence=contents.licence),)
 
 

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from ..base import ModelInputError, WeightsError
-
-LayerRange = tuple[int, int]
-"""First layer and the one after the last, as in `range`."""
+from ..ops.codes import LayerRange, check_codes
 
 
 class DirectionMover:
@@ -53,13 +51,5 @@ class DirectionMover:
         Raises:
             ModelInputError: shapes do not fit.
         """
-        if w.ndim != 3 or w.shape[1:] != self._step.shape:
-            raise ModelInputError(
-                f"expected codes (N, {self._step.shape[0]}, {self._step.shape[1]}), got "
-                f"{tuple(w.shape)}; they come from another generator"
-            )
-        if strength.shape != w.shape[:1]:
-            raise ModelInputError(
-                f"expected one strength per code, ({len(w)},), got {tuple(strength.shape)}"
-            )
+        check_codes(w, strength, *self._step.shape)
         return w + strength[:, None, None] * self._step

@@ -1,7 +1,6 @@
 """GANSpace: principal components of codes as directions (Härkönen et al., NeurIPS 2020).
 
-An edit sets the coordinate of a component: Δ = (value − coordinate) · component · σ on a window of
-layers. As a mover it is relative, so that strength 0 is the identity: Δ = strength · component · σ.
+An edit moves along a component: Δ = strength · component · σ on a window of layers.
 Components of W have one row (R = 1), which every layer of the window takes; those of W+ have L.
 """
 
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..base import ModelError, WeightsError
-from .mover import LayerRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,6 @@ class Components:
         if not 0 <= index < len(self.spread):
             raise ModelError(f"no component {index}; there are 0 to {len(self.spread) - 1}")
         return self.components[index] * self.spread[index]
-
-    def set_coordinate(self, w: Tensor, index: int, value: Tensor, window: LayerRange) -> Tensor:
-        """Return codes (N, L, D) with the coordinate of one component moved to value (N,).
-
-        With components of W the present coordinate is read in the window's first layer, as
-        published, and each layer of the window takes the same step.
-        """
-        start, stop = window
-        rows = w[:, start : start + 1] if len(self.mean) == 1 else w
-        now = self.coordinates(rows)[:, index]
-        step = (value - now)[:, None, None] * self.vector(index)
-        inside = step if len(self.mean) == 1 else step[:, start:stop]
-        return torch.cat([w[:, :start], w[:, start:stop] + inside, w[:, stop:]], dim=1)
 
 
 def fit_components(w: Tensor, count: int) -> Components:

@@ -19,6 +19,7 @@ from ..reading.checkpoint import read_checkpoint
 from ..stylegan2 import layouts
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
+from ..training.command import checkpoint_of
 from ..training.steps import Report, write_metrics
 from ..weights import save_safetensors
 from .picture_folder import open_pictures
@@ -69,11 +70,7 @@ def run_training(options: argparse.Namespace, report: Report) -> dict[str, objec
     """
     generator, average = _generator(options.generator)
     chosen = _chosen(options, generator)
-    checkpoint = options.checkpoint or options.out.with_suffix(".checkpoint.safetensors")
-    if options.resume != checkpoint.exists():
-        if options.resume:
-            raise ModelError(f"no checkpoint at {checkpoint}; leave --resume out to start anew")
-        checkpoint.unlink()
+    checkpoint = checkpoint_of(options)
     run = EncoderRun(
         generator=generator,
         latent_avg=average,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..base import ModelError
-from ..encoders import Encoder, FastEncoder, build
+from ..encoders import Encoder, FastEncoder, untrained
 from ..files import opened_whole
 from ..packs.opening import open_pack
 from ..state_dicts import randomised
@@ -64,7 +64,7 @@ def add_time_options(command: argparse.ArgumentParser) -> None:
 def run_time(options: argparse.Namespace) -> dict[str, object]:
     """Return the times of the published pSp encoder with random weights; see `time_variants`."""
     torch.set_num_threads(options.threads)
-    plain = randomised(lambda: build("psp"), seed=0, spread=0.0)
+    plain = randomised(lambda: untrained("psp"), seed=0, spread=0.0)
     return dict(time_variants(plain, rounds=options.rounds, batch=options.batch))
 
 

@@ -9,25 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..base import WeightsError
 from ..parts import KEYS_SHOWN, Contents, Facts, Licence, Part, below, tensors_of
-from ..state_dicts import fill
-from .blocks import EncoderShape
-from .e4e import LatentDiscriminator
-from .hyperstyle import load_hypernetwork, without_aliases
+from .blocks import Encoder, EncoderShape
 from .kinds import KINDS, Kind, kind_of, layers_of, load, measures_of
-from .last_layer import HairstyleEncoder
 
-KNOWN = "pSp, e4e, ReStyle, HyperStyle and hairstyle encoders"
-ROLES = ("encoder", "hypernetwork", "hairstyle-encoder", "discriminator")
+KNOWN = "pSp, e4e and ReStyle encoders"
+ROLES = ("encoder",)
 
 LICENCE = Licence("research, non-commercial (trained with NVIDIA's StyleGAN2 and FFHQ)")
-HAIRSTYLE_LICENCE = Licence("CC BY-NC 4.0")
-"""Of the published files, which say nothing of it."""
 
-_PREFIXES: Final = ("encoder.", "hypernet.", "decoder.")
+_UNUSED: Final = ("hypernet.", "encoder.encoder_hair.")
 _NAMES: Final[Mapping[Kind, str]] = {
     "psp": "pSp encoder",
     "e4e": "e4e encoder",
@@ -39,33 +33,27 @@ _NAMES: Final[Mapping[Kind, str]] = {
 
 
 def detect(contents: Contents) -> bool:
-    """Return whether a file holds an encoder or what belongs to one."""
-    return _is_merged(contents) or _is_ours(contents) or _bare(contents.tensors) != ""
+    """Return whether a file holds an encoder."""
+    return _is_merged(contents) or _is_ours(contents) or _is_bare(contents.tensors)
 
 
 def parts(contents: Contents) -> tuple[Part, ...]:
-    """Return the networks of a file that `detect` has approved; not the generator beside them.
+    """Return the encoder of a file that `detect` has approved; not the generator beside it.
 
     Raises:
         WeightsError: keys or shapes are not those of the network, or its kind is not said.
     """
     if _is_merged(contents):
-        return _merged(contents)
+        return (_merged(contents),)
     if _is_ours(contents):
         return (_ours(contents),)
-    state, bare = contents.tensors, _bare(contents.tensors)
-    if bare == "hypernetwork":
-        return (_hypernetwork(state),)
-    if bare == "discriminator":
-        build(state)
-        title = "latent discriminator of e4e"
-        return (Part("discriminator", title, "latent-discriminator", state, LICENCE),)
+    state = contents.tensors
     kind = contents.hints.kind or _kind_of_head(state) or kind_of(contents.entries)
     return (_encoder(state, kind, None, {}),)
 
 
-def build(state: Mapping[str, Tensor], kind: str = "") -> nn.Module:
-    """Return the network of a state dict, without its mean code.
+def build(state: Mapping[str, Tensor], kind: str = "") -> Encoder:
+    """Return the encoder of a state dict, without its mean code.
 
     Args:
         state: key -> tensor, no prefix.
@@ -75,13 +63,6 @@ def build(state: Mapping[str, Tensor], kind: str = "") -> nn.Module:
         WeightsError: keys or shapes are not those of the network, or the kind is not said.
     """
     state = {key: value for key, value in state.items() if key != "latent_avg"}
-    bare = _bare(state)
-    if bare == "hypernetwork":
-        return load_hypernetwork(state)
-    if bare == "discriminator":
-        return fill(LatentDiscriminator, state, what="the latent discriminator of e4e")
-    if _is_hairstyle(state):
-        return fill(HairstyleEncoder, state, what="a hairstyle encoder")
     return load(state, kind=_checked_kind(kind or _kind_of_head(state) or kind_of({})))
 
 
@@ -95,20 +76,10 @@ def _is_ours(contents: Contents) -> bool:
     return has_measures and "latent_avg" in contents.tensors
 
 
-def _bare(state: Mapping[str, Tensor]) -> str:
-    """Return what a state dict without prefixes holds; '' if nothing of this family.
-
-    Face recognition has the same trunk, and an output layer of its own.
-    """
-    if {"input_layer.0.weight", "body.0.res_layer.0.weight"} <= set(state):
-        return "" if "output_layer.3.weight" in state else "encoder"
-    if "shared_weight_hypernet.w1" in state:
-        return "hypernetwork"
-    return "discriminator" if "mlp.0.weight" in state else ""
-
-
-def _is_hairstyle(state: Mapping[str, Tensor]) -> bool:
-    return any(key.startswith("encoder_hair.") for key in state)
+def _is_bare(state: Mapping[str, Tensor]) -> bool:
+    """Whether an encoder is alone; face recognition has the same trunk, and an output layer."""
+    has_trunk = {"input_layer.0.weight", "body.0.res_layer.0.weight"} <= set(state)
+    return has_trunk and "output_layer.3.weight" not in state
 
 
 def _kind_of_head(state: Mapping[str, Tensor]) -> str:
@@ -129,30 +100,23 @@ def _inside(contents: Contents) -> dict[str, Tensor]:
     return tensors_of(contents.entries.get("state_dict", contents.content))
 
 
-def _merged(contents: Contents) -> tuple[Part, ...]:
+def _merged(contents: Contents) -> Part:
     """Return what stands beside a generator in one file: pSp and its relatives."""
     state, entries = _inside(contents), contents.entries
-    encoder, hypernetwork = (below(state, prefix) for prefix in _PREFIXES[:2])
-    if strange := [key for key in state if not key.startswith(_PREFIXES)]:
+    if any(key.startswith(_UNUSED) for key in state):
+        raise WeightsError("no command uses hypernetworks (HyperStyle) or hairstyle encoders yet")
+    if strange := [key for key in state if not key.startswith(("encoder.", "decoder."))]:
         raise WeightsError(
             f"{len(strange)} tensors are left over beside `encoder.` and `decoder.`: "
             f"{', '.join(strange[:KEYS_SHOWN])}"
         )
     opts = entries.get("opts", {})
     opts = opts if isinstance(opts, Mapping) else {}
-    result: list[Part] = []
-    if _is_hairstyle(encoder):
-        build(encoder)
-        title, slug = "hairstyle transfer encoder (face and hair)", "hairstyle-encoder"
-        result.append(Part("hairstyle-encoder", title, slug, encoder, HAIRSTYLE_LICENCE))
-    elif encoder:
-        kind = contents.hints.kind or kind_of(opts)
-        result.append(_encoder(encoder, kind, entries.get("latent_avg"), opts))
-    if hypernetwork:
-        result.append(_hypernetwork(hypernetwork))
+    kind = contents.hints.kind or kind_of(opts)
+    part = _encoder(below(state, "encoder."), kind, entries.get("latent_avg"), opts)
     used = ("state_dict", "opts", "latent_avg")
     aside = tuple(str(k) for k in entries if k not in used and "state_dict" in entries)
-    return tuple(replace(part, left_aside=aside) for part in result)
+    return replace(part, left_aside=aside)
 
 
 def _ours(contents: Contents) -> Part:
@@ -221,9 +185,3 @@ def _check_average(average: Tensor, rows: int, code: int) -> None:
         raise WeightsError(
             f"latent_avg has shape {shape}, expected ({code},) or ({rows or 'rows'}, {code})"
         )
-
-
-def _hypernetwork(state: Mapping[str, Tensor]) -> Part:
-    load_hypernetwork(state)
-    once = without_aliases(state)
-    return Part("hypernetwork", "HyperStyle hypernetwork", "hyperstyle", once, LICENCE)

@@ -79,10 +79,11 @@ class Inverter(nn.Module):
         """Side of the input image [px]."""
         return self.encoder.size
 
-    def prepared(self, dtype: torch.dtype = torch.float32) -> Inverter:
+    def prepared(self, dtype: torch.dtype, generate: Generate | None = None) -> Inverter:
         """Return an inverter of the same encoder prepared for inference in a precision.
 
-        Codes stay float32. See `FastEncoder` for which precision suits which processor.
+        Codes stay float32. See `FastEncoder` for which precision suits which processor. `generate`
+        takes the place of the generator function, if given.
         """
         if isinstance(self.encoder, FastEncoder):
             raise ModelInputError("this inverter is prepared already; prepare the plain one again")
@@ -91,18 +92,7 @@ class Inverter(nn.Module):
             self.latent_avg,
             self.kind,
             start_from_latent_avg=self.start_from_latent_avg,
-            generate=self._generate,
-            steps=self.steps,
-        )
-
-    def using(self, generate: Generate) -> Inverter:
-        """Return an inverter of the same encoder that draws with another generator function."""
-        return Inverter(
-            self.encoder,
-            self.latent_avg,
-            self.kind,
-            start_from_latent_avg=self.start_from_latent_avg,
-            generate=generate,
+            generate=generate or self._generate,
             steps=self.steps,
         )
 

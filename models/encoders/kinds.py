@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..base import WeightsError
 from ..ops.irse import TrunkShape
-from ..state_dicts import Shapes, expected_shapes, fill
+from ..state_dicts import fill
 from .blocks import Encoder, EncoderShape
 from .e4e import Encoder4Editing
 from .last_layer import WEncoder, WPlusEncoder
@@ -121,26 +121,10 @@ def measures_of(
     return EncoderShape(size, *codes, trunk)
 
 
-def build(kind: Kind, *, layers: int = 18, channels: int = 3) -> Encoder:
-    """Return an untrained encoder of the published widths.
-
-    Args:
-        kind: which encoder.
-        layers: W+ rows.
-        channels: input channels of the picture (1 for sketches, 19 for label maps); the ReStyle
-            kinds always take 6.
-    """
-    return untrained(kind, EncoderShape(layers=layers, trunk=TrunkShape(channels=channels)))
-
-
-def untrained(kind: Kind, measures: EncoderShape) -> Encoder:
-    """Return an untrained encoder of other measures, to be trained on another generator."""
-    return _CLASSES[kind](measures)
-
-
-def expected(kind: Kind = "psp", *, layers: int = 18, channels: int = 3) -> Shapes:
-    """Return key -> shape of a published encoder (without the prefix `encoder.`)."""
-    return expected_shapes(lambda: build(kind, layers=layers, channels=channels))
+def untrained(kind: Kind, measures: EncoderShape | None = None) -> Encoder:
+    """Return an untrained encoder; of the published measures if none are given. The ReStyle kinds
+    always take 6 channels."""
+    return _CLASSES[kind](measures or EncoderShape())
 
 
 def load(

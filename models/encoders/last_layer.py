@@ -1,17 +1,13 @@
-"""Encoders that read the last map only: into W (one code for all layers) or into W+, and the
-hairstyle encoder made of two of the latter.
+"""Encoders that read the last map only: into W (one code for all layers) or into W+.
 
-W: the published pSp variant and HyperStyle's first step. W+: pSp variant; twice in Hairstyle
-Transfer (Subrtova et al.).
+Published variants of pSp; the W head is HyperStyle's first step too.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ..ops.linear import EqualLinear
-from ..state_dicts import Shapes, expected_shapes
 from .blocks import Encoder, EncoderShape
 
 _POOLED_SIDE = 7
@@ -66,37 +62,3 @@ class WPlusEncoder(Encoder):
         coarse = self.features(self.checked(images))[-1]
         rows: Tensor = self.linear(self.output_layer_2(coarse))
         return rows.view(len(rows), self.layers, -1)
-
-
-class HairstyleEncoder(nn.Module):
-    """Two W+ encoders, one for the inner face and one for everything else, mixed by one layer."""
-
-    def __init__(self, measures: EncoderShape | None = None) -> None:
-        """Allocate for a shape; by default the published one."""
-        super().__init__()
-        measures = measures or EncoderShape()
-        self.measures = measures
-        self.encoder_hair = WPlusEncoder(measures)
-        self.encoder_face = WPlusEncoder(measures)
-        numbers = measures.code * measures.layers
-        self.map = nn.Sequential(nn.Linear(2 * numbers, numbers), nn.LeakyReLU(0.2))
-
-    def forward(self, face: Tensor, hair: Tensor) -> Tensor:
-        """Return codes (N, layers, code), not offsets: no mean code is added.
-
-        Args:
-            face: (N, 3, size, size) float32 RGB in [-1, 1], 0 outside the inner face.
-            hair: the complement, 0 inside the inner face (so that face + hair is the picture).
-
-        Raises:
-            ModelInputError: other shapes.
-        """
-        parts = (self.encoder_face(face), self.encoder_hair(hair))
-        codes: Tensor = self.map(torch.cat([part.flatten(1) for part in parts], dim=1))
-        return codes.view(len(codes), self.measures.layers, -1)
-
-
-def expected_hairstyle() -> Shapes:
-    """Return key -> shape of the published hairstyle encoder, keys with their prefix
-    `encoder.`."""
-    return {f"encoder.{key}": shape for key, shape in expected_shapes(HairstyleEncoder).items()}

@@ -29,13 +29,13 @@ class PyramidEncoder(Encoder):
         self.latlayer1 = nn.Conv2d(c2, c3, 1)
         self.latlayer2 = nn.Conv2d(c1, c3, 1)
 
-    def rows(self, images: Tensor, count: int | None = None) -> Tensor:
-        """Return the first `count` style rows (N, count, code), all of them by default."""
+    def rows(self, images: Tensor) -> Tensor:
+        """Return the style rows (N, layers, code)."""
         c1, c2, c3 = self.features(self.checked(images))
         middle = upsample_add(c3, self.latlayer1(c2))
         maps = {1: c3, 2: middle, 4: upsample_add(middle, self.latlayer2(c1))}
-        wanted = range(self.layers if count is None else count)
-        return torch.stack([self.styles[row](maps[_scale(row)]) for row in wanted], dim=1)
+        rows = [style(maps[_scale(row)]) for row, style in enumerate(self.styles)]
+        return torch.stack(rows, dim=1)
 
 
 class GradualStyleEncoder(PyramidEncoder):

@@ -51,4 +51,4 @@ class ProgressiveBackboneEncoder(BackboneEncoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return what to add (N, layers, code) to the code so far; see `BackboneEncoder`."""
-        return base_and_deviations(self.rows(images), self.layers)
+        return base_and_deviations(self.rows(images))

@@ -9,7 +9,7 @@ same on every face.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -247,15 +247,10 @@ class SmallInverter(nn.Module):
         """Side of the input [px]."""
         return self.encoder.size
 
-    def prepared(self, dtype: torch.dtype) -> SmallInverter:
+    def prepared(self, dtype: torch.dtype, generate: object = None) -> SmallInverter:
         """Return itself, whatever the precision: a face takes milliseconds, and codes rounded to
-        bfloat16 would tremble."""
-        del dtype
-        return self
-
-    def using(self, generate: Callable[[Tensor], Tensor]) -> SmallInverter:
-        """Return itself: one pass needs no generator."""
-        del generate
+        bfloat16 would tremble; one pass needs no generator."""
+        del dtype, generate
         return self
 
     @torch.no_grad()

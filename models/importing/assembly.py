@@ -80,24 +80,15 @@ def layered(
     layer = existing or Layer(base, codes_of(base), "", commercial=True)
     bound_cards: dict[str, Card] = {}
     for card in new:
-        facts = card.facts
         if card.role not in MOVERS:
             raise PackError(
                 f"{card.source}: {card.title} cannot be put into {base!r}, a pack of the program; "
                 "only what moves its codes can be added (latent transformers, directions, "
                 "components). Begin a pack of your own with another name"
             )
-        if facts.layers not in (0, rows) or facts.code != numbers:
-            raise PackError(
-                f"{card.source}: {card.title} is for codes of {facts.layers or 'any'} rows of "
-                f"{facts.code}, those of {base!r} have {rows} of {numbers}; it was made for "
-                "another generator"
-            )
-        fitting = bound(card, layer.generator)
-        bound_cards[card.name] = fitting
-        movers = replaced(layer.movers, _mover_entries(fitting, Store.link_to(card.name)))
-        told = (*layer.attributes, *_attributes(card))
-        layer = replace(layer, movers=movers, attributes=attributes_of(movers, told))
+        _check_codes(card, rows, numbers, f"those of {base!r} have {rows} of {numbers}")
+        bound_cards[card.name] = bound(card, layer.generator)
+        layer = _with_movers(layer, bound_cards[card.name])
     return _licensed(layer, {**known, **{c.name: c for c in new}}), bound_cards
 
 
@@ -134,11 +125,7 @@ def _check_fit(card: Card, pack: PackFile, generator: Card | None) -> None:
     layers, facts = pack.generator.layers, card.facts
     code = generator.facts.code if generator is not None else facts.code
     has = f"the generator of pack {pack.name!r} ({pack.generator.size} px) has {layers} of {code}"
-    if facts.layers not in (0, layers) or (facts.code and facts.code != code):
-        raise PackError(
-            f"{card.source}: {card.title} is for codes of {facts.layers or 'any'} rows of "
-            f"{facts.code}, {has}; it was made for another generator"
-        )
+    _check_codes(card, layers, code, has)
     if facts.inputs and facts.inputs != layers * code:
         raise PackError(f"{card.source}: {card.title} reads codes of {facts.inputs} numbers, {has}")
     wanted = 6 if facts.kind.startswith("restyle") else 3
@@ -146,6 +133,15 @@ def _check_fit(card: Card, pack: PackFile, generator: Card | None) -> None:
         raise PackError(
             f"{card.source}: this encoder reads pictures of {facts.channels} channels (sketches or "
             "label maps), not photographs; bring one trained to invert faces"
+        )
+
+
+def _check_codes(card: Card, rows: int, code: int, has: str) -> None:
+    facts = card.facts
+    if facts.layers not in (0, rows) or (facts.code and facts.code != code):
+        raise PackError(
+            f"{card.source}: {card.title} is for codes of {facts.layers or 'any'} rows of "
+            f"{facts.code}, {has}; it was made for another generator"
         )
 
 
@@ -166,23 +162,25 @@ def _with(pack: PackFile, card: Card) -> PackFile:
         return replace(pack, classifier=ClassifierEntry(file, card.sha256, card.facts.labels))
     if card.role == "parsing":
         return replace(pack, parsing=FileEntry(file, card.sha256))
-    if card.role in MOVERS:
-        added = _mover_entries(card, file)
-        taken = {(m.editor, m.attribute) for m in added}
-        kept = [m for m in pack.movers if (m.editor, m.attribute) not in taken]
-        still = attributes_of(kept, pack.attributes)
-        movers = (*kept, *added)
-        attributes = attributes_of(movers, (*still, *_attributes(card)))
-        return replace(pack, movers=movers, attributes=attributes)
-    return pack
+    return _with_movers(pack, card) if card.role in MOVERS else pack
 
 
-def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
+def _with_movers(pack: P, card: Card) -> P:
+    """Return a pack or layer with movers in the place of those of the same editors and attributes;
+    what other movers' files say of an attribute stays."""
+    added = _mover_entries(card)
+    movers = replaced(pack.movers, added)
+    still = attributes_of((m for m in movers if m not in added), pack.attributes)
+    attributes = attributes_of(movers, still + _attributes(card))
+    return replace(pack, movers=movers, attributes=attributes)
+
+
+def _mover_entries(card: Card) -> tuple[MoverEntry, ...]:
     facts = card.facts
     entry = MoverEntry(
         editor=card.role,
         attribute=facts.attribute.name if facts.attribute is not None else "",
-        file=file,
+        file=Store.link_to(card.name),
         sha256=card.sha256,
         generator=facts.generator,
         layers=facts.rows,
@@ -202,13 +200,13 @@ def _mover_entries(card: Card, file: str) -> tuple[MoverEntry, ...]:
     )
 
 
-def _attributes(card: Card) -> list[Attribute]:
+def _attributes(card: Card) -> tuple[Attribute, ...]:
     if card.facts.attribute is not None:
-        return [card.facts.attribute]
-    return [  # the portrait itself says what its attributes are
+        return (card.facts.attribute,)
+    return tuple(  # the portrait itself says what its attributes are
         Attribute(f"pca-{i}", f"principal component {i} of the codes", experimental=True)
         for i in range(min(card.facts.components, COMPONENTS_OFFERED))
-    ]
+    )
 
 
 def _licensed(pack: P, cards: Mapping[str, Card]) -> P:

@@ -167,15 +167,16 @@ def _chosen_pack(brought: Sequence[Brought], store: Store) -> str:
     for item in brought:
         if item.card.role == "generator":
             wanted = item.card.facts.generator
-            mine = [n for n, p in store.read_packs().items() if p.generator.id == wanted]
-            if mine:
-                return mine[0]
+            packs = store.read_packs().items()
+            same = [p for p, k in packs if isinstance(k, PackFile) and k.generator.id == wanted]
+            if same:
+                return same[0].parent.name
             return checked_pack_name(plain_name(Path(item.file).stem)) if "encoder" in roles else ""
-    packs = store.pack_names()
-    if not roles & IN_PACKS or not packs:
+    names = store.pack_names()
+    if not roles & IN_PACKS or not names:
         return ""
-    if len(packs) > 1:
+    if len(names) > 1:
         raise PackError(
-            f"there are several packs ({', '.join(packs)}); say which one with --as NAME"
+            f"there are several packs ({', '.join(names)}); say which one with --as NAME"
         )
-    return packs[0]
+    return names[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import logging
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..training.command import run_command
 from . import dataset, evaluate, train
 from .cascade import PACKAGED_WEIGHTS, LandmarkCascade
 from .dataset import Image
@@ -31,17 +31,16 @@ SOURCE = {
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line (by default the process's own) and run it."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code; figures go to standard output as JSON."""
     args = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
     if args.command == "train":
-        _train(args)
-    else:
-        _evaluate(LandmarkCascade.load(args.weights), args)
+        return run_command(lambda: _train(args))
+    return run_command(lambda: _evaluate(LandmarkCascade.load(args.weights), args))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(args: argparse.Namespace) -> None:
+def _train(args: argparse.Namespace) -> dict[str, object]:
     plain = dataset.load_faces(args.data, held_out=False)
     rendered = dataset.render_faces(
         args.data,
@@ -93,7 +92,7 @@ def _train(args: argparse.Namespace) -> None:
         if args.average and before is not None:
             train.update_average(nets[part], before, keep=0.5)
     finish(nets, args.data, args.out)
-    _evaluate(LandmarkCascade.load(args.out), args)
+    return _evaluate(LandmarkCascade.load(args.out), args)
 
 
 def finish(nets: dict[PartName, LandmarkNet], data: Path, out: Path) -> LandmarkCascade:
@@ -107,7 +106,7 @@ def finish(nets: dict[PartName, LandmarkNet], data: Path, out: Path) -> Landmark
     return cascade
 
 
-def _evaluate(cascade: LandmarkCascade, args: argparse.Namespace) -> None:
+def _evaluate(cascade: LandmarkCascade, args: argparse.Namespace) -> dict[str, object]:
     held_out = dataset.load_faces(args.data, held_out=True, levels=False)
     errors, estimate = evaluate.evaluate_faces(cascade, held_out, seed=args.seed)
     report: dict[str, object] = {
@@ -118,9 +117,8 @@ def _evaluate(cascade: LandmarkCascade, args: argparse.Namespace) -> None:
         with np.load(video.with_name(f"{video.stem}_landmarks478.npz")) as arrays:
             truth = mesh_to_68(arrays["points"])[..., :2]
         points, scores = evaluate.follow(cascade, _frames(video), truth[0])
-        figures = evaluate.compare_clip(points, scores, truth[: len(points)])
-        report[video.stem] = figures.as_dict()
-    print(json.dumps(report, indent=1))
+        report[video.stem] = evaluate.compare_clip(points, scores, truth[: len(points)])
+    return report
 
 
 def _frames(video: Path) -> Iterator[Image]:
@@ -133,4 +131,4 @@ def _frames(video: Path) -> Iterator[Image]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

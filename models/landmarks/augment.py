@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import crops
 from .crops import Matrix
 
 Image = NDArray[np.uint8]
@@ -165,13 +164,3 @@ def mirror(
     flipped = points[order].copy()
     flipped[:, 0] = width - 1 - flipped[:, 0]
     return flipped
-
-
-def take(
-    image: Image,
-    points: NDArray[np.float64],
-    crop: Matrix,
-    size: tuple[int, int],
-) -> tuple[Image, NDArray[np.float64]]:
-    """Return the sampled crop and (K, 2) image points in crop px."""
-    return crops.sample_crop(image, crop, size), crops.apply(crops.invert(crop), points)

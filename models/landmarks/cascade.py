@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,17 +102,6 @@ class LandmarkCascade(nn.Module):
         """
         self._fast = {name: FastNet(getattr(self, name), dtype) for name in PARTS}
         return self
-
-    @classmethod
-    def tiny(cls, seed: int = 0) -> LandmarkCascade:
-        """Return a cascade of small networks with random weights, for tests."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            nets: dict[PartName, LandmarkNet] = {
-                name: LandmarkNet(replace(part, widths=(4, 4, 8, 8, 8)))
-                for name, part in PARTS.items()
-            }
-        return cls(nets, dict.fromkeys(PARTS, 1.0))
 
     @classmethod
     def load(

@@ -16,13 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ModelInputError
 from ..files import opened_whole
+from ..training.face_folder import read_picture, read_points
 from . import mesh as face_mesh
 from . import render
 from .topology import mesh_to_68
 
 Image = NDArray[np.uint8]
+Meshes = NDArray[np.float32]
+"""(N, 478, 3) [image widths]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +37,15 @@ class Faces:
     """(N, 68, 2) float32 [px]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Names and meshes of labelled pictures."""
-
-    names: list[str]
-    meshes: NDArray[np.float32]
-    """(N, 478, 3) float32 [image widths]."""
-
-
-def read_labels(data: Path, group: str, *, held_out: bool) -> Labels:
-    """Return the labels of one folder of `data/omi` (`images`, `pairs`), either share of them.
+def read_labels(data: Path, group: str, *, held_out: bool) -> tuple[list[str], Meshes]:
+    """Return names and meshes of one folder of `data/omi` (`images`, `pairs`), either share.
 
     Raises:
-        ModelInputError: the folder is laid out otherwise.
+        ModelError: the folder is laid out otherwise.
     """
-    file = data / f"{group}_landmarks478.npz"
-    if not file.is_file():
-        raise ModelInputError(f"{file} is missing; --data takes a folder laid out like data/omi")
-    with np.load(file) as arrays:
-        names, meshes = [str(n) for n in arrays["names"]], arrays["points"]
+    names, meshes = read_points(data / f"{group}_landmarks478.npz")
     keep = [i for i, n in enumerate(names) if (face_number(n) % 10 == 0) == held_out]
-    return Labels([names[i] for i in keep], meshes[keep].astype(np.float32))
+    return [names[i] for i in keep], meshes[keep].numpy()
 
 
 def face_number(name: str) -> int:
@@ -64,46 +53,37 @@ def face_number(name: str) -> int:
     return int(name.split(".")[0].split("_")[0])
 
 
-def read_image(path: Path) -> Image:
-    """Return a picture (H, W, 3) uint8 RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ModelInputError(f"cannot read the picture {path}")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
-
-
 def load_faces(data: Path, *, held_out: bool, levels: bool = True) -> Faces:
     """Return the pictures of `data/omi`; `levels` adds the 256 px level pictures of `pairs`."""
     images: list[Image] = []
     points: list[NDArray[np.float32]] = []
     for group in ("images", "pairs") if levels else ("images",):
-        labels = read_labels(data, group, held_out=held_out)
-        for name, mesh in zip(labels.names, labels.meshes, strict=True):
-            image = read_image(data / group / name)
+        for name, mesh in zip(*read_labels(data, group, held_out=held_out), strict=True):
+            image = read_picture(data / group / name)
             images.append(image)
             points.append(mesh_to_68(mesh)[:, :2] * image.shape[1] - 0.5)
     return Faces(images, np.stack(points).astype(np.float32))
 
 
-_worker: tuple[Path, Labels, face_mesh.Mesh] | None = None
+_worker: tuple[Path, list[str], Meshes, face_mesh.Mesh] | None = None
 
 
-def _start_worker(data: Path, held_out: bool) -> None:
+def _start_worker(data: Path) -> None:
     global _worker  # noqa: PLW0603 - how a process of a pool keeps what it starts with
     cv2.setNumThreads(1)
-    labels = read_labels(data, "images", held_out=held_out)
-    _worker = (data, labels, face_mesh.build_mesh(labels.meshes))
+    names, meshes = read_labels(data, "images", held_out=False)
+    _worker = (data, names, meshes, face_mesh.build_mesh(meshes))
 
 
 def _render_one(task: tuple[int, int, int]) -> tuple[int, Image, NDArray[np.float32]]:
     index, seed, size = task
     assert _worker is not None
-    data, labels, mesh = _worker
+    data, names, meshes, mesh = _worker
     rng = np.random.default_rng([seed, index])
-    k = index % len(labels.names)
-    other = labels.meshes[int(rng.integers(len(labels.names)))]
-    image = read_image(data / "images" / labels.names[k])
-    picture, points = render.render(image, labels.meshes[k], other, mesh, size=size, rng=rng)
+    k = index % len(names)
+    other = meshes[int(rng.integers(len(names)))]
+    image = read_picture(data / "images" / names[k])
+    picture, points = render.render(image, meshes[k], other, mesh, size=size, rng=rng)
     return index, picture, points
 
 
@@ -115,17 +95,16 @@ def render_faces(
     size: int,
     seed: int,
     processes: int,
-    held_out: bool = False,
 ) -> Faces:
     """Return `count` renders of `size` px, made once and then mapped from `cache`."""
-    stem = f"renders_{'held' if held_out else 'train'}_{count}_{size}_{seed}"
+    stem = f"renders_train_{count}_{size}_{seed}"
     pictures, labels = cache / f"{stem}.npy", cache / f"{stem}_points.npy"
     if not labels.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         shape = (count, size, size, 3)
         store = np.lib.format.open_memmap(pictures, mode="w+", dtype=np.uint8, shape=shape)
         points = np.zeros((count, 68, 2), np.float32)
-        with multiprocessing.Pool(processes, _start_worker, (data, held_out)) as pool:
+        with multiprocessing.Pool(processes, _start_worker, (data,)) as pool:
             tasks = ((i, seed, size) for i in range(count))
             for i, picture, landmarks in pool.imap_unordered(_render_one, tasks, chunksize=32):
                 store[i], points[i] = picture, landmarks

@@ -8,7 +8,6 @@ the face. These functions take arrays; opening pictures and clips is left to the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,34 +111,6 @@ def _loose_box(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.concatenate([centre - width / 2, centre + width / 2])
 
 
-@dataclass(frozen=True, slots=True)
-class ClipFigures:
-    """One clip against the mesh tracked over it; lengths in % of the outer-eye distance."""
-
-    frames: int
-    errors: dict[str, float]
-    shake_mouth: tuple[float, float]
-    """Mesh, ours."""
-    shake_all: tuple[float, float]
-    lids_correlation: float
-    lips_correlation: float
-    blink_opening: tuple[float, float]
-    """Mean lid opening of frames where the mesh's is below 0.6 of its median: mesh, ours."""
-    open_eye_opening: tuple[float, float]
-    """Mean lid opening of the other frames: mesh, ours."""
-    closed_lips_gap: tuple[float, float]
-    """Mean inner-lip gap of frames where the mesh's is below 1 %: mesh, ours."""
-    width_correlation: float
-    """Of the mouth's width over time."""
-    lost_frames: int
-    score: tuple[float, float]
-    """Median and lowest score."""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-
 def follow(
     cascade: LandmarkCascade, frames: Iterable[Image], first: Points
 ) -> tuple[Points, NDArray[np.float32]]:
@@ -153,38 +124,36 @@ def follow(
     return np.stack(points), np.array(scores, np.float32)
 
 
-def compare_clip(points: Points, scores: NDArray[np.float32], truth: Points) -> ClipFigures:
-    """Compare points (T, 68, 2) found over a clip with the mesh's (T, 68, 2)."""
-    both = points, truth
-    lids, true_lids = (openings_percent(p, LID_PAIRS) for p in both)
-    lips, true_lips = (openings_percent(p, LIP_PAIRS) for p in both)
-    width, true_width = (
+def compare_clip(points: Points, scores: NDArray[np.float32], truth: Points) -> dict[str, object]:
+    """Compare points (T, 68, 2) found over a clip with the mesh's (T, 68, 2), for JSON.
+
+    Lengths are in % of the outer-eye distance. Pairs are the mesh's value and ours: `shake_*`;
+    the mean opening of the lids while the mesh blinks (below 0.6 of its median) and while not; the
+    mean gap of the lips while the mesh's is below 1 %. `score`: median and lowest.
+    """
+    both = truth, points
+    true_lids, lids = (openings_percent(p, LID_PAIRS) for p in both)
+    true_lips, lips = (openings_percent(p, LIP_PAIRS) for p in both)
+    true_width, width = (
         np.linalg.norm(p[:, 48] - p[:, 54], axis=-1) / outer_eye_distance(p) for p in both
     )
     blink = true_lids < 0.6 * np.median(true_lids)
     shut = true_lips < 1.0
-    return ClipFigures(
-        frames=len(points),
-        errors=errors_percent(points, truth),
-        shake_mouth=(_round(shake_percent(truth, MOUTH)), _round(shake_percent(points, MOUTH))),
-        shake_all=(
-            _round(shake_percent(truth, np.arange(68))),
-            _round(shake_percent(points, np.arange(68))),
-        ),
-        lids_correlation=_correlation(lids, true_lids),
-        lips_correlation=_correlation(lips, true_lips),
-        blink_opening=(_mean(true_lids, blink), _mean(lids, blink)),
-        open_eye_opening=(_mean(true_lids, ~blink), _mean(lids, ~blink)),
-        closed_lips_gap=(_mean(true_lips, shut), _mean(lips, shut)),
-        width_correlation=_correlation(width, true_width),
-        lost_frames=int(
-            (
-                np.linalg.norm(points - truth, axis=-1).mean(axis=1)
-                > 0.08 * outer_eye_distance(truth)
-            ).sum()
-        ),
-        score=(_round(float(np.median(scores))), _round(float(scores.min()))),
-    )
+    off = np.linalg.norm(points - truth, axis=-1).mean(axis=1)
+    return {
+        "frames": len(points),
+        "errors": errors_percent(points, truth),
+        "shake_mouth": [_round(shake_percent(p, MOUTH)) for p in both],
+        "shake_all": [_round(shake_percent(p, np.arange(68))) for p in both],
+        "lids_correlation": _correlation(lids, true_lids),
+        "lips_correlation": _correlation(lips, true_lips),
+        "blink_opening": [_mean(true_lids, blink), _mean(lids, blink)],
+        "open_eye_opening": [_mean(true_lids, ~blink), _mean(lids, ~blink)],
+        "closed_lips_gap": [_mean(true_lips, shut), _mean(lips, shut)],
+        "width_correlation": _correlation(width, true_width),
+        "lost_frames": int((off > 0.08 * outer_eye_distance(truth)).sum()),
+        "score": [_round(float(np.median(scores))), _round(float(scores.min()))],
+    }
 
 
 def _round(value: float) -> float:

@@ -149,8 +149,8 @@ class Pose:
     lids: tuple[float, float]
     """0 as they are … 1 closed (below 0 wider open), right and left."""
     brows: tuple[float, float]
-    turn: tuple[float, float, float]
-    """Yaw, pitch, roll."""
+    turn: tuple[float, float]
+    """Yaw, pitch."""
 
 
 def random_pose(rng: np.random.Generator) -> Pose:
@@ -177,7 +177,7 @@ def random_pose(rng: np.random.Generator) -> Pose:
         pucker=float(rng.uniform(0, 1)) if rng.random() < 0.15 else 0.0,
         lids=(lid, other),
         brows=(float(rng.normal(0, 0.02)), float(rng.normal(0, 0.02))),
-        turn=(float(np.clip(yaw, -0.8, 0.8)), float(np.clip(rng.normal(0, 0.16), -0.4, 0.4)), 0.0),
+        turn=(float(np.clip(yaw, -0.8, 0.8)), float(np.clip(rng.normal(0, 0.16), -0.4, 0.4))),
     )
 
 
@@ -245,15 +245,13 @@ def _close_lids(target: Points, eye: int, closed: float) -> None:
 
 def _turn(vertices: Points, pose: Pose) -> Points:
     """Return the vertices turned about a point inside the head, under a mild perspective."""
-    yaw, pitch, roll = pose.turn
+    yaw, pitch = pose.turn
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    cr, sr = np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     oval = vertices[_OVAL].mean(axis=0)
     pivot = np.array([oval[0], oval[1], oval[2] + 0.12])
-    turned = (vertices - pivot) @ (about_z @ about_x @ about_y).T
+    turned = (vertices - pivot) @ (about_x @ about_y).T
     turned[:, :2] *= (3.0 / (3.0 + turned[:, 2:3])) / (3.0 / (3.0 + (vertices - pivot)[:, 2:3]))
     turned += pivot
     share = np.ones((len(vertices), 1))

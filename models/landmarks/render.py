@@ -115,24 +115,20 @@ def _paint_mouth(
         cv2.ellipse(paint, centre, axes, 0, 0, 360, tone.tolist(), -1, cv2.LINE_AA, 2)
     white = rng.uniform([165, 150, 125], [240, 235, 225])
     if rng.random() < 0.75:
-        depth = rng.uniform(0.004, 0.03) * scale
-        ends = (
-            upper
-            + np.array([[0, 1]]) * (depth * np.sin(np.linspace(0.2, np.pi - 0.2, 11)))[:, None]
-        )
-        band = np.concatenate([upper, ends[::-1].astype(np.int32)])
+        band = _teeth_along(upper, rng.uniform(0.004, 0.03) * scale)
         cv2.fillPoly(paint, [band], white.tolist(), cv2.LINE_AA, 2)
     if rng.random() < 0.3:
-        depth = rng.uniform(0.003, 0.015) * scale
-        ends = (
-            lower
-            - np.array([[0, 1]]) * (depth * np.sin(np.linspace(0.2, np.pi - 0.2, 11)))[:, None]
-        )
-        band = np.concatenate([lower, ends[::-1].astype(np.int32)])
+        band = _teeth_along(lower, -rng.uniform(0.003, 0.015) * scale)
         cv2.fillPoly(paint, [band], (white * 0.9).tolist(), cv2.LINE_AA, 2)
     paint = cv2.GaussianBlur(paint, (0, 0), 0.8)
     alpha = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 0.6)[..., None]
     out[:] = np.round(out * (1 - alpha) + paint * alpha)
+
+
+def _teeth_along(lip: NDArray[np.int32], depth: float) -> NDArray[np.int32]:
+    """Return the outline (22, 2) of a row of teeth that hangs `depth` below a lip line (11, 2)."""
+    ends = lip + np.array([[0, 1]]) * (depth * np.sin(np.linspace(0.2, np.pi - 0.2, 11)))[:, None]
+    return np.concatenate([lip, ends[::-1].astype(np.int32)])
 
 
 def _paint_lashes(

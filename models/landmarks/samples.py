@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -59,7 +59,8 @@ def _one(
         return x, np.zeros((part.points, 2)), False
     mirrored = rng.random() < 0.5
     crop, order = _placed_crop(source.part, points, mirrored, rng)
-    x, taken = augment.take(image, points[order], crop, part.size)
+    x = crops.sample_crop(image, crop, part.size)
+    taken = crops.apply(crops.invert(crop), points[order])
     if mirrored and source.part != "eye":
         x = np.ascontiguousarray(x[:, ::-1])
         names = MIRROR if source.part == "main" else _MOUTH_MIRROR
@@ -132,32 +133,16 @@ def batches(
     ahead: int = 8,
 ) -> Iterator[Batch]:
     """Yield `steps` batches, made by one thread ahead of use; the same for the same seed."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
     source = _Source(_shrunk(plain, 320) if part == "main" else plain, rendered, part)
-    stop = threading.Event()
-
-    def produce() -> None:
-        rng = np.random.default_rng(seed)
-        try:
-            for _ in range(steps):
-                batch = make_batch(source, count, rng)
-                while not stop.is_set():
-                    try:
-                        ready.put(batch, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
-                    return
-        except BaseException as e:  # handed to the consumer, which raises it
-            ready.put(e)
-
-    threading.Thread(target=produce, daemon=True).start()
+    rng = np.random.default_rng(seed)
+    worker = ThreadPoolExecutor(1)
     try:
+        waiting: deque[Future[Batch]] = deque()
         for _ in range(steps):
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+            waiting.append(worker.submit(make_batch, source, count, rng))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
-        stop.set()
+        worker.shutdown(cancel_futures=True)

@@ -13,10 +13,6 @@ from numpy.typing import NDArray
 
 from ..topology68 import FLIP_68, MESH_TO_68
 
-POINTS = 68
-
-_MESH_TO_68: NDArray[np.int64] = np.array(MESH_TO_68, dtype=np.int64)
-
 MIRROR: NDArray[np.int64] = np.array(FLIP_68, dtype=np.int64)
 """MIRROR[k] is the point that takes the place of point k when the picture is mirrored."""
 
@@ -41,7 +37,7 @@ def mesh_to_68(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
         raise ValueError(
             f"a face mesh has 468 or 478 vertices on its second last axis, got {mesh.shape}"
         )
-    points: NDArray[np.float32] = mesh[..., _MESH_TO_68, :]
+    points: NDArray[np.float32] = mesh[..., list(MESH_TO_68), :]
     return points
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
+from ..state_dicts import fill
 
 PUBLISHED_WIDTHS = (2048, 512)
 """Hidden widths of the published classifier."""
@@ -43,12 +44,9 @@ class WPlusClassifier(nn.Module):
             raise WeightsError(
                 f"no latent classifier: keys {sorted(state)[:3]}…, expected `fcs.0.weight` and on"
             )
-        net = cls(found[0].shape[1], found[-1].shape[0], [len(weight) for weight in found[:-1]])
-        try:
-            net.load_state_dict({key: value.float() for key, value in state.items()})
-        except RuntimeError as e:
-            raise WeightsError(f"no latent classifier: {e}") from e
-        return net.eval().requires_grad_(False)
+        inputs, widths = found[0].shape[1], [len(weight) for weight in found]
+        what = "a latent classifier"
+        return fill(lambda: cls(inputs, widths[-1], widths[:-1]), state, what=what)
 
     def forward(self, w: Tensor) -> Tensor:
         """Return logits (N, A) for codes w (N, L, D), which are not normalised.

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base import ModelError
+from ..ops.codes import LayerRange
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes, read_labelled
+from ..training.command import checkpoint_of
 from ..training.steps import Progress, write_metrics
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import PUBLISHED_WIDTHS
 from .files import MoverFacts, load_classifier, save_classifier, save_mover
 from .losses import VARIANTS, Weights, default_weights
 from .measure import measure_classifier, measure_mover
-from .net import LayerRange, WPlusMover
+from .net import WPlusMover
 from .train import (
     ClassifierOptions,
     Run,
@@ -86,7 +88,7 @@ def run_classifier(options: argparse.Namespace, show: Show) -> dict[str, object]
         hidden=_widths(options.hidden),
         noise=options.noise,
     )
-    run = Run(show, _checkpoint(options))
+    run = Run(show, checkpoint_of(options))
     net, history = train_classifier(trained_on, chosen, run)
     save_classifier(options.out, net, codes.names, {"licence": options.licence})
     metrics = {**_facts(codes), "held_out": measure_classifier(net, held_out), "history": history}
@@ -109,7 +111,7 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
         )
     target, name, sign = _target(codes, options.attr)
     chosen = _transformer_options(options, codes)
-    run = Run(show, _checkpoint(options))
+    run = Run(show, checkpoint_of(options))
     net, history = train_transformer(trained_on, classifier, target, chosen, run)
     mover = WPlusMover(net, layers=chosen.layers)
     figures = measure_mover(
@@ -189,20 +191,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--licence", default="", help="of the codes, kept in the file")
-
-
-def _checkpoint(options: argparse.Namespace) -> Path:
-    """Return where the run saves itself; remove an old checkpoint unless it is to go on.
-
-    Raises:
-        ModelError: there is nothing to go on with.
-    """
-    path: Path = options.checkpoint or options.out.with_suffix(".checkpoint.safetensors")
-    if options.resume and not path.exists():
-        raise ModelError(f"no checkpoint at {path}; leave --resume out to start anew")
-    if not options.resume:
-        path.unlink(missing_ok=True)
-    return path
 
 
 def _finish(options: argparse.Namespace, metrics: dict[str, object], run: Run) -> dict[str, object]:

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from ..attributes import Attribute
 from ..base import ModelInputError, WeightsError, command
+from ..ops.codes import LayerRange
 from ..parts import Contents, Facts, Licence, Part, is_training, plain_name, row_range, tensors_of
 from ..weights import load_safetensors, save_safetensors
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import WPlusClassifier
-from .net import LayerRange, WPlusMover, WPlusTransformer, default_range
+from .net import WPlusMover, WPlusTransformer, default_range
 
 KNOWN = "latent transformers (tnet_K.pth.tar) and their classifier"
 ROLES = ("latent-transformer", "classifier")
@@ -50,7 +51,7 @@ class MoverFacts:
     generator: str = ""
     """Id of the generator whose codes it moves; empty if not stated."""
     notes: tuple[tuple[str, str], ...] = ()
-    """Anything else: licence, variant, seed."""
+    """Anything else to be written: licence, variant, seed."""
 
 
 def save_mover(path: Path, transformer: WPlusTransformer, facts: MoverFacts) -> None:
@@ -75,21 +76,19 @@ def load_mover(path: Path) -> tuple[WPlusMover, MoverFacts]:
     """
     tensors, texts = load_safetensors(path)
     try:
-        facts = _facts(texts, path)
+        facts = _facts(texts, path.stem)
         transformer = WPlusTransformer.from_state(tensors)
         return WPlusMover(transformer, layers=facts.layers, unit=facts.unit), facts
     except (ValueError, WeightsError, ModelInputError) as e:
         raise WeightsError(f"{path} is no mover of W+ codes: {e}") from e
 
 
-def _facts(texts: dict[str, str], path: Path) -> MoverFacts:
-    known = ("format", "attribute", "unit", "layers", "generator")
+def _facts(texts: Mapping[str, str], name: str) -> MoverFacts:
     return MoverFacts(
-        attribute=texts.get("attribute", path.stem),
+        attribute=texts.get("attribute", name),
         unit=float(texts.get("unit", "1")),
         layers=row_range(texts.get("layers", "")),
         generator=texts.get("generator", ""),
-        notes=tuple((key, value) for key, value in texts.items() if key not in known),
     )
 
 
@@ -108,7 +107,7 @@ def load_classifier(path: Path) -> tuple[WPlusClassifier, tuple[str, ...]]:
         WeightsError: the file is missing, damaged, or holds no classifier.
     """
     tensors, texts = load_safetensors(path)
-    names = tuple(str(name) for name in json.loads(texts.get("labels", "[]")))
+    names = _labels(texts)
     classifier = WPlusClassifier.from_state(tensors)
     if names and len(names) != classifier.attributes:
         raise WeightsError(
@@ -116,6 +115,10 @@ def load_classifier(path: Path) -> tuple[WPlusClassifier, tuple[str, ...]]:
             f"with `{command('latent_transformer')} train-classifier`"
         )
     return classifier, names
+
+
+def _labels(texts: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(str(name) for name in json.loads(texts.get("labels", "[]")))
 
 
 def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -140,14 +143,14 @@ def parts(contents: Contents) -> tuple[Part, ...]:
         return (_classifier_part(contents),)
     network = WPlusTransformer.from_state(state)
     is_published = (network.layers, network.dimensions) == (18, 512) and not contents.texts
-    attribute, sign = _moved(contents, network.layers)
+    stated, (attribute, sign) = _facts(contents.texts, ""), _moved(contents, network.layers)
     facts = Facts(
         layers=network.layers,
         code=network.dimensions,
         attribute=attribute,
-        unit=sign * float(contents.texts.get("unit", "1")),
-        rows=row_range(contents.texts.get("layers", "")),
-        generator=contents.texts.get("generator", ""),
+        unit=sign * stated.unit,
+        rows=stated.layers,
+        generator=stated.generator,
     )
     part = Part(
         "latent-transformer",
@@ -178,7 +181,7 @@ def _transformer_of(contents: Contents) -> dict[str, Tensor]:
 
 def _classifier_part(contents: Contents) -> Part:
     network = WPlusClassifier.from_state(contents.tensors)
-    labels = tuple(str(name) for name in json.loads(contents.texts.get("labels", "[]")))
+    labels = _labels(contents.texts)
     if not labels and network.attributes == len(CELEBA_ATTRIBUTES):
         labels = tuple(row.attribute.name for row in CELEBA_ATTRIBUTES)
     is_published = (network.inputs, network.attributes) == (9216, 40) and not contents.texts

@@ -14,12 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
+from ..ops.codes import LayerRange, check_codes
+from ..state_dicts import fill
 
 LAST_MOVED: Final = 11
 """Layers 0–10 take a move: those that form a picture up to 128 px. The rest is restored."""
-
-LayerRange = tuple[int, int]
-"""First layer and the one after the last, as in `range`."""
 
 
 class WPlusTransformer(nn.Module):
@@ -47,12 +46,9 @@ class WPlusTransformer(nn.Module):
             raise WeightsError(
                 f"no latent transformer: keys {sorted(state)[:3]}…, expected `dense.0.weight`"
             )
-        net = cls(sum(key.endswith(".weight") for key in state), first.shape[1])
-        try:
-            net.load_state_dict({key: value.float() for key, value in state.items()})
-        except RuntimeError as e:
-            raise WeightsError(f"no latent transformer of {net.layers} layers: {e}") from e
-        return net.eval().requires_grad_(False)
+        layers, dimensions = sum(key.endswith(".weight") for key in state), first.shape[1]
+        what = f"a latent transformer of {layers} layers"
+        return fill(lambda: cls(layers, dimensions), state, what=what)
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return W / √D (L, D, D), rows out, and b (L, D)."""
@@ -90,23 +86,6 @@ class WPlusTransformer(nn.Module):
 def default_range(layers: int) -> LayerRange:
     """Return which layers of L take a move: those up to 128 px, 0–10 of 18."""
     return 0, min(layers, LAST_MOVED)
-
-
-def check_codes(w: Tensor, strength: Tensor, layers: int, dimensions: int) -> None:
-    """Refuse codes that are not (N, L, D), or strengths that are not (N,).
-
-    Raises:
-        ModelInputError: which of the two, with its shape.
-    """
-    if w.ndim != 3 or w.shape[1:] != (layers, dimensions):
-        raise ModelInputError(
-            f"expected codes (N, {layers}, {dimensions}), got {tuple(w.shape)}; they come from "
-            "another generator"
-        )
-    if strength.shape != w.shape[:1]:
-        raise ModelInputError(
-            f"expected one strength per code, ({len(w)},), got {tuple(strength.shape)}"
-        )
 
 
 class WPlusMover:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.codes import LayerRange
 from ..training.calibration import regression_direction
 from ..training.codes import LabelledCodes
 from ..training.steps import Job, Report, batch_of, digest_of, random_of, steps_of
@@ -27,7 +28,7 @@ from .losses import (
     losses_of,
     steps_and_targets,
 )
-from .net import LayerRange, WPlusTransformer, default_range
+from .net import WPlusTransformer, default_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .net import NETWORKS, Lpips, Network, expected_heads, expected_trunk, load, tiny
+from .net import Lpips, Network, load, tiny
 
-__all__ = ["NETWORKS", "Lpips", "Network", "expected_heads", "expected_trunk", "load", "tiny"]
+__all__ = ["Lpips", "Network", "load", "tiny"]

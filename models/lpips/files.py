@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import WeightsError
 from ..parts import KEYS_SHOWN, Contents, Facts, Licence, Part
-from .net import Network, expected_heads, expected_trunk
+from .net import Network, expected
 
 KNOWN = "LPIPS"
 ROLES = ("lpips",)
@@ -30,10 +30,10 @@ def parts(contents: Contents) -> tuple[Part, ...]:
     width = first.shape[1 if is_heads else 2] if first is not None and first.ndim == 4 else 0
     network: Network = "alex" if width in (192, 11) else "vgg"
     half = state if is_heads else {k: v for k, v in state.items() if k.startswith("features.")}
-    expected = expected_heads(network) if is_heads else expected_trunk(network)
+    wanted = expected(network, "lin" if is_heads else "features.")
     shapes = {key: tuple(value.shape) for key, value in half.items()}
-    if shapes != expected:
-        odd = sorted(set(shapes.items()) ^ set(expected.items()))[:KEYS_SHOWN]
+    if shapes != wanted:
+        odd = sorted(set(shapes.items()) ^ set(wanted.items()))[:KEYS_SHOWN]
         raise WeightsError(f"not LPIPS {network}: {len(shapes)} tensors, at odds: {odd}")
     what = "heads" if is_heads else "features"
     title, slug = f"LPIPS {what} ({network})", f"lpips-{what}-{network}"

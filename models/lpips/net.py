@@ -8,7 +8,7 @@ on, in torchvision's layout (`features.{i}.weight`): AlexNet, or VGG-16.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,6 @@ from ..base import ModelInputError
 from ..state_dicts import Shapes, expected_shapes, fill, randomised
 
 Network = Literal["alex", "vgg"]
-NETWORKS: tuple[Network, ...] = get_args(Network)
 
 _MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """ImageNet statistics for pictures in [-1, 1], as published."""
@@ -96,15 +95,11 @@ class Lpips(nn.Module):
         return torch.stack(terms).sum(dim=0)
 
 
-def expected_heads(network: Network = "alex") -> Shapes:
-    """Return key -> shape of the published heads."""
-    return _expected(network, "lin")
-
-
-def expected_trunk(network: Network = "alex") -> Shapes:
-    """Return key -> shape of the convolutions of torchvision's network; its file holds
-    `classifier.*` too, which is not needed."""
-    return _expected(network, "features.")
+def expected(network: Network, prefix: str) -> Shapes:
+    """Return key -> shape of one half: of the published heads ("lin"), or of the convolutions of
+    torchvision's network ("features."), whose file holds `classifier.*` too."""
+    shapes = expected_shapes(lambda: Lpips(network))
+    return {key: shape for key, shape in shapes.items() if key.startswith(prefix)}
 
 
 def load(
@@ -131,11 +126,6 @@ def tiny(seed: int = 0) -> Lpips:
     for index in range(len(_TAPS["alex"])):
         next(net.get_submodule(f"lin{index}").parameters()).abs_()
     return net
-
-
-def _expected(network: Network, prefix: str) -> Shapes:
-    shapes = expected_shapes(lambda: Lpips(network))
-    return {key: shape for key, shape in shapes.items() if key.startswith(prefix)}
 
 
 def _alexnet() -> nn.Sequential:

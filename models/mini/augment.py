@@ -6,17 +6,22 @@ other there, makes new ones whose points are known. All resampling happens in on
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..portrait.warp import thin_plate_evaluate, thin_plate_solve
 from ..topology68 import FLIP_68
 
 _GRID = 24
 """The warp is computed on this many points a side and interpolated between."""
+
+
+_LINE = (-0.1, 0.2, 0.5, 0.8, 1.1)
+_BORDER = [(x, y) for y in _LINE for x in _LINE if {x, y} & {_LINE[0], _LINE[-1]}]
+"""16 points round the picture [picture widths] that no warp moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +136,10 @@ def _warped(images: Tensor, points: Tensor, shape: Tensor, jitter: Tensor, side:
     )
 
 
-def _border() -> Tensor:
-    t = torch.linspace(0, 1, 5)
-    edge = torch.cat(
-        [
-            torch.stack([t, torch.zeros(5)], 1),
-            torch.stack([t, torch.ones(5)], 1),
-            torch.stack([torch.zeros(3), t[1:4]], 1),
-            torch.stack([torch.ones(3), t[1:4]], 1),
-        ]
-    )
-    return (edge - 0.5) * 1.2 + 0.5
-
-
 def _spline(knots: Tensor, values: Tensor, at: Tensor) -> Tensor:
     """Return the smoothing thin-plate spline (N, M, 2) at points (N, M, 2), 0 on the border."""
-    border = _border().expand(len(knots), -1, -1)
+    border = torch.tensor(_BORDER).expand(len(knots), -1, -1)
     knots = torch.cat([knots, border], dim=1)
     values = torch.cat([values, torch.zeros_like(border)], dim=1)
-    n, k, _ = knots.shape
-    plane = torch.cat([torch.ones(n, k, 1), knots], dim=2)
-    system = torch.zeros(n, k + 3, k + 3)
-    system[:, :k, :k] = _kernel(knots, knots) + 1e-3 * torch.eye(k)
-    system[:, :k, k:], system[:, k:, :k] = plane, plane.transpose(1, 2)
-    right = torch.cat([values, torch.zeros(n, 3, 2)], dim=1)
-    weights = torch.linalg.solve(system, right)
-    basis = torch.cat([_kernel(at, knots), torch.ones(n, at.shape[1], 1), at], dim=2)
-    out: Tensor = basis @ weights
-    return out
-
-
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """Return r² ln r (N, A, B)."""
-    squared = (a[:, :, None] - b[:, None]).square().sum(-1)
-    return 0.5 * squared * torch.log(squared + math.exp(-30))
+    weights = thin_plate_solve(knots, values, stiffness=2e-3)
+    return thin_plate_evaluate(weights, knots, at)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Final
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..base import ModelError
 from ..topology68 import MESH_TO_68
-from ..training.face_folder import read_points, read_ratings
+from ..training.face_folder import read_picture, read_points, read_ratings
 
 STORED_SIDE: Final = 192
 """Pictures are kept at this side [px], so that a jittered crop of 128 px is still sharp."""
@@ -141,22 +140,13 @@ def _read_68(path: Path) -> tuple[list[str], Tensor]:
 
 
 def _read_images(folder: Path, names: Sequence[str]) -> Tensor:
+    """Return square pictures (N, 3, STORED_SIDE, STORED_SIDE) uint8 RGB, reduced by area."""
     out = torch.empty(len(names), 3, STORED_SIDE, STORED_SIDE, dtype=torch.uint8)
     for row, name in enumerate(names):
-        out[row] = read_image(folder / name, STORED_SIDE)
+        image = read_picture(folder / name)
+        height, width = image.shape[:2]
+        if height != width:
+            raise ModelError(f"{folder / name} is {width}x{height}; expected a square crop")
+        small = cv2.resize(image, (STORED_SIDE, STORED_SIDE), interpolation=cv2.INTER_AREA)
+        out[row] = torch.from_numpy(small).permute(2, 0, 1)
     return out
-
-
-def read_image(path: Path, side: int) -> Tensor:
-    """Return a square picture file as (3, side, side) uint8 RGB, reduced by area.
-
-    Raises:
-        ModelError: it cannot be read, or is not square.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ModelError(f"cannot read the picture {path}; expected a JPEG or PNG file")
-    if image.shape[0] != image.shape[1]:
-        raise ModelError(f"{path} is {image.shape[1]}x{image.shape[0]}; expected a square crop")
-    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(np.ascontiguousarray(small[:, :, ::-1])).permute(2, 0, 1)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..ops.gaussian import gaussian_weights
 from ..ops.ridge import dual_ridge
 
 _BINS, _CELL = 9, 8
@@ -48,9 +49,7 @@ def _luma(images: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    at = torch.arange(-5, 6, device=x.device)
-    line = torch.exp(-(at.float() ** 2) / (2 * 1.5**2))
-    line = line / line.sum()
+    line = gaussian_weights(1.5, 5, x)
     return F.conv2d(F.conv2d(x, line.view(1, 1, 1, -1)), line.view(1, 1, -1, 1))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..encoders.small import SmallEncoder
+from ..parts import below
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors
 from .augment import AugmentOptions
@@ -97,9 +98,7 @@ def load_networks(folder: Path) -> tuple[Generator, SmallEncoder]:
     )
     generator, encoder = new_networks(options)
     for name, module in (("kept_generator", generator), ("kept_encoder", encoder)):
-        start = f"module.{name}."
-        own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-        module.load_state_dict(own)
+        module.load_state_dict(below(tensors, f"module.{name}."))
         module.eval().requires_grad_(False)
     return generator, encoder
 

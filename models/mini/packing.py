@@ -8,17 +8,16 @@ movers on these codes, `pack` writes `pack.toml` and `measures.json`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..attributes import Attribute
 from ..base import ModelError, command
 from ..encoders.small import SmallEncoder
-from ..files import opened_whole
 from ..latent_transformer.files import load_classifier, load_mover
 from ..packs.opening import StylePack, open_pack
 from ..packs.packfile import (
@@ -31,6 +30,7 @@ from ..packs.packfile import (
 )
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
+from ..training.codes import LabelledCodes, write_codes
 from ..weights import load_safetensors, save_safetensors, sha256_of
 from .augment import resized, turned
 from .baselines import baseline_entries
@@ -92,18 +92,12 @@ def export(
     # The encoder gives offsets from the mean code, as pSp does.
     state["rows.bias"] -= mean.flatten()
     note = {"licence": LICENCE, "source": SOURCE}
-    halved = _halved(generator.state_dict())
-    save_safetensors(folder / GENERATOR_FILE, halved, note)
-    save_safetensors(folder / ENCODER_FILE, _halved({**state, "latent_avg": mean}), note)
-    facts = PackFile(
-        name="mini",
-        licence=LICENCE,
-        commercial=False,
-        generator=_generator_entry(folder, generator.size),
-        encoder=_encoder_entry(folder, encoder.size),
-        source=SOURCE,
-    )
-    write_pack_file(facts, folder)
+    for file, tensors in (
+        (GENERATOR_FILE, generator.state_dict()),
+        (ENCODER_FILE, {**state, "latent_avg": mean}),
+    ):
+        save_safetensors(folder / file, {k: v.half() for k, v in tensors.items()}, note)
+    write_pack_file(_facts(folder, generator.size, encoder.size), folder)
     _write_codes(open_pack(folder), data, codes)
 
 
@@ -123,19 +117,14 @@ def pack(data: MiniData, folder: Path) -> dict[str, object]:
     _, labels = load_classifier(folder / CLASSIFIER_FILE)
     assert plain.facts.encoder is not None
     movers = tuple(_mover_entry(folder, name) for name in RATED)
-    facts = PackFile(
-        name="mini",
+    facts = replace(
+        _facts(folder, plain.size, plain.encoder_size),
         summary="small StyleGAN2 for faces, 128 px, made for delta transfer",
-        licence=LICENCE,
-        commercial=False,
-        generator=_generator_entry(folder, plain.size),
-        encoder=_encoder_entry(folder, plain.encoder_size),
         attributes=ATTRIBUTES,
         movers=(*movers, *(b for mover in movers for b in baseline_entries(folder, mover))),
         classifier=ClassifierEntry(
             CLASSIFIER_FILE, sha256=sha256_of(folder / CLASSIFIER_FILE), labels=labels
         ),
-        source=SOURCE,
     )
     write_pack_file(facts, folder)
     return measure(open_pack(folder), data)
@@ -221,13 +210,7 @@ def _write_codes(pack: StylePack, data: MiniData, path: Path) -> None:
         images = resized(some.images, pack.encoder_size)
         rows += [_in_batches(pack.encode, images), _in_batches(pack.encode, images.flip(-1))]
         labels += [_labels(some, ratings[:, columns], 1), _labels(some, ratings[:, columns], -1)]
-    with opened_whole(path) as file:
-        np.savez(
-            file,
-            w=torch.cat(rows).numpy(),
-            labels=torch.cat(labels).numpy(),
-            names=np.array([*LABELS, "turned"]),
-        )
+    write_codes(path, LabelledCodes(torch.cat(rows), torch.cat(labels), (*LABELS, "turned")))
 
 
 def _labels(faces: Pictures, ratings: Tensor, sign: int) -> Tensor:
@@ -239,23 +222,26 @@ def _in_batches(what: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
     return torch.cat([what(part) for part in torch.split(rows, _BATCH)])
 
 
-def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.half() for key, value in state.items()}
-
-
-def _generator_entry(folder: Path, size: int) -> GeneratorEntry:
+def _facts(folder: Path, generator_size: int, encoder_size: int) -> PackFile:
+    """Return what `pack.toml` says of the networks alone."""
     state, _ = load_safetensors(folder / GENERATOR_FILE)
-    return GeneratorEntry(
-        GENERATOR_FILE,
-        size=size,
-        sha256=sha256_of(folder / GENERATOR_FILE),
-        id=generator_id(state),
-    )
-
-
-def _encoder_entry(folder: Path, size: int) -> EncoderEntry:
-    return EncoderEntry(
-        ENCODER_FILE, kind="small", sha256=sha256_of(folder / ENCODER_FILE), size=size
+    return PackFile(
+        name="mini",
+        licence=LICENCE,
+        commercial=False,
+        generator=GeneratorEntry(
+            GENERATOR_FILE,
+            size=generator_size,
+            sha256=sha256_of(folder / GENERATOR_FILE),
+            id=generator_id(state),
+        ),
+        encoder=EncoderEntry(
+            ENCODER_FILE,
+            kind="small",
+            sha256=sha256_of(folder / ENCODER_FILE),
+            size=encoder_size,
+        ),
+        source=SOURCE,
     )
 
 

@@ -9,7 +9,6 @@ of two codes the level between.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -182,7 +181,7 @@ class MiniTrainer:
         """Return the run that can be interrupted; it keeps its checkpoint in `folder`."""
         levels, faces = self.data.levels.images, self.data.train.images
         return Job(
-            recipe={"what": "mini", **_plain(self.options), "data": digest_of(faces, levels)},
+            recipe={"what": "mini", **asdict(self.options), "data": digest_of(faces, levels)},
             modules={
                 "generator": self.generator,
                 "encoder": self.encoder,
@@ -221,9 +220,3 @@ def _triples(levels: Pictures) -> list[list[int]]:
     for row in range(0, len(levels), 3):
         by_attribute.setdefault(levels.names[row].split("_")[1], []).append(row)
     return [by_attribute[name] for name in sorted(by_attribute)]
-
-
-def _plain(options: MiniOptions) -> dict[str, object]:
-    """Return the options as JSON gives them back."""
-    plain: dict[str, object] = json.loads(json.dumps(asdict(options)))
-    return plain

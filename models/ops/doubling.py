@@ -57,10 +57,12 @@ def folded_kernels(weight: Tensor, filters: Tensor) -> Tensor:
     weight (O, I, 3, 3) of the transposed convolution, filters (4, 4) of the filter after it.
     """
     o, i = weight.shape[:2]
-    taps = F.conv2d(weight.reshape(o * i, 1, 3, 3), filters.flip(0, 1)[None, None], padding=3)
-    taps = taps.reshape(o, i, 6, 6)
+    one = torch.eye(9, dtype=weight.dtype, device=weight.device).view(9, 1, 3, 3)
+    taps = F.conv2d(one, filters.flip(0, 1)[None, None], padding=3)
     phases = ([4, 2, 0], [5, 3, 1])
-    return torch.cat([taps[:, :, rows][..., columns] for rows in phases for columns in phases])
+    spread = torch.cat([taps[:, :, rows][..., columns] for rows in phases for columns in phases], 1)
+    kernels = (weight.reshape(o * i, 9) @ spread.view(9, 36)).view(o, i, 4, 3, 3)
+    return kernels.permute(2, 0, 1, 3, 4).reshape(4 * o, i, 3, 3)
 
 
 def folded_conv(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:

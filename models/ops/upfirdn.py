@@ -6,7 +6,6 @@ improving the image quality of StyleGAN", CVPR 2020, appendix B).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,13 +14,10 @@ from torch import Tensor, nn
 
 from . import Impl
 
-BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-"""Taps of the filter StyleGAN2 uses everywhere, before normalisation."""
 
-
-def binomial_kernel(gain: float = 1.0, taps: Sequence[float] = BINOMIAL) -> Tensor:
+def binomial_kernel(gain: float = 1.0) -> Tensor:
     """Return the two-dimensional filter (k, k) float32 that sums to `gain`."""
-    line = torch.tensor(list(taps), dtype=torch.float32)
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     kernel = torch.outer(line, line)
     return kernel * (gain / kernel.sum())
 

@@ -9,7 +9,7 @@ import tomli_w
 
 from ..base import WeightsError
 from ..files import write_whole
-from ..parts import IN_PACKS, UNUSED, Facts, Licence, Part
+from ..parts import IN_PACKS, Facts, Licence, Part
 from . import tensorfile, toml
 from .packfile import lifted
 
@@ -33,11 +33,6 @@ class Card:
     def has_place(self) -> bool:
         """Whether a pack has a place for it."""
         return self.role in IN_PACKS
-
-    @property
-    def what(self) -> str:
-        """Its title, and whether it is of any use yet."""
-        return f"{self.title} (no command uses it yet)" if self.role in UNUSED else self.title
 
 
 def card_of(part: Part, source: Path, source_sha256: str) -> Card:

@@ -18,16 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import tomli_w
-
 from ..attributes import Attribute
 from ..base import PackError, WeightsError
-from ..files import write_whole
 from ..portrait import load_portrait
 from ..weights import embedded, load_safetensors, sha256_of
-from . import toml
 from .packfile import (
-    FORMAT,
     MoverEntry,
     PackFile,
     attributes_of,
@@ -110,15 +105,6 @@ def read_layer(folder: Path) -> Layer:
     layer = read_as(Layer, path)
     check_movers(layer.movers, layer.attributes, path)
     return replace(layer, attributes=attributes_of(layer.movers, layer.attributes))
-
-
-def write_layer(layer: Layer, folder: Path) -> None:
-    """Write or replace the `layer.toml` of a folder that exists.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    write_whole(folder / LAYER_NAME, tomli_w.dumps({"format": FORMAT, **toml.plain(layer)}))
 
 
 def usable(folder: Path, base: str) -> tuple[Layer | None, tuple[str, ...]]:

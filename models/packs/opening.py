@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import bisenet
 from ..attributes import Attribute
-from ..base import ModelError, PackError, WeightsError
+from ..base import ModelError, ModelInputError, PackError, WeightsError
 from ..directions import Components, DirectionMover
 from ..encoders import KINDS, Inverter, load, measures_of
 from ..encoders.small import SmallEncoder, SmallInverter
@@ -26,14 +26,10 @@ from ..portrait_movers import Direction, LatentTransformer
 from ..portrait_movers.files import build as build_transformer
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
-from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
 from .layers import Layer
 from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
-
-__all__ = ["CodeMover", "RowMover", "StylePack", "generator_id", "open_mover", "open_pack"]
-
 
 _Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
 
@@ -104,12 +100,13 @@ class StylePack:
         Raises:
             ModelInputError: the pack is prepared already.
         """
-        inverter, plain = self._inverter.prepared(dtype), self._generator
-        assert isinstance(plain, Generator), "inverter and generator are prepared together"
+        plain = self._generator
+        if not isinstance(plain, Generator):
+            raise ModelInputError("this pack is prepared already; open it again")
         generator = FastGenerator(plain, dtype)
         return replace(
             self,
-            _inverter=inverter.using(generator),
+            _inverter=self._inverter.prepared(dtype, generator),
             _generator=generator,
             _parsers=[],
             dtype=dtype,

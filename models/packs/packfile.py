@@ -272,8 +272,16 @@ def write_pack_file(pack: PackFile, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    text = tomli_w.dumps({"format": FORMAT, **toml.plain(pack)})
-    write_whole(folder / FILE_NAME, text)
+    write_as(pack, folder / FILE_NAME)
+
+
+def write_as(pack: object, path: Path) -> None:
+    """Write or replace the file of a pack, or of what was added to one; see `read_as`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_whole(path, tomli_w.dumps({"format": FORMAT, **toml.plain(pack)}))
 
 
 def _checked(pack: PackFile, path: Path) -> PackFile:

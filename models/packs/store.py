@@ -25,11 +25,11 @@ import platformdirs
 from ..base import ModelError, PackError, WeightsError
 from ..files import locked
 from ..parts import Part
-from ..weights import load_safetensors, sha256_of
+from ..weights import sha256_of
 from . import tensorfile
 from .cards import Card, read_card, texts_of, write_card
-from .layers import BASES, LAYER_NAME, Layer, read_layer, usable, write_layer
-from .packfile import FILE_NAME, PackFile, read_pack_file, write_pack_file
+from .layers import BASES, LAYER_NAME, Layer, read_layer, usable
+from .packfile import FILE_NAME, PackFile, read_pack_file, write_as
 
 HOME_VARIABLE: Final = "VISAGIST_HOME"
 _PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -106,31 +106,15 @@ class Store:
         """Return the names of the weights, readable or not."""
         return sorted(path.stem for path in self.weights.glob("*.toml"))
 
-    def load(self, name: str) -> Part:
-        """Return a stored part with its tensors, checked against its hash.
-
-        Raises:
-            WeightsError: there is none of that name, or its file is missing or damaged.
-        """
-        card = self.cards().get(name)
-        if card is None:
-            raise WeightsError(f"nothing called {name!r} was imported; see `visagist models`")
-        tensors, _ = load_safetensors(self.path_of(name), expected_sha256=card.sha256)
-        slug = name.rpartition("-")[0]
-        return Part(card.role, card.title, slug, tensors, card.licence, card.facts)
-
     def put(self, part: Part, card: Card) -> None:
         """Write the tensors of a part, then its card.
 
         Raises:
             WeightsError: the store cannot be written; nothing that looks finished is left.
         """
-        try:
-            self.weights.mkdir(parents=True, exist_ok=True)
+        with self._writing(self.weights):
             tensorfile.write_tensors(self.path_of(card.name), part.tensors, texts_of(part))
             write_card(card, self.weights)
-        except OSError as e:
-            raise WeightsError(self._unwritable(e)) from e
 
     def rewrite(self, card: Card) -> None:
         """Replace a card; its weights stay.
@@ -138,48 +122,31 @@ class Store:
         Raises:
             WeightsError: it cannot be written.
         """
-        try:
+        with self._writing(self.weights):
             write_card(card, self.weights)
-        except OSError as e:
-            raise WeightsError(self._unwritable(e)) from e
 
     def pack_names(self) -> list[str]:
         """Return the names of the packs in the store."""
         return sorted(p.parent.name for p in self.packs.glob(f"*/{FILE_NAME}"))
 
-    def pack_folder(self, name: str) -> Path:
-        """Return the folder of a pack.
-
-        Raises:
-            PackError: there is no such pack.
-        """
-        if name not in self.pack_names():
-            there = ", ".join(self.pack_names()) or "none"
-            raise PackError(
-                f"there is no pack {name!r} in {self.home}; imported packs: {there}; make one with "
-                f"visagist models import FILE --as {name}"
-            )
-        return self.packs / name
-
-    def read_packs(self) -> dict[str, PackFile]:
-        """Return every pack that can be read, by name; `verify` tells of the others."""
-        found = {}
-        for name in self.pack_names():
-            with contextlib.suppress(PackError):
-                found[name] = read_pack_file(self.packs / name)
-        return found
-
     def layer_names(self) -> list[str]:
         """Return the names of the packs of the program to which something was added."""
         return sorted(p.parent.name for p in self.packs.glob(f"*/{LAYER_NAME}"))
 
-    def read_layers(self) -> dict[str, Layer]:
-        """Return every layer that can be read, by the name of its pack; `verify` tells of the
+    def all_names(self) -> list[str]:
+        """Return the names of all packs, layers and weights, readable or not."""
+        return [*self.pack_names(), *self.layer_names(), *self.names()]
+
+    def read_packs(self) -> dict[Path, PackFile | Layer]:
+        """Return every pack and layer that can be read, by its file; `verify` tells of the
         others."""
-        found = {}
+        found: dict[Path, PackFile | Layer] = {}
+        for name in self.pack_names():
+            with contextlib.suppress(PackError):
+                found[self.packs / name / FILE_NAME] = read_pack_file(self.packs / name)
         for name in self.layer_names():
             with contextlib.suppress(PackError):
-                found[name] = read_layer(self.packs / name)
+                found[self.packs / name / LAYER_NAME] = read_layer(self.packs / name)
         return found
 
     def write_pack(self, pack: PackFile | Layer, *, replaces: PackFile | Layer | None) -> None:
@@ -189,23 +156,14 @@ class Store:
             PackError: another import changed it meanwhile.
             WeightsError: it cannot be written.
         """
-        folder = self.packs / pack.name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(self.packs):  # nobody else looks or writes in between
-                is_layer = isinstance(pack, Layer)
-                there = self.read_layers() if is_layer else self.read_packs()
-                if there.get(pack.name) != replaces:
-                    raise PackError(
-                        f"another import changed the pack {pack.name!r} meanwhile; run the same "
-                        "import again: what it stored is there already"
-                    )
-                if isinstance(pack, Layer):
-                    write_layer(pack, folder)
-                else:
-                    write_pack_file(pack, folder)
-        except OSError as e:
-            raise WeightsError(self._unwritable(e)) from e
+        path = self.packs / pack.name / (LAYER_NAME if isinstance(pack, Layer) else FILE_NAME)
+        with self._writing(path.parent), locked(self.packs):  # nobody else in between
+            if self.read_packs().get(path) != replaces:
+                raise PackError(
+                    f"another import changed the pack {pack.name!r} meanwhile; run the same "
+                    "import again: what it stored is there already"
+                )
+            write_as(pack, path)
 
     def check_space(self, needed: int) -> None:
         """Refuse an import that cannot fit.
@@ -224,8 +182,8 @@ class Store:
     def users_of(self, name: str) -> list[str]:
         """Return the packs and layers that use a weight file; what cannot be read uses nothing."""
         file = self.link_to(name)
-        packs: list[PackFile | Layer] = [*self.read_packs().values(), *self.read_layers().values()]
-        return list(dict.fromkeys(pack.name for pack in packs if file in pack.files))
+        users = (pack.name for pack in self.read_packs().values() if file in pack.files)
+        return list(dict.fromkeys(users))
 
     @staticmethod
     def link_to(name: str) -> str:
@@ -246,10 +204,8 @@ class Store:
         if name in self.pack_names() or name in self.layer_names():
             return self._remove_pack(name)
         if name not in self.names():
-            there = [*self.pack_names(), *self.layer_names(), *self.names()]
-            raise WeightsError(
-                f"nothing called {name!r} was imported; there is {', '.join(there) or 'nothing'}"
-            )
+            there = ", ".join(self.all_names()) or "nothing"
+            raise WeightsError(f"nothing called {name!r} was imported; there is {there}")
         if users := self.users_of(name):
             raise WeightsError(
                 f"{name} is used by the pack {', '.join(users)}; remove that first: "
@@ -260,8 +216,8 @@ class Store:
 
     def _remove_pack(self, name: str) -> list[str]:
         folder = self.packs / name
-        packs = [self.read_packs().get(name), self.read_layers().get(name)]
-        own = {Path(file).stem for pack in packs if pack for file in pack.files}  # if not damaged
+        packs = [pack for path, pack in self.read_packs().items() if path.parent == folder]
+        own = {Path(file).stem for pack in packs for file in pack.files}  # if not damaged
         ours = [folder / FILE_NAME, folder / LAYER_NAME, *folder.glob("*.part")]
         if foreign := sorted(p.name for p in set(folder.iterdir()) - set(ours)):
             raise WeightsError(
@@ -320,7 +276,7 @@ class Store:
             pack = read_pack_file(folder)
         except PackError as e:
             return Finding(folder.name, "damaged", str(e))
-        linked = {self.link_to(name): name for name in map(_stem, pack.files)}
+        linked = {self.link_to(name): name for name in (Path(f).stem for f in pack.files)}
         lost = [linked[f] for f in pack.files if f in linked and linked[f] not in cards]
         own = {f: sha256 for f, sha256 in pack.files.items() if f not in linked}
         if lost := [*lost, *(f for f in own if not (folder / f).is_file())]:
@@ -331,15 +287,16 @@ class Store:
         missing = missing_in(pack)
         return Finding(folder.name, "ok", f"lacks {', '.join(missing)}" if missing else "complete")
 
-    def _unwritable(self, error: OSError) -> str:
-        return (
-            f"cannot write to the store {self.home}: {error.strerror or error}; free some space, "
-            f"or set {HOME_VARIABLE} to a folder that can be written"
-        )
-
-
-def _stem(file: str) -> str:
-    return Path(file).stem
+    @contextlib.contextmanager
+    def _writing(self, folder: Path) -> Iterator[None]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as e:
+            raise WeightsError(
+                f"cannot write to the store {self.home}: {e.strerror or e}; free some space, or "
+                f"set {HOME_VARIABLE} to a folder that can be written"
+            ) from e
 
 
 def missing_in(pack: PackFile | Layer) -> list[str]:

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..base import ModelError
+from ..training.codes import write_codes
+from ..training.command import run_command
 from .data import read_faces
 from .pack import DEFAULT_FILE, save_portrait
 from .train import fit_portrait
@@ -23,14 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--out", type=Path, default=DEFAULT_FILE, help="safetensors file to write")
     train.add_argument("--codes", type=Path, help="codes .npz to write; default beside --out")
     options = parser.parse_args(arguments)
-    try:
-        model, codes = fit_portrait(read_faces(options.data))
-        save_portrait(model, options.out, notes={"licence": "CC BY-NC-SA 4.0"})
-    except ModelError as e:
-        sys.stderr.write(f"error: {e}\n")
-        return 1
-    codes.save(options.codes or options.out.with_suffix(".codes.npz"))
-    return 0
+    return run_command(lambda: _train(options))
+
+
+def _train(options: argparse.Namespace) -> dict[str, object]:
+    model, codes = fit_portrait(read_faces(options.data))
+    save_portrait(model, options.out, notes={"licence": "CC BY-NC-SA 4.0"})
+    beside = options.codes or options.out.with_suffix(".codes.npz")
+    write_codes(beside, codes)
+    return {"portrait": str(options.out), "codes": str(beside)}
 
 
 if __name__ == "__main__":

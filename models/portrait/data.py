@@ -3,17 +3,15 @@ level pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..base import ModelError
-from ..training.face_folder import read_points, read_ratings
+from ..training.face_folder import read_picture, read_points, read_ratings
 from .topology import MESH_VERTICES
 
 
@@ -33,24 +31,17 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def part(self, rows: Sequence[int]) -> FaceSet:
+        """Return some of the faces."""
+        index = list(rows)
+        paths = tuple(self.paths[row] for row in index)
+        return FaceSet(paths, self.mesh[index], self.attributes, self.ratings[index])
+
     def pictures(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield every picture (3, S, S) float RGB in [-1, 1] and its 68 points (68, 2) px."""
         for path, mesh in zip(self.paths, self.mesh, strict=True):
-            picture = read_picture(path)
+            picture = torch.from_numpy(read_picture(path)).permute(2, 0, 1).float() / 127.5 - 1
             yield picture, mesh[:68, :2] * picture.shape[-1] - 0.5
-
-
-def read_picture(path: Path) -> Tensor:
-    """Return a picture file as (3, H, W) float RGB in [-1, 1].
-
-    Raises:
-        ModelError: the file cannot be read as a picture.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ModelError(f"cannot read the picture {path}; expected a JPEG or PNG file")
-    rgb = np.ascontiguousarray(image[:, :, ::-1])
-    return torch.from_numpy(rgb).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def read_faces(folder: Path) -> FaceSet:
@@ -85,13 +76,10 @@ def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
         raise ModelError(
             f"no level pairs of {attribute!r} in {folder}; there are {', '.join(known)}"
         )
+    paths = tuple(folder / "pairs" / name for name in names)
+    everything = FaceSet(paths, mesh, (), torch.empty(len(names), 0))
     low, high = (
-        FaceSet(
-            tuple(folder / "pairs" / f"{face}_{attribute}_{level}.jpg" for face in faces),
-            mesh[[row[f"{face}_{attribute}_{level}.jpg"] for face in faces]],
-            (),
-            torch.empty(len(faces), 0),
-        )
+        everything.part([row[f"{face}_{attribute}_{level}.jpg"] for face in faces])
         for level in (0, 2)
     )
     return low, high

@@ -87,21 +87,13 @@ class Departures:
         self._field = F.avg_pool2d(cells, FIELD_SIDE // _FIELD_SIDE)[0].flatten(1).T.contiguous()
 
     def look(self, images: Tensor, landmarks: Tensor) -> Tensor:
-        """Return how N crops look on the mean head: (N, LOOK_LENGTH).
-
-        Args:
-            images: (N, 3, S, S) float RGB in [-1, 1], native crops.
-            landmarks: (N, 68, 2) float, crop pixels.
-        """
+        """Return how N crops look on the mean head: (N, LOOK_LENGTH); arguments as of `encode`."""
         return look_of(images, self._sampling_field(self._model.placed(landmarks)[1]))
 
     def hidden(self, images: Tensor, landmarks: Tensor, usual: Tensor) -> Tensor | None:
         """Return what is in front of N faces (N, 1, S, S) in 0-1, soft; None if nothing is.
 
-        Args:
-            images: (N, 3, S, S) float RGB in [-1, 1], native crops.
-            landmarks: (N, 68, 2) float, crop pixels.
-            usual: (N, LOOK_LENGTH) medians of `look` over the shots of these faces.
+        `usual`: (N, LOOK_LENGTH) medians of `look` over the shots of these faces.
         """
         fit, vertices = self._model.placed(landmarks)
         looks = look_of(images, self._sampling_field(vertices)).cpu().numpy()

@@ -102,12 +102,8 @@ def fit_texture_basis(model: TextureModel, textures: Textures) -> None:
 def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tensor]:
     """Return what `TextureModel.measure` returns, from stored textures: rows (N, L) and medians (N,
     3)."""
-    luma = F.avg_pool2d(textures.luma.float()[:, None], LAYER_SIDE // LUMA_SIDE).flatten(1)
-    luma = luma[:, model.luma_mask]
-    chroma = textures.chroma.flatten(2)[:, :, model.chroma_mask]
-    medians = torch.cat([luma.median(1, keepdim=True).values, chroma.median(2).values], dim=1)
-    rows = torch.cat([luma - medians[:, :1], (chroma - medians[:, 1:, None]).flatten(1)], dim=1)
-    return rows, medians
+    luma = F.avg_pool2d(textures.luma.float(), LAYER_SIDE // LUMA_SIDE)
+    return model.masked(luma, textures.chroma)
 
 
 def fit_layers(
@@ -159,12 +155,6 @@ def glasses_score(textures: Textures) -> Tensor:
 
 def mirror_rows(model: TextureModel, rows: Tensor) -> Tensor:
     """Return texture rows (N, L) of the mirrored pictures; the masks are mirror-symmetric."""
-    split = int(model.luma_mask.sum())
-    order = torch.arange(LUMA_SIDE**2).reshape(LUMA_SIDE, LUMA_SIDE).flip(1).flatten()
-    luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
-    luma[:, model.luma_mask] = rows[:, :split]
-    order_c = torch.arange(CHROMA_SIDE**2).reshape(CHROMA_SIDE, CHROMA_SIDE).flip(1).flatten()
-    chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE**2)
-    chroma[:, :, model.chroma_mask] = rows[:, split:].reshape(len(rows), 2, -1)
-    mirrored = chroma[:, :, order_c][:, :, model.chroma_mask].flatten(1)
-    return torch.cat([luma[:, order][:, model.luma_mask], mirrored], dim=1)
+    luma, chroma = (maps.flip(-1) for maps in model.maps(rows))
+    mirrored = chroma.flatten(2)[:, :, model.chroma_mask].flatten(1)
+    return torch.cat([luma.flatten(1)[:, model.luma_mask], mirrored], dim=1)

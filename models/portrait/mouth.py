@@ -15,10 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops.gaussian import blurred
-from .linear import solve_positive
 from .regions import vertex_indices
 from .texture import to_log_channels
-from .warp import smoothstep
+from .warp import smoothstep, solve_positive
 
 UPPER_LIP = tuple(vertex_indices((80, 82, 13, 312, 310)))
 LOWER_LIP = tuple(vertex_indices((88, 87, 14, 317, 318)))

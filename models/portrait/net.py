@@ -25,7 +25,6 @@ from .recent import Recent
 from .shape import ShapeFit, ShapeModel
 from .state import expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
-from .tiny import tiny_parts
 from .warp import (
     canonical_to_unit,
     enlarge,
@@ -334,15 +333,6 @@ class PortraitModel(nn.Module):
 
     def _skin(self, w: Tensor) -> Tensor:
         return w[:, -3:] * self.texture.photo_sigma + self.texture.photo_mean
-
-    @classmethod
-    def tiny(cls) -> PortraitModel:
-        """Return a small model with seeded random bases around a plain face, for tests."""
-        parts, buffers = tiny_parts()
-        model = cls(*parts)
-        for name, values in buffers.items():
-            getattr(model, name)[: len(values)] = values
-        return model.eval()
 
 
 def _bounded(luma: Tensor) -> Tensor:

@@ -52,13 +52,13 @@ def load_portrait(
         )
     for key in _QUANTISED:
         tensors[key] = _from_int8(tensors[key], tensors.pop(f"{key}.scale"))
-    model = empty_portrait(
-        vertices=len(tensors["shape.mean"]),
-        coefficients=len(tensors["shape.sigma"]),
-        components=len(tensors["texture.sigma"]),
-        luma_texels=int(tensors["texture.luma_mask"].sum()),
-        chroma_texels=int(tensors["texture.chroma_mask"].sum()),
-        layers=len(tensors["layers.maps"]),
+    vertices = len(tensors["shape.mean"])
+    texels = [int(tensors[f"texture.{kind}_mask"].sum()) for kind in ("luma", "chroma")]
+    model = PortraitModel(
+        ShapeModel(vertices, len(tensors["shape.sigma"])),
+        TextureModel(vertices, len(tensors["texture.sigma"]), *texels),
+        FineLayers(*tensors["layers.readout"].shape),
+        Teeth(),
     )
     floats = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
@@ -66,23 +66,6 @@ def load_portrait(
     except RuntimeError as e:
         raise WeightsError(f"{path} does not fit a portrait: {e}") from e
     return model.eval()
-
-
-def empty_portrait(
-    *,
-    vertices: int,
-    coefficients: int,
-    components: int,
-    luma_texels: int,
-    chroma_texels: int,
-    layers: int,
-) -> PortraitModel:
-    """Return a portrait of given sizes with nothing learnt yet."""
-    shape = ShapeModel(vertices, coefficients)
-    texture = TextureModel(vertices, components, luma_texels, chroma_texels)
-    return PortraitModel(
-        shape, texture, FineLayers(layers, coefficients + 1 + components + 3), Teeth()
-    )
 
 
 def _to_int8(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,22 +12,16 @@ from torch import Tensor
 from .topology import MESH_VERTICES
 from .warp import CANONICAL_LEFT, CANONICAL_SIDE, CANONICAL_TOP
 
-_FOREHEAD = (251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21)
-"""Mesh vertices over the brows, from the image's right to its left."""
-
-_INNER_MOUTH = (78, 80, 82, 13, 312, 310, 308, 318, 317, 14, 87, 88)
-"""Mesh vertices of the inner lip line, clockwise."""
-
 
 def vertex_indices(mesh_vertices: tuple[int, ...]) -> list[int]:
     """Return the shape's vertex numbers of mesh vertices."""
     return [MESH_VERTICES.index(v) for v in mesh_vertices]
 
 
-FACE_OVAL = (*range(17), *vertex_indices(_FOREHEAD))
+FACE_OVAL = (*range(17), *vertex_indices((251, 284, 332, 297, 338, 10, 109, 67, 103, 54, 21)))
 """Vertices of the face outline: jaw from left to right, forehead back."""
 
-INNER_MOUTH = tuple(vertex_indices(_INNER_MOUTH))
+INNER_MOUTH = tuple(vertex_indices((78, 80, 82, 13, 312, 310, 308, 318, 317, 14, 87, 88)))
 """Vertices of the inner lip line, clockwise from the image's left corner."""
 
 EYES = (tuple(range(36, 42)), tuple(range(42, 48)))

@@ -140,10 +140,13 @@ class TextureModel(nn.Module):
     def measure(self, channels: Tensor) -> tuple[Tensor, Tensor]:
         """Return masked log texture rows (N, L) less their medians, and the medians (N, 3), of
         `channels` from `sampled`."""
-        luma = channels[:, 0].flatten(1)[:, self.luma_mask]
-        chroma = F.avg_pool2d(channels[:, 1:], LUMA_SIDE // CHROMA_SIDE).flatten(2)[
-            :, :, self.chroma_mask
-        ]
+        return self.masked(channels[:, 0], F.avg_pool2d(channels[:, 1:], LUMA_SIDE // CHROMA_SIDE))
+
+    def masked(self, luma: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `measure` does for log luma (N, LUMA_SIDE, LUMA_SIDE) and log ratios
+        (N, 2, CHROMA_SIDE, CHROMA_SIDE)."""
+        luma = luma.flatten(1)[:, self.luma_mask]
+        chroma = chroma.flatten(2)[:, :, self.chroma_mask]
         medians = torch.cat(
             [luma.median(dim=1, keepdim=True).values, chroma.median(dim=2).values], dim=1
         )
@@ -188,10 +191,15 @@ class TextureModel(nn.Module):
 
     def _unpacked(self, rows: Tensor) -> Tensor:
         """Return masked rows (N, L) as log channels (N, 3, LUMA_SIDE, LUMA_SIDE), 0 outside."""
+        luma, chroma = self.maps(rows)
+        return torch.cat([luma[:, None], enlarge(chroma, LUMA_SIDE)], dim=1)
+
+    def maps(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the luma and ratios, shaped as `masked` takes them, of rows (N, L); 0 outside."""
         split = int(self.luma_mask.sum())
         luma = rows.new_zeros(len(rows), LUMA_SIDE * LUMA_SIDE)
         luma[:, self.luma_mask] = rows[:, :split]
         chroma = rows.new_zeros(len(rows), 2, CHROMA_SIDE * CHROMA_SIDE)
         chroma[:, :, self.chroma_mask] = rows[:, split:].reshape(len(rows), 2, -1)
-        fine = enlarge(chroma.reshape(-1, 2, CHROMA_SIDE, CHROMA_SIDE), LUMA_SIDE)
-        return torch.cat([luma.reshape(-1, 1, LUMA_SIDE, LUMA_SIDE), fine], dim=1)
+        chroma = chroma.reshape(-1, 2, CHROMA_SIDE, CHROMA_SIDE)
+        return luma.reshape(-1, LUMA_SIDE, LUMA_SIDE), chroma

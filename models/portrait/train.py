@@ -4,15 +4,12 @@ from."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..files import opened_whole
 from ..ops.ridge import ridge
+from ..training.codes import LabelledCodes
 from .data import FaceSet
 from .fit_shape import fit_shape
 from .fit_teeth import fit_teeth
@@ -29,7 +26,7 @@ from .fit_texture import (
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import inner_gap
 from .net import PortraitModel
-from .regions import layer_gain
+from .regions import layer_gain, vertex_indices
 from .topology import FLIP_VERTICES
 from .warp import canonical_grid
 
@@ -58,35 +55,13 @@ _ODD_MEASURES = ("yaw", "light_x")
 _RIDGE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """What the latent transformer is trained on."""
-
-    w: Tensor
-    """(N, D) codes: every picture, then every picture mirrored."""
-    labels: Tensor
-    """(N, A) ratings and measures, mean 0 and standard deviation 1."""
-    names: tuple[str, ...]
-    """Names of the A columns."""
-    ids: tuple[str, ...]
-    """Picture of every row."""
-
-    def save(self, path: Path) -> None:
-        """Write an .npz with `w`, `labels`, `names`, `ids`."""
-        with opened_whole(path) as file:
-            np.savez(
-                file,
-                w=self.w.numpy(),
-                labels=self.labels.numpy(),
-                names=np.array(self.names),
-                ids=np.array(self.ids),
-            )
-
-
 def fit_portrait(
     faces: FaceSet, *, coefficients: int = 40, components: int = 100
-) -> tuple[PortraitModel, Codes]:
-    """Return a portrait learnt from rated faces, and their codes."""
+) -> tuple[PortraitModel, LabelledCodes]:
+    """Return a portrait learnt from rated faces, and their codes (2N, 1, D), plain then mirrored.
+
+    Labels are ratings and `MEASURES`, of mean 0 and standard deviation 1.
+    """
     shape = fit_shape(faces.mesh, coefficients=coefficients)
     canonical = canonical_vertices(shape, faces)
     texture = empty_texture_model(canonical, components)
@@ -108,11 +83,9 @@ def fit_portrait(
     w = torch.cat([shape_code, code, photo.repeat(2, 1)], dim=1)
     gap = inner_gap(pixels, fit.camera)[:, 1:4].mean(dim=1)
     measures = _measures(faces, textures, gap)
-    mirrored_measures = measures * torch.tensor(
-        [-1.0 if m in _ODD_MEASURES else 1.0 for m in MEASURES]
-    )
+    sign = torch.tensor([-1.0 if m in _ODD_MEASURES else 1.0 for m in MEASURES])
     ratings = faces.ratings.repeat(2, 1)
-    labels = torch.cat([ratings, torch.cat([measures, mirrored_measures])], dim=1)
+    labels = torch.cat([ratings, torch.cat([measures, sign * measures])], dim=1)
     layers = FineLayers(len(LAYER_ATTRIBUTES), w.shape[1])
     layers.maps.copy_(_layer_maps(faces, textures, canonical, measures))
     layers.rise.copy_(torch.tensor(_LAYER_RISE))
@@ -128,9 +101,7 @@ def fit_portrait(
     slope, level = ridge(shape_code[:, :-1], happy, _RIDGE)
     model.smile_axis.copy_(torch.cat([slope[:, 0] / shape.sigma, level]))
     names = (*faces.attributes, *MEASURES)
-    stems = [path.stem for path in faces.paths]
-    ids = (*stems, *(f"{stem}-mirrored" for stem in stems))
-    return model.eval(), Codes(w, labels, names, ids)
+    return model.eval(), LabelledCodes(w[:, None], labels, names)
 
 
 def _measures(faces: FaceSet, textures: Textures, gap: Tensor) -> Tensor:
@@ -176,8 +147,6 @@ def _movability(vertices: int) -> Tensor:
     share[27:30] = 0.8
     share[36:48] = 0.35
     eyes = (145, 374, 159, 386, 230, 450, 229, 449, 52, 282, 55, 285)
-    from .regions import vertex_indices
-
     share[vertex_indices(eyes)] = 0.4
     share[vertex_indices((118, 347, 119, 348, 117, 346, 6, 122, 351))] = 0.7
     return (share + share[list(FLIP_VERTICES)]) / 2

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import torch
 from torch import Tensor
 
 from ..base import ModelError, WeightsError, command
@@ -57,12 +56,12 @@ class MoverPack:
             "latent-transformer": self.transformers,
             "direction": self.directions,
         }
-        table = tables.get(editor)
-        if table is None:
+        if editor not in tables:
             raise ModelError(
                 f"the portrait pack has no movers for the editor {editor!r}; it has them for "
                 f"{', '.join(tables)}"
             )
+        table = tables[editor]
         if attribute not in table:
             raise ModelError(
                 f"no attribute {attribute!r} in this pack; there are {', '.join(table)}"
@@ -133,20 +132,6 @@ def _classifier(state: dict[str, Tensor]) -> LatentClassifier:
     net = LatentClassifier(dimensions, attributes, len(state["net.0.bias"]))
     net.load_state_dict(state)
     return net.eval().requires_grad_(False)
-
-
-def random_movers(dimensions: int, seed: int) -> MoverPack:
-    """Return movers with seeded random weights for tests."""
-    generator = torch.Generator().manual_seed(seed)
-    transformers, directions = {}, {}
-    for attribute in PORTRAIT_ATTRIBUTES:
-        net = LatentTransformer(dimensions, 3, 8)
-        net.basis.copy_(torch.randn(3, dimensions, generator=generator) * 0.1)
-        net.constant.copy_(torch.ones(3))
-        transformers[attribute.name] = net.eval().requires_grad_(False)
-        directions[attribute.name] = _direction(net.basis.sum(dim=0))
-    classifier = LatentClassifier(dimensions, 4, 8).eval().requires_grad_(False)
-    return MoverPack(transformers, directions, classifier, ("happy", "age", "weight", "gender"))
 
 
 def detect(contents: Contents) -> bool:

@@ -67,12 +67,7 @@ class Direction(nn.Module):
         self.register_buffer("vector", torch.zeros(dimensions))
 
     def forward(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return moved codes (N, D) for codes w (N, D) and strength (N,); the identity at strength
-        0.
-
-        Raises:
-            ModelInputError: shapes do not fit.
-        """
+        """Return and raise what `LatentTransformer.forward` does."""
         _check(w, strength, len(self.vector))
         return w + strength[:, None] * self.vector
 

@@ -12,20 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base import ModelError, command
 from ..ops.ridge import ridge
+from ..training.codes import SHARPNESS, read_labelled
 from .attributes import PortraitAttribute
 from .files import MoverPack
 from .net import Direction, LatentClassifier, LatentTransformer
-
-_SHARPNESS = 1.7
-"""A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal
-distribution's."""
 
 _INTERACTIONS = ("gender", "age", "weight", "skin-color", "asian", "black", "happy", "gap")
 _LAMBDA_ATTR, _LAMBDA_REC, _LAMBDA_OFF = 4.0, 0.02, 0.15
@@ -49,21 +44,13 @@ class CodeSet:
 
 
 def read_codes(path: Path) -> CodeSet:
-    """Return the codes of an .npz with `w`, `labels`, `names`.
+    """Return the codes of an .npz with `w`, `labels`, `names`, as `models.portrait train` makes it.
 
     Raises:
         ModelError: the file is missing or holds something else.
     """
-    try:
-        with np.load(path) as archive:
-            names = tuple(str(name) for name in archive["names"])
-            return CodeSet(
-                torch.from_numpy(archive["w"]), torch.from_numpy(archive["labels"]), names
-            )
-    except (OSError, KeyError, ValueError) as e:
-        raise ModelError(
-            f"{path} is no code file: {e}; make one with `{command('portrait')} train`"
-        ) from e
+    found = read_labelled(path)
+    return CodeSet(found.w[:, 0], found.labels, found.names)
 
 
 def train_movers(
@@ -98,7 +85,7 @@ def train_classifier(codes: CodeSet, *, epochs: int = 60) -> LatentClassifier:
     cross-entropy)."""
     net = LatentClassifier(codes.w.shape[1], len(codes.names))
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.05)
-    targets = torch.sigmoid(_SHARPNESS * codes.labels)
+    targets = torch.sigmoid(SHARPNESS * codes.labels)
     for _ in range(epochs):
         order = torch.randperm(len(codes.w))
         for start in range(0, len(order), 128):
@@ -126,11 +113,7 @@ def forward_direction(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
 
 def _slopes(codes: CodeSet, columns: tuple[str, ...]) -> Tensor:
     """Return the change of code per SD of each column with the others held fixed: (columns, D)."""
-    return _regressed(codes, torch.stack([codes.column(name) for name in columns], dim=1))
-
-
-def _regressed(codes: CodeSet, rows: Tensor) -> Tensor:
-    return ridge(rows, codes.w, _RIDGE)[0]
+    return ridge(torch.stack([codes.column(name) for name in columns], dim=1), codes.w, _RIDGE)[0]
 
 
 def ridge_readout(codes: CodeSet) -> Tensor:
@@ -146,7 +129,7 @@ def _variations(codes: CodeSet, attribute: PortraitAttribute) -> Tensor:
     products = [target * codes.column(name) for name in _INTERACTIONS if name != attribute.rated]
     varied = [*products, target.square() - 1]
     others = [codes.column(name) for name in (attribute.rated, *attribute.covariates)]
-    return _regressed(codes, torch.stack([*varied, *others], dim=1))[: len(varied)]
+    return ridge(torch.stack([*varied, *others], dim=1), codes.w, _RIDGE)[0][: len(varied)]
 
 
 def _new_transformer(

@@ -58,8 +58,6 @@ class Checkpoint:
     """The content of a weight file."""
 
     path: Path
-    written_by: str
-    """In words: "torch.save", "safetensors", ..."""
     content: Content
     """Dicts, lists, tuples, texts, numbers, tensors and `Module`s."""
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -102,14 +100,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _read(path: Path, head: bytes) -> Checkpoint:
     if head[:2] == b"PK":
         if _is_npz(path):
-            return Checkpoint(path, "numpy.savez", _arrays(path))
-        return Checkpoint(path, "torch.save", read_zip(path))
+            return Checkpoint(path, _arrays(path))
+        return Checkpoint(path, read_zip(path))
     if head[:6] == b"\x93NUMPY":
-        return Checkpoint(path, "numpy.save", _arrays(path))
+        return Checkpoint(path, _arrays(path))
     if head.startswith(LEGACY_START):
-        return Checkpoint(path, "torch.save before 1.6", read_legacy(mapped(path)))
+        return Checkpoint(path, read_legacy(mapped(path)))
     if head[:1] == b"\x80":
-        return Checkpoint(path, "pickle", read_plain(mapped(path)))
+        return Checkpoint(path, read_plain(mapped(path)))
     if head[8:9] == b"{":
         raise DamagedPickleError("the header of this safetensors file is cut off")
     raise DamagedPickleError("it is no kind of weight file this program knows")
@@ -118,7 +116,7 @@ def _read(path: Path, head: bytes) -> Checkpoint:
 def _read_safetensors(path: Path) -> Checkpoint:
     with safetensors.safe_open(path, framework="pt", device="cpu") as file:
         tensors = {key: file.get_tensor(key) for key in list(file.keys())}
-        return Checkpoint(path, "safetensors", tensors, dict(file.metadata() or {}))
+        return Checkpoint(path, tensors, dict(file.metadata() or {}))
 
 
 def _refuse_other_kinds(path: Path, head: bytes) -> None:

@@ -84,7 +84,7 @@ def read_zip(path: Path) -> Content:
             named_bytes += span[1] - span[0]
             if named_bytes > len(buffer):
                 raise DamagedPickleError("its parts lie one over the other")
-            storages[name] = _storage(buffer, span, dtype, count)
+            storages[name] = Storage(dtype, lambda: _numbers(buffer, span, dtype, count))
         return storages[name]
 
     start, stop = spans["data.pkl"]
@@ -106,12 +106,11 @@ def read_legacy(buffer: Buffer) -> Content:
 
     def persistent(key: Any) -> Storage:
         dtype, name, count = _storage_key(key)
-        whole = f"{name}"
-        if whole not in storages:
-            waiting[whole] = (dtype, count)
-            storages[whole] = Storage(dtype, lambda: _numbers(buffer, spans[whole], dtype, count))
+        if name not in storages:
+            waiting[name] = (dtype, count)
+            storages[name] = Storage(dtype, lambda: _numbers(buffer, spans[name], dtype, count))
         view = key[5] if len(key) > 5 else None
-        return storages[whole] if view is None else _view(storages[whole], view)
+        return storages[name] if view is None else _view(storages[name], view)
 
     table = builders(_from_bytes)
     # Tensors can be made only once it is known where their numbers are: after the pickle.
@@ -179,10 +178,6 @@ def _span(buffer: Buffer, member: zipfile.ZipInfo) -> tuple[int, int]:
     if start + member.file_size > len(buffer):
         raise DamagedPickleError(f"truncated within {member.filename}")
     return start, start + member.file_size
-
-
-def _storage(buffer: Buffer, span: tuple[int, int], dtype: torch.dtype, count: int) -> Storage:
-    return Storage(dtype, lambda: _numbers(buffer, span, dtype, count))
 
 
 def _numbers(buffer: Buffer, span: tuple[int, int], dtype: torch.dtype, count: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""StyleGAN2: generator, mapping network, discriminator, and the layouts they are published in."""
+"""StyleGAN2: generator, mapping network, and the layouts they are published in."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +23,10 @@ from ..base import ModelInputError
 from ..ops.upfirdn import binomial_kernel, upfirdn
 from .fast_layers import Affine, FastColour, FastConv
 from .layers import StyledConv
-from .net import Generator, expanded
+from .net import Generator, Noise, expanded
 
 STRIP_PIXELS = 1 << 15
 """Pixels of a strip: its maps fit the second-level cache, its weights are still well used."""
-
-Noise = Literal["const", "none"]
 
 
 class FastGenerator(nn.Module):

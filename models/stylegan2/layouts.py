@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..base import WeightsError
 from ..ops.upfirdn import NOT_BINOMIAL, binomial_kernel, is_binomial
+from ..state_dicts import expected_shapes, fill
 from .net import Generator
 
 _FIRST_KEY = {"rosinality": "input.input", "ada": "synthesis.b4.const"}
@@ -82,7 +83,7 @@ def find_generator(content: Mapping[str, object]) -> GeneratorWeights:
     else:
         tensors = completed({k: v for k, v in flat.items() if k != "latent_avg"})
     facts = facts_of(tensors)
-    _check_against(tensors, facts)
+    build(tensors)  # which checks them
     if average is not None and not _fits(average, facts):
         raise WeightsError(
             f"latent_avg has shape {tuple(getattr(average, 'shape', ()))}; expected "
@@ -92,23 +93,20 @@ def find_generator(content: Mapping[str, object]) -> GeneratorWeights:
     return GeneratorWeights(tensors, w_avg, layout)
 
 
-def build(weights: Mapping[str, Tensor], *, lr_mlp: float = 0.01) -> Generator:
+def build(weights: Mapping[str, Tensor]) -> Generator:
     """Return the generator for a complete state dict in the rosinality layout, frozen.
 
-    Every size is read from the shapes; the tensors are used as they are, not copied. `lr_mlp` is
-    not in the file; 0.01 is what every published generator was trained with.
+    Every size is read from the shapes; the tensors are used as they are, not copied.
 
     Raises:
         WeightsError: keys, shapes or fixed filters are not those of a StyleGAN2 generator.
     """
     facts = facts_of(weights)
-    _check_against(weights, facts)
-    model = _on_meta(facts, lr_mlp)
-    try:
-        model.load_state_dict(dict(weights), assign=True)
-    except RuntimeError as e:
-        raise WeightsError(f"generator weights cannot be used: {e}") from e
-    return model.requires_grad_(False).eval()
+    for key in weights:
+        if key.endswith(_KERNEL_SUFFIXES):
+            check_kernel(key, weights[key], gain=4.0)
+    what = f"a StyleGAN2 generator of {facts.size} px in the rosinality layout"
+    return fill(lambda: _generator(facts), weights, what=what)
 
 
 def facts_of(weights: Mapping[str, Tensor]) -> GeneratorFacts:
@@ -154,33 +152,9 @@ def from_ada(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor |
     depth = sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", k)) for k in weights)
     table = _correspondence(levels, depth)
     ignored = {k for k in weights if k.endswith("resample_filter")} | {"mapping.w_avg"}
-    _check_names(set(weights) - ignored, {pair.ada for pair in table}, "ADA")
+    _check_names(set(weights) - ignored, {pair.ada for pair in table})
     converted = {pair.rosinality: pair.to_rosinality(weights[pair.ada]) for pair in table}
     return completed(converted), weights.get("mapping.w_avg")
-
-
-def to_ada(weights: Mapping[str, Tensor], w_avg: Tensor | None = None) -> dict[str, Tensor]:
-    """Return the ADA state dict of a generator in the rosinality layout; `from_ada` undone.
-
-    Raises:
-        WeightsError: a key is missing or not known, or a fixed filter is another one.
-    """
-    facts = facts_of(weights)
-    table = _correspondence(facts.size.bit_length() - 1, facts.mapping_layers)
-    fixed = {key for key in weights if key.endswith(_KERNEL_SUFFIXES)}
-    for key in fixed:
-        check_kernel(key, weights[key], gain=4.0)
-    _check_names(set(weights) - fixed, {pair.rosinality for pair in table}, "rosinality")
-    converted = {pair.ada: pair.to_ada(weights[pair.rosinality]) for pair in table}
-    for key in list(converted):
-        owner, _, last = key.rpartition(".")
-        if last in ("noise_const", "const"):
-            converted[f"{owner}.resample_filter"] = binomial_kernel(1.0)
-        elif key.endswith("conv0.weight"):
-            converted[f"{owner.rpartition('.')[0]}.resample_filter"] = binomial_kernel(1.0)
-    if w_avg is not None:
-        converted["mapping.w_avg"] = w_avg if w_avg.dim() == 1 else w_avg[0]
-    return converted
 
 
 def completed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -192,11 +166,11 @@ def completed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     full = {key: value.float() for key, value in weights.items()}
     facts = facts_of(full)
     generator = torch.Generator().manual_seed(0)
-    for key, expected in _on_meta(facts, lr_mlp=1.0).state_dict().items():
+    for key, shape in expected_shapes(lambda: _generator(facts)).items():
         if key not in full and key.endswith(_KERNEL_SUFFIXES):
             full[key] = binomial_kernel(4.0)
         elif key not in full and key.startswith("noises."):
-            full[key] = torch.randn(expected.shape, generator=generator)
+            full[key] = torch.randn(shape, generator=generator)
     return full
 
 
@@ -221,9 +195,6 @@ class _Pair:
 
     def to_rosinality(self, value: Tensor) -> Tensor:
         return value.reshape((1,) * self.before + tuple(value.shape) + (1,) * self.after)
-
-    def to_ada(self, value: Tensor) -> Tensor:
-        return value.reshape(value.shape[self.before : value.dim() - self.after])
 
 
 def _correspondence(levels: int, mapping_layers: int) -> list[_Pair]:
@@ -278,31 +249,16 @@ def _flat_generator(content: Mapping[str, object]) -> dict[str, Tensor]:
     return {key: value for key, value in inside.items() if isinstance(value, Tensor)}
 
 
-def _on_meta(facts: GeneratorFacts, lr_mlp: float) -> Generator:
-    with torch.device("meta"):
-        return Generator(
-            facts.size,
-            style_dim=facts.style_dim,
-            mapping_layers=facts.mapping_layers,
-            channels=facts.channels,
-            lr_mlp=lr_mlp,
-        )
+def _generator(facts: GeneratorFacts) -> Generator:
+    return Generator(
+        facts.size,
+        style_dim=facts.style_dim,
+        mapping_layers=facts.mapping_layers,
+        channels=facts.channels,
+    )
 
 
-def _check_against(weights: Mapping[str, Tensor], facts: GeneratorFacts) -> None:
-    expected = {k: tuple(v.shape) for k, v in _on_meta(facts, 1.0).state_dict().items()}
-    _check_names(set(weights), set(expected), "rosinality")
-    for key, shape in expected.items():
-        if tuple(weights[key].shape) != shape:
-            raise WeightsError(
-                f"{key} has shape {tuple(weights[key].shape)}, expected {shape} in a generator of "
-                f"{facts.size} px"
-            )
-        if key.endswith(_KERNEL_SUFFIXES):
-            check_kernel(key, weights[key], gain=4.0)
-
-
-def _check_names(found: set[str], expected: set[str], layout: str) -> None:
+def _check_names(found: set[str], expected: set[str]) -> None:
     complaints = [
         f"{len(names)} {what} ({_some(names)})"
         for names, what in ((expected - found, "missing"), (found - expected, "not known"))
@@ -310,7 +266,7 @@ def _check_names(found: set[str], expected: set[str], layout: str) -> None:
     ]
     if complaints:
         raise WeightsError(
-            f"not a complete StyleGAN2 generator in the {layout} layout: keys "
+            f"not a complete StyleGAN2 generator in the ADA layout: keys "
             f"{' and '.join(complaints)}; bring the unchanged published file"
         )
 

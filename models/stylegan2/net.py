@@ -19,8 +19,11 @@ from ..ops import Impl
 from ..ops.linear import EqualLinear
 from .layers import ConstantInput, PixelNorm, StyledConv, ToRGB
 
-NoiseChoice = Literal["const", "random", "none"] | Sequence[Tensor | None]
-"""`const` uses the stored maps (video: the same grain in every frame), `random` draws new ones."""
+Noise = Literal["const", "none"]
+"""`const` uses the stored maps: the same grain in every frame of a video."""
+
+MAPPING_RATE = 0.01
+"""Learning rate multiplier of the mapping network in every published generator; in no file."""
 
 CHANNEL_BASE, CHANNEL_LIMIT = 32768, 512
 """Config F: 32768 / resolution channels, at most 512."""
@@ -77,7 +80,6 @@ class Generator(nn.Module):
         style_dim: int = 512,
         mapping_layers: int = 8,
         channels: Mapping[int, int] | None = None,
-        lr_mlp: float = 0.01,
     ) -> None:
         """Allocate with random weights; `channels` per resolution, config F if None.
 
@@ -91,7 +93,7 @@ class Generator(nn.Module):
         self.size, self.style_dim, self.layers = size, style_dim, 2 * len(sides)
         self.channels = width
         steps = [
-            EqualLinear(style_dim, style_dim, lr_mul=lr_mlp, activate=True)
+            EqualLinear(style_dim, style_dim, lr_mul=MAPPING_RATE, activate=True)
             for _ in range(mapping_layers)
         ]
         self.style = nn.Sequential(PixelNorm(), *steps)
@@ -142,24 +144,26 @@ class Generator(nn.Module):
         """Return the row of W+ that feeds each S code, in the order of `styles`."""
         return [0, 1] + [row for i in range(1, self.layers - 1, 2) for row in (i, i + 1, i + 2)]
 
-    def forward(self, w: Tensor, *, noise: NoiseChoice = "const", impl: Impl = "fast") -> Tensor:
+    def forward(self, w: Tensor, *, noise: Noise = "const", impl: Impl = "fast") -> Tensor:
         """Return pictures (N, 3, size, size) float32, about [-1, 1], for w (N, L, D) or (N, D).
 
         Raises:
-            ModelInputError: w or a noise map has another shape.
+            ModelInputError: w has another shape.
         """
         return self.synthesize_from_styles(self.styles(w), noise=noise, impl=impl)
 
     def synthesize_from_styles(
-        self, styles: Sequence[Tensor], *, noise: NoiseChoice = "const", impl: Impl = "fast"
+        self, styles: Sequence[Tensor], *, noise: Noise = "const", impl: Impl = "fast"
     ) -> Tensor:
         """Return pictures (N, 3, size, size) float32 for S codes as `styles` gives them.
 
         Raises:
-            ModelInputError: the number or a shape of the codes or noise maps does not fit.
+            ModelInputError: the number or a shape of the codes does not fit.
         """
         self._check_styles(styles)
-        maps = self._noise_maps(noise, styles[0])
+        maps: list[Tensor | None] = [None] * (self.layers - 1)
+        if noise == "const":
+            maps = [self.noises.get_buffer(f"noise_{i}") for i in range(self.layers - 1)]
         x = self.conv1(self.input(len(styles[0])), styles[0], maps[0], impl)
         image: Tensor = self.to_rgb1(x, styles[1], None, impl)
         for block, to_rgb in enumerate(self.to_rgbs):
@@ -187,38 +191,6 @@ class Generator(nn.Module):
             raise ModelInputError(
                 f"expected {len(expected)} style codes of sizes {expected}, got shapes {found}"
             )
-
-    def _noise_maps(self, noise: NoiseChoice, like: Tensor) -> list[Tensor | None]:
-        stored = [self.noises.get_buffer(f"noise_{i}") for i in range(self.layers - 1)]
-        if noise == "none":
-            return [None] * len(stored)
-        if noise == "const":
-            return list(stored)
-        if noise == "random":
-            n = len(like)
-            return [torch.randn(n, *m.shape[1:], device=like.device) for m in stored]
-        given = list(noise)
-        if len(given) != len(stored) or any(
-            m is not None and (m.dim() != 4 or m.shape[1:] != s.shape[1:])
-            for m, s in zip(given, stored, strict=False)
-        ):
-            raise ModelInputError(
-                f"expected noise 'const', 'random', 'none' or {len(stored)} maps of sides "
-                f"{[s.shape[-1] for s in stored]}, got {_describe(given)}"
-            )
-        return [m if isinstance(m, Tensor) else None for m in given]
-
-
-def _describe(noise: Sequence[object]) -> str:
-    return str([tuple(m.shape) if isinstance(m, Tensor) else m for m in noise])
-
-
-def truncate(w: Tensor, w_avg: Tensor, psi: float) -> Tensor:
-    """Return codes moved towards the mean: `w_avg + psi (w - w_avg)`; unchanged from psi 1 on.
-
-    w (N, D) or (N, L, D); w_avg (D,) or (L, D).
-    """
-    return w if psi >= 1 else torch.lerp(w_avg.expand_as(w), w, psi)
 
 
 def tiny(seed: int = 0, size: int = 16) -> Generator:

@@ -47,24 +47,21 @@ def fit_reader(codes: LabelledCodes, target: int) -> RatingReader:
     held = torch.arange(len(z)) % 5 == 4
     best, slope = -1.0, torch.zeros(0)
     mean = flat[~held].mean(0)
-    inner, across = _grams(flat[~held] - mean, flat[held] - mean)
+    kept = flat[~held] - mean
+    inner, across = kept @ kept.T, (flat[held] - mean) @ kept.T
     for share in _RIDGES:
         dual = dual_ridge(inner, z[~held], share)
         read = across @ dual
         correlation = correlation_of(read, z[held])
         if correlation > best:
             stretch = (read * (z[held] - z[held].mean())).sum() / read.square().sum()
-            best, slope = correlation, stretch * (flat[~held] - mean).T @ dual
+            best, slope = correlation, stretch * kept.T @ dual
     if best < _WORTHLESS:
         raise ModelError(
             f"the ratings of {codes.names[target]!r} cannot be read from the codes (correlation "
             f"{best:.2f} on held-out ones): the strength unit cannot be set by them"
         )
     return RatingReader(slope.float().view(codes.w.shape[1:]), best)
-
-
-def _grams(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    return rows @ rows.T, others @ rows.T
 
 
 def regression_direction(codes: LabelledCodes, target: int) -> Tensor:

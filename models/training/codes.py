@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import ModelError
+from ..files import opened_whole
 
 _ID_COLUMNS = ("stimulus", "id", "name", "file", "image", "")
 """First columns of a CSV that name a row instead of rating it."""
@@ -101,9 +102,7 @@ def read_labelled(codes: Path, labels: Path | None = None) -> LabelledCodes:
         ModelError: a file is missing or of another kind, shapes or lengths do not fit, a number is
             not finite, or a label never varies.
     """
-    archive = _arrays(codes)
-    if "w" not in archive:
-        raise ModelError(f"{codes} holds {sorted(archive)}, expected codes under the name 'w'")
+    archive = _code_arrays(codes)
     if labels is not None:
         table, names = _label_table(labels)
     elif "labels" in archive:
@@ -120,10 +119,13 @@ def read_codes(path: Path) -> Tensor:
     Raises:
         ModelError: the file is missing, of another kind or shape, or a number is not finite.
     """
-    archive = _arrays(path)
-    if "w" not in archive:
-        raise ModelError(f"{path} holds {sorted(archive)}, expected codes under the name 'w'")
-    return _checked_codes(archive["w"], str(path))
+    return _checked_codes(_code_arrays(path)["w"], str(path))
+
+
+def write_codes(path: Path, codes: LabelledCodes) -> None:
+    """Write an .npz of codes with labels that `read_labelled` reads."""
+    with opened_whole(path) as file:
+        np.savez(file, w=codes.w.numpy(), labels=codes.labels.numpy(), names=np.array(codes.names))
 
 
 def checked(
@@ -185,6 +187,13 @@ def _check_finite(values: Tensor, what: str) -> None:
             f"{what} are not finite in {len(rows)} rows, first in row {rows[0]}; leave these rows "
             "out"
         )
+
+
+def _code_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    archive = _arrays(path)
+    if "w" not in archive:
+        raise ModelError(f"{path} holds {sorted(archive)}, expected codes under the name 'w'")
+    return archive
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from ..base import ModelError
 from .steps import Progress
@@ -29,3 +31,17 @@ def show(progress: Progress) -> None:
     losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
     sys.stderr.write(f"step {progress.step}/{progress.steps}  {losses}\n")
     sys.stderr.flush()
+
+
+def checkpoint_of(options: argparse.Namespace) -> Path:
+    """Return where the run saves itself; remove an old checkpoint unless it is to go on.
+
+    Raises:
+        ModelError: there is nothing to go on with.
+    """
+    path: Path = options.checkpoint or options.out.with_suffix(".checkpoint.safetensors")
+    if options.resume and not path.exists():
+        raise ModelError(f"no checkpoint at {path}; leave --resume out to start anew")
+    if not options.resume:
+        path.unlink(missing_ok=True)
+    return path

@@ -1,4 +1,4 @@
-"""The tables of a folder of rated faces: mesh points and mean ratings, checked."""
+"""What lies in a folder of rated faces: pictures, mesh points and mean ratings, checked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,25 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import ModelError
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Return a picture file (H, W, 3) uint8 RGB.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ModelError(f"cannot read the picture {path}; expected a JPEG or PNG file")
+    return np.ascontiguousarray(image[:, :, ::-1], np.uint8)
 
 
 def read_points(path: Path) -> tuple[list[str], Tensor]:

@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from ..base import ModelError
 from ..files import write_whole
+from ..parts import below
 from ..weights import load_safetensors, save_safetensors
 
 _FORMAT = "training-checkpoint-1"
@@ -122,11 +123,11 @@ class Job:
                 "command it was started with"
             )
         for name, module in self.modules.items():
-            module.load_state_dict(_below(tensors, f"module.{name}."))
+            module.load_state_dict(below(tensors, f"module.{name}."))
         found: dict[str, Any] = {**tensors, **json.loads(texts["numbers"])}
         for name, optimiser in self.optimisers.items():
             state: dict[int, dict[str, Any]] = {}
-            for where, value in _below(found, f"optimiser.{name}.").items():
+            for where, value in below(found, f"optimiser.{name}.").items():
                 index, _, key = where.partition(".")
                 state.setdefault(int(index), {})[key] = value
             groups = optimiser.state_dict()["param_groups"]
@@ -184,7 +185,3 @@ def _check_finite(losses: Mapping[str, float], number: int) -> None:
 
 def _text(recipe: Mapping[str, object]) -> str:
     return json.dumps(recipe, sort_keys=True)
-
-
-def _below(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}

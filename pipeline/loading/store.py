@@ -114,7 +114,7 @@ def stored_weights() -> list[Row]:
     What cannot be read has a row that says so; everything else goes on working.
     """
     store = _store()
-    cards, packs = store.cards(damaged_too=False), _packs(store)
+    cards, packs = store.cards(damaged_too=False), list(store.read_packs().values())
     rows = [_pack_row(pack, store.bytes_of(pack.name, pack)) for pack in packs]
     rows += [_card_row(card, packs) for card in cards.values()]
     return rows + [_unread_row(name) for name in _unread(store)]
@@ -142,7 +142,7 @@ def remove_stored(name: str) -> list[str]:
     """
     store = _store()
     own = {*models.packs.layers.BASES, *models.weights.embedded()}
-    if name in own - {*store.pack_names(), *store.layer_names(), *store.names()}:
+    if name in own - {*store.all_names()}:
         raise UsageError(f"{name!r} is part of the program; only what was imported can be removed")
     return store.remove(name)
 
@@ -184,22 +184,18 @@ def _store() -> models.packs.store.Store:
         return models.packs.store.Store(models.packs.store.default_home())
 
 
-def _packs(store: models.packs.store.Store) -> list[Pack]:
-    return [*store.read_packs().values(), *store.read_layers().values()]
-
-
 def _unread(store: models.packs.store.Store) -> list[str]:
     """Return the names of what lies in the store and cannot be read."""
-    read = {*store.read_packs(), *store.read_layers(), *store.cards(damaged_too=False)}
-    there = [*store.pack_names(), *store.layer_names(), *store.names()]
-    return [name for name in there if name not in read]
+    packs = {path.parent.name for path in store.read_packs()}
+    read = {*packs, *store.cards(damaged_too=False)}
+    return [name for name in store.all_names() if name not in read]
 
 
 def _brought_row(item: models.importing.bring.Brought) -> Row:
     card = item.card
     return {
         "file": item.file,
-        "what": card.what,
+        "what": card.title,
         "name": card.name,
         "size": _megabytes(card.bytes),
         "state": "stored" if item.is_new else "already there",
@@ -236,7 +232,7 @@ def _row(
 
 def _card_row(card: models.packs.cards.Card, packs: list[Pack]) -> Row:
     users = [pack.name for pack in packs if card.name in {Path(file).stem for file in pack.files}]
-    use = card.what + (f" (in {', '.join(users)})" if users else "")
+    use = card.title + (f" (in {', '.join(users)})" if users else "")
     source = f"imported from {card.source}"
     return _row(card.name, use, card.licence, card.bytes, card.sha256, source)
 

@@ -7,10 +7,10 @@ each (`container/`); whatever comes next is one more folder here, and no caller 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from ..errors import AnalysisError
 from ..types import Frame, PixelEncoding, VideoInfo
@@ -42,9 +42,8 @@ class Fingerprint:
         """
         if isinstance(stored, str) and stored in (self.content, self.former):
             return self.content
-        text = str(stored)
-        why = f"fingerprint {text[:19]}…, this video has {self.content[:19]}…"
-        if ":" not in text and self.former is None:
+        why = f"fingerprint {str(stored)[:19]}…, this video has {self.content[:19]}…"
+        if ":" not in str(stored) and self.former is None:
             why = (
                 "its fingerprint is of the former kind, over the sizes of packets, and all of this "
                 "video have one size; make it again with `analyze`"
@@ -54,18 +53,7 @@ class Fingerprint:
         )
 
 
-class _Closing(Protocol):
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Reading(_Closing, Protocol):
+class Reading(AbstractContextManager["Reading", None], Protocol):
     """Frames while they are read: a context manager that is iterated once, on one thread."""
 
     def __iter__(self) -> Iterator[Frame]:
@@ -132,7 +120,6 @@ class Source(Protocol):
         *,
         times: Sequence[int] | None = None,
         content: str = "",
-        threads: int = 0,
     ) -> Reading:
         """Return the frames of a range, exactly as they are among all frames of the clip.
 
@@ -146,14 +133,13 @@ class Source(Protocol):
             times: pts of all frames of the clip, as an analysis has them. Without them a range is
                 found by counting from the first frame on; with them it is checked.
             content: fingerprint that is expected (`Fingerprint.content`); empty: any.
-            threads: of the decoder; 0: as many as it likes.
 
         Raises:
             ValueError: not 0 <= start <= stop.
         """
 
 
-class FrameWriter(_Closing, Protocol):
+class FrameWriter(AbstractContextManager[object, None], Protocol):
     """Takes frames; a context manager."""
 
     def write(self, frame: Frame) -> None:

@@ -94,12 +94,13 @@ class DamageLog:
             stop: frame after the last; None: to the end.
             ahead: frames of the clip before the first one shown.
         """
-        numbered = [
-            damage
-            for noted, pts in self._noted
-            if start <= (damage := self._numbered(noted, pts, ahead)).first_frame
-            and (stop is None or damage.first_frame < stop)
-        ]
+        numbered: list[Damage] = []
+        for damage, pts in self._noted:
+            frame = damage.first_frame + ahead
+            if pts is not None and self._rising:
+                frame = bisect_left(self._stamps, pts) + ahead
+            if start <= frame and (stop is None or frame < stop):
+                numbered.append(replace(damage, first_frame=frame, last_frame=frame))
         merged: list[Damage] = []
         last: dict[tuple[DamageKind, str], int] = {}
         for damage in sorted(numbered, key=lambda d: d.first_frame):
@@ -114,12 +115,6 @@ class DamageLog:
                 last[key] = len(merged)
                 merged.append(damage)
         return merged
-
-    def _numbered(self, damage: Damage, pts: int | None, ahead: int) -> Damage:
-        frame = damage.first_frame
-        if pts is not None and self._rising:
-            frame = bisect_left(self._stamps, pts)
-        return replace(damage, first_frame=frame + ahead, last_frame=frame + ahead)
 
 
 def alike(message: str) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from ..config import EncodeOptions
 from .base import Sink, Source
 from .container.encode import VideoWriter
-from .container.file import VideoFile
-from .container.preflight import default_ending as _ending_of_file
-from .container.preflight import preflight_output
+from .container.encoders import is_encoder
+from .container.planes import plane_shapes
+from .container.preflight import default_ending, file_of, preflight_output
 from .container.probe import probe
-from .container.source import FileSource
+
+__all__ = ["default_ending", "is_encoder", "open_sink", "open_source", "plane_shapes"]
 
 
 def open_source(path: Path, number: int | None = None) -> Source:
@@ -25,7 +26,7 @@ def open_source(path: Path, number: int | None = None) -> Source:
         VideoError: it cannot be opened, holds no video, or not one frame can be decoded.
         UsageError: there is no video stream of that number.
     """
-    return FileSource.of(probe(path, number))
+    return probe(path, number)
 
 
 def open_sink(
@@ -48,18 +49,6 @@ def open_sink(
     Raises:
         OutputError: whatever would make writing fail later, naming what is accepted.
     """
-    file = _file_of(source)
+    file = file_of(source)
     like = file if size is None else file.resized(size)
     return VideoWriter(preflight_output(path, like, options, overwrite=overwrite))
-
-
-def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
-    """Return the ending of an output nobody named, and a sentence if it is not the source's."""
-    return _ending_of_file(_file_of(source), options)
-
-
-def _file_of(source: Source) -> VideoFile:
-    """Return the file whose container, streams and tags an output takes over."""
-    if not isinstance(source, VideoFile):
-        raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
-    return source

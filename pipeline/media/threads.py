@@ -10,9 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, Full, Queue
-from types import TracebackType
 from typing import TypeVar
 
 from ..progress import Stopwatch
@@ -32,23 +31,29 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[Iterator[T]]:
 
     Leaving the `with` block, by whatever way, stops the thread before it returns.
     """
-    queue: Queue[tuple[bool, T | BaseException | None]] = Queue(maxsize=depth)
+    queue: Queue[tuple[T] | None] = Queue(maxsize=depth)
     stop = threading.Event()
+    errors: list[BaseException] = []
 
     def work() -> None:
-        end: BaseException | None = None
         try:
             for item in items:
-                if not _put(queue, (True, item), stop):
+                if not _put(queue, (item,), stop):
                     return
         except BaseException as e:  # carried to the consumer, where it is raised
-            end = e
-        _put(queue, (False, end), stop)
+            errors.append(e)
+        _put(queue, None, stop)
+
+    def ahead() -> Iterator[T]:
+        while held := _get(queue, stop):
+            yield held[0]
+        if errors:
+            raise errors[0]
 
     thread = threading.Thread(target=work, name="visagist-prefetch", daemon=True)
     thread.start()
     try:
-        yield _drain(queue, stop)
+        yield ahead()
     finally:
         stop.set()
         thread.join()
@@ -64,22 +69,20 @@ def in_order(
     `with` block, by whatever way, waits for what is being worked on and drops the rest.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="visagist-worker")
+
+    def results() -> Iterator[U]:
+        begun: deque[Future[U]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) == 2 * workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
     try:
-        yield _results(pool, work, items, 2 * workers)
+        yield results()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _results(
-    pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], most: int
-) -> Iterator[U]:
-    begun: deque[Future[U]] = deque()
-    for item in items:
-        begun.append(pool.submit(work, item))
-        if len(begun) == most:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
 
 
 class BackgroundWriter:
@@ -113,79 +116,44 @@ class BackgroundWriter:
         Raises:
             OutputError: what an earlier frame met in the writer.
         """
-        if not _put(self._queue, frame, self._abandon):
-            self._raise_error()
+        if not _put(self._queue, frame, self._abandon) and self._error is not None:
+            raise self._error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if error is None:
-                _put(self._queue, None, self._abandon)
-            else:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        with ExitStack() as stack:
+            stack.push(self.writer)  # told of whatever is raised from here on, Ctrl-C included
+            try:
+                if error is None:
+                    _put(self._queue, None, self._abandon)
+                    self._thread.join()
+            finally:
                 self._abandon.set()
-            self._thread.join()
-        except BaseException as interrupt:  # Ctrl-C while waiting: clean up, then let it through
-            self._abandon.set()
-            self._thread.join()
-            self.writer.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
-            raise
-        failure = error or self._error
-        if failure is None:
-            self.writer.__exit__(None, None, None)
-            return
-        self.writer.__exit__(type(failure), failure, failure.__traceback__)
-        if error is None:
-            self._raise_error()
+                self._thread.join()
+            if failure := error or self._error:
+                raise failure
 
     def _work(self) -> None:
         try:
-            while not self._abandon.is_set():
-                try:
-                    frame = self._queue.get(timeout=_POLL_S)
-                except Empty:
-                    continue
-                if frame is None:
-                    return
+            while frame := _get(self._queue, self._abandon):
                 with self._clock.time("encode + mux"):
                     self.writer.write(frame)
         except BaseException as e:  # carried to the producer, where it is raised
             self._error = e
             self._abandon.set()
 
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
-
 
 def _put(queue: Queue[T], item: T, stop: threading.Event) -> bool:
     """Put an item, giving up when `stop` is set; return whether it was put."""
     while not stop.is_set():
-        try:
+        with suppress(Full):
             queue.put(item, timeout=_POLL_S)
-        except Full:
-            continue
-        return True
+            return True
     return False
 
 
-def _drain(
-    queue: Queue[tuple[bool, T | BaseException | None]], stop: threading.Event
-) -> Iterator[T]:
-    """Yield the items as they come; end when the thread that made them was told to stop."""
-    while True:
-        try:
-            is_item, value = queue.get(timeout=_POLL_S)
-        except Empty:
-            if stop.is_set():
-                return
-            continue
-        if is_item:
-            yield value  # type: ignore[misc]  # an item whenever `is_item` is set
-        elif isinstance(value, BaseException):
-            raise value
-        else:
-            return
+def _get(queue: Queue[T | None], stop: threading.Event) -> T | None:
+    """Take an item; None if there will be no more, or when `stop` is set."""
+    while not stop.is_set():
+        with suppress(Empty):
+            return queue.get(timeout=_POLL_S)
+    return None

@@ -128,5 +128,5 @@ def test_families_are_found_in_the_order_of_their_names() -> None:
     assert names == sorted(names)
     assert {"arcface", "encoders", "stylegan2"} <= set(names)
     with torch.device("meta"):
-        state = arcface.RecognitionNet(arcface.CURRICULARFACE).state_dict()
-    assert isinstance(families()["arcface"].build(state), arcface.RecognitionNet)
+        state = arcface.net.RecognitionNet(arcface.net.CURRICULARFACE).state_dict()
+    assert isinstance(families()["arcface"].build(state), arcface.net.RecognitionNet)

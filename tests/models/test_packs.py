@@ -14,7 +14,7 @@ from models.base import ModelError, PackError, WeightsError
 from models.encoders import tiny as tiny_encoder
 from models.encoders.tiny import TINY
 from models.latent_transformer import WPlusMover, WPlusTransformer
-from models.packs.opening import StylePack, generator_id, open_pack
+from models.packs.opening import StylePack, open_pack
 from models.packs.packfile import (
     EncoderEntry,
     FileEntry,
@@ -23,6 +23,7 @@ from models.packs.packfile import (
     PackFile,
     write_pack_file,
 )
+from models.stylegan2.generator_id import generator_id
 from models.stylegan2.net import Generator, tiny
 from models.weights import save_safetensors, sha256_of
 

@@ -35,7 +35,7 @@ def generator_state(seed: int = 0) -> dict[str, Tensor]:
 
 def encoder_state() -> dict[str, Tensor]:
     """The smallest published encoder: one row of 512 numbers for all layers."""
-    shapes = expected_shapes(lambda: encoders.build("w"))
+    shapes = expected_shapes(lambda: encoders.untrained("w"))
     return {key: _plain(key, shape) for key, shape in shapes.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -172,71 +173,67 @@ def _loose_box(file: BinaryIO, file_bytes: int) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found of a video."""
+def shortfall(
+    path: Path,
+    said: Announced,
+    *,
+    packets: int,
+    length_s: float,
+    end_s: float,
+    frame_s: float,
+    is_timed: bool,
+) -> str:
+    """Return a sentence on what the file announces and does not hold, or nothing.
 
-    packets: int
-    """Pictures, repeated ones too."""
-    length_s: float
-    end_s: float
-    """Presentation time of its end [s], which Matroska calls its duration."""
-    frame_s: float
-    """Usual duration of a frame [s]."""
-    is_timed: bool
-    """Times of the video and those announced can be compared."""
-
-
-def shortfall(path: Path, said: Announced, found: Found) -> list[str]:
-    """Return sentences on what the file announces and does not hold."""
-    is_full_index = said.pictures == found.packets > 0
-    is_counted = 0 < said.header_pictures <= found.packets
+    Args:
+        path: of the file.
+        said: what it announces.
+        packets: pictures found, repeated ones too.
+        length_s: of the video found [s].
+        end_s: presentation time of its end [s], which Matroska calls its duration.
+        frame_s: usual duration of a frame [s].
+        is_timed: times of the video and those announced can be compared.
+    """
+    is_full_index = said.pictures == packets > 0
+    is_counted = 0 < said.header_pictures <= packets
     count = max(said.pictures, said.header_pictures)
-    if count > found.packets:
-        return [f"the file announces {count} pictures and holds {found.packets}; it is cut off"]
-    missing_s = said.video_s - max(found.length_s, found.end_s) if found.is_timed else 0.0
-    if not is_full_index and missing_s > _STREAM_TOLERANCE_S + 2 * found.frame_s:
-        return [f"the video ends {missing_s:.2f} s before its announced end; it is cut off"]
+    if count > packets:
+        return f"the file announces {count} pictures and holds {packets}; it is cut off"
+    missing_s = said.video_s - max(length_s, end_s) if is_timed else 0.0
+    if not is_full_index and missing_s > _STREAM_TOLERANCE_S + 2 * frame_s:
+        return f"the video ends {missing_s:.2f} s before its announced end; it is cut off"
     if said.loose_end and not is_counted:
-        return [
-            (
-                f"the file ends inside {said.loose_end}, after {found.length_s:.2f} s of video; it "
-                "is cut off, and does not say how much is missing"
-            )
-        ]
-    is_known = is_full_index or is_counted or said.video_s > 0 or not found.is_timed
-    return [] if is_known else _ends_early(path, said, found.length_s)
+        return (
+            f"the file ends inside {said.loose_end}, after {length_s:.2f} s of video; it "
+            "is cut off, and does not say how much is missing"
+        )
+    is_known = is_full_index or is_counted or said.video_s > 0 or not is_timed
+    return "" if is_known else _ends_early(path, said, length_s)
 
 
-def _ends_early(path: Path, said: Announced, video_s: float) -> list[str]:
+def _ends_early(path: Path, said: Announced, video_s: float) -> str:
     """Return what the other streams tell of the end, where the video's own is not announced."""
-    begin, end = _reach(path)
-    length = end - begin
+    length = _length(path)
     if said.file_s - length > _FILE_TOLERANCE_S:
-        return [
-            f"the file announces {said.file_s:.2f} s and ends after {length:.2f} s; it is cut off"
-        ]
+        ends = f"ends after {length:.2f} s; it is cut off"
+        return f"the file announces {said.file_s:.2f} s and {ends}"
     if length > _LONGER * video_s + 1.0:
-        return [
-            (
-                f"the video ends after {video_s:.2f} s, the other streams after {length:.2f} s; "
-                "part of it may be missing"
-            )
-        ]
-    return []
+        return (
+            f"the video ends after {video_s:.2f} s, the other streams after {length:.2f} s; "
+            "part of it may be missing"
+        )
+    return ""
 
 
-def _reach(path: Path) -> tuple[float, float]:
-    """Return when the first packet of all sound and pictures begins and the last ends [s]."""
+def _length(path: Path) -> float:
+    """Return how long it is from the first packet of sound and pictures to the last one's end."""
     begin, end = float("inf"), float("-inf")  # stamps may all lie before zero
     with open_input(path) as container:
         streams = [s for s in container.streams if s.type in ("audio", "video")]
-        try:
+        with suppress(av.error.FFmpegError):  # as far as it can be read
             for packet in packets_of(container, streams):
                 stamp = packet.pts if packet.pts is not None else packet.dts
-                if packet.size and stamp is not None:
+                if stamp is not None:
                     begin = min(begin, float(stamp * packet.time_base))
                     end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
-        except av.error.FFmpegError:
-            pass  # as far as it can be read
-    return (begin, end) if begin <= end else (0.0, 0.0)
+    return max(0.0, end - begin)

@@ -30,11 +30,7 @@ def safer_name(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def stores_times(container: str) -> bool:
-    """Return whether a container stores when a frame is shown: not only that there is one more.
-
-    Args:
-        container: FFmpeg muxer name.
-    """
+    """Return whether a muxer stores when a frame is shown: not only that there is one more."""
     muxer = ContainerFormat(container, "w")
     return container not in _COUNTING and not has_flag(muxer, Flags.no_timestamps)
 

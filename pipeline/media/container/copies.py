@@ -21,15 +21,8 @@ from .containers import MATROSKA, MOV_FAMILY
 from .file import StreamInfo, VideoFile
 from .inputs import is_cover, open_input, packets_of
 
-_IMAGE_TYPES = {
-    "mjpeg": ("jpg", "image/jpeg"),
-    "png": ("png", "image/png"),
-    "gif": ("gif", "image/gif"),
-    "tiff": ("tiff", "image/tiff"),
-    "webp": ("webp", "image/webp"),
-    "bmp": ("bmp", "image/bmp"),
-}
-"""Codec of a cover → ending and media type of the attachment it becomes."""
+_IMAGES = {"mjpeg": "jpg", **{codec: codec for codec in ("png", "gif", "tiff", "webp", "bmp")}}
+"""Codec of a cover → ending of the attachment it becomes."""
 
 _MOST_WAITING = 32
 """Packets of a video held back for its first decoding time; codecs reorder 16 pictures at most."""
@@ -72,9 +65,8 @@ class Copier:
         found: VideoFile,
         output: OutputContainer,
         streams: Mapping[int, Stream],
-        *,
-        until_s: Fraction | None = None,
-        earlier_s: Fraction = Fraction(0),
+        until_s: Fraction | None,
+        earlier_s: Fraction,
     ) -> None:
         self.counts = {index: CopyCount() for index in streams}
         self.warnings: list[str] = []
@@ -105,11 +97,11 @@ class Copier:
                 f"{self._repaired} packets of other streams had a decoding time not after the "
                 "packet before; each was moved one tick after it"
             )
-            self._repaired = 0
 
     def _due(self, source: InputContainer) -> Iterator[Packet[Any]]:
         for packet in with_decoding_times(self._read(source)):
-            if self._is_late(packet):
+            stamp = _stamp(packet)
+            if stamp is not None and self._until_s is not None and stamp > self._until_s:
                 return
             if not is_filler(packet):
                 yield packet
@@ -118,16 +110,10 @@ class Copier:
         retimers = {index: self._found.clock.retimer(index) for index in self._streams}
         try:
             for packet in packets_of(source, [source.streams[i] for i in self._streams]):
-                if not packet.size:
-                    continue
                 retimers[packet.stream.index](packet)
                 yield packet
         except av.error.FFmpegError as e:
             self.warnings.append(f"other streams could not be read to their end: {words_of(e)}")
-
-    def _is_late(self, packet: Packet[Any]) -> bool:
-        stamp = _stamp(packet)
-        return stamp is not None and self._until_s is not None and stamp > self._until_s
 
     def _copy(self, packet: Packet[Any]) -> None:
         index = packet.stream.index
@@ -217,7 +203,7 @@ def track_tags(stream: Stream) -> dict[str, str]:
 
 def keeps_covers(container: str, cover: StreamInfo) -> bool:
     """Return whether a container can hold cover art as that: not as a video of one frame."""
-    return container in MOV_FAMILY or (container == MATROSKA and cover.codec in _IMAGE_TYPES)
+    return container in MOV_FAMILY or (container == MATROSKA and cover.codec in _IMAGES)
 
 
 def is_attached(container: str, stream: Stream) -> bool:
@@ -231,13 +217,11 @@ def attach_cover(output: OutputContainer, source: VideoFile, cover: VideoStream)
     Raises:
         VideoError: the input cannot be opened again.
     """
-    ending, media_type = _IMAGE_TYPES[cover.codec_context.codec.canonical_name]
+    ending = _IMAGES[cover.codec_context.codec.canonical_name]
+    media_type = "image/jpeg" if ending == "jpg" else f"image/{ending}"
     name = cover.metadata.get("filename", f"cover.{ending}")
     # In a container of its own: reading the picture must not move on the copied streams.
     with open_input(source.path) as container:
         for packet in packets_of(container, [container.streams[cover.index]]):
-            if packet.size:
-                output.add_attachment(
-                    name, cover.metadata.get("mimetype", media_type), bytes(packet)
-                )
-                return
+            output.add_attachment(name, cover.metadata.get("mimetype", media_type), bytes(packet))
+            return

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from types import TracebackType
+from contextlib import ExitStack, suppress
 
 import av
 import numpy as np
@@ -29,13 +28,12 @@ from ...progress import counted
 from ...types import Frame
 from ..base import Fingerprint
 from ..damage import Damage, DamageKind, DamageLog
-from .announced import Announced, Found, announced, shortfall
+from .announced import Announced, announced, shortfall
 from .file import VideoFile
-from .fingerprint import Fingerprinter
+from .fingerprint import Fingerprinter, changed, check_unchanged
 from .inputs import decoder_of, find_video, open_input, packets_of
 from .log import ErrorLog
 from .planes import layout_of, planes_of
-from .same import check_content, check_unchanged
 from .starts import WHOLE, Entry
 
 _FRAME_THREADS_PIXELS = 1920 * 1088
@@ -92,7 +90,7 @@ class VideoReader:
         self.frames_read = 0
         self._packets_read = 0
         self._log = ErrorLog()
-        self._damage = DamageLog()
+        self.damage_log = DamageLog()
         self._others: set[str] = set()
         self._awaited: set[int] = set()
         self._prints: Fingerprinter | None = None
@@ -106,45 +104,32 @@ class VideoReader:
         self._decoder: VideoCodecContext | None = None
         self._end = source.first_pts
         self._last: int | None = None
-        self._opened: AbstractContextManager[InputContainer] | None = None
+        self._opened = ExitStack()
         self._container: InputContainer | None = None
 
     def __enter__(self) -> VideoReader:
         check_unchanged(self.source, self.content)
-        self._opened = open_input(self.source.path)
-        self._log.__enter__()
-        try:
-            self._container = self._log.call(self._opened.__enter__)
-        except BaseException:
-            self._log.__exit__(None, None, None)
-            raise
+        file = open_input(self.source.path)
+        with ExitStack() as opened:
+            opened.enter_context(self._log)
+            self._container = self._log.call(lambda: opened.enter_context(file))
+            opened.callback(self._rest)
+            self._opened = opened.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._opened is not None:
-            self._rest()
-            self._opened.__exit__(None, None, None)
-            self._log.__exit__(None, None, None)
-        self._opened = self._container = self._decoder = None
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+        self._container = self._decoder = None
 
     @property
     def damage(self) -> list[Damage]:
         """What could not be read as it was meant; complete once all frames were read."""
-        return self._damage.damages()
-
-    def damage_in(self, start: int, stop: int | None, *, ahead: int = 0) -> list[Damage]:
-        """Return the same of a range of frames; `ahead` of the first frame read are so many."""
-        return self._damage.damages(start, stop, ahead=ahead)
+        return self.damage_log.damages()
 
     @property
     def is_plain(self) -> bool:
         """Whether every frame so far was stored whole, with its own time, and none is missing."""
-        return self._counts and not self._moved and not self._untimed and not self._damage
+        return self._counts and not self._moved and not self._untimed and not self.damage_log
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -207,15 +192,12 @@ class VideoReader:
         try:
             while packet := self._log.call(lambda: next(packets, None)):
                 self._note_log("container")
-                # Empty packets stand for a repeated picture in AVI, or for the end (PyAV): to the
-                # decoder they would mean the end.
-                if packet.size:
-                    if self.entry == WHOLE:
-                        prints.add(packet)  # before its times change
-                    retime(packet)
-                    # Where files were joined FFmpeg misses packets by their count; none is hurt.
-                    packet.is_corrupt &= not retime.is_seam
-                    yield packet
+                if self.entry == WHOLE:
+                    prints.add(packet)  # before its times change
+                retime(packet)
+                # Where files were joined FFmpeg misses packets by their count; none is hurt.
+                packet.is_corrupt &= not retime.is_seam
+                yield packet
         except av.error.FFmpegError as e:
             if lack_of(e):
                 raise  # the clip is not at fault
@@ -257,15 +239,12 @@ class VideoReader:
             )
         if decoded.is_corrupt:
             self._note("concealed", decoded.pts, "a frame was decoded with guessed parts")
-        layout = layout_of(source.info.pix_fmt)
-        if layout is None:
+        if layout_of(source.info.pix_fmt) is None:
             decoded = decoded.reformat(format=source.encoding.pix_fmt)
-            layout = layout_of(source.encoding.pix_fmt)
-            assert layout is not None
-        planes = planes_of(decoded, layout)
+        planes = planes_of(decoded)
         if source.turn_deg:
             planes = tuple(np.rot90(plane, -source.turn_deg // 90) for plane in planes)
-        self._damage.shown(decoded.pts)
+        self.damage_log.shown(decoded.pts)
         self._show(decoded)
         pts = self._stamp(decoded)
         span = source.nominal_duration if source.clock.is_untimed else decoded.duration or 0
@@ -315,7 +294,9 @@ class VideoReader:
         self.check_missing()
         if self.source.info.container == "avi":  # whose times count pictures, repeated or not
             packets = max(packets, self._last_dts + 1)
-        found = Found(
+        short = shortfall(
+            self.source.path,
+            said,
             packets=packets,
             length_s=self._seconds(self._end - self.source.first_pts),
             end_s=self._seconds(self._end),
@@ -323,10 +304,10 @@ class VideoReader:
             # After a jump what is announced is wrong; without time stamps it is a guess.
             is_timed=not clock.jumps(self.source.stream_index) and not clock.is_untimed,
         )
-        for message in shortfall(self.source.path, said, found):
-            self._note("truncated", None, message)
-        if self.entry == WHOLE:
-            check_content(self.source, self.content, self.fingerprint.content)
+        if short:
+            self._note("truncated", None, short)
+        if self.entry == WHOLE and self.content not in ("", self.fingerprint.content):
+            raise changed(self.source.path)
 
     def check_missing(self, until: int | None = None) -> None:
         """Note which stored pictures were not shown, of those due before a time [ticks]."""
@@ -357,7 +338,7 @@ class VideoReader:
         if self.source.clock.is_untimed:
             pts = None
         where = self._seconds(pts if pts is not None else self._end)
-        self._damage.note(kind, message, where, frame=self.frames_read, pts=pts)
+        self.damage_log.note(kind, message, where, frame=self.frames_read, pts=pts)
 
     def _seconds(self, ticks: int) -> float:
         return float(ticks * self.source.info.time_base)

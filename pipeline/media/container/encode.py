@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import Any
+
+import av
 
 from ...errors import OutputError, VideoError
 from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
-from .log import unheard_by_readers
+from .file import OutputPlan
 from .mux import Muxer
-from .plan import OutputPlan
-from .verify import Checksums, verify, verify_decoded
+from .verify import checksum, verify, verify_decoded
 
 
 @contextmanager
@@ -35,11 +36,7 @@ def trial_file(plan: OutputPlan) -> Iterator[Path]:
 
 
 class VideoWriter:
-    """Writes the frames of one video; a context manager.
-
-    Leaving the `with` block normally finishes, verifies and renames the file; leaving it by any
-    exception, Ctrl-C included, removes the temporary file and leaves the target as it was. An
-    input whose frames are not edited is encoded all the same.
+    """The `Sink` of a video file, which is verified before it is put in place.
 
     Args:
         plan: from `preflight.preflight_output`.
@@ -56,7 +53,7 @@ class VideoWriter:
         self.warnings: list[str] = list(plan.warnings)
         self._file = ExitStack()
         self._pts = array("q")
-        self._given = Checksums()
+        self._given = array("L")
         self._muxer: Muxer | None = None
 
     @property
@@ -71,18 +68,14 @@ class VideoWriter:
         names = {"container": plan.container, "codec": plan.codec, "pix_fmt": plan.pix_fmt}
         return names | dict(plan.codec_options)
 
-    @property
-    def frames_written(self) -> int:
-        """Frames taken so far."""
-        return len(self._pts)
-
     def __enter__(self) -> VideoWriter:
         path = self.plan.path
         with output_errors(path, "the output"), ExitStack() as file:
             self._temporary = file.enter_context(
                 written_whole(path, overwrite=self.plan.overwrite, suffix=path.suffix)
             )
-            self._muxer = Muxer(self.plan, self._temporary, threads=self.threads)
+            muxer = Muxer(self.plan, self._temporary, threads=self.threads)
+            self._muxer = file.enter_context(closing(muxer))
             self._file = file.pop_all()
         return self
 
@@ -94,42 +87,29 @@ class VideoWriter:
         """
         if self._muxer is None:
             raise RuntimeError("VideoWriter must be entered with `with`")
-        with unheard_by_readers():
+        with av.logging.Capture(True):  # readers on other threads would take it for their files'
             self._muxer.encode(frame)
         self._pts.append(frame.pts)
         if self.plan.decodes_again and self.plan.is_lossless:
-            self._given.add(frame)
+            self._given.append(checksum(frame))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: Any) -> None:
         muxer, self._muxer = self._muxer, None
         if muxer is None:
             return
-        if error is None:
-            with output_errors(self.plan.path, "the output"), self._file:
-                self._finish(muxer)
+        if kind is not None:
+            self._file.__exit__(kind, *raised)
             return
-        try:
-            muxer.discard()
-        finally:
-            self._file.__exit__(kind, error, trace)
+        with output_errors(self.plan.path, "the output"), self._file:
+            self._finish(muxer)
 
     def _finish(self, muxer: Muxer) -> None:
         if not self._pts:
-            muxer.discard()
             raise OutputError(f"{self.plan.path}: no frame was given, so nothing was written")
+        muxer.finish()
+        self.warnings.extend(muxer.copier.warnings)
         try:
-            muxer.finish()
-        except BaseException:
-            muxer.discard()
-            raise
-        self.warnings.extend(muxer.warnings)
-        try:
-            self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copied))
+            self.warnings.extend(verify(self._temporary, self.plan, self._pts, muxer.copier.counts))
             if self.plan.decodes_again:
                 self.warnings.extend(
                     verify_decoded(self._temporary, self.plan, self._pts, self._given)

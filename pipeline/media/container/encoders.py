@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -19,9 +20,10 @@ from av.codec.context import CodecContext
 from av.video.format import VideoFormat
 
 from ...config import EncodeOptions
-from ...errors import OutputError
-from .containers import HELD
+from ...errors import OutputError, VideoError
+from .containers import HELD, WITH_ALPHA
 from .file import HdrMetadata, VideoFile
+from .planes import layout_of, planar_of
 
 Timing = Literal["any", "16-bit", "grid"]
 """`any` time base; a denominator of 16 bits or a constant rate; a constant rate only."""
@@ -142,15 +144,12 @@ def is_lossless(encoder: str, options: Mapping[str, str], pix_fmt: str) -> bool:
 
 def is_encoder(name: str) -> bool:
     """Return whether FFmpeg here has a video encoder of a name."""
-    try:
+    with suppress(ValueError):
         return Codec(name, "w").type == "video"
-    except ValueError:
-        return False
+    return False
 
 
-def encoder_options(
-    source: VideoFile, encoder: str, options: EncodeOptions
-) -> tuple[tuple[str, str], ...]:
+def encoder_options(source: VideoFile, encoder: str, options: EncodeOptions) -> dict[str, str]:
     """Return FFmpeg's options for an encoder: defaults, then what was asked for.
 
     Raises:
@@ -165,9 +164,10 @@ def encoder_options(
     preset = options.preset if options.preset is not None else known.preset
     if preset is not None:
         found["preset"] = _checked_preset(encoder, preset)
-    for name, value in _particulars(source, encoder, crf).items():
+    hdr = _hdr_options(encoder, source.hdr) if source.hdr is not None else {}
+    for name, value in (*_particulars(source, encoder, crf).items(), *hdr.items()):
         found[name] = f"{found[name]}:{value}" if name in found else value
-    return tuple(found.items())
+    return found
 
 
 def _checked_crf(encoder: str, crf: float, has_crf: bool) -> str:
@@ -190,10 +190,9 @@ def _checked_preset(encoder: str, preset: str) -> str:
     is_text = Codec(encoder, "w").name in ("libx264", "libx264rgb", "libx265")
     names = _X26_PRESETS if is_text else tuple(c.name for c in option.choices or ())
     low, high = (0, 9) if is_text else (int(option.min), int(option.max))
-    try:
-        usable = preset in names or low <= int(preset) <= high
-    except ValueError:
-        usable = False
+    usable = preset in names
+    with suppress(ValueError):
+        usable = usable or low <= int(preset) <= high
     if not usable:
         number = f"a number from {low} to {high}"
         listed = f"{', '.join(names)}, or {number}" if names else number
@@ -218,8 +217,8 @@ def _particulars(source: VideoFile, encoder: str, crf: float | None) -> dict[str
     return {"profile": "dnxhr_hq"} if encoder == "dnxhd" else {}
 
 
-def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
-    """Return the encoder option that carries static HDR metadata, or None if it has none.
+def _hdr_options(encoder: str, hdr: HdrMetadata) -> dict[str, str]:
+    """Return the encoder option that carries static HDR metadata, if it has one.
 
     Units: x264 and x265 count chromaticity in 1/50 000 and luminance in 1/10 000 cd/m² (ITU-T H.265
     D.3.28); SVT-AV1 takes plain numbers.
@@ -231,7 +230,7 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
         "libsvtav1": ("svtav1-params", "mastering-display", "content-light"),
     }
     if encoder not in names:
-        return None
+        return {}
     option, display, light = names[encoder]
 
     def written(value: Fraction, unit: int) -> str:
@@ -245,7 +244,7 @@ def hdr_options(encoder: str, hdr: HdrMetadata) -> tuple[str, str] | None:
         parts.append(f"{display}={text}L({high},{low})")
     if hdr.light_level:
         parts.append(f"{light}={hdr.light_level[0]},{hdr.light_level[1]}")
-    return (option, ":".join(parts)) if parts else None
+    return {option: ":".join(parts)} if parts else {}
 
 
 def _family(source: VideoFile) -> str | None:
@@ -266,12 +265,10 @@ def _holds(container: str, encoder: str) -> bool:
     """Return whether a container may hold an encoder's codec, as far as FFmpeg's tables know."""
     if container in HELD:
         return encoder in HELD[container]
-    with av.open(io.BytesIO(), "w", format=container) as output:
-        try:
-            output.add_stream(encoder)
-        except ValueError:
-            return False
-    return True
+    with av.open(io.BytesIO(), "w", format=container) as output, suppress(ValueError):
+        output.add_stream(encoder)
+        return True
+    return False
 
 
 def _checked(wanted: str, container: str) -> str:
@@ -288,3 +285,88 @@ def _checked(wanted: str, container: str) -> str:
             "Or write .mkv, which takes nearly every codec"
         )
     return wanted
+
+
+def choose_pix_fmt(
+    source: VideoFile, encoder: str, wanted: str | None, container: str
+) -> tuple[str, str]:
+    """Return the pixel format to encode in, and a warning if it cannot hold all of the input.
+
+    Animations (GIF, APNG, WebP) become 4:2:0 where the encoder has it and their size is even: what
+    they hold in more is seldom seen, and phones and browsers play nothing else.
+
+    Raises:
+        OutputError: the wanted format is unknown or the encoder does not take it.
+    """
+    offered = [f.name for f in Codec(encoder, "w").video_formats or []]
+    usable = [name for name in offered if _has_layout(name)]
+    if encoder.startswith("libvpx") and container not in WITH_ALPHA:
+        usable = [name for name in usable if "yuva" not in name and name != "gbrap"]
+    is_even = source.stored_size[0] % 2 == source.stored_size[1] % 2 == 0
+    is_animation = source.info.codec in ANIMATIONS and is_even and encoder not in LOSSLESS
+    planar = source.encoding.pix_fmt
+    if wanted is not None:
+        if (offered and wanted not in offered) or not _has_layout(wanted):
+            raise OutputError(
+                f"encoder {encoder} does not take pixel format {wanted!r}; accepted: "
+                f"{', '.join(usable) or 'any planar format'}"
+            )
+        chosen = wanted
+    elif is_animation and "yuv420p" in usable:
+        chosen = "yuv420p"
+    elif not offered:
+        chosen = source.info.pix_fmt if _has_layout(source.info.pix_fmt) else planar
+    else:
+        stored = "" if source.info.pix_fmt.startswith("yuvj") else source.info.pix_fmt
+        exact = [name for name in usable if planar_of(name) == planar]
+        preferred = [name for name in (stored, planar) if name in exact]
+        chosen = [*preferred, *exact, *sorted(usable, key=lambda n: _cost(planar, n))][0]
+    lost = _what_is_lost(planar, planar_of(chosen))
+    if planar_of(chosen) == planar:
+        return chosen, ""
+    how = f"loses {', '.join(lost)}" if lost else "nothing is lost but exactness of rounding"
+    if is_animation and wanted is None and chosen == "yuv420p" and "yuv444p" in usable:
+        how += "; --pix-fmt yuv444p keeps more, but phones and Safari do not play it"
+    return chosen, f"{encoder} stores {chosen} instead of {planar}: {how}"
+
+
+def _has_layout(pix_fmt: str) -> bool:
+    with suppress(VideoError, ValueError):
+        return layout_of(pix_fmt) is not None
+    return False
+
+
+def _traits(planar: str) -> tuple[int, float, bool, bool, bool]:
+    """Return bits, chroma samples per pixel, and whether it has alpha, is RGB, is gray."""
+    if planar.startswith("ya"):
+        return (8 if planar == "ya8" else 16), 0.0, True, False, True
+    form = VideoFormat(planar, 64, 64)
+    count = len(form.components)
+    is_gray = count == 1
+    chroma = 0.0 if is_gray else form.chroma_width() * form.chroma_height() / 4096
+    return form.components[0].bits, chroma, count == 4, bool(form.is_rgb), is_gray
+
+
+def _what_is_lost(before: str, after: str) -> list[str]:
+    bits, chroma, alpha, is_rgb, is_gray = _traits(before)
+    new_bits, new_chroma, new_alpha, new_rgb, new_gray = _traits(after)
+    lost = []
+    if new_bits < bits:
+        lost.append(f"bit depth ({bits} to {new_bits})")
+    if new_chroma < chroma and not new_rgb:
+        lost.append("chroma resolution")
+    if alpha and not new_alpha:
+        lost.append("the alpha channel")
+    if new_gray and not is_gray:
+        lost.append("colour")
+    if is_rgb != new_rgb and not is_gray:
+        lost.append("exact colours (RGB and YUV are converted)")
+    return lost
+
+
+def _cost(before: str, name: str) -> tuple[int, int, float, int]:
+    after = planar_of(name)
+    bits, chroma, _, _, _ = _traits(before)
+    new_bits, new_chroma, _, _, _ = _traits(after)
+    lost = len(_what_is_lost(before, after))
+    return lost, max(0, bits - new_bits), abs(new_chroma - chroma), abs(new_bits - bits)

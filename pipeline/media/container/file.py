@@ -1,16 +1,13 @@
-"""What is known of a video file: the record that probing makes and every pass works from."""
+"""The records every pass works from: what is known of a video file, and what will be written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 from ...types import PixelEncoding, VideoInfo
 from .clock import Clock
-
-StreamKind = Literal["audio", "video", "subtitle", "data", "attachment", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +15,8 @@ class StreamInfo:
     """A stream that is not edited but copied packet for packet."""
 
     index: int
-    kind: StreamKind
+    kind: str
+    """`audio`, `video`, `subtitle`, `data`, `attachment` or `unknown`."""
     codec: str
     language: str
     title: str
@@ -38,16 +36,9 @@ class HdrMetadata:
     """MaxCLL and MaxFALL [cd/m²]; empty if unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What tells at no cost that a file was not touched."""
-
-    size: int
-    """[bytes]"""
-    changed_ns: int
-    """Time of the last change of its content [ns]."""
-    number: int
-    """Of the file in its file system: another file under the same name has another."""
+FileState = tuple[int, int, int]
+"""What tells at no cost that a file was not touched: its size [bytes], the time of its last change
+[ns], and its number in the file system, which another file under the same name has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +73,43 @@ class VideoFile:
     clock: Clock
     """When frames and packets are due."""
     warnings: tuple[str, ...]
-    file: FileState | None = None
+    file: FileState | None
     """The file as it was when it was looked at."""
 
     def resized(self, size: tuple[int, int]) -> VideoFile:
         """Return the same with upright pictures of another width and height [px]."""
         info = replace(self.info, width=size[0], height=size[1], rotation_deg=0)
         aspect = self.info.pixel_aspect if self.sample_aspect is not None else None
-        return replace(
-            self,
-            info=info,
-            stored_size=size,
-            sample_aspect=aspect,
-            display_matrix=(),
-            turn_deg=0,
-        )
+        upright = replace(self, info=info, stored_size=size, sample_aspect=aspect)
+        return replace(upright, display_matrix=(), turn_deg=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """An output that was tried out and will work; made by `preflight.preflight_output`."""
+
+    path: Path
+    source: VideoFile
+    """What it is like; upright, if the container cannot store the rotation."""
+    container: str
+    """FFmpeg muxer name."""
+    codec: str
+    """FFmpeg encoder name."""
+    pix_fmt: str
+    codec_options: tuple[tuple[str, str], ...]
+    time_base: Fraction
+    """[s/tick] of the encoder."""
+    warnings: tuple[str, ...]
+    """What the output cannot keep, in sentences."""
+    decodes_again: bool
+    """The finished file is decoded and compared, not only counted."""
+    is_lossless: bool
+    """The encoder keeps every value it is given."""
+    container_options: tuple[tuple[str, str], ...] = ()
+    is_grid: bool = False
+    """Times are slots of a constant rate, because encoder or container know no others."""
+    overwrite: bool = False
+    copied: tuple[int, ...] = ()
+    """Indices of the input's streams that are copied packet for packet."""
+    position: int = 0
+    """Of the edited video among the video streams of the output that are no cover art."""

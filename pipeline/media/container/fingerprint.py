@@ -1,24 +1,76 @@
-"""Recognising a video again by its content, whatever its name, container and other streams."""
+"""Recognising a video again by its content, whatever its name, container and other streams.
+
+Every pass that opens a file anew makes sure that it is still the video that was looked at.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from ...errors import lack_of
+from ...errors import VideoError, lack_of
 from ..base import Fingerprint
+from .file import FileState, VideoFile
 from .inputs import find_video, open_input, packets_of
-from .units import units_of
 
 _NO_TIME = -(1 << 63)
 
 _SHAPELESS = {"rawvideo"}
 """Codecs whose packets do not tell the size of the picture."""
+
+_START_CODE = re.compile(rb"\x00\x00\x01")
+"""Between the units of H.264 and HEVC in transport streams and AVI (ITU-T H.264, Annex B)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How the units (NAL) that packets of H.264 and HEVC are made of are told apart."""
+
+    length_bytes: int
+    """Of the number before each unit; 0: they are parted by start codes."""
+    is_hevc: bool
+
+    def all(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield type (H.264, table 7-1; H.265, table 7-1) and bytes of every unit of a packet."""
+        units = self._counted(data) if self.length_bytes else iter(_START_CODE.split(data)[1:])
+        for unit in units:
+            if unit:  # zeros behind it belong to the next start code or fill the packet
+                yield (unit[0] >> 1) & 63 if self.is_hevc else unit[0] & 31, unit.rstrip(b"\0")
+
+    @property
+    def picture_kinds(self) -> range:
+        """Types of the units that hold pictures."""
+        return range(32) if self.is_hevc else range(1, 6)
+
+    def _counted(self, data: bytes) -> Iterator[bytes]:
+        place, width = 0, self.length_bytes
+        while place + width < len(data):
+            length = int.from_bytes(data[place : place + width], "big")
+            yield data[place + width : place + width + length]
+            place += width + length
+
+
+def units_of(codec: str, extradata: bytes) -> Units | None:
+    """Return how to take packets apart; None: as they are.
+
+    Extradata that begins with 1 is the configuration record of MP4 and Matroska (ISO/IEC 14496-15),
+    whose byte 4 (H.264) or 21 (HEVC) ends in the width of the lengths, less one.
+    """
+    if codec not in ("h264", "hevc"):
+        return None
+    is_hevc = codec == "hevc"
+    place = 21 if is_hevc else 4
+    is_record = len(extradata) > place and extradata[0] == 1
+    return Units((extradata[place] & 3) + 1 if is_record else 0, is_hevc)
 
 
 class Fingerprinter:
@@ -48,7 +100,9 @@ class Fingerprinter:
         self._former.update(struct.pack("<qq", _NO_TIME if pts is None else pts, packet.size))
         if len(self._sizes) < 2:
             self._sizes.add(packet.size)
-        units = list(self._units.pictures(bytes(packet))) if self._units is not None else []
+        units = []
+        if (own := self._units) is not None:
+            units = [unit for kind, unit in own.all(bytes(packet)) if kind in own.picture_kinds]
         for unit in units:
             self._content.update(struct.pack("<I", len(unit)))
             self._content.update(unit)
@@ -67,10 +121,6 @@ def fingerprint(path: Path, number: int | None = None) -> Fingerprint:
     Copying the file, renaming it, putting the video into another container, and adding or removing
     other streams keep the content's fingerprint; encoding the video again changes it.
 
-    Args:
-        path: the file.
-        number: which of its video streams (see `inputs.find_video`).
-
     Raises:
         VideoError: the file cannot be opened or holds no video.
     """
@@ -79,10 +129,40 @@ def fingerprint(path: Path, number: int | None = None) -> Fingerprint:
         found = Fingerprinter(stream)
         try:
             for packet in packets_of(container, [stream]):
-                if packet.size:
-                    found.add(packet)
+                found.add(packet)
         except av.error.FFmpegError as e:
             if lack_of(e):
                 raise
             # A damaged file is the same file as far as it can be read.
     return found.finish()
+
+
+def state_of(path: Path) -> FileState | None:
+    """Return the present state of a file; None if it cannot be told (opening it says why)."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns, found.st_ino
+    return None
+
+
+def check_unchanged(source: VideoFile, content: str) -> None:
+    """Refuse a file that is not what was probed, before a pass begins.
+
+    A file that was touched, or replaced by its copy, is let through if its content is `content`.
+
+    Raises:
+        VideoError: it holds something else.
+    """
+    now = state_of(source.path)
+    if now is None or source.file is None or now == source.file:
+        return
+    if not content or fingerprint(source.path, source.number).content != content:
+        raise changed(source.path)
+
+
+def changed(path: Path) -> VideoError:
+    """Return the error of a file that is not what it was."""
+    return VideoError(
+        f"{path} changed since it was opened: other content took its place while it was being "
+        "worked on. No output was written; start again, and leave the file alone meanwhile"
+    )

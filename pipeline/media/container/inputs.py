@@ -7,7 +7,7 @@ are refused before memory for a picture is reserved.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -80,7 +80,6 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is no file with something in it."""
     if not path.exists():
         raise VideoError(
             f"{path}: no such file; only local video files can be opened, not addresses"
@@ -92,23 +91,19 @@ def _check_file(path: Path) -> None:
 
 
 def packets_of(container: InputContainer, streams: Sequence[S]) -> Iterator[Packet[S]]:
-    """Yield the packets of some streams of a file in the order they are stored.
+    """Yield the packets of some streams of a file that hold something, in the order stored.
 
-    The last ones, one a stream, are empty and without times. They may lack: PyAV fails at the end
-    of a file that gains streams while it is read.
+    Empty ones stand for a repeated picture in AVI, or for the end (PyAV): to a decoder they would
+    mean the end.
 
     Raises:
         FFmpegError: reading failed.
     """
-    packets = container.demux(list(streams))
-    while True:
-        try:
-            packet = next(packets, None)
-        except IndexError:
-            return
-        if packet is None:
-            return
-        yield cast("Packet[S]", packet)
+    # PyAV fails at the end of a file that gains streams while it is read.
+    with suppress(IndexError):
+        for packet in container.demux(list(streams)):
+            if packet.size:
+                yield cast("Packet[S]", packet)
 
 
 def videos_of(container: InputContainer) -> list[VideoStream]:
@@ -117,12 +112,7 @@ def videos_of(container: InputContainer) -> list[VideoStream]:
 
 
 def find_video(container: InputContainer, path: Path, number: int | None = None) -> VideoStream:
-    """Return the video stream that is edited.
-
-    Args:
-        container: an open file.
-        path: of the file, for messages.
-        number: which of `videos_of`, counted from 0; None: FFmpeg's best one.
+    """Return the video stream that is edited: a certain one of `videos_of`, or FFmpeg's best.
 
     Raises:
         VideoError: there is none, it cannot be decoded, or its pictures are too large.

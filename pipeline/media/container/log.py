@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import av
@@ -31,13 +29,6 @@ _elsewhere = av.logging.Capture(False)
 
 # Errors of threads that nobody listens to would otherwise be printed by Python's logging.
 logging.getLogger("libav").addHandler(logging.NullHandler())
-
-
-@contextmanager
-def unheard_by_readers() -> Iterator[None]:
-    """Keep what FFmpeg says on this thread from readers on others: it is not of their files."""
-    with av.logging.Capture(True):
-        yield
 
 
 class ErrorLog:
@@ -64,12 +55,7 @@ class ErrorLog:
             _listening.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with _lock:
             _listening.remove(self)
             if not _listening:
@@ -88,10 +74,9 @@ class ErrorLog:
                     self._hear([*here, *self._from_elsewhere()])
 
     def take(self, *, but_of: Collection[str] = ()) -> list[str]:
-        """Return the messages heard since the last time, each once, but for those of some decoders.
+        """Return the messages heard since the last time, each once.
 
-        Args:
-            but_of: names of decoders, as FFmpeg signs their messages.
+        Those that are signed with the name of a decoder in `but_of` are left out.
         """
         heard, self._heard = self._heard, []
         texts = dict.fromkeys(" ".join(text.split()) for name, text in heard if name not in but_of)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -25,11 +24,11 @@ from av.video.stream import VideoStream
 from ...errors import OutputError, cure_of, words_of
 from ...types import Frame
 from .containers import ONE_TIME, safer_name
-from .copies import Copier, CopyCount, attach_cover, is_attached, track_tags
+from .copies import Copier, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
+from .file import OutputPlan
 from .inputs import open_input
-from .plan import OutputPlan
-from .planes import frame_of, layout_of
+from .planes import frame_of, planar_of
 from .scheduling import usual_scheduling
 
 STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
@@ -41,8 +40,14 @@ _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE"
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 
 
+def let_go(output: OutputContainer) -> None:
+    """Close a file that is finished, or thrown away, whatever its muxer thinks of it."""
+    with suppress(av.error.FFmpegError, OSError, ValueError):
+        output.close()
+
+
 class Muxer:
-    """Writes one output file at `path`; `finish` or `discard` ends it.
+    """Writes one output file at `path`, which is incomplete unless `finish` came before `close`.
 
     Args:
         plan: what to write.
@@ -58,8 +63,6 @@ class Muxer:
         self, plan: OutputPlan, path: Path, *, threads: int = 0, until_s: Fraction | None = None
     ) -> None:
         self.plan = plan
-        self.path = path
-        self.warnings: list[str] = []
         base = plan.source.info.time_base
         first_s = plan.source.first_pts * base
         # What the encoder counts from, where the file begins, and what that time is in the input.
@@ -77,7 +80,6 @@ class Muxer:
         self._last_slot: int | None = None
         self._stack = ExitStack()
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr past FFmpeg's log
-        self._output: OutputContainer | None = None
         try:
             source = self._stack.enter_context(open_input(plan.source.path))
             self._output = av.open(
@@ -86,26 +88,18 @@ class Muxer:
                 format=plan.container,
                 container_options=dict(plan.container_options),
             )
+            self._stack.callback(let_go, self._output)
             self._streams: dict[int, Stream] = {}
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)
-            self._video = self._add_streams(source, self._output, threads)
-            self._copier = Copier(
-                source,
-                plan.source,
-                self._output,
-                self._streams,
-                until_s=until_s,
-                earlier_s=self._zero_s,
+            self._add_streams(source, threads)
+            self.copier = Copier(
+                source, plan.source, self._output, self._streams, until_s, self._zero_s
             )
+            """Of the other streams, with what it counted and what is odd about them."""
         except (av.error.FFmpegError, OSError, ValueError) as e:
-            self.discard()
+            self.close()
             raise self._refusal(e) from e
-
-    @property
-    def copied(self) -> Mapping[int, CopyCount]:
-        """What was copied so far, by index of the stream in the input."""
-        return self._copier.counts
 
     def encode(self, frame: Frame) -> None:
         """Encode the next frame.
@@ -115,6 +109,9 @@ class Muxer:
         """
         slot = self._slot(frame.pts)
         picture = self._picture(frame)
+        picture.colorspace, picture.color_range = self._tags()
+        picture.color_primaries = self.plan.source.info.color_primaries
+        picture.color_trc = self.plan.source.info.color_transfer
         picture.time_base = self.plan.time_base
         picture.pts = slot
         ticks = frame.duration or self.plan.source.nominal_duration
@@ -133,34 +130,23 @@ class Muxer:
         Raises:
             OutputError: writing failed.
         """
-        assert self._output is not None
         try:
             self._mux_video(self._video.encode(None))
             self._write_last()
-            self._copier.copy_until(None)
+            self.copier.copy_until(None)
             self._output.close()
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
-        finally:
-            self._stack.close()
-        self.warnings += self._copier.warnings
 
-    def discard(self) -> None:
-        """Let go of everything; the file at `path` is incomplete and the caller's to remove."""
+    def close(self) -> None:
+        """Let go of everything; the file at `path` is the caller's to remove."""
         self._stack.close()
-        if self._output is not None:
-            # The file is thrown away, whatever its muxer thinks of it.
-            with suppress(av.error.FFmpegError, OSError, ValueError):
-                self._output.close()
 
-    def _add_streams(
-        self, source: InputContainer, output: OutputContainer, threads: int
-    ) -> VideoStream:
-        keep = set(self.plan.copied)
-        video: VideoStream | None = None
+    def _add_streams(self, source: InputContainer, threads: int) -> None:
+        output, keep = self._output, set(self.plan.copied)
         for stream in source.streams:
             if stream.index == self.plan.source.stream_index:
-                video = self._add_video(stream, output, threads)
+                self._video = self._add_video(stream, threads)
                 stream.discard = Discard.all
             elif stream.index in keep and is_attached(self.plan.container, stream):
                 assert isinstance(stream, VideoStream)
@@ -173,7 +159,6 @@ class Muxer:
                 self._streams[stream.index] = copy
             else:
                 stream.discard = Discard.all
-        assert video is not None
         output.metadata.update(
             {k: v for k, v in source.metadata.items() if k.lower() not in STALE_KEYS}
         )
@@ -181,31 +166,24 @@ class Muxer:
             output.set_chapters(chapters)
         with usual_scheduling():
             output.start_encoding()
-        return video
 
-    def _add_video(self, template: Stream, output: OutputContainer, threads: int) -> VideoStream:
+    def _add_video(self, template: Stream, threads: int) -> VideoStream:
         plan, source = self.plan, self.plan.source
-        width, height = source.stored_size
-        aspect = source.sample_aspect
-        if plan.bake_rotation:
-            width, height = source.info.width, source.info.height
-            aspect = source.info.pixel_aspect if aspect is not None else None
-        video = output.add_stream(
+        video = self._output.add_stream(
             plan.codec,
             rate=source.info.rate,
             options=dict(plan.codec_options),
-            width=width,
-            height=height,
+            width=source.stored_size[0],
+            height=source.stored_size[1],
             time_base=plan.time_base,
         )
         assert isinstance(video, VideoStream)
         video.pix_fmt = plan.pix_fmt
-        if aspect is not None:
-            video.sample_aspect_ratio = aspect
-        if source.display_matrix and not plan.bake_rotation:
+        if source.sample_aspect is not None:
+            video.sample_aspect_ratio = source.sample_aspect
+        if source.display_matrix:
             video.set_display_matrix(source.display_matrix)
-        matrix, color_range = self._tags()
-        video.colorspace, video.color_range = matrix, color_range
+        video.colorspace, video.color_range = self._tags()
         video.color_primaries = source.info.color_primaries
         video.color_trc = source.info.color_transfer
         video.codec_context.thread_count = threads
@@ -222,9 +200,7 @@ class Muxer:
     def _tags(self) -> tuple[int, int]:
         """Return colour matrix and range tags of the encoded pixels."""
         info, encoding = self.plan.source.info, self.plan.source.encoding
-        layout = layout_of(self.plan.pix_fmt)
-        assert layout is not None
-        is_rgb = layout.planar.startswith("gb")
+        is_rgb = planar_of(self.plan.pix_fmt).startswith("gb")
         color_range = 2 if encoding.full_range else info.color_range
         if is_rgb == (encoding.matrix == "rgb"):
             matrix = info.color_matrix
@@ -254,37 +230,25 @@ class Muxer:
 
     def _picture(self, frame: Frame) -> VideoFrame:
         plan, source = self.plan, self.plan.source
-        planes = frame.planes
-        size = (frame.width, frame.height)
-        if source.turn_deg and not plan.bake_rotation:
+        planes, size = frame.planes, source.stored_size
+        if source.turn_deg:
             planes = tuple(np.rot90(plane, source.turn_deg // 90) for plane in planes)
-            size = source.stored_size
-        layout = layout_of(plan.pix_fmt)
-        assert layout is not None
-        if layout.planar == frame.encoding.pix_fmt:
-            return self._tagged(frame_of(planes, plan.pix_fmt, size))
+        if planar_of(plan.pix_fmt) == frame.encoding.pix_fmt:
+            return frame_of(planes, plan.pix_fmt, size)
         matrix, color_range = self._tags()
         before_range = 2 if frame.encoding.full_range else 1
         stays_yuv = frame.encoding.matrix != "rgb" and matrix != _RGB
         spaces = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
         space = spaces.get(frame.encoding.matrix, 1)
-        picture = frame_of(planes, frame.encoding.pix_fmt, size).reformat(
+        return frame_of(planes, frame.encoding.pix_fmt, size).reformat(
             format=plan.pix_fmt,
             src_colorspace=space,
             dst_colorspace=space if stays_yuv else 1,
             src_color_range=before_range,
             dst_color_range=before_range if stays_yuv else color_range,
         )
-        return self._tagged(picture)
-
-    def _tagged(self, picture: VideoFrame) -> VideoFrame:
-        picture.colorspace, picture.color_range = self._tags()
-        picture.color_primaries = self.plan.source.info.color_primaries
-        picture.color_trc = self.plan.source.info.color_transfer
-        return picture
 
     def _mux_video(self, packets: list[Packet[VideoStream]]) -> None:
-        assert self._output is not None
         for packet in packets:
             if packet.pts is not None:
                 packet.duration = self._pending.pop(packet.pts, packet.duration or 0)
@@ -296,13 +260,23 @@ class Muxer:
         packet, self._held = self._held, None
         if packet is None:
             return
-        assert self._output is not None
         if packet.dts is not None and self._first_dts is None:
             self._first_dts = packet.dts
-            self._write_empty_slots()
-        self._retime(packet)
+            for slot in range(self._empty_slots):
+                empty: Packet[Any] = Packet(0)
+                empty.stream, empty.time_base = self._video, self.plan.time_base
+                empty.pts = empty.dts = slot
+                self._output.mux_one(empty)
+        # From the encoder's count to the file's.
+        scale, start = self.plan.time_base / self._ticks, self._begin_s / self._ticks
+        if packet.pts is not None:
+            packet.pts = int(packet.pts * scale + start)
         if packet.dts is not None:
-            self._copier.copy_until(packet.dts * self._ticks)
+            packet.dts = int(packet.dts * scale + start)
+        packet.duration = int((packet.duration or 0) * scale)
+        packet.time_base = self._ticks
+        if packet.dts is not None:
+            self.copier.copy_until(packet.dts * self._ticks)
         self._output.mux_one(packet)
 
     def _begin_at_zero(self, source: InputContainer, first_s: Fraction) -> None:
@@ -321,24 +295,6 @@ class Muxer:
         self._empty_slots = int((first_s - self._zero_s) / self.plan.time_base + Fraction(2, 5))
         self._begin_s = self._empty_slots * self.plan.time_base
 
-    def _write_empty_slots(self) -> None:
-        assert self._output is not None
-        for slot in range(self._empty_slots):
-            empty: Packet[Any] = Packet(0)
-            empty.stream, empty.time_base = self._video, self.plan.time_base
-            empty.pts = empty.dts = slot
-            self._output.mux_one(empty)
-
-    def _retime(self, packet: Packet[VideoStream]) -> None:
-        """Move a packet from the encoder's count to the file's."""
-        scale, start = self.plan.time_base / self._ticks, self._begin_s / self._ticks
-        if packet.pts is not None:
-            packet.pts = int(packet.pts * scale + start)
-        if packet.dts is not None:
-            packet.dts = int(packet.dts * scale + start)
-        packet.duration = int((packet.duration or 0) * scale)
-        packet.time_base = self._ticks
-
     def _write_last(self) -> None:
         """Write the last packet, which in MP4 decides how long the video is said to be.
 
@@ -354,15 +310,10 @@ class Muxer:
         plan = self.plan
         if cure := cure_of(error):  # no matter what is written, and how
             return OutputError(f"{plan.path} cannot be written: {words_of(error)}; {cure}")
-        options = ", ".join(
-            [plan.pix_fmt, *(f"{name} {value}" for name, value in plan.codec_options)]
-        )
-        cures = []
-        if limits := ENCODERS.get(plan.codec, Encoder()).limits:
-            cures.append(f"{plan.codec} takes {limits}")
-        cures.append(f"write {safer_name(plan.path)}")
-        cure = "; ".join([*cures, "or choose another --codec"])
+        options = ", ".join([plan.pix_fmt, *map(" ".join, plan.codec_options)])
+        limits = ENCODERS.get(plan.codec, Encoder()).limits
+        takes = f"{plan.codec} takes {limits}; " if limits else ""
         return OutputError(
             f"{plan.path} cannot be written as {plan.container} with {plan.codec} ({options}): "
-            f"{words_of(error)}; {cure}"
+            f"{words_of(error)}; {takes}write {safer_name(plan.path)}; or choose another --codec"
         )

@@ -48,7 +48,7 @@ _NOT_CARRIED = {
 """Side data of frames that PyAV can read but not write → what it is."""
 
 
-def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, str]:
+def encoding_of(frame: VideoFrame) -> tuple[PixelEncoding, str]:
     """Return the encoding of a decoded frame, and a warning if it must be converted.
 
     An unspecified matrix is taken as players take it (mpv, libplacebo): BT.709 from 720 lines or
@@ -67,7 +67,7 @@ def encoding_of(frame: VideoFrame, height: int) -> tuple[PixelEncoding, str]:
     elif layout.planar.startswith(("gray", "ya")):
         matrix = "gray"
     else:
-        guess: Matrix = "bt709" if frame.width >= 1280 or height > 576 else "bt601"
+        guess: Matrix = "bt709" if frame.width >= 1280 or frame.height > 576 else "bt601"
         matrix = _MATRICES.get(int(frame.colorspace), guess)
         if matrix == "rgb":  # a YUV picture that calls itself RGB: the tag is wrong
             matrix = guess

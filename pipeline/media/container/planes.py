@@ -85,13 +85,6 @@ LAYOUTS: dict[str, Layout] = {
 """Stored formats that interleave or shift the samples of a planar one (libavutil/pixfmt.h)."""
 
 _REFUSED = ("f16", "f32", "xyz12", "bayer")
-_FULL_RANGE_NAMES = {
-    "yuvj420p": "yuv420p",
-    "yuvj422p": "yuv422p",
-    "yuvj444p": "yuv444p",
-    "yuvj440p": "yuv440p",
-    "yuvj411p": "yuv411p",
-}
 
 
 @lru_cache(maxsize=64)
@@ -107,7 +100,7 @@ def layout_of(pix_fmt: str) -> Layout | None:
             "formats of 8 to 16 bits. Convert the video first"
         )
     is_big_endian = VideoFormat(pix_fmt).is_big_endian and pix_fmt.endswith("be")
-    name = pix_fmt[:-2] + "le" if is_big_endian else _FULL_RANGE_NAMES.get(pix_fmt, pix_fmt)
+    name = pix_fmt[:-2] + "le" if is_big_endian else pix_fmt.replace("yuvj", "yuv")
     stored = LAYOUTS.get(name)
     if stored is not None:
         return Layout(stored.planar, stored.parts, stored.shift, stored.bits, is_big_endian)
@@ -139,11 +132,20 @@ def nearest_planar(pix_fmt: str) -> str:
     return f"gbr{alpha}p{suffix}" if form.is_rgb else f"yuv{alpha}444p{suffix}"
 
 
-def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:
-    """Return the planes of a decoded frame, read-only: views of its memory where possible.
+def planar_of(pix_fmt: str) -> str:
+    """Return the planar twin of a format that has one."""
+    layout = layout_of(pix_fmt)
+    assert layout is not None
+    return layout.planar
+
+
+def planes_of(frame: VideoFrame) -> tuple[Plane, ...]:
+    """Return the planes of a frame with a layout, read-only: views of its memory where possible.
 
     Each is (h, w) uint8, or uint16 for more than 8 bits, in the order of the planar format.
     """
+    layout = layout_of(frame.format.name)
+    assert layout is not None
     shapes = plane_shapes(layout.planar, frame.width, frame.height)
     planes: list[Plane] = []
     for (stored, step, offset), shape in zip(layout.parts, shapes, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,23 +19,22 @@ from av.stream import Discard, Stream
 from ...config import EncodeOptions
 from ...errors import OutputError
 from ...targets import INPUT, check_target
+from ..base import Source
 from .containers import HELD, safer_name, stores_times
 from .copies import is_attached, keeps_covers
 from .encode import trial_file
 from .encoders import (
     ENCODERS,
     Encoder,
+    choose_pix_fmt,
     encoder_options,
     encoders_for,
-    hdr_options,
     is_lossless,
     is_same_family,
 )
-from .file import VideoFile
+from .file import OutputPlan, VideoFile
 from .inputs import open_input, packets_of
-from .mux import Muxer
-from .pixel_formats import choose_pix_fmt
-from .plan import OutputPlan
+from .mux import Muxer, let_go
 from .trial import container_options, tried
 
 _PICTURE_ENDINGS = (".gif", ".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -47,25 +46,14 @@ _NOT_ONE_FILE = {"webm_dash_manifest", "rtp", "rtp_mpegts"}
 def preflight_output(
     path: Path, source: VideoFile, options: EncodeOptions, *, overwrite: bool = False
 ) -> OutputPlan:
-    """Return how an output will be written, after trying it out.
-
-    Args:
-        path: the target; its ending chooses the container.
-        source: what `probe` found of the input.
-        options: FFmpeg's encoder name, crf, preset and pixel format; None means like the input.
-        overwrite: replace an existing file (never the input itself).
-
-    Raises:
-        OutputError: whatever would make the run fail later, naming what is accepted.
-    """
+    """Return how an output will be written, after trying it out; see `opening.open_sink`."""
     check_target(path, "the output", taken={source.path: INPUT}, overwrite=overwrite)
     container = _container(path)
     refused: OutputError | None = None
     for codec in encoders_for(source, options.codec, container):
         plan = _planned(path, source, options, container, codec)
-        plan = dataclasses.replace(plan, overwrite=overwrite)
         try:
-            return tried(plan)
+            return tried(dataclasses.replace(plan, overwrite=overwrite))
         except OutputError as e:
             refused = refused or e
     if refused is not None:
@@ -77,7 +65,14 @@ def preflight_output(
     )
 
 
-def default_ending(source: VideoFile, options: EncodeOptions) -> tuple[str, str]:
+def file_of(source: Source) -> VideoFile:
+    """Return the file whose container, streams and tags an output takes over."""
+    if not isinstance(source, VideoFile):
+        raise TypeError(f"an output is made like a video file, not like {type(source).__name__}")
+    return source
+
+
+def default_ending(source: Source, options: EncodeOptions) -> tuple[str, str]:
     """Return the ending of an output nobody named, and a sentence if it is not the input's.
 
     It is the input's own, unless that names no container for a video, or one that cannot hold the
@@ -86,7 +81,7 @@ def default_ending(source: VideoFile, options: EncodeOptions) -> tuple[str, str]
     own = source.path.suffix
     if own.lower() in _PICTURE_ENDINGS:
         return ".mp4", ""
-    why = _why_not(own, source, options)
+    why = _why_not(own, file_of(source), options)
     return (".mkv", f"the output is an .mkv: {why}") if why else (own, "")
 
 
@@ -115,13 +110,9 @@ def _why_not(ending: str, source: VideoFile, options: EncodeOptions) -> str:
 def _planned(
     path: Path, source: VideoFile, options: EncodeOptions, container: str, codec: str
 ) -> OutputPlan:
-    """Return the plan for one encoder, untried.
-
-    Raises:
-        OutputError: the encoder or the container cannot do what was asked for.
-    """
+    """Return the plan for one encoder, untried."""
     pix_fmt, lost = choose_pix_fmt(source, codec, options.pix_fmt, container)
-    codec_options = dict(encoder_options(source, codec, options))
+    codec_options = encoder_options(source, codec, options)
     if codec.startswith("libvpx") and "yuva" in pix_fmt:
         codec_options["auto-alt-ref"] = "0"  # transparency knows no hidden frames
     warnings = [*source.warnings, *([lost] if lost else [])]
@@ -129,9 +120,6 @@ def _planned(
         warnings.append(f"the video is written with {codec}: {source.info.codec} is not possible")
         if container in HELD:
             warnings.append(f"few players show {codec} in {container}; .mkv is the safer choice")
-    if source.hdr is not None and (hdr := hdr_options(codec, source.hdr)):
-        before = codec_options.get(hdr[0])
-        codec_options[hdr[0]] = f"{before}:{hdr[1]}" if before else hdr[1]
     lossless = is_lossless(codec, codec_options, pix_fmt)
     plan = OutputPlan(
         path=path,
@@ -140,13 +128,7 @@ def _planned(
         codec=codec,
         pix_fmt=pix_fmt,
         codec_options=tuple(codec_options.items()),
-        container_options=(),
         time_base=source.info.time_base,
-        is_grid=False,
-        copied=(),
-        bake_rotation=False,
-        position=0,
-        overwrite=False,
         warnings=tuple(warnings),
         decodes_again=options.verify == "full" or (options.verify is None and lossless),
         is_lossless=lossless,
@@ -164,11 +146,7 @@ class _Named(io.BytesIO):
 
 
 def _container(path: Path) -> str:
-    """Return the muxer FFmpeg picks for a file name; no file is made.
-
-    Raises:
-        OutputError: there is none for it, or it writes several files or none.
-    """
+    """Return the muxer FFmpeg picks for a file name; no file is made."""
     try:
         output = av.open(_Named(path), "w")
     except (av.error.FFmpegError, ValueError) as e:
@@ -192,19 +170,16 @@ def _container(path: Path) -> str:
 
 
 def _with_copies(plan: OutputPlan) -> OutputPlan:
-    """Return the plan with the streams the container takes, and a warning of each other.
-
-    Raises:
-        OutputError: an audio stream that cannot be copied.
-    """
+    """Return the plan with the streams the container takes, and a warning of each other."""
     kept: list[int] = []
     dropped: list[str] = []
     with open_input(plan.source.path) as opened:
         has_chapters = bool(opened.chapters())
         for info in plan.source.others:
             stream = opened.streams[info.index]
-            if _is_made_by_the_muxer(stream, has_chapters):
-                continue
+            is_chapter_track = has_chapters and stream.discard == Discard.all
+            if info.kind == "data" and (is_chapter_track or "timecode" in stream.metadata):
+                continue  # only repeats chapters or the time code of the metadata
             if info.is_cover and not keeps_covers(plan.container, info):
                 dropped.append(
                     f"the cover in stream {info.index} ({info.codec}) cannot be stored as a cover "
@@ -233,48 +208,28 @@ def _with_copies(plan: OutputPlan) -> OutputPlan:
     )
 
 
-def _is_made_by_the_muxer(stream: Stream, has_chapters: bool) -> bool:
-    """Return whether a data stream only repeats chapters or the time code of the metadata."""
-    if stream.type != "data":
-        return False
-    is_chapter_track = has_chapters and stream.discard == Discard.all
-    return is_chapter_track or ("timecode" in stream.metadata)
-
-
 def _accepts(container: str, stream: Stream) -> bool:
-    try:
+    with ExitStack() as opened, suppress(av.error.FFmpegError, OSError, ValueError):
         output = av.open(io.BytesIO(), "w", format=container)
-    except (av.error.FFmpegError, ValueError):
-        return False
-    try:
+        opened.callback(let_go, output)
         copy = output.add_stream_from_template(stream, opaque=True)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         output.start_encoding()
-    except (av.error.FFmpegError, ValueError, OSError):
-        return False
-    finally:
-        with suppress(av.error.FFmpegError, ValueError, OSError):
-            output.close()
-    return True
+        return True
+    return False
 
 
 def _accepts_beside_video(plan: OutputPlan, index: int) -> bool:
     """Return whether a stream is taken together with the video, which MXF insists on."""
-    with trial_file(plan) as path:
-        try:
-            Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).discard()
-        except OutputError:
-            return False
-    return True
+    with trial_file(plan) as path, suppress(OutputError):
+        Muxer(dataclasses.replace(plan, copied=(index,)), path, until_s=Fraction(-1)).close()
+        return True
+    return False
 
 
 def _with_timing(plan: OutputPlan) -> OutputPlan:
-    """Return the plan with a time base that stores every frame's time exactly.
-
-    Raises:
-        OutputError: encoder or container take a constant rate only, and the input's varies.
-    """
+    """Return the plan with a time base that stores every frame's time exactly."""
     source, timing = plan.source, ENCODERS.get(plan.codec, Encoder()).timing
     if stores_times(plan.container) and (
         timing == "any" or (timing == "16-bit" and source.info.time_base.denominator < 1 << 16)
@@ -286,8 +241,6 @@ def _with_timing(plan: OutputPlan) -> OutputPlan:
     retime = source.clock.retimer(source.stream_index)
     with open_input(source.path) as opened:
         for packet in packets_of(opened, [opened.streams[source.stream_index]]):
-            if packet.size == 0:
-                continue
             retime(packet)
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -15,7 +15,8 @@ from ...errors import VideoError, words_of
 from ...types import VideoInfo
 from ..base import MAX_SIDE_PX
 from .clock import Clock, checked_rate, frame_rate
-from .file import StreamInfo, VideoFile
+from .file import StreamInfo
+from .fingerprint import state_of
 from .inputs import (
     MAX_PIXELS,
     announced_duration_s,
@@ -30,21 +31,14 @@ from .inputs import (
     videos_of,
 )
 from .pictures import display_matrix_of, encoding_of, hdr_of, not_kept, turn_of
-from .same import state_of
 from .scan import read_clock
+from .source import FileSource
 
 
-def probe(path: Path, number: int | None = None) -> VideoFile:
+def probe(path: Path, number: int | None = None) -> FileSource:
     """Return what is known of a video after reading its packets and decoding its first frame.
 
-    Args:
-        path: a local file.
-        number: which video stream is edited, counted from 0, covers not counted; None: FFmpeg's
-            best one.
-
-    Raises:
-        VideoError: the file cannot be opened, holds no video, or not one frame can be decoded.
-        UsageError: there is no video stream of that number.
+    See `opening.open_source`; covers do not count among the video streams.
     """
     file = state_of(path)
     with open_input(path) as container:
@@ -53,17 +47,40 @@ def probe(path: Path, number: int | None = None) -> VideoFile:
         frame = _first_frame(container, stream, path)
         with open_input(path) as again:
             clock = read_clock(again, find_video(again, path, number))
-        found = _describe(path, container, stream, frame, clock, is_chosen=number is not None)
-        return replace(found, file=file)
+        warnings = [] if number is not None else _other_videos(container, stream)
+        encoding, conversion = encoding_of(frame)
+        display_matrix = display_matrix_of(frame)
+        turn, oddity = turn_of(display_matrix, frame, encoding)
+        info = _info(container, stream, frame, turn, clock)
+        warnings += [conversion, oddity, *not_kept(stream, frame, encoding), *clock.warnings]
+        return FileSource(
+            path=path,
+            info=info,
+            stream_index=stream.index,
+            others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
+            encoding=encoding,
+            stored_size=(frame.width, frame.height),
+            sample_aspect=stream.sample_aspect_ratio or None,
+            display_matrix=display_matrix,
+            turn_deg=turn,
+            hdr=hdr_of(frame),
+            first_pts=_first_pts(stream, frame, clock),
+            nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
+            profile=stream.profile or "",
+            number=videos_of(container).index(stream),
+            clock=clock,
+            warnings=tuple(w for w in warnings if w),
+            file=file,
+        )
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
     last_error: Exception | None = None
     decoder = decoder_of(stream)
     try:
-        for packet in packets_of(container, [stream]):
+        for packet in chain(packets_of(container, [stream]), [None]):
             try:
-                frames = decoder.decode(packet if packet.size else None)
+                frames = decoder.decode(packet)
             except av.error.FFmpegError as e:
                 last_error = e
                 continue
@@ -83,56 +100,19 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     ) from last_error
 
 
-def _describe(
-    path: Path,
-    container: InputContainer,
-    stream: VideoStream,
-    frame: VideoFrame,
-    clock: Clock,
-    *,
-    is_chosen: bool,
-) -> VideoFile:
-    encoding, conversion = encoding_of(frame, frame.height)
-    display_matrix = display_matrix_of(frame)
-    turn, oddity = turn_of(display_matrix, frame, encoding)
-    info = _info(container, stream, frame, turn, clock)
-    other_videos = "" if is_chosen else _other_videos(container, stream)
-    warnings = (
-        *(other_videos, conversion, oddity, *not_kept(stream, frame, encoding)),
-        *clock.warnings,
-    )
-    return VideoFile(
-        path=path,
-        info=info,
-        stream_index=stream.index,
-        others=tuple(_stream_info(s) for s in container.streams if s.index != stream.index),
-        encoding=encoding,
-        stored_size=(frame.width, frame.height),
-        sample_aspect=stream.sample_aspect_ratio or None,
-        display_matrix=display_matrix,
-        turn_deg=turn,
-        hdr=hdr_of(frame),
-        first_pts=_first_pts(stream, frame, clock),
-        nominal_duration=max(1, round(1 / (info.rate * info.time_base))),
-        profile=stream.profile or "",
-        number=videos_of(container).index(stream),
-        clock=clock,
-        warnings=tuple(w for w in warnings if w),
-    )
-
-
-def _other_videos(container: InputContainer, stream: VideoStream) -> str:
+def _other_videos(container: InputContainer, stream: VideoStream) -> list[str]:
     """Return a sentence on the video streams that are not edited, or nothing if there are none."""
     videos = videos_of(container)
     if len(videos) == 1:
-        return ""
+        return []
     own = videos.index(stream)
     rest = ", ".join(f"{n} ({video_words(s)})" for n, s in enumerate(videos) if n != own)
     are = "are" if len(videos) > 2 else "is"
-    return (
+    said = (
         f"the file has {len(videos)} video streams: {own} ({video_words(stream)}) is edited, "
         f"{rest} {are} copied; --video-stream N edits another one"
     )
+    return [said]
 
 
 def _first_pts(stream: VideoStream, frame: VideoFrame, clock: Clock) -> int:
@@ -149,11 +129,7 @@ def _first_pts(stream: VideoStream, frame: VideoFrame, clock: Clock) -> int:
 
 
 def _info(
-    container: InputContainer,
-    stream: VideoStream,
-    frame: VideoFrame,
-    turn_deg: int,
-    clock: Clock,
+    container: InputContainer, stream: VideoStream, frame: VideoFrame, turn_deg: int, clock: Clock
 ) -> VideoInfo:
     width, height = frame.width, frame.height
     aspect = stream.sample_aspect_ratio or Fraction(1)

@@ -8,6 +8,7 @@ are mixed; how far a part is moved is the same for all of them.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -21,7 +22,7 @@ from av.video.stream import VideoStream
 
 from .clock import OVERLAP_S, Clock, measured_rate
 from .containers import has_flag
-from .inputs import is_cover, packets_of
+from .inputs import packets_of, videos_of
 
 _BACK_S = 0.1
 """Decoding times that go back by more than this [s] begin anew; FFmpeg's limit too."""
@@ -55,18 +56,12 @@ def read_clock(container: InputContainer, video: VideoStream) -> Clock:
     is_broadcast = has_flag(container.format, Flags.ts_discont)
     is_bare = has_flag(container.format, Flags.no_timestamps)
     scan = _Scan(video, _AHEAD_S if is_broadcast else _AHEAD_ELSEWHERE_S, is_bare=is_bare)
-    streams = [
-        s
-        for s in container.streams
-        if s.type in ("audio", "video", "subtitle", "data")
-        and not (isinstance(s, VideoStream) and is_cover(s))
-    ]
-    try:
+    others = [s for s in container.streams if s.type in ("audio", "subtitle", "data")]
+    streams = [*videos_of(container), *others]
+    # A damaged file is read as far as possible; the reader reports the damage.
+    with suppress(av.error.FFmpegError):
         for packet in packets_of(container, streams):
-            if packet.size:
-                scan.add(packet)
-    except av.error.FFmpegError:
-        pass  # a damaged file is read as far as possible; the reader reports the damage
+            scan.add(packet)
     return scan.finish()
 
 
@@ -75,13 +70,13 @@ def _clock_of_index(video: VideoStream) -> Clock:
     base = video.time_base or Fraction(1, 90_000)
     steps = Counter(b.timestamp - a.timestamp for a, b in pairwise(video.index_entries))
     rate, tolerance = measured_rate(steps, base)
-    pause_s = max(steps, default=0) * base
-    warnings = (_pause(float(pause_s)),) if pause_s > _PAUSE_S else ()
+    warnings = _pause(max(steps, default=0) * base)
     return Clock(measured_rate=rate, rate_tolerance=tolerance, warnings=warnings)
 
 
-def _pause(longest_s: float) -> str:
-    return f"the picture stands still for {longest_s:.0f} s at once, as the time stamps say"
+def _pause(longest_s: Fraction) -> tuple[str, ...]:
+    said = f"the picture stands still for {float(longest_s):.0f} s at once, as the time stamps say"
+    return (said,) if longest_s > _PAUSE_S else ()
 
 
 @dataclass(slots=True)
@@ -108,15 +103,6 @@ class _Part:
     latest_s: float
     """First and last stamp of picture or sound [s]."""
     stretches: dict[int, _Stretch] = field(default_factory=dict)
-
-    def ticks_from(self, before: _Part, index: int) -> int | None:
-        """Return how far a stream is moved to go on from a part; None if one lacks it."""
-        own, other = self.stretches.get(index), before.stretches.get(index)
-        if own is None or other is None:
-            return None
-        if own.is_partly_timed or other.is_partly_timed:
-            return other.decoded[1] - own.decoded[0]
-        return other.shown[1] - own.shown[0]
 
 
 @dataclass(slots=True)
@@ -172,9 +158,11 @@ class _Scan:
         if now != (stream.part or 0):
             stream.changes.append((stream.count - 1, now))
         stream.part = now
-        self._note(self._parts[now], index, stream, (stamp, pts, span))
+        self._note(self._parts[now], index, stream, stamp, pts, span)
         if index == self._video and dts is not None:
-            self._measure(now, dts)
+            last, self._last = self._last, (now, dts)
+            if last is not None and last[0] == now:
+                self._steps[dts - last[1]] += 1
 
     def _part_of(self, index: int, stream: _Stream, time_s: float, back_s: float) -> int:
         """Return the part a packet belongs to, a new one if it fits none."""
@@ -204,9 +192,8 @@ class _Scan:
         return newest + 1
 
     def _note(
-        self, part: _Part, index: int, stream: _Stream, packet: tuple[int, int | None, int]
+        self, part: _Part, index: int, stream: _Stream, stamp: int, pts: int | None, span: int
     ) -> None:
-        stamp, pts, span = packet
         shown = stamp if pts is None else pts
         own = part.stretches.get(index)
         if own is None:
@@ -219,11 +206,6 @@ class _Scan:
         if stream.is_steady:
             part.latest_s = max(part.latest_s, own.last_s)
             part.earliest_s = min(part.earliest_s, own.last_s)
-
-    def _measure(self, part: int, stamp: int) -> None:
-        last, self._last = self._last, (part, stamp)
-        if last is not None and last[0] == part:
-            self._steps[stamp - last[1]] += 1
 
     def finish(self) -> Clock:
         """Return the clock of what was taken."""
@@ -266,12 +248,14 @@ class _Scan:
 
     def _step(self, part: _Part) -> Fraction:
         """Return by how much a part is moved against the one before [s]."""
-        before = self._parts[part.before]
-        steps = {
-            index: ticks * stream.base
-            for index, stream in self._streams.items()
-            if stream.is_steady and (ticks := part.ticks_from(before, index)) is not None
-        }
+        before, steps = self._parts[part.before].stretches, {}
+        for index in part.stretches.keys() & before.keys():
+            own, other, stream = part.stretches[index], before[index], self._streams[index]
+            ticks = other.shown[1] - own.shown[0]
+            if own.is_partly_timed or other.is_partly_timed:
+                ticks = other.decoded[1] - own.decoded[0]
+            if stream.is_steady:
+                steps[index] = ticks * stream.base
         step = max(steps.values())
         if step - steps.get(self._video, step) <= OVERLAP_S:
             step = steps.get(self._video, step)
@@ -300,6 +284,4 @@ class _Scan:
                 f"by {abs(by_s):.2f} s; what follows is moved so that picture and sound go on "
                 "without a break, as players do"
             )
-        if longest_s > _PAUSE_S:
-            found.append(_pause(float(longest_s)))
-        return found
+        return [*found, *_pause(longest_s)]

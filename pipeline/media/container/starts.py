@@ -15,8 +15,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from .file import VideoFile
+from .fingerprint import Units, units_of
 from .inputs import decoder_of, find_video, open_input, packets_of
-from .units import Units, units_of
 
 StartKind = Literal["", "closed", "open"]
 """Of a packet: no start; all that follows is independent of what was before; the same, but for
@@ -61,7 +61,7 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
     At the last closed start before; where that is an open one, a start earlier, so that the
     decoder is past complaining of pictures it lacks. The packets are read up to there.
     """
-    if not _may_begin_late(file):
+    if not file.clock.has_pts or file.clock.is_untimed or file.info.pix_fmt == "pal8":
         return WHOLE
     with open_input(file.path) as container:
         stream = find_video(container, file.path, file.number)
@@ -70,8 +70,7 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
         retime, starts = file.clock.retimer(stream.index), _Starts(stream)
         found: list[tuple[int, StartKind]] = [(0, "open")]
         try:
-            held = (packet for packet in packets_of(container, [stream]) if packet.size)
-            for number, packet in enumerate(held):
+            for number, packet in enumerate(packets_of(container, [stream])):
                 retime(packet)
                 kind = starts.kind_of(packet)
                 if packet.pts is None or before < packet.pts < pts or starts.is_old:
@@ -84,10 +83,6 @@ def entry_for(file: VideoFile, pts: int, before: int) -> Entry:
             return WHOLE  # the reader meets it again, and says so
     number, kind = found[-1]
     return Entry(number if kind == "closed" else found[0][0], number)
-
-
-def _may_begin_late(file: VideoFile) -> bool:
-    return file.clock.has_pts and not file.clock.is_untimed and file.info.pix_fmt != "pal8"
 
 
 class _Starts:
@@ -129,18 +124,14 @@ class _Starts:
         set_kinds = _HEVC_SETS if units.is_hevc else _H264_SETS
         sets = {unit for kind, unit in listed if kind in set_kinds}
         self._sets |= sets
-        if sets != self._sets:
+        pictures = {kind for kind, _ in listed if kind in units.picture_kinds}
+        if sets != self._sets or not pictures:
             return ""
-        pictures = {
-            kind for kind, _ in listed if kind in (range(32) if units.is_hevc else range(1, 6))
-        }
         if units.is_hevc:
             is_closed, is_open = pictures <= _HEVC_IDR, pictures <= _HEVC_OPEN
         else:
             is_closed = pictures == {_H264_IDR}
             is_open = any(_recovers(unit) for kind, unit in listed if kind == _H264_SEI)
-        if not pictures:
-            return ""
         return "closed" if is_closed else "open" if is_open else ""
 
 
@@ -162,10 +153,6 @@ def _is_mpeg_start(data: bytes) -> bool:
     place = data.find(b"\0\0\1\0")
     is_intra = 0 <= place < len(data) - 5 and data[place + 5] >> 3 & 7 == 1
     return is_intra and 0 <= data.find(b"\0\0\1\xb3") < place
-
-
-def _is_vp8_start(data: bytes) -> bool:
-    return not data[0] & 1
 
 
 def _is_vp9_start(data: bytes) -> bool:
@@ -192,4 +179,4 @@ def _is_av1_start(data: bytes) -> bool:
     return False
 
 
-_SIGNS = {"vp8": _is_vp8_start, "vp9": _is_vp9_start, "av1": _is_av1_start}
+_SIGNS = {"vp8": lambda data: not data[0] & 1, "vp9": _is_vp9_start, "av1": _is_av1_start}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 from av.codec.codec import Codec
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from ...errors import OutputError, VideoError
@@ -16,10 +17,9 @@ from ...types import Frame
 from .containers import MOV_FAMILY, safer_name
 from .copies import track_tags
 from .encode import trial_file
-from .file import VideoFile
+from .file import OutputPlan, VideoFile
 from .inputs import open_input, videos_of
 from .mux import STALE_KEYS, Muxer
-from .plan import OutputPlan
 from .planes import plane_shapes
 from .probe import probe
 
@@ -35,11 +35,9 @@ def container_options(plan: OutputPlan, *, tags: bool) -> tuple[tuple[str, str],
     if plan.container not in MOV_FAMILY:
         return ()
     # Start offsets are stored in the movie's time scale: make it divide every stream's.
-    scale = plan.time_base.denominator
     with open_input(plan.source.path) as opened:
-        for index in plan.copied:
-            base = opened.streams[index].time_base
-            scale = math.lcm(scale, base.denominator if base else 1)
+        bases = [opened.streams[index].time_base for index in plan.copied]
+    scale = math.lcm(plan.time_base.denominator, *(base.denominator for base in bases if base))
     movflags = "+faststart+use_metadata_tags" if tags else "+faststart"
     scale = scale if scale < _TICKS_LIMIT else plan.time_base.denominator
     while scale < 1000:
@@ -51,16 +49,18 @@ def tried(plan: OutputPlan) -> OutputPlan:
     """Return the plan after a trial, with what the trial showed added to it."""
     found = _trial(plan)
     if found.turn_lost:
-        plan = dataclasses.replace(plan, bake_rotation=True)
         turned = f"the pixels are turned, because {plan.container} cannot store a rotation"
-        plan = dataclasses.replace(plan, warnings=(*plan.warnings, turned))
+        upright = plan.source.resized((plan.source.info.width, plan.source.info.height))
+        plan = dataclasses.replace(plan, source=upright, warnings=(*plan.warnings, turned))
         found = _trial(plan)
     if found.keys_lost and plan.container in MOV_FAMILY:
         tagged = dataclasses.replace(plan, container_options=container_options(plan, tags=True))
         second = _trial(tagged)
         if len(second.keys_lost) < len(found.keys_lost):
             plan, found = tagged, second
-    return dataclasses.replace(plan, warnings=(*plan.warnings, *found.sentences(plan)))
+    keys = f"{plan.container} cannot store the metadata {', '.join(found.keys_lost)}"
+    warnings = (*plan.warnings, *found.sentences, *([keys] if found.keys_lost else []))
+    return dataclasses.replace(plan, warnings=warnings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,36 +69,20 @@ class _Findings:
 
     turn_lost: bool
     keys_lost: tuple[str, ...]
-    chapters_lost: bool
-    others: tuple[str, ...]
-
-    def sentences(self, plan: OutputPlan) -> list[str]:
-        found = [f"{plan.container} with {plan.codec} cannot store {what}" for what in self.others]
-        if self.chapters_lost:
-            found.append(f"{plan.container} cannot store chapters; they are left out")
-        if self.keys_lost:
-            found.append(f"{plan.container} cannot store the metadata {', '.join(self.keys_lost)}")
-        return found
+    sentences: tuple[str, ...]
+    """On all else."""
 
 
 def _trial(plan: OutputPlan) -> _Findings:
-    """Write a few frames and read them back.
-
-    Raises:
-        OutputError: the trial cannot be written or read.
-    """
+    """Write a few frames and read them back."""
     frames = [_noise(plan.source, k) for k in range(_TRIAL_FRAMES)]
     # With some of their packets, without which some containers write nothing at all.
     until_s = (frames[-1].pts + frames[-1].duration) * plan.source.info.time_base
     with trial_file(plan) as path:
-        muxer = Muxer(plan, path, threads=1, until_s=until_s)
-        try:
+        with closing(Muxer(plan, path, threads=1, until_s=until_s)) as muxer:
             for frame in frames:
                 muxer.encode(frame)
             muxer.finish()
-        except BaseException:
-            muxer.discard()
-            raise
         try:
             made = probe(path, plan.position)
             with open_input(plan.source.path) as before, open_input(path) as after:
@@ -111,10 +95,9 @@ def _noise(source: VideoFile, index: int) -> Frame:
     """Return a frame with a strip of noise: of black alone MPEG-TS files are too small to probe."""
     encoding, info = source.encoding, source.info
     kind = np.uint8 if encoding.bits == 8 else np.uint16
-    shapes = plane_shapes(encoding.pix_fmt, *source.stored_size)
     generator = np.random.default_rng(index)
     planes = []
-    for shape in shapes:
+    for shape in plane_shapes(encoding.pix_fmt, *source.stored_size):
         plane = np.full(shape, 1 << (encoding.bits - 1), kind)
         plane[:16] = generator.integers(0, 1 << encoding.bits, plane[:16].shape)
         planes.append(plane)
@@ -134,11 +117,11 @@ def _compare(
             f"{safer_name(plan.path)}, or choose another --codec"
         )
     upright = (wanted.width, wanted.height) == (got.width, got.height)
-    turn_lost = not plan.bake_rotation and made.display_matrix != source.display_matrix
+    turn_lost = made.display_matrix != source.display_matrix
     others = []
     if turn_lost and not source.turn_deg:
         others.append("the display matrix")
-    if (source.sample_aspect or 1) != (made.sample_aspect or 1) and not plan.bake_rotation:
+    if (source.sample_aspect or 1) != (made.sample_aspect or 1):
         others.append(
             f"the pixel aspect ratio {source.sample_aspect or 1} (it reads back as "
             f"{made.sample_aspect or 1})"
@@ -160,13 +143,11 @@ def _compare(
     if source.hdr is not None and made.hdr != source.hdr:
         others.append("the static HDR metadata exactly (mastering display, light level)")
     others += _marks_lost(plan, before, after)
-    keys = {k.lower() for k in _kept_tags(before)} - {k.lower() for k in after.metadata}
-    return _Findings(
-        turn_lost=turn_lost and bool(source.turn_deg),
-        keys_lost=tuple(sorted(keys)),
-        chapters_lost=len(before.chapters()) != len(after.chapters()),
-        others=tuple(others),
-    )
+    sentences = [f"{plan.container} with {plan.codec} cannot store {what}" for what in others]
+    if len(before.chapters()) != len(after.chapters()):
+        sentences.append(f"{plan.container} cannot store chapters; they are left out")
+    keys = {k.lower() for k in before.metadata} - STALE_KEYS - {k.lower() for k in after.metadata}
+    return _Findings(turn_lost and bool(source.turn_deg), tuple(sorted(keys)), tuple(sentences))
 
 
 def _marks_lost(plan: OutputPlan, before: InputContainer, after: InputContainer) -> list[str]:
@@ -197,7 +178,3 @@ def _marks_of(stream: Stream) -> dict[str, str]:
         "title": track_tags(stream).get("title", ""),
         "marks": ", ".join(str(m.name).replace("_", " ") for m in Disposition if m & marks),
     }
-
-
-def _kept_tags(container: InputContainer | OutputContainer) -> list[str]:
-    return [key for key in container.metadata if key.lower() not in STALE_KEYS]

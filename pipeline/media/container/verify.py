@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import zip_longest
@@ -17,8 +16,8 @@ from ...types import Frame
 from ..damage import summarize
 from .copies import CopyCount, is_filler
 from .decode import VideoReader
+from .file import OutputPlan
 from .inputs import open_input, packets_of, videos_of
-from .plan import OutputPlan
 from .probe import probe
 
 _KINDS = ("audio", "subtitle", "data")
@@ -72,38 +71,22 @@ def verify(
     return found
 
 
-class Checksums:
-    """CRC-32 of the pictures of a video in order, over all planes."""
-
-    def __init__(self) -> None:
-        self._sums = array("L")
-
-    def add(self, frame: Frame) -> None:
-        """Take the next frame."""
-        self._sums.append(_checksum(frame))
-
-    def __getitem__(self, index: int) -> int:
-        return self._sums[index]
-
-    def __bool__(self) -> bool:
-        return bool(self._sums)
-
-
-def _checksum(frame: Frame) -> int:
-    checksum = 0
+def checksum(frame: Frame) -> int:
+    """Return the CRC-32 of a picture over all planes."""
+    found = 0
     for plane in frame.planes:
-        checksum = zlib.crc32(np.ascontiguousarray(plane).data, checksum)
-    return checksum
+        found = zlib.crc32(np.ascontiguousarray(plane).data, found)
+    return found
 
 
-def verify_decoded(path: Path, plan: OutputPlan, pts: Sequence[int], given: Checksums) -> list[str]:
+def verify_decoded(
+    path: Path, plan: OutputPlan, pts: Sequence[int], given: Sequence[int]
+) -> list[str]:
     """Decode the finished file; return sentences on what it shows otherwise than it should.
 
     Args:
-        path: the finished file, still under its temporary name.
-        plan: what was to be written.
-        pts: times of all frames written [ticks of the input's time base], ascending.
-        given: of the frames that were written; empty: pictures are not compared.
+        path, plan, pts: as for `verify`.
+        given: `checksum` of every frame that was written; empty: pictures are not compared.
 
     Raises:
         OutputError: frames are missing, cannot be decoded, come at other times, or differ where
@@ -115,7 +98,7 @@ def verify_decoded(path: Path, plan: OutputPlan, pts: Sequence[int], given: Chec
         for frame in reader:
             times.append(frame.pts * made.info.time_base)
             known = frame.index < len(pts) and given and is_same_format
-            if known and _checksum(frame) != given[frame.index]:
+            if known and checksum(frame) != given[frame.index]:
                 other.append(frame.index)
     if reader.damage:
         raise OutputError(f"{plan.path}: decoded again, {summarize(reader.damage)[0]}")
@@ -166,7 +149,7 @@ def _read(path: Path, plan: OutputPlan) -> tuple[list[Fraction | None], dict[str
         counts = {s.index: CopyCount() for s in container.streams}
         try:
             for packet in packets_of(container, list(container.streams)):
-                if packet.size == 0 or is_filler(packet):
+                if is_filler(packet):
                     continue
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else stamp * packet.time_base

@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.arcface import (
-    ARCFACE,
-    CURRICULARFACE,
-    Identity,
-    RecognitionShape,
-    expected,
-    face_crop,
-    load,
-    tiny,
-)
+from models.arcface import Identity, load, tiny
+from models.arcface.identity import face_crop
+from models.arcface.net import ARCFACE, CURRICULARFACE, RecognitionNet, RecognitionShape
 from models.base import ModelInputError, WeightsError
-from models.state_dicts import Shapes
+from models.state_dicts import Shapes, expected_shapes
 
 from ..golden import manifest_keys, recipe_weights
 
@@ -27,6 +20,10 @@ FILES: dict[str, RecognitionShape] = {
     "arcface_ir_se50_backbone_112.model_ir_se50.pth": ARCFACE,
     "curricularface_ir_101.CurricularFace_Backbone.pth": CURRICULARFACE,
 }
+
+
+def expected(shape: RecognitionShape) -> Shapes:
+    return expected_shapes(lambda: RecognitionNet(shape))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -43,7 +40,7 @@ def test_crops_and_embeddings_agree_with_the_reference_network(shared: Path) -> 
 
 
 def test_a_curricularface_file_is_not_taken_for_an_arcface_one() -> None:
-    shapes: Shapes = expected(CURRICULARFACE)
+    shapes = expected(CURRICULARFACE)
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in shapes.items()}
     assert load(state, CURRICULARFACE).shape.units == (3, 13, 30, 3)

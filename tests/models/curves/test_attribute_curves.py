@@ -38,15 +38,10 @@ class Numbers:
 
     name = "numbers"
     whitened = False
+    attributes: tuple[str, ...] = ("smile",)
 
-    def attributes(self) -> tuple[str, ...]:
-        return ("smile",)
-
-    def codes(self, faces: Iterator[Face]) -> Tensor:
-        return torch.stack([picture for picture, _ in faces])
-
-    def encode(self, faces: Iterator[Face]) -> Encoded:
-        w = self.codes(faces)
+    def encode(self, faces: Iterator[Face], *, keep: bool = True) -> Encoded:
+        w = torch.stack([picture for picture, _ in faces])
         return Encoded(w, (), torch.empty(len(w), 0))
 
     def shown(self, encoded: Encoded, row: int, moved: Tensor) -> Tensor:

@@ -63,10 +63,10 @@ def faces(count: int, side: int) -> Iterator[Face]:
 
 def test_a_stylegan2_pack_is_shown_as_what_it_generates(tmp_path: Path) -> None:
     subject = open_subject(str(small_pack(tmp_path)))
-    assert subject.attributes() == ("smile",), "a hat has no rating"
+    assert subject.attributes == ("smile",), "a hat has no rating"
     encoded = subject.encode(faces(11, 48))
     assert encoded.w.shape == (11, 8, 16)
-    torch.testing.assert_close(subject.codes(faces(11, 48)), encoded.w)
+    torch.testing.assert_close(subject.encode(faces(11, 48), keep=False).w, encoded.w)
     pack = open_pack(tmp_path)
     moved = subject.mover("latent-transformer", "smile")(encoded.w[:2], torch.ones(2))
     shown = subject.shown(encoded, 0, moved)
@@ -76,7 +76,7 @@ def test_a_stylegan2_pack_is_shown_as_what_it_generates(tmp_path: Path) -> None:
 def test_the_portrait_is_shown_as_the_picture_with_its_code_moved() -> None:
     subject = open_subject("portrait")
     assert isinstance(subject, PortraitSubject)
-    assert {"smile", "age", "gender", "weight"} <= set(subject.attributes())
+    assert {"smile", "age", "gender", "weight"} <= set(subject.attributes)
     encoded = subject.encode(faces(2, 64))
     assert encoded.w.shape[:2] == (2, 1)
     same = subject.shown(encoded, 1, encoded.w[1:])

@@ -46,14 +46,6 @@ def test_scores_that_say_nothing_validate_at_chance() -> None:
     assert accuracy["validated"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_codes_move_to_a_distance_from_the_plane() -> None:
-    w, factors, _ = planted()
-    boundary = fit_boundary(w, factors[:, 0])
-    wanted = torch.linspace(-3, 3, 2000)
-    moved = boundary.at_distance(w, wanted)
-    torch.testing.assert_close(boundary.distance(moved), wanted, atol=1e-4, rtol=1e-4)
-
-
 def test_a_conditioned_normal_is_orthogonal_to_one_and_to_many_conditions() -> None:
     generator = torch.Generator().manual_seed(4)
     primal, *conditions = torch.randn(5, 2, 8, generator=generator)
@@ -106,19 +98,6 @@ def test_components_are_those_of_a_singular_value_decomposition(count: int, numb
     np.testing.assert_allclose(coordinates.std(0), 1, rtol=1e-4)
     with pytest.raises(ModelError, match="cannot take 41 components"):
         fit_components(torch.from_numpy(x).view(count, 1, -1), 41)
-
-
-def test_setting_a_coordinate_changes_it_alone_and_only_the_window() -> None:
-    w, _, _ = planted()
-    components = fit_components(w, 4)
-    codes = w[:6].expand(-1, 5, -1).clone()
-    value = torch.linspace(-2, 2, 6)
-    moved = components.set_coordinate(codes, 1, value, (1, 3))
-    assert torch.equal(moved[:, 0], codes[:, 0])
-    assert torch.equal(moved[:, 3:], codes[:, 3:])
-    before, after = components.coordinates(codes[:, 1:2]), components.coordinates(moved[:, 1:2])
-    torch.testing.assert_close(after[:, 1], value, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(after[:, [0, 2, 3]], before[:, [0, 2, 3]], atol=1e-3, rtol=1e-4)
 
 
 def test_a_component_is_found_by_its_ratings() -> None:

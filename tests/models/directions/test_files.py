@@ -12,7 +12,13 @@ import pytest
 import torch
 
 from models.base import WeightsError
-from models.directions import BoundDirection, load_direction, read_ready, save_direction
+from models.directions import (
+    BoundDirection,
+    DirectionMover,
+    load_direction,
+    read_ready,
+    save_direction,
+)
 from models.directions.__main__ import main
 
 
@@ -58,16 +64,16 @@ def test_files_that_are_no_directions_are_refused_unopened(tmp_path: Path) -> No
     assert not bomb.mark.exists()
 
 
-def test_a_direction_is_refused_for_another_generator(tmp_path: Path) -> None:
+def test_a_direction_is_kept_with_the_generator_it_moves(tmp_path: Path) -> None:
     notes = (("licence", "CC0"),)
     bound = BoundDirection(torch.ones(1, 8), "abc", "smile", "direction", -2.0, (0, 3), notes)
     save_direction(tmp_path / "d.safetensors", bound)
     read = load_direction(tmp_path / "d.safetensors")
     assert (read.generator, read.attribute, read.unit, read.rows) == ("abc", "smile", -2.0, (0, 3))
-    moved = read.mover("abc", 4)(torch.zeros(1, 4, 8), torch.ones(1))
+    moved = DirectionMover(read.vector, 4, rows=read.rows, unit=read.unit)(
+        torch.zeros(1, 4, 8), torch.ones(1)
+    )
     assert moved[0, :, 0].tolist() == [-2, -2, -2, 0]
-    with pytest.raises(WeightsError, match="was made for generator abc, not for xyz"):
-        read.mover("xyz", 4)
     with pytest.raises(WeightsError, match="needs the id of its generator"):
         save_direction(tmp_path / "e.safetensors", BoundDirection(torch.ones(1, 8), ""))
 
@@ -107,7 +113,7 @@ def test_fit_boundary_is_calibrated_and_holds_a_condition(tmp_path: Path, run: A
     told = run("fit-boundary", age, "--attr", "age", "--share", "0.2")
     assert told["accuracy"]["validated"] > 0.9
     along_age = load_direction(age)
-    step = along_age.mover("g", 3)(torch.zeros(1, 3, 6), torch.ones(1))[0]
+    step = along_age.unit * along_age.vector
     assert step[0, 1].item() == pytest.approx(2.0, abs=0.4), "one unit is one SD of the rating"
     more = ["--attr", "smile", "--share", "0.2", "--invert"]
     held = run("fit-boundary", smile, *more, "--hold", "age")
@@ -122,7 +128,7 @@ def test_fit_pca_names_components_by_ratings(tmp_path: Path, run: Any) -> None:
     assert told["variance_explained"] > 0.9
     direction = load_direction(tmp_path / "pca.smile.safetensors")
     assert direction.editor == "pca"
-    step = direction.mover("g", 3)(torch.zeros(1, 3, 6), torch.ones(1))[0]
+    step = direction.unit * direction.vector
     assert step[0, 0] > 1.0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +10,35 @@ import torch
 from torch import Tensor
 
 from models.base import ModelInputError, WeightsError
-from models.encoders import KINDS, FastEncoder, Kind, expected, kind_of, layers_of, load, tiny
-from models.encoders.e4e import expected_discriminator
-from models.encoders.hyperstyle import expected_hypernetwork
-from models.encoders.last_layer import HairstyleEncoder, expected_hairstyle
+from models.encoders import (
+    KINDS,
+    EncoderShape,
+    FastEncoder,
+    Kind,
+    kind_of,
+    layers_of,
+    load,
+    tiny,
+    untrained,
+)
 from models.encoders.tiny import TINY
-from models.state_dicts import Shapes, randomised
+from models.ops.irse import TrunkShape
+from models.state_dicts import Shapes, expected_shapes
 
 from ..golden import manifest_keys, recipe_weights
 
-LAYOUTS: dict[str, Callable[[], Shapes]] = {
-    "psp_encoder_gradualstyle_irse50_18": lambda: expected("psp"),
-    "e4e_encoder_irse50_18": lambda: expected("e4e"),
-    "restyle_psp_encoder_irse50_18": lambda: expected("restyle-psp"),
-    "restyle_e4e_encoder_irse50_18": lambda: expected("restyle-e4e"),
-    "psp_encoder_backbone_W": lambda: expected("w"),
-    "hyperstyle_w_encoder_faces": lambda: expected("w"),
-    "hairstyle_transfer_encoder": expected_hairstyle,
-    "e4e_latent_discriminator": expected_discriminator,
-    "hyperstyle_hypernet_ffhq": expected_hypernetwork,
+LAYOUTS: dict[str, Kind] = {
+    "psp_encoder_gradualstyle_irse50_18": "psp",
+    "e4e_encoder_irse50_18": "e4e",
+    "restyle_psp_encoder_irse50_18": "restyle-psp",
+    "restyle_e4e_encoder_irse50_18": "restyle-e4e",
+    "psp_encoder_backbone_W": "w",
+    "hyperstyle_w_encoder_faces": "w",
 }
+
+
+def expected(kind: Kind, measures: EncoderShape | None = None) -> Shapes:
+    return expected_shapes(lambda: untrained(kind, measures))
 
 
 def pictures(kind: Kind, count: int = 2) -> Tensor:
@@ -40,7 +48,7 @@ def pictures(kind: Kind, count: int = 2) -> Tensor:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_keys_and_shapes_are_those_of_the_published_file(name: str, shared: Path) -> None:
-    assert LAYOUTS[name]() == manifest_keys(shared / f"golden/manifests/{name}.json")
+    assert expected(LAYOUTS[name]) == manifest_keys(shared / f"golden/manifests/{name}.json")
 
 
 def test_encoders_and_their_fast_twin_agree_with_the_reference_networks(shared: Path) -> None:
@@ -116,7 +124,7 @@ def test_a_generator_size_that_cannot_be_is_refused() -> None:
 
 
 def test_layers_and_input_channels_are_read_from_the_tensors() -> None:
-    shapes = expected("psp", layers=14, channels=1)
+    shapes = expected("psp", EncoderShape(layers=14, trunk=TrunkShape(channels=1)))
     with torch.device("meta"):
         state = {key: torch.empty(shape) for key, shape in shapes.items()}
     encoder = load(state, kind="psp")
@@ -136,15 +144,11 @@ def test_a_restyle_file_is_no_psp_encoder() -> None:
         load(state, kind="psp")
 
 
-def test_e4e_without_deviations_gives_a_w_code() -> None:
-    encoder, x = tiny("e4e"), pictures("e4e")
-    base = encoder(x, deviations=0)
-    assert torch.equal(base, base[:, :1].expand_as(base))
-    stepwise = encoder(x, deviations=3)
-    assert torch.equal(stepwise[:, 0], base[:, 0])
-    assert torch.equal(stepwise[:, 4:], base[:, 4:])
-    assert not torch.allclose(stepwise[:, 1:4], base[:, 1:4], atol=1e-3)
-    assert torch.equal(encoder(x, deviations=encoder.layers - 1), encoder(x))
+def test_e4e_adds_deviations_to_the_code_of_the_first_row() -> None:
+    x = pictures("psp")
+    rows, codes = tiny("psp")(x), tiny("e4e")(x)
+    assert torch.equal(codes[:, 0], rows[:, 0])
+    torch.testing.assert_close(codes[:, 1:] - codes[:, :1], rows[:, 1:])
 
 
 def test_the_w_head_gives_equal_rows() -> None:
@@ -162,15 +166,3 @@ def test_coarse_rows_of_psp_do_not_see_the_finer_maps() -> None:
     encoder.latlayer1.weight.zero_()
     assert torch.equal(encoder(x)[:, :3], before[:, :3])
     assert not torch.allclose(encoder(x)[:, 3:7], before[:, 3:7], atol=1e-3)
-
-
-def test_the_hairstyle_code_depends_on_both_parts_and_is_not_symmetric() -> None:
-    encoder = randomised(lambda: HairstyleEncoder(TINY), seed=1)
-    a, b = pictures("w+"), pictures("w+")
-    codes = encoder(face=a, hair=b)
-    assert codes.shape == (2, TINY.layers, TINY.code)
-    assert not torch.allclose(encoder(face=b, hair=a), codes, atol=1e-4)
-    state = encoder.state_dict()
-    half = TINY.layers * TINY.code
-    state["map.0.weight"][:, half:] = 0  # the second half of the mixing layer belongs to the hair
-    assert torch.equal(encoder(face=a, hair=a), encoder(face=a, hair=b))

@@ -51,11 +51,11 @@ def test_all_weights_are_in_the_precision_asked_for() -> None:
 def test_the_inverter_takes_it_in_place_of_the_plain_one() -> None:
     mean, x = torch.randn(TINY.layers, TINY.code), pictures("psp")
     plain = Inverter(tiny("psp"), mean, "psp", start_from_latent_avg=False)
-    fast = plain.prepared()
+    fast = plain.prepared(torch.float32)
     torch.testing.assert_close(fast.encode(x), plain.encode(x))
     assert plain.prepared(torch.bfloat16).encode(x).dtype == torch.float32
     with pytest.raises(ModelInputError, match="prepared already"):
-        fast.prepared()
+        fast.prepared(torch.float32)
 
 
 def test_a_folded_norm_computes_what_the_pair_did() -> None:

@@ -20,12 +20,14 @@ from models.latent_transformer import (
     save_mover,
 )
 from models.packs.opening import open_pack
+from models.packs.packfile import read_pack_file
 from models.packs.store import Store, default_home
 from models.parts import Licence
 from models.stylegan2 import layouts
 from models.stylegan2.generator_id import generator_id
 from models.weights import save_safetensors
 from tests.models import weight_files
+from tests.models.ada import to_ada
 from tests.models.weight_files import CODE, LAYERS, SIDE, Desk, generator_state, merged
 
 
@@ -57,7 +59,7 @@ def test_a_merged_file_and_a_mover_make_a_pack_that_edits(
     assert done.pack is not None
     assert done.pack.name == "psp-faces"
 
-    pack = open_pack(desk.store.pack_folder("psp-faces"))
+    pack = open_pack(desk.store.packs / "psp-faces")
     faces = torch.zeros(1, 3, 256, 256)
     w = pack.encode(faces)
     network = encoders.load(encoder_state, kind="w")
@@ -70,7 +72,7 @@ def test_a_merged_file_and_a_mover_make_a_pack_that_edits(
 
 def test_the_same_generator_in_another_file_and_layout_comes_in_once(desk: Desk) -> None:
     first = desk.bring(desk.generator())
-    ada = layouts.to_ada(generator_state(), torch.ones(CODE))
+    ada = to_ada(generator_state(), torch.ones(CODE))
     second = desk.bring(desk.save("ada.pt", ada))
     assert first.brought[0].is_new
     assert not second.brought[0].is_new
@@ -112,7 +114,7 @@ def test_a_mover_of_one_generator_is_refused_for_another(desk: Desk) -> None:
     with pytest.raises(WeightsError, match=r"moves codes of generator .* codes mean other things"):
         desk.bring(desk.direction(), pack="other")
     assert listing(desk.store) == before
-    assert desk.store.read_packs()["other"].movers == ()
+    assert read_pack_file(desk.store.packs / "other").movers == ()
 
 
 def test_a_part_for_codes_of_other_rows_is_refused(desk: Desk) -> None:
@@ -232,7 +234,7 @@ def test_what_was_trained_here_makes_a_pack(desk: Desk) -> None:
     smile, age = done.pack.movers
     assert (smile.attribute, smile.unit, smile.layers) == ("smile", 0.4, (0, 4))
     assert (age.editor, age.attribute, age.unit, age.layers) == ("direction", "age", 2.0, (1, 3))
-    pack = open_pack(desk.store.pack_folder("own"))
+    pack = open_pack(desk.store.packs / "own")
     w = pack.encode(torch.zeros(1, 3, 32, 32))
     assert pack.generate(w).shape == (1, 3, SIDE, SIDE)
 
@@ -246,7 +248,7 @@ def test_what_was_trained_here_for_another_generator_is_refused(desk: Desk) -> N
 def test_an_ada_pickle_gives_the_same_generator(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flat = layouts.to_ada(generator_state(), torch.ones(CODE))
+    flat = to_ada(generator_state(), torch.ones(CODE))
     path = weight_files.ada_pickle(desk.folder / "ffhq.pkl", flat, monkeypatch)
     (brought,) = desk.bring(str(path)).brought
     assert brought.card.facts.generator == generator_id(generator_state())

@@ -21,6 +21,7 @@ from models.importing.bring import bring
 from models.networks import families
 from models.ops.upfirdn import binomial_kernel
 from models.packs.store import Store
+from models.weights import load_safetensors
 from tests.models.golden import name_seeded
 
 big = pytest.mark.skipif(
@@ -58,12 +59,13 @@ class Desk:
         torch.save(content, path)
         item = bring([str(path)], self.store).brought[0]
         path.unlink()
-        part = self.store.load(item.card.name)
-        (family,) = (f for f in FAMILIES.values() if part.role in getattr(f, "ROLES", ()))
-        tensors = {key: value for key, value in part.tensors.items() if key != "latent_avg"}
+        card = item.card
+        stored, _ = load_safetensors(self.store.path_of(card.name), expected_sha256=card.sha256)
+        (family,) = (f for f in FAMILIES.values() if card.role in getattr(f, "ROLES", ()))
+        tensors = {key: value for key, value in stored.items() if key != "latent_avg"}
         network: nn.Module = (
-            family.build(tensors, part.facts.kind)
-            if part.role == "encoder"
+            family.build(tensors, card.facts.kind)
+            if card.role == "encoder"
             else family.build(tensors)
         )
         return network

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.base import ModelInputError
+from models.base import ModelError
 from models.landmarks import LandmarkCascade, dataset
 from models.landmarks.__main__ import main
 
@@ -50,5 +50,5 @@ def test_training_writes_weights_that_evaluation_reads(
 
 
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelInputError, match="laid out like data/omi"):
+    with pytest.raises(ModelError, match="no mesh points at"):
         dataset.load_faces(tmp_path, held_out=False)

@@ -23,7 +23,7 @@ STILL = face_mesh.Pose(
     fullness=(1.0, 1.0),
     lids=(0.0, 0.0),
     brows=(0.0, 0.0),
-    turn=(0.0, 0.0, 0.0),
+    turn=(0.0, 0.0),
 )
 
 
@@ -59,7 +59,7 @@ def test_a_still_pose_gives_the_picture_back(
     [
         replace(STILL, jaw=0.12),
         replace(STILL, corners=(0.06, 0.05, 0.06, 0.05)),
-        replace(STILL, turn=(0.5, 0.1, 0.0)),
+        replace(STILL, turn=(0.5, 0.1)),
         replace(STILL, lids=(0.5, 0.5)),
     ],
     ids=["jaw", "corners", "turn", "lids"],
@@ -95,7 +95,7 @@ def test_closing_brings_lids_and_lips_together(
 
 
 def test_points_of_a_mirrored_crop_are_those_of_the_mirrored_picture(shared: Path) -> None:
-    mesh = dataset.read_labels(shared / "data/omi", "images", held_out=True).meshes[0]
+    mesh = dataset.read_labels(shared / "data/omi", "images", held_out=True)[1][0]
     points = mesh_to_68(mesh)[:, :2].astype(np.float64) * 512
     mirrored = augment.mirror(points, 512, MIRROR)
     assert mirrored[36] == pytest.approx([511 - points[45, 0], points[45, 1]])
@@ -106,8 +106,8 @@ def test_points_of_a_mirrored_crop_are_those_of_the_mirrored_picture(shared: Pat
 def test_no_level_of_a_held_out_face_is_trained_on(shared: Path) -> None:
     data = shared / "data/omi"
     for group, held_out in (("images", 100), ("pairs", None)):
-        trained = dataset.read_labels(data, group, held_out=False).names
-        kept = dataset.read_labels(data, group, held_out=True).names
+        trained = dataset.read_labels(data, group, held_out=False)[0]
+        kept = dataset.read_labels(data, group, held_out=True)[0]
         assert held_out is None or len(kept) == held_out
         assert not {n.split("_")[0] for n in trained} & {n.split("_")[0] for n in kept}
 

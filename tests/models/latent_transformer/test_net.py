@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,13 +115,14 @@ def test_state_dicts_size_the_networks_and_foreign_ones_are_refused() -> None:
         WPlusTransformer.from_state(read.state_dict())
     with pytest.raises(WeightsError, match="no latent classifier"):
         WPlusClassifier.from_state(net.state_dict())
-    with pytest.raises(WeightsError, match="no latent transformer of 4 layers"):
+    with pytest.raises(WeightsError, match="not a latent transformer of 4 layers"):
         WPlusTransformer.from_state({**net.state_dict(), "extra.weight.x": torch.zeros(1)})
 
 
 def test_files_keep_the_published_keys_and_what_strength_1_means(tmp_path: Path) -> None:
-    facts = MoverFacts("smile", -0.25, (1, 4), "abc", (("licence", "CC0"),))
-    save_mover(tmp_path / "m.safetensors", transformer(8), facts)
+    facts = MoverFacts("smile", -0.25, (1, 4), "abc")
+    noted = replace(facts, notes=(("licence", "CC0"),))
+    save_mover(tmp_path / "m.safetensors", transformer(8), noted)
     move, read = load_mover(tmp_path / "m.safetensors")
     assert read == facts
     assert (move.unit, move.layers) == (-0.25, (1, 4))

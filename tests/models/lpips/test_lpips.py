@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.base import ModelInputError, WeightsError
-from models.lpips import Lpips, expected_heads, expected_trunk, load, tiny
+from models.lpips import Lpips, load, tiny
+from models.lpips.net import expected
 
 from ..golden import manifest_keys
 
@@ -37,15 +38,15 @@ def pictures(seed: int, side: int = 64) -> Tensor:
 
 def test_the_heads_are_those_of_the_published_file(shared: Path) -> None:
     name = "lpips_alex_v0.1.alex.pth"
-    assert expected_heads("alex") == manifest_keys(shared / f"golden/manifests/{name}.json")
+    assert expected("alex", "lin") == manifest_keys(shared / f"golden/manifests/{name}.json")
 
 
 def test_the_networks_have_torchvision_s_layout() -> None:
-    assert expected_trunk("alex") == TORCHVISION_ALEXNET
-    places = {int(key.split(".")[1]) for key in expected_trunk("vgg")}
+    assert expected("alex", "features.") == TORCHVISION_ALEXNET
+    places = {int(key.split(".")[1]) for key in expected("vgg", "features.")}
     assert places == set(TORCHVISION_VGG16_PLACES)
-    assert expected_trunk("vgg")["features.28.weight"] == (512, 512, 3, 3)
-    assert [shape[1] for shape in expected_heads("vgg").values()] == [64, 128, 256, 512, 512]
+    assert expected("vgg", "features.")["features.28.weight"] == (512, 512, 3, 3)
+    assert [shape[1] for shape in expected("vgg", "lin").values()] == [64, 128, 256, 512, 512]
 
 
 def test_two_files_make_the_distance_and_the_classifier_is_not_needed() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.ops import Impl
 from models.ops.activation import fused_leaky_relu
 from models.ops.linear import EqualConv2d, EqualLinear
-from models.ops.modconv import modulated_conv, shared_conv, upsampled_by_phases
+from models.ops.modconv import modulated_conv
 from models.ops.upfirdn import binomial_kernel
 
 
@@ -99,15 +99,6 @@ def test_an_equalised_layer_starts_with_unit_variance_whatever_its_learning_rate
     x = torch.randn(2000, 64)
     for lr_mul in (1.0, 0.01):
         assert EqualLinear(64, 64, lr_mul=lr_mul)(x).std().item() == pytest.approx(1.0, rel=0.1)
-
-
-def test_one_plain_convolution_equals_transposed_convolution_and_filter() -> None:
-    x, weight, _ = case()
-    kernel = binomial_kernel(4.0)
-
-    found = upsampled_by_phases(x, weight, kernel)
-
-    assert torch.allclose(found, shared_conv(x, weight, kernel), atol=1e-5)
 
 
 def test_under_autocast_upsampling_stays_within_bfloat16_of_float32() -> None:

@@ -11,15 +11,16 @@ import torch
 
 from models.base import ModelError
 from models.ops.ridge import ridge
-from models.portrait.data import read_faces, read_level_pairs, read_picture
+from models.portrait.data import read_faces, read_level_pairs
 from models.portrait.fit_shape import fit_shape
 from models.portrait.fit_teeth import _congealed, _robust_line
 from models.portrait.fit_texture import Textures, fit_layers, glasses_score
 from models.portrait.layers import LAYER_SIDE, FineLayers
 from models.portrait.mouth import TEETH_TEXELS
 from models.portrait.texture import CHROMA_SIDE
-from models.portrait.tiny import tiny_face
 from models.portrait.topology import FLIP_VERTICES
+from models.training.face_folder import read_picture
+from tests.models.portrait.tiny import tiny_face
 
 
 def test_shape_basis_spans_the_planted_variation() -> None:

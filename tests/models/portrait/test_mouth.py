@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from models.portrait import PortraitModel
 from models.portrait.mouth import (
     LOWER_LIP,
     UPPER_LIP,
@@ -16,11 +15,12 @@ from models.portrait.mouth import (
     mouth_frame,
     own_mouth,
 )
+from tests.models.portrait.tiny import tiny_portrait
 
 
 def vertices(*, scale: float = 100.0, roll: float = 0.0) -> Tensor:
     """The drawn face's vertices (1, V, 2) px, turned by `roll` radians."""
-    face = PortraitModel.tiny().shape.mean[:, :2]
+    face = tiny_portrait().shape.mean[:, :2]
     turn = torch.tensor([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
     return (face @ turn.T * scale + 200)[None]
 
@@ -34,7 +34,7 @@ def test_lip_curves_pass_near_their_vertices_and_meet_at_the_corners() -> None:
 
 
 def test_the_gap_is_measured_along_the_heads_own_axis() -> None:
-    model = PortraitModel.tiny()
+    model = tiny_portrait()
     for roll in (0.0, 0.6):
         points = vertices(roll=roll)
         fit = model.shape.fit(points[:, :68])
@@ -42,7 +42,7 @@ def test_the_gap_is_measured_along_the_heads_own_axis() -> None:
 
 
 def test_grey_skin_gets_grey_teeth_and_dark_skin_no_glowing_ones() -> None:
-    teeth = PortraitModel.tiny().teeth
+    teeth = tiny_portrait().teeth
     teeth.colour.copy_(torch.tensor([[-0.1, 0.5], [0.07, 0.3], [-0.03, 0.5]]))
     grey, coloured, dark = teeth.colours_for(
         torch.tensor([[-0.5, 0.0, 0.0], [-0.5, 0.3, -0.1], [-2.0, 0.3, -0.1]])
@@ -75,7 +75,7 @@ def test_lip_vertices_face_each_other() -> None:
 
 
 def test_a_softer_face_gets_softer_teeth_of_the_same_mean() -> None:
-    teeth = PortraitModel.tiny().teeth
+    teeth = tiny_portrait().teeth
     pictures = teeth.softened(torch.tensor([0.0, 0.005, 0.02, 0.05]))
     assert torch.equal(pictures[0], teeth.picture)
     spread = pictures[:, 0, 20:50, 40:120].std(dim=(1, 2))

@@ -9,6 +9,7 @@ from torch import Tensor
 from models.base import ModelInputError
 from models.portrait import PortraitModel, load_portrait
 from models.portrait_movers import load_movers
+from tests.models.portrait.tiny import tiny_portrait
 
 SIDE = 200
 SCALE = SIDE / 3.4
@@ -17,7 +18,7 @@ WIDEN, PART = 0, 1
 
 @pytest.fixture(scope="module")
 def model() -> PortraitModel:
-    return PortraitModel.tiny()
+    return tiny_portrait()
 
 
 def crops(model: PortraitModel, count: int = 1, *, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -118,7 +119,7 @@ def test_a_dot_at_the_mouth_corner_moves_as_announced(model: PortraitModel) -> N
     corner = landmarks[0, 54]
     dot = torch.exp(-((x - corner[0]) ** 2 + (y - corner[1]) ** 2) / 18)
     images = (dot - 0.5).expand(1, 3, -1, -1).contiguous()
-    model = PortraitModel.tiny()
+    model = tiny_portrait()
     model.layers.maps.zero_()
     model.smile_axis.zero_()
     w, state = model.encode(images, landmarks)

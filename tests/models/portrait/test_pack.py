@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from models.base import WeightsError
-from models.portrait import DEFAULT_FILE, PortraitModel, load_portrait, save_portrait
+from models.portrait import DEFAULT_FILE, load_portrait, save_portrait
 from models.weights import save_safetensors
+from tests.models.portrait.tiny import tiny_portrait
 
 
 def test_a_saved_portrait_loads_with_bases_within_half_a_quantum(tmp_path: Path) -> None:
-    model = PortraitModel.tiny()
+    model = tiny_portrait()
     save_portrait(model, tmp_path / "p.safetensors", notes={})
     again = load_portrait(tmp_path / "p.safetensors")
     quantum = model.texture.basis.abs().amax(dim=1, keepdim=True) / 127
@@ -29,7 +30,7 @@ def test_another_kind_of_tensor_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_portrait_with_a_missing_tensor_is_refused(tmp_path: Path) -> None:
-    save_portrait(PortraitModel.tiny(), tmp_path / "p.safetensors", notes={})
+    save_portrait(tiny_portrait(), tmp_path / "p.safetensors", notes={})
     from models.weights import load_safetensors
 
     tensors, notes = load_safetensors(tmp_path / "p.safetensors")

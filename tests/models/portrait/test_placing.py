@@ -5,11 +5,12 @@ import torch
 
 from models.portrait.net import PortraitModel
 from models.portrait.placing import Placing
+from tests.models.portrait.tiny import tiny_portrait
 
 
 @pytest.fixture(scope="module")
 def model() -> PortraitModel:
-    return PortraitModel.tiny()
+    return tiny_portrait()
 
 
 def faces(model: PortraitModel, count: int) -> torch.Tensor:

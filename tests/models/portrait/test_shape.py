@@ -10,9 +10,9 @@ from torch import Tensor
 
 from models.portrait.fit_shape import fit_shape
 from models.portrait.shape import ShapeModel
-from models.portrait.tiny import tiny_face
 from models.portrait.topology import FLIP_VERTICES, MESH_VERTICES
 from models.topology68 import FLIP_68, MESH_TO_68
+from tests.models.portrait.tiny import tiny_face
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from models.portrait import PortraitModel
 from models.portrait.texture import (
     CHROMA_SIDE,
     LOG_OFFSET,
@@ -13,6 +12,7 @@ from models.portrait.texture import (
     to_log_channels,
     to_log_rgb,
 )
+from tests.models.portrait.tiny import tiny_portrait
 
 
 def test_log_channels_lead_back_to_the_colours() -> None:
@@ -31,7 +31,7 @@ def test_a_brighter_light_moves_luma_and_leaves_ratios() -> None:
 
 
 def test_code_and_difference_are_inverse_on_the_basis() -> None:
-    texture = PortraitModel.tiny().texture
+    texture = tiny_portrait().texture
     change = torch.tensor([[1.0, -0.5, 0.0, 2.0]])
     maps = texture.decode_difference(change)
     luma = maps[:, 0].flatten(1)[:, texture.luma_mask]
@@ -43,7 +43,7 @@ def test_code_and_difference_are_inverse_on_the_basis() -> None:
 
 
 def test_masks_are_mirror_symmetric() -> None:
-    texture = PortraitModel.tiny().texture
+    texture = tiny_portrait().texture
     for mask, side in ((texture.luma_mask, LUMA_SIDE), (texture.chroma_mask, CHROMA_SIDE)):
         picture = mask.reshape(side, side)
         assert torch.equal(picture, picture.flip(1))
@@ -65,7 +65,7 @@ def box_blurred(image: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def test_blur_is_read_from_a_blurred_picture() -> None:
-    model = PortraitModel.tiny()
+    model = tiny_portrait()
     generator = torch.Generator().manual_seed(4)
     sharp = torch.rand(1, 1, 204, 204, generator=generator).expand(1, 3, -1, -1) * 1.6 - 0.8
     soft = box_blurred(sharp, 5)
@@ -80,7 +80,7 @@ def test_blur_is_read_from_a_blurred_picture() -> None:
 
 
 def test_a_decoded_face_has_the_texture_and_the_light_it_was_encoded_with() -> None:
-    texture = PortraitModel.tiny().texture
+    texture = tiny_portrait().texture
     generator = torch.Generator().manual_seed(1)
     code = 0.3 * torch.randn(2, texture.components, generator=generator)
     photo = 0.3 * torch.randn(2, 3, generator=generator)

@@ -6,9 +6,22 @@ import pytest
 import torch
 
 from models.base import ModelError, ModelInputError
-from models.portrait_movers import Direction, LatentTransformer
-from models.portrait_movers.files import random_movers
-from models.portrait_movers.net import slowed
+from models.portrait_movers import PORTRAIT_ATTRIBUTES, Direction, LatentTransformer, MoverPack
+from models.portrait_movers.net import LatentClassifier, slowed
+
+
+def random_movers() -> MoverPack:
+    """Return movers of codes (N, 13) with seeded random weights."""
+    generator = torch.Generator().manual_seed(0)
+    transformers, directions = {}, {}
+    for attribute in PORTRAIT_ATTRIBUTES:
+        net, direction = LatentTransformer(13, 3, 8), Direction(13)
+        net.basis.copy_(torch.randn(3, 13, generator=generator) * 0.1)
+        net.constant.copy_(torch.ones(3))
+        direction.vector.copy_(net.basis.sum(dim=0))
+        transformers[attribute.name] = net.eval().requires_grad_(False)
+        directions[attribute.name] = direction.eval()
+    return MoverPack(transformers, directions, LatentClassifier(13, 4, 8), ("a", "b", "c", "d"))
 
 
 def codes(count: int = 4) -> torch.Tensor:
@@ -17,13 +30,13 @@ def codes(count: int = 4) -> torch.Tensor:
 
 @pytest.mark.parametrize("editor", ["latent-transformer", "direction"])
 def test_strength_zero_is_the_identity_bit_for_bit(editor: str) -> None:
-    move = random_movers(13, 0).mover(editor, "smile")
+    move = random_movers().mover(editor, "smile")
     w = codes()
     assert torch.equal(move(w, torch.zeros(len(w))), w)
 
 
 def test_a_transformer_moves_only_within_its_basis() -> None:
-    move = random_movers(13, 0).mover("latent-transformer", "age")
+    move = random_movers().mover("latent-transformer", "age")
     assert isinstance(move, LatentTransformer)
     w = codes(50)
     change = move(w, torch.ones(50)) - w
@@ -60,7 +73,7 @@ def test_a_step_beyond_the_ceiling_counts_a_quarter(
 
 
 def test_wrong_shapes_are_named() -> None:
-    move = random_movers(13, 0).mover("latent-transformer", "smile")
+    move = random_movers().mover("latent-transformer", "smile")
     with pytest.raises(ModelInputError, match=r"expected codes \(N, 13\)"):
         move(torch.zeros(2, 12), torch.zeros(2))
     with pytest.raises(ModelInputError, match="strength"):
@@ -68,7 +81,7 @@ def test_wrong_shapes_are_named() -> None:
 
 
 def test_unknown_editors_and_attributes_are_named() -> None:
-    pack = random_movers(13, 0)
+    pack = random_movers()
     with pytest.raises(
         ModelError, match="no movers for the editor 'magic'; it has them for latent-tra"
     ):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.config import EncodeOptions
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
-from pipeline.media.container.plan import OutputPlan
+from pipeline.media.container.file import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from pipeline.media.container.scheduling import usual_scheduling

@@ -17,9 +17,8 @@ from pipeline.config import EncodeOptions
 from pipeline.errors import OutputError
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
-from pipeline.media.container.file import VideoFile
+from pipeline.media.container.file import OutputPlan, VideoFile
 from pipeline.media.container.mux import Muxer
-from pipeline.media.container.plan import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 from pipeline.types import Frame
@@ -183,7 +182,7 @@ from pipeline.errors import OutputError
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
 from pipeline.media.container.mux import Muxer
-from pipeline.media.container.plan import OutputPlan
+from pipeline.media.container.file import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 source = probe(Path(sys.argv[1]))
@@ -218,7 +217,7 @@ from pipeline.config import EncodeOptions
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.encode import VideoWriter
 from pipeline.media.container.mux import Muxer
-from pipeline.media.container.plan import OutputPlan
+from pipeline.media.container.file import OutputPlan
 from pipeline.media.container.preflight import preflight_output
 from pipeline.media.container.probe import probe
 source = probe(Path(sys.argv[1]))

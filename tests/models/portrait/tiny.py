@@ -1,5 +1,4 @@
-"""A drawn face with random bases: a portrait that has learnt nothing, small and quick, for
-tests."""
+"""A drawn face with random bases: a portrait that has learnt nothing, small and quick."""
 
 from __future__ import annotations
 
@@ -8,13 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from .layers import LAYER_SIDE, FineLayers
-from .mouth import TEETH_TEXELS, Teeth
-from .regions import INNER_MOUTH, layer_gain, skin_mask, vertex_indices
-from .shape import ShapeModel
-from .texture import CHROMA_SIDE, FIELD_SIDE, LUMA_SIDE, TextureModel
-from .topology import FLIP_VERTICES, MESH_VERTICES
-from .warp import canonical_grid, thin_plate_operator
+from models.portrait import PortraitModel
+from models.portrait.layers import LAYER_SIDE, FineLayers
+from models.portrait.mouth import TEETH_TEXELS, Teeth
+from models.portrait.regions import INNER_MOUTH, layer_gain, skin_mask, vertex_indices
+from models.portrait.shape import ShapeModel
+from models.portrait.texture import CHROMA_SIDE, FIELD_SIDE, LUMA_SIDE, TextureModel
+from models.portrait.topology import FLIP_VERTICES, MESH_VERTICES
+from models.portrait.warp import canonical_grid, thin_plate_operator
 
 _COEFFICIENTS, _COMPONENTS = 6, 4
 
@@ -43,9 +43,8 @@ def tiny_face() -> Tensor:
     return face
 
 
-def tiny_parts() -> tuple[tuple[ShapeModel, TextureModel, FineLayers, Teeth], dict[str, Tensor]]:
-    """Return the parts of a portrait around the drawn head, and its buffers by name (from the
-    first row on); basis shape 0 widens the mouth, 1 parts the lips."""
+def tiny_portrait() -> PortraitModel:
+    """Return a portrait around the drawn head; basis shape 0 widens the mouth, 1 parts the lips."""
     generator = torch.Generator().manual_seed(7)
     face = tiny_face()
     canonical = face[:, :2].clone()
@@ -77,7 +76,10 @@ def tiny_parts() -> tuple[tuple[ShapeModel, TextureModel, FineLayers, Teeth], di
         "layer_gain": layer_gain(canonical, LAYER_SIDE),
         "smile_axis": 1 / shape.sigma[:1],
     }
-    return (shape, texture, layers, teeth), buffers
+    model = PortraitModel(shape, texture, layers, teeth)
+    for name, values in buffers.items():
+        getattr(model, name)[: len(values)] = values
+    return model.eval()
 
 
 def _tiny_shape(face: Tensor, generator: torch.Generator) -> ShapeModel:
