@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
     from .errors import VisagistError
     from .inspection import inspect, preview
+    from .plan import Plan
     from .report import Report
     from .request import Edit, EditRequest, Exemplar
     from .run import analyze_to_file, edit
-    from .session import Plan, Session, open_session
+    from .session import Session, open_session
 
 __all__ = [
     "AnalyzeOptions",

@@ -29,8 +29,9 @@ from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
 if TYPE_CHECKING:
     from .editors import Pack
     from .media.base import Sink
+    from .plan import Plan
     from .request import Edit, EditRequest
-    from .session import Plan, Session
+    from .session import Session
 
 REPORT_VERSION = 1
 

@@ -23,7 +23,7 @@ from .artefacts import Store, check_folder, key_of
 from .editors import Editor, Pack, Shot
 from .editors.latent import Latent
 from .edits import Catalogue, check_offered, resolve_edits
-from .errors import InputError, UsageError, WeightsError
+from .errors import InputError, WeightsError
 from .kit import SessionKit
 from .loading import load_pack, resolve_device
 from .media.base import Reading, Source
@@ -33,6 +33,7 @@ from .passes.analyze import analyze
 from .passes.crops import Crops
 from .passes.prepare import ShotWork, prepared
 from .passes.render import Group, Rendering, render
+from .plan import Plan
 from .progress import Progress, Stopwatch
 from .reference import describe_person
 from .request import Edit, EditRequest
@@ -49,48 +50,6 @@ if TYPE_CHECKING:
 
     from .tracking.track import RawTrack
     from .types import EditedBatch
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """What is to be done to which frames: data, to be pickled, compared and cut."""
-
-    request: EditRequest
-    edits: tuple[Edit, ...]
-    analysis: Analysis
-    tracks: tuple[FaceTrack, ...]
-    """Those chosen to be edited, as the render pass uses them."""
-    artefacts: tuple[str, ...]
-    """Keys of what was prepared; where the store lacks one, it is made anew."""
-    start: int
-    stop: int
-    """The frames to be rendered: from `start` to before `stop`."""
-
-    @property
-    def frame_count(self) -> int:
-        """Frames of the clip."""
-        return len(self.analysis.pts)
-
-    def with_edits(self, edits: Sequence[Edit]) -> Plan:
-        """Return the same plan with other edits."""
-        return dataclasses.replace(self, edits=tuple(edits))
-
-    def chunk(self, start: int, stop: int) -> Plan:
-        """Return the plan of some of its frames, counted as in the whole clip.
-
-        Raises:
-            UsageError: they are not all frames of this plan.
-        """
-        if not self.start <= start < stop <= self.stop:
-            raise UsageError(
-                f"frames {start} to {stop - 1} are no part of {self.start} to {self.stop - 1}"
-            )
-        return dataclasses.replace(self, start=start, stop=stop)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Plan) and _plain(self) == _plain(other)
-
-    __hash__ = None  # type: ignore[assignment]  # equal by content, which is long
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -191,10 +150,10 @@ class Session:
         """Return what renders the frames of a plan; what was not prepared yet is prepared now.
 
         Raises:
-            WeightsError: the plan was made with other networks than this session has.
+            WeightsError: the plan was made with other networks, or another exemplar, than this
+                session has.
         """
-        faces = self._keys(self.face_editor, _ANY_EDIT, self._shots(plan))
-        if not set(faces.values()) <= set(plan.artefacts):
+        if not self._needed(plan) <= set(plan.artefacts):
             raise WeightsError(
                 "the plan was made with other weights or another version of the program; make it "
                 "anew here, or use the weights it was made with"
@@ -314,6 +273,19 @@ class Session:
         }
         return {shot.key: key_of(**facts, depends=editor.depends(shot, edit)) for shot in shots}
 
+    def _needed(self, plan: Plan) -> set[str]:
+        """Return the keys of what the edits that were asked for, and the protection, need."""
+        asked = [edit for edit in self.edits if edit.strength]
+        editors = [self.editor(self.catalogue.editor_of(edit.attribute)) for edit in asked]
+        pairs = zip([self.face_editor, *editors], [_ANY_EDIT, *asked], strict=True)
+        shots = self._shots(plan)
+        return {
+            key
+            for editor, edit in pairs
+            if editor.prepares
+            for key in self._keys(editor, edit, shots).values()
+        }
+
     def _prepared(self, editor: Editor, edit: Edit, plan: Plan) -> dict[int, Any]:
         """Return what an editor needs to know of each face, by track, ready to be used."""
         if not editor.prepares:
@@ -382,17 +354,3 @@ def _followed(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
         return (*steps, step)
     both = Step(last.editor, last.edits + step.edits, last.needs + step.needs, last.prepared)
     return (*steps[:-1], both)
-
-
-def _plain(value: object) -> object:
-    """Return data in a form that can be compared: arrays as their numbers."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return (type(value), [_plain(getattr(value, field.name)) for field in fields])
-    if isinstance(value, np.ndarray):
-        return (value.dtype.str, value.shape, value.tobytes())
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

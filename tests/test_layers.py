@@ -14,6 +14,7 @@ from models.directions.__main__ import main as directions
 from models.latent_transformer import MoverFacts, WPlusTransformer, save_mover
 from models.packs.layers import LAYER_NAME, Layer, codes_of, shape_of
 from models.packs.store import Store
+from models.portrait import LOOK_LENGTH
 from models.portrait_movers import DEFAULT_FILE, load_movers
 from pipeline.cli import main
 from pipeline.edits import Catalogue, cautions, resolve_edits
@@ -102,9 +103,9 @@ def test_a_transformer_stands_in_for_the_packs_own_of_that_name(
 def test_the_portraits_own_file_of_movers_can_be_added(store: Store) -> None:
     assert main(["models", "import", str(DEFAULT_FILE), "--as", "portrait"]) == 0
     pack, movers = load_pack("portrait", CPU), load_movers(DEFAULT_FILE)
-    rows, length = pack.model.codes.shape or (0, 0)
-    w, strength = torch.randn(2, rows, length), torch.tensor([1.0, -0.5])
-    code = w[:, 0, : shape_of("portrait")[1]]
+    length = shape_of("portrait")[1]
+    w, strength = torch.randn(2, 1, length + LOOK_LENGTH), torch.tensor([1.0, -0.5])
+    code = w[:, 0, :length]
     for editor in ("latent-transformer", "direction"):
         for attribute in ("smile", "age"):
             moved = pack.mover(editor, attribute)(w, strength)

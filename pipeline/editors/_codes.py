@@ -280,7 +280,7 @@ def hold(
 
     Args:
         track: the face the codes are of.
-        codes: from `encode`.
+        codes: of the track.
         times: (frames of the clip,) [s].
         model: what the codes are of; it knows how they settle over time.
     """

@@ -67,10 +67,6 @@ class CodeRule:
     version: int = 1
     """Raised when the same weights give other codes or states than before: stored ones are of no
     more use then."""
-    shape: tuple[int, int] | None = None
-    """Rows L and numbers D of a code, which stored ones must have; None: any."""
-    states: int | None = None
-    """Numbers G of a state, which stored ones must have; None: any."""
 
 
 class LatentModel(Protocol):

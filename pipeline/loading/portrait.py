@@ -57,8 +57,6 @@ class PortraitLatentModel:
             samples_hz=8.0,
             most_samples=256,
             states_hz=32.0,  # lips part within a frame of 1/25 or 1/30 s
-            shape=(1, network.dimensions + portrait.LOOK_LENGTH),
-            states=len(portrait.STATE_NAMES),
             version=2,
         )
         self._network = network

@@ -63,8 +63,6 @@ class StyleLatentModel:
             samples_hz=np.inf if every else _DELTA_HZ,
             moving_layers=round(_MOVING_SHARE * networks.layers),
             smoothing_s=_SMOOTHING_S[transfer],
-            shape=(networks.layers, networks.width),
-            states=0 if every else 2 * _PLACES**2,
         )
         self._networks = networks
         self._transfer: Transfer = transfer
