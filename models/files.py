@@ -56,10 +56,31 @@ _POLITE: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _NO_FLUSH: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """What file systems answer that cannot flush a file, and keep it all the same."""
 
+_NOTHING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the system says of a name that leads to nothing."""
+
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _NO_WAIT: Final = getattr(os, "O_NONBLOCK", 0)
 _named: set[Path] = set()
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a name leads to something; a link to nothing does not.
+
+    Raises:
+        OSError: the system does not tell: the name is too long, a folder on the way is closed. From
+            Python 3.14 on `Path.exists` and its like take that for a no.
+    """
+    try:
+        path.stat()
+    except ValueError:  # a zero byte in the name
+        return False
+    except OSError as e:
+        if e.errno in _NOTHING:
+            return False
+        raise
+    return True
 
 
 @contextmanager

@@ -10,11 +10,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.files import placed, scratch_beside, write_whole, written_whole
+    from models.files import is_there, placed, scratch_beside, write_whole, written_whole
 else:
     # `models` lies beside this package: on its own in a checkout, in `visagist` once installed.
     _shared = importlib.import_module(__name__.removesuffix("pipeline.files") + "models.files")
-    placed, scratch_beside = _shared.placed, _shared.scratch_beside
+    is_there, placed, scratch_beside = _shared.is_there, _shared.placed, _shared.scratch_beside
     write_whole, written_whole = _shared.write_whole, _shared.written_whole
 
-__all__ = ["placed", "scratch_beside", "write_whole", "written_whole"]
+__all__ = ["is_there", "placed", "scratch_beside", "write_whole", "written_whole"]

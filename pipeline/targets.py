@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import OutputError, reason
+from .files import is_there
 
 Taken = Mapping[Path, str]
 """Files and folders of a run that nothing else of it may be written to, and what each is, as in
@@ -33,7 +34,7 @@ def check_target(path: Path, what: str, *, taken: Taken, overwrite: bool = False
             file, a link to nothing, or a folder that is missing or takes no files.
     """
     with output_errors(path, what):
-        if path.is_dir():
+        if is_there(path) and path.is_dir():
             raise OutputError(f"{what} {path} is a folder; give the name of the file to write")
         if not path.parent.is_dir():
             folder = path.absolute().parent
@@ -68,7 +69,7 @@ def check_folder(
             file in it cannot be replaced.
     """
     with output_errors(path, what):
-        if (path.exists() or path.is_symlink()) and not path.is_dir():
+        if (is_there(path) or path.is_symlink()) and not path.is_dir():
             raise OutputError(f"{what} {path} is a file; give the name of a folder")
         if path.is_dir() and not overwrite and any(path.iterdir()):
             raise OutputError(

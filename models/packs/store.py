@@ -23,7 +23,7 @@ from typing import Final
 import platformdirs
 
 from ..base import ModelError, PackError, WeightsError
-from ..files import locked
+from ..files import is_there, locked
 from ..parts import Part
 from ..weights import sha256_of
 from . import tensorfile
@@ -50,6 +50,11 @@ def default_home() -> Path:
             f"{HOME_VARIABLE} is {chosen!r}, and there is no such folder ({e}); set it to the path "
             "of a folder"
         ) from e
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Return what lies in a folder, in order; where `glob` would pass over errors, raise them."""
+    return sorted(folder.glob(pattern)) if is_there(folder) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Store:
 
     def names(self) -> list[str]:
         """Return the names of the weights, readable or not."""
-        return sorted(path.stem for path in self.weights.glob("*.toml"))
+        return [path.stem for path in _matching(self.weights, "*.toml")]
 
     def put(self, part: Part, card: Card) -> None:
         """Write the tensors of a part, then its card.
@@ -127,11 +132,11 @@ class Store:
 
     def pack_names(self) -> list[str]:
         """Return the names of the packs in the store."""
-        return sorted(p.parent.name for p in self.packs.glob(f"*/{FILE_NAME}"))
+        return [p.parent.name for p in _matching(self.packs, f"*/{FILE_NAME}")]
 
     def layer_names(self) -> list[str]:
         """Return the names of the packs of the program to which something was added."""
-        return sorted(p.parent.name for p in self.packs.glob(f"*/{LAYER_NAME}"))
+        return [p.parent.name for p in _matching(self.packs, f"*/{LAYER_NAME}")]
 
     def all_names(self) -> list[str]:
         """Return the names of all packs, layers and weights, readable or not."""
@@ -246,13 +251,13 @@ class Store:
     def verify(self) -> Iterator[Finding]:
         """Yield what is so of every card, pack and stray file; each file is read in full."""
         cards: dict[str, Card] = {}
-        for path in sorted(self.weights.glob("*.toml")):
+        for path in _matching(self.weights, "*.toml"):
             try:
                 cards[path.stem] = read_card(path)
                 yield self._verified(cards[path.stem])
             except WeightsError as e:
                 yield Finding(path.stem, "damaged", str(e))
-        for path in sorted(self.packs.glob(f"*/{FILE_NAME}")):
+        for path in _matching(self.packs, f"*/{FILE_NAME}"):
             yield self._verified_pack(path.parent, cards)
         for name in self.layer_names():
             note = "; ".join(usable(self.packs / name, name)[1])

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 from models import files
-from models.files import opened_whole, placed, remove_leftovers, scratch_beside, write_whole
+from models.files import (
+    is_there,
+    opened_whole,
+    placed,
+    remove_leftovers,
+    scratch_beside,
+    write_whole,
+)
+from models.packs.store import Store
+from pipeline.errors import OutputError
+from pipeline.targets import check_target
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +49,27 @@ def leftover(folder: Path, machine: str | None = None, *, age_s: float = 0.0) ->
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s,) * 2)
     return path
+
+
+@posix
+def test_a_name_the_system_has_something_against_is_no_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On any Python: from 3.14 on, what `Path` is asked is answered with no."""
+    for question, answer in (("exists", os.path.exists), ("is_dir", os.path.isdir)):
+        monkeypatch.setattr(Path, question, answer)
+    (tmp_path / "file").touch()
+    (tmp_path / "ring").symlink_to("ring")
+    assert is_there(tmp_path)
+    assert is_there(tmp_path / "file")
+    for name in ("missing", "file/below", "ring", "a\0b"):
+        assert not is_there(tmp_path / name), name
+    long = tmp_path / ("n" * 300)
+    for ask in (is_there, lambda path: Store(path).names(), lambda path: Store(path).pack_names()):
+        with pytest.raises(OSError, match="File name too long"):
+            ask(long)
+    with pytest.raises(OutputError, match="File name too long"):
+        check_target(long, "the report", taken={})
 
 
 def test_bytes_text_and_pieces_are_written_as_they_are(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from ...errors import UsageError, VideoError, cure_of, words_of
+from ...files import is_there
 from ..base import MAX_SIDE_PX
 
 S = TypeVar("S", bound=Stream)
@@ -80,7 +81,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    if not is_there(path):
         raise VideoError(
             f"{path}: no such file; only local video files can be opened, not addresses"
         )
