@@ -123,11 +123,11 @@ class Store:
                     path.unlink()
 
     def _write(self, path: Path, artefact: Artefact) -> None:
+        if self._is_closed:
+            return
         facts = json.dumps(dict(artefact.facts), sort_keys=True)
         tensors = {name: t.detach().cpu().contiguous() for name, t in artefact.tensors.items()}
         header = {"visagist_artefact": "1", "facts": facts, "sha256": _digest(tensors, facts)}
-        if self._is_closed:
-            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, save(tensors, header))
@@ -139,7 +139,9 @@ class Store:
         try:
             with safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                # Copied: what lies in the file would change or vanish with it.
+                names = list(file.keys())
+                tensors = {name: file.get_tensor(name).clone() for name in names}
             facts = header.get("facts", "")
             if header.get("sha256") != _digest(tensors, facts):
                 raise SafetensorError("its content is not what was written")

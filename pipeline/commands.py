@@ -13,7 +13,7 @@ from .arguments import factors_of, options_of, request_of
 from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
 from .displays import watching
-from .errors import WeightsError
+from .errors import UsageError, WeightsError
 from .progress import counted
 
 if TYPE_CHECKING:
@@ -230,6 +230,10 @@ def _cache(options: argparse.Namespace) -> int:
     from .artefacts import Store
 
     if options.action == "clean":
+        if not options.older_than >= 0:
+            raise UsageError(
+                f"--older-than {options.older_than:g} is out of range; accepted: 0 days and more"
+            )
         gone = Store(options.cache).clean(older_than_days=options.older_than)
         show(f"removed {counted(len(gone), 'file')}")
         return 0

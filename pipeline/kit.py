@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,22 +10,30 @@ from .editors import FACE_MODEL, EditorSpec, Pack
 from .loading import Network, load_network
 from .passes.crops import Crops
 from .progress import Stopwatch
-from .reference import face_of
+from .reference import Exemplars
 from .types import FaceState, FaceTrack
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from .request import Edit, Exemplar
+    from .request import Edit
     from .types import AlignedBatch, CropRule
 
 
 class SessionKit:
     """What one editor of a session is built with; see `editors.Kit`."""
 
-    def __init__(self, spec: EditorSpec, pack: Pack, crops: Crops, clock: Stopwatch) -> None:
+    def __init__(
+        self,
+        spec: EditorSpec,
+        pack: Pack,
+        crops: Crops,
+        exemplars: Exemplars,
+        clock: Stopwatch,
+    ) -> None:
         self.device, self.clock = crops.device, clock
         self._spec, self._pack, self._crops = spec, pack, crops
+        self._exemplars = exemplars
         self._networks: dict[str, Network] = {}
         for role in sorted(spec.needs - {FACE_MODEL}):
             self._networks[role] = load_network(role, self.device)
@@ -45,7 +52,7 @@ class SessionKit:
     def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
         """Return the crop (N = 1) of the face that an edit takes something from, on the device."""
         assert edit.exemplar is not None, "resolve_edits lets no edit through without its exemplar"
-        frame, points, aspect = face_of(edit.exemplar, self.device)
+        frame, points, aspect = self._exemplars.face(edit.exemplar)
         one = np.ones(1, np.float32)
         track = FaceTrack(
             0, 0, frame.index, points[None], np.full(1, FaceState.DETECTED, np.uint8), one, one
@@ -62,14 +69,6 @@ class SessionKit:
             pack = self._pack
             hashes[FACE_MODEL] = [pack.name, dict(pack.settings), dict(pack.hashes)]
         return hashes
-
-    @staticmethod
-    def digest_of(exemplar: Exemplar | None) -> object:
-        """Return what tells an exemplar from all others (a JSON value)."""
-        if exemplar is None:
-            return None
-        with exemplar.path.open("rb") as file:
-            return [hashlib.file_digest(file, "sha256").hexdigest(), exemplar.frame, exemplar.face]
 
     def _check(self, role: str) -> None:
         if role not in self._spec.needs:

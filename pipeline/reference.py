@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .config import AnalyzeOptions
-from .errors import InputError
+from .errors import InputError, reason
 from .imaging.color import frame_of_rgb
 from .imaging.geometry import face_size
 from .imaging.picture_size import picture_size
@@ -41,12 +42,41 @@ def describe_person(picture: Path, device: torch.device) -> Descriptor:
     return describe(image, points)
 
 
-def face_of(exemplar: Exemplar, device: torch.device) -> tuple[Frame, Points, float]:
-    """Return the frame an exemplar is in, its landmarks (68, 2), and the frame's pixel aspect.
+class Exemplars:
+    """The exemplars of a session: each is read, and its face looked for, once."""
 
-    Raises:
-        InputError: no picture and no clip, or no face is there, or several and none is named.
-    """
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._faces: dict[Exemplar, tuple[Frame, Points, float]] = {}
+        self._digests: dict[Path, str] = {}
+
+    def face(self, exemplar: Exemplar) -> tuple[Frame, Points, float]:
+        """Return the frame it is in, its landmarks (68, 2), and the frame's pixel aspect.
+
+        Raises:
+            InputError: no picture and no clip, or no face is there, or several and none is named.
+        """
+        if exemplar not in self._faces:
+            self._faces[exemplar] = _face_of(exemplar, self._device)
+        return self._faces[exemplar]
+
+    def digest(self, exemplar: Exemplar) -> object:
+        """Return what tells it from all others (a JSON value).
+
+        Raises:
+            InputError: its file cannot be read.
+        """
+        path = exemplar.path
+        if path not in self._digests:
+            try:
+                with path.open("rb") as file:
+                    self._digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as e:
+                raise InputError(f"cannot read the exemplar {path}: {reason(e)}") from e
+        return [self._digests[path], exemplar.frame, exemplar.face]
+
+
+def _face_of(exemplar: Exemplar, device: torch.device) -> tuple[Frame, Points, float]:
     name = f"the exemplar {exemplar.path}"
     if exemplar.path.suffix.lower() in _PICTURES:
         frame, aspect = frame_of_rgb(_decoded(exemplar.path, "exemplar")), 1.0

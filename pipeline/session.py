@@ -35,7 +35,7 @@ from .passes.prepare import ShotWork, prepared
 from .passes.render import Group, Rendering, render
 from .plan import Plan
 from .progress import Progress, Stopwatch
-from .reference import describe_person
+from .reference import Exemplars, describe_person
 from .request import Edit, EditRequest
 from .side_files import is_missing
 from .stages.edit import Step
@@ -113,6 +113,7 @@ class Session:
         if request.cache is not None:
             check_folder(request.cache)
         self.store = Store(request.cache)
+        self.exemplars = Exemplars(device)
         self._editors: dict[str, Editor] = {}
         self._opened: dict[str, Any] = {}
         """What was prepared, as editors use it, by key."""
@@ -129,6 +130,9 @@ class Session:
         person = describe_person(choice.picture, self.device) if choice.picture else None
         if choice.frame is not None:
             source.check_frame(choice.frame)
+        for edit in self.edits:
+            if edit.exemplar is not None:
+                self.exemplars.face(edit.exemplar)  # what is wrong with it is said before all work
         with self.clock.time("analyze"):
             analysis = self._analysis()
         check_whole(source.path, analysis.damage, request.analyze.on_damage)
@@ -215,7 +219,7 @@ class Session:
         if name not in self._editors:
             module = self.catalogue.modules[name]
             self._editors[name] = module.build(
-                SessionKit(module.spec, self.pack, self.crops, self.clock)
+                SessionKit(module.spec, self.pack, self.crops, self.exemplars, self.clock)
             )
         return self._editors[name]
 
@@ -269,7 +273,7 @@ class Session:
         facts = {
             "editor": [spec.name, spec.version],
             "networks": kit.hashes,
-            "exemplar": kit.digest_of(edit.exemplar),
+            "exemplar": edit.exemplar and self.exemplars.digest(edit.exemplar),
         }
         return {shot.key: key_of(**facts, depends=editor.depends(shot, edit)) for shot in shots}
 
@@ -337,7 +341,9 @@ class Session:
         steps = [step for group in self._groups(plan) for step in group.steps]
         own = [step for step in steps if step.editor is self.face_editor]
         edits = own[-1].edits if own else ()
-        amounts = own[-1].amounts(face.source) if own else face.source.weights[None][:0]
+        amounts = face.source.weights[None][:0]
+        if own:
+            amounts = own[-1].amounts(own[-1].shares(face.source))
         track = int(face.source.track_id[0])
         views = self.face_editor.views(face.source, edits, amounts, codes[track])
         return {name: pictures[0] for name, pictures in views.items()}

@@ -17,6 +17,7 @@ import torch
 
 import models
 import pipeline.editors
+from pipeline.errors import InputError
 from pipeline.progress import Moment, Progress
 from pipeline.request import EditRequest, Exemplar
 from pipeline.run import edit
@@ -97,6 +98,17 @@ def test_what_is_prepared_shows_is_kept_and_belongs_to_its_exemplar(
     kind = type(session.editor("complexion"))
     monkeypatch.setattr(kind, "prepare", lambda *_: pytest.fail("prepared again"))
     assert open_session(request_of_a_tone).plan.artefacts == session.plan.artefacts
+
+
+def test_an_exemplar_that_cannot_be_used_is_refused_before_the_clip_is_looked_at(
+    request_of_a_tone: EditRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pipeline.session.analyze", lambda *_, **__: pytest.fail("analyzed"))
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((240, 240, 3), 128, np.uint8))
+    for name, words in (("none.png", "cannot read the exemplar"), ("grey.png", "no face found")):
+        request = replace(request_of_a_tone, exemplar=Exemplar(tmp_path / name), analysis_path=None)
+        with pytest.raises(InputError, match=words):
+            assert open_session(request).plan
 
 
 def test_work_that_was_stopped_goes_on_and_ends_as_if_it_had_not(

@@ -33,17 +33,17 @@ class Step:
         """Return how much of each edit each crop takes, (E, N) 0–1."""
         return torch.stack([batch.share(needs) for needs in self.needs])
 
-    def amounts(self, batch: AlignedBatch) -> Tensor:
+    def amounts(self, shares: Tensor) -> Tensor:
         """Return the strength of each edit in each crop, (E, N)."""
-        shares = self.shares(batch)
         strengths = [edit.strength * share for edit, share in zip(self.edits, shares, strict=True)]
         return torch.stack(strengths)
 
     def done(self, batch: AlignedBatch) -> EditedBatch:
         """Return crops of one track with the edits."""
+        shares = self.shares(batch)
         # An editor that draws a face anew fades what it drew as its edits fade.
-        faded = dataclasses.replace(batch, weights=self.shares(batch).amax(0))
-        prepared, amounts = self.prepared.get(int(batch.track_id[0])), self.amounts(batch)
+        faded = dataclasses.replace(batch, weights=shares.amax(0))
+        prepared, amounts = self.prepared.get(int(batch.track_id[0])), self.amounts(shares)
         if self.editor.draws_together:
             edited = self.editor.apply_row(faded, self.edits, amounts, prepared)
         else:

@@ -61,6 +61,18 @@ def test_a_damaged_file_counts_as_missing_and_is_said(
     assert store.get(KEY) is not None
 
 
+def test_what_was_read_stays_when_its_file_is_written_over_or_cut(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put(KEY, artefact(size=9000))
+    back = store.get(KEY)
+    assert back is not None
+    (path,) = files(tmp_path)
+    with path.open("r+b") as file:  # in place: no new file takes its name
+        file.write(bytes(path.stat().st_size))
+        file.truncate(10)
+    assert torch.equal(back.tensors["w"], artefact(size=9000).tensors["w"])
+
+
 def test_half_a_file_counts_as_missing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put(KEY, artefact())
@@ -129,5 +141,8 @@ def test_the_command_lists_and_cleans(
     assert KEY[:12] in capsys.readouterr().out
     assert main(["cache", "clean"]) == 0
     assert "removed 0 files" in capsys.readouterr().out, "it was used just now"
+    for days in ("-1", "nan"):
+        assert main(["cache", "clean", "--older-than", days]) == 2
+    capsys.readouterr()
     assert main(["cache", "clean", "--older-than", "0"]) == 0
     assert "removed 1 file" in capsys.readouterr().out
