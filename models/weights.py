@@ -57,7 +57,9 @@ def load_safetensors(
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             keys = list(file.keys())
-            return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
+            # Copied: a file that is cut or taken away meanwhile would kill the process.
+            tensors = {key: file.get_tensor(key).clone() for key in keys}
+            return tensors, dict(file.metadata() or {})
     except (safetensors.SafetensorError, OSError) as e:
         raise WeightsError(f"{path} is {describe_file(path)}, not a safetensors file: {e}") from e
 

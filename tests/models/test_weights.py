@@ -77,3 +77,14 @@ def test_a_truncated_file_is_refused(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-5])
     with pytest.raises(WeightsError, match="truncated or damaged"):
         load_safetensors(weights)
+
+
+def test_what_was_read_stays_when_its_file_is_written_over_or_cut(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    before = {"w": torch.arange(9000.0)}
+    save_safetensors(path, before, {})
+    tensors, _ = load_safetensors(path)
+    with path.open("r+b") as file:  # in place: no new file takes its name
+        file.write(bytes(path.stat().st_size))
+        file.truncate(10)
+    assert torch.equal(tensors["w"], before["w"])
