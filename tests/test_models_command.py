@@ -169,6 +169,20 @@ def test_a_damaged_pack_stops_nothing_but_itself(
     assert not damaged.exists()
 
 
+@pytest.mark.parametrize("name", ["é" * 300, "../weights", "other"])
+def test_a_pack_that_calls_itself_otherwise_is_listed_with_what_its_folder_holds(
+    desk: Desk, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    psp = desk.save("psp_faces.pt", merged(encoder_state(), generator_state()))
+    run(capsys, "import", psp, "--as", "faces")
+    rows = json.loads(run(capsys, "--json"))
+    size = next(row["size"] for row in rows if row["name"] == "faces")
+    path = desk.store.packs / "faces" / "pack.toml"
+    path.write_text(path.read_text().replace('name = "faces"', f'name = "{name}"'))
+    listed = {row["name"]: row["size"] for row in json.loads(run(capsys, "--json"))}
+    assert listed.get(name, size) == size, "whether it is read or called damaged"
+
+
 def test_remove_leaves_a_folder_whole_that_holds_files_of_others(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:

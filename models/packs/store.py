@@ -195,9 +195,10 @@ class Store:
         """Return how a `pack.toml` of the store names a weight file."""
         return f"../../weights/{name}.safetensors"
 
-    def bytes_of(self, name: str, pack: PackFile | Layer) -> int:
-        """Return the bytes of all files of a pack that are there."""
-        files = [self.packs / name / file for file in pack.files]
+    @staticmethod
+    def bytes_of(folder: Path, pack: PackFile | Layer) -> int:
+        """Return the bytes of all files of the pack in a folder that are there."""
+        files = [folder / file for file in pack.files]
         return sum(file.stat().st_size for file in files if file.is_file())
 
     def remove(self, name: str) -> list[str]:

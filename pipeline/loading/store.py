@@ -114,9 +114,9 @@ def stored_weights() -> list[Row]:
     What cannot be read has a row that says so; everything else goes on working.
     """
     store = _store()
-    cards, packs = store.cards(damaged_too=False), list(store.read_packs().values())
-    rows = [_pack_row(pack, store.bytes_of(pack.name, pack)) for pack in packs]
-    rows += [_card_row(card, packs) for card in cards.values()]
+    cards, packs = store.cards(damaged_too=False), store.read_packs()
+    rows = [_pack_row(pack, store.bytes_of(path.parent, pack)) for path, pack in packs.items()]
+    rows += [_card_row(card, list(packs.values())) for card in cards.values()]
     return rows + [_unread_row(name) for name in _unread(store)]
 
 
