@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from .parsing import Parsing
+
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 [px], half-open, in the upright frame."""
@@ -250,6 +252,8 @@ class AlignedBatch:
     over time; None where the crop rule did not ask for them."""
     parts: Tensor | None = None
     """(N, 2) float32 0–1, from FaceTrack.parts; None: they are all seen."""
+    parsing: Parsing | None = None
+    """What the crops show where; None where nobody asked for it."""
 
     def __post_init__(self) -> None:
         n = self.images.shape[0]
@@ -263,6 +267,8 @@ class AlignedBatch:
             _check_rank("AlignedBatch", "quads", self.quads, (n, 4, 2))
         if self.parts is not None:
             _check_rank("AlignedBatch", "parts", self.parts, (n, len(PARTS)))
+        if self.parsing is not None and len(self.parsing) != n:
+            raise ValueError(f"AlignedBatch.parsing is of {len(self.parsing)} faces, not of {n}")
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
@@ -295,6 +301,7 @@ class AlignedBatch:
             landmarks=sent(self.landmarks),
             weights=sent(self.weights),
             parts=None if self.parts is None else sent(self.parts),
+            parsing=None if self.parsing is None else self.parsing.to(device),
         )
 
     def __repr__(self) -> str:

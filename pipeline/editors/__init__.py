@@ -15,12 +15,13 @@ from importlib.metadata import entry_points
 
 from ..errors import UsageError
 from ._attribute import FACE, Attribute
-from ._base import FACE_MODEL, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._base import FACE_MODEL, PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
 from ._face_model import Pack
 
 __all__ = [
     "FACE",
     "FACE_MODEL",
+    "PARSING",
     "Artefact",
     "Attribute",
     "Editor",

@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 FACE_MODEL = "face-model"
 """The need of an editor that works with the pack chosen by `--pack`."""
+PARSING = "parsing"
+"""The need of an editor that looks at `AlignedBatch.parsing` while it prepares; when it is applied,
+it is always there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class EditorSpec:
     attributes: tuple[Attribute, ...] | None = None
     """What it can change; None: what the face model can."""
     needs: frozenset[str] = frozenset()
-    """Networks, by the name of their folder in `models`; `FACE_MODEL`: the pack."""
+    """Networks, by the name of their folder in `models`; `FACE_MODEL`: the pack; `PARSING`."""
     takes: frozenset[Literal["exemplar"]] = frozenset()
     """What a user has to give beside the strength."""
     crop: CropRule | None = None

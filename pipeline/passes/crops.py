@@ -7,14 +7,21 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..stages.align import Chunk, align, place, placing_of
-from ..types import CropRule, FaceTrack, Frame, Needs
+from ..types import AlignedBatch, CropRule, FaceTrack, Frame, Needs
 from .batching import Halving
+
+if TYPE_CHECKING:
+    from ..parsing import Parsing
+
+Parser = Callable[["AlignedBatch"], "Parsing"]
+"""Tells what crops on the device show where, on the device; for any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Crops:
     times: NDArray[np.float64]
     """(frames of the clip,) [s]."""
     halving: Halving = field(default_factory=Halving)
+    parser: Parser | None = None
+    """None: nobody asks what crops show where."""
 
     @property
     def workers(self) -> int:
@@ -43,6 +52,13 @@ class Crops:
         """Return the same for another clip, or a picture; its times do not matter."""
         times = np.arange(frame_count) / 25.0
         return dataclasses.replace(self, pixel_aspect=pixel_aspect, times=times)
+
+    def parsed(self, batch: AlignedBatch) -> AlignedBatch:
+        """Return crops, wherever they are, with what they show where."""
+        if self.parser is None:
+            return batch
+        there = self.parser(batch.to(self.device))
+        return dataclasses.replace(batch, parsing=there.to(batch.images.device))
 
     def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         """Yield the frames in order, `batch_size` at a time."""

@@ -85,7 +85,7 @@ class ShotWork:
             return
         with self.frames(int(spanned[0]), int(spanned[-1]) + 1) as opened:
             for chunk in self.crop.chunks(opened):
-                yield from (batch.to(self.device) for batch in cut(chunk)[1])
+                yield from (self._ready(batch) for batch in cut(chunk)[1])
 
     def looked(
         self,
@@ -99,7 +99,7 @@ class ShotWork:
         self.progress.start(STAGE, self.frame_count)
 
         def seen(chunk: list[Frame]) -> list[T]:
-            batches = (batch.to(self.device) for batch in cut(chunk)[1])
+            batches = (self._ready(batch) for batch in cut(chunk)[1])
             return [
                 said
                 for batch in batches
@@ -126,6 +126,9 @@ class ShotWork:
     def step(self, done: int, total: int) -> None:
         """Say how far the work is."""
         self.progress.at(STAGE, done, total)
+
+    def _ready(self, batch: AlignedBatch) -> AlignedBatch:
+        return self.crop.parsed(batch.to(self.device))
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:

@@ -51,7 +51,12 @@ class Group:
             with clock.time("edit / occlusion"):
                 return protection.uncovered(edited, there)
 
-        for _, edited in self.crops.halving(lambda part: protection.around(part, bare), batch):
+        def whole(part: AlignedBatch) -> EditedBatch:
+            with clock.time("edit / parse"):
+                parsed = self.crops.parsed(part)
+            return protection.around(parsed, bare)
+
+        for _, edited in self.crops.halving(whole, batch):
             yield edited
 
 
