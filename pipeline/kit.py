@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .editors import FACE_MODEL, EditorSpec, Pack
+from .editors import FACE_MODEL, PARSING, EditorSpec, Pack
 from .loading import Network, load_network
 from .passes.crops import Crops
 from .progress import Stopwatch
@@ -35,7 +35,7 @@ class SessionKit:
         self._spec, self._pack, self._crops = spec, pack, crops
         self._exemplars = exemplars
         self._networks: dict[str, Network] = {}
-        for role in sorted(spec.needs - {FACE_MODEL}):
+        for role in sorted(spec.needs - {FACE_MODEL, PARSING}):
             self._networks[role] = load_network(role, self.device)
 
     @property
@@ -59,7 +59,7 @@ class SessionKit:
         )
         crops = self._crops.by(crop).at(aspect, frame.index + 1)
         (batch,) = crops.cutter([track])([frame])[1]
-        return batch.to(self.device)
+        return self._crops.parsed(batch.to(self.device))
 
     @property
     def hashes(self) -> dict[str, object]:
@@ -68,6 +68,8 @@ class SessionKit:
         if FACE_MODEL in self._spec.needs:
             pack = self._pack
             hashes[FACE_MODEL] = [pack.name, dict(pack.settings), dict(pack.hashes)]
+        if PARSING in self._spec.needs and self._crops.parser is not None:
+            hashes[PARSING] = self._crops.parser.sha256
         return hashes
 
     def _check(self, role: str) -> None:

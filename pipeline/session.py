@@ -20,12 +20,12 @@ import numpy as np
 from . import analysis as analysis_file
 from .analysis import Analysis
 from .artefacts import Store, check_folder, key_of
-from .editors import Editor, Pack, Shot
+from .editors import PARSING, Editor, Pack, Shot
 from .editors.latent import Latent
 from .edits import Catalogue, check_offered, resolve_edits
 from .errors import InputError, WeightsError
 from .kit import SessionKit
-from .loading import load_pack, resolve_device
+from .loading import load_pack, load_parser, resolve_device
 from .media.base import Reading, Source
 from .media.damage import check_whole
 from .media.opening import open_source
@@ -114,6 +114,7 @@ class Session:
             check_folder(request.cache)
         self.store = Store(request.cache)
         self.exemplars = Exemplars(device)
+        self.parser = load_parser(device)
         self._editors: dict[str, Editor] = {}
         self._opened: dict[str, Any] = {}
         """What was prepared, as editors use it, by key."""
@@ -228,7 +229,8 @@ class Session:
         """How faces are cut out for the face model."""
         batch_size = self.request.render.batch_size or (1 if self.device.type == "cpu" else 8)
         aspect = float(self.source.info.pixel_aspect)
-        return Crops(aspect, self.pack.model.crop, batch_size, self.device, np.zeros(0))
+        rule = self.pack.model.crop
+        return Crops(aspect, rule, batch_size, self.device, np.zeros(0), parser=self.parser)
 
     def _crops(self, plan: Plan) -> Crops:
         return dataclasses.replace(self.crops, times=plan.analysis.times)
@@ -298,11 +300,12 @@ class Session:
         keys = self._keys(editor, edit, shots)
         missing = tuple(shot for shot in shots if keys[shot.key] not in self._opened)
         if missing:
+            crops = self._crops(plan).by(editor.spec.crop)
             work = ShotWork(
                 missing,
                 partial(self.frames, plan),
                 plan.frame_count,
-                self._crops(plan).by(editor.spec.crop),
+                crops if PARSING in editor.spec.needs else dataclasses.replace(crops, parser=None),
                 self.store,
                 self.progress,
             )

@@ -11,6 +11,7 @@ from .device import resolve_device
 from .finder import finder_hash, load_finder
 from .networks import Network, load_network
 from .packs import load_pack
+from .parser import FaceParser, load_parser
 from .store import (
     ImportReport,
     ImportRequest,
@@ -26,6 +27,7 @@ from .store import (
 )
 
 __all__ = [
+    "FaceParser",
     "ImportReport",
     "ImportRequest",
     "Network",
@@ -35,6 +37,7 @@ __all__ = [
     "load_finder",
     "load_network",
     "load_pack",
+    "load_parser",
     "remove_stored",
     "resolve_device",
     "store_folder",

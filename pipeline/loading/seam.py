@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import models.packs.opening
     import models.packs.packfile
     import models.packs.store
+    import models.parsing
     import models.parts
     import models.portrait
     import models.portrait_movers

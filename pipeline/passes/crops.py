@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -20,8 +20,16 @@ from .batching import Halving
 if TYPE_CHECKING:
     from ..parsing import Parsing
 
-Parser = Callable[["AlignedBatch"], "Parsing"]
-"""Tells what crops on the device show where, on the device; for any thread."""
+
+class Parser(Protocol):
+    """Tells what crops on the device show where."""
+
+    sha256: str
+    """Of its weights."""
+
+    def __call__(self, batch: AlignedBatch) -> Parsing:
+        """Return it, on the device; for any thread."""
+
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""How the packaged parsing weights are made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import torch
+
+from ..training.command import checkpoint_of, run_command, show
+from ..weights import load_safetensors, save_safetensors
+from . import samples, train
+from .net import ParsingNet
+
+FACTS = {
+    "licence": "CC-BY-NC-SA-4.0",
+    "source": "One Million Impressions (Peterson et al., PNAS 2022), github.com/jcpeterson/omi",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code; figures go to standard output as JSON."""
+    args = _parser().parse_args(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+        cv2.setNumThreads(args.threads)
+    return run_command(lambda: _train(args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train")
+    training.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+    training.add_argument("--labels", type=Path, required=True, help="label maps (.npz)")
+    training.add_argument("--out", type=Path, required=True, help="weight file to write")
+    training.add_argument("--start", type=Path, help="weights to start from")
+    training.add_argument("--steps", type=int, default=9000)
+    training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--threads", type=int, default=1, help="of one process; 0: torch decides")
+    training.add_argument("--checkpoint", type=Path, help="where the run saves itself")
+    training.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    return parser
+
+
+def _train(args: argparse.Namespace) -> dict[str, object]:
+    pictures = samples.load(args.data, args.labels, held_out=False)
+    start = None
+    if args.start:
+        start = ParsingNet()
+        state, _ = load_safetensors(args.start)
+        start.load_state_dict({k: v.float() for k, v in state.items()})
+    recipe = train.Recipe(steps=args.steps, rate=args.rate, seed=args.seed)
+    checkpoint = checkpoint_of(args)
+    net = train.train(pictures, recipe, show, checkpoint=checkpoint, start=start)
+    save(net, args.out)
+    return {"pictures": len(pictures.images), "steps": args.steps, "weights": str(args.out)}
+
+
+def save(net: ParsingNet, path: Path) -> None:
+    """Write the weights as float16."""
+    save_safetensors(path, {k: v.half() for k, v in net.state_dict().items()}, FACTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Random changes of training squares: what cameras, light, codecs and places do to a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .layers import IGNORED, Bytes, Floats, Rng, any_colour, clouds, grid_of
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """How far the place of a square strays from what landmarks say."""
+
+    turn_rad: float = 0.2
+    """Standard deviation."""
+    turn_wide_rad: float = 0.8
+    """Half-width, of one in ten."""
+    log_scale: float = 0.27
+    """Half-width: 0.76 to 1.31."""
+    shift: float = 0.07
+    """Half-width, in sides."""
+    squeeze: float = 0.16
+    """Half-width of the logarithm of width over height: a turned head is narrower."""
+    shear: float = 0.05
+    """Standard deviation."""
+
+
+def view(jitter: Jitter, rng: Rng) -> Matrix:
+    """Return a (2, 3) map of square coordinates [-1, 1] to those of the square as landmarks give
+    it."""
+    turn = rng.normal(0, jitter.turn_rad)
+    if rng.random() < 0.1:
+        turn = rng.uniform(-jitter.turn_wide_rad, jitter.turn_wide_rad)
+    scale = np.exp(rng.uniform(-jitter.log_scale, jitter.log_scale))
+    squeeze = np.exp(rng.uniform(-jitter.squeeze, jitter.squeeze) / 2)
+    c, s = scale * np.cos(turn), scale * np.sin(turn)
+    linear = np.array([[c, -s], [s, c]]) @ np.array(
+        [[squeeze, rng.normal(0, jitter.shear)], [0, 1 / squeeze]]
+    )
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1
+    return np.column_stack([linear, rng.uniform(-2, 2, 2) * jitter.shift])
+
+
+def to_pixels(square_to_unit: Matrix, side: int, size: int) -> Matrix:
+    """Return the (2, 3) map of cells of a square of `side` to px of a picture of `size`, from that
+    of their coordinates from -1 to 1 between outer edges."""
+    linear = square_to_unit[:, :2] * size / side
+    # coordinate u lies at px (u + 1) * size / 2 - 0.5
+    offset = (square_to_unit[:, 2] + 1) * size / 2 - 0.5 - linear @ np.full(2, (side - 1) / 2)
+    return np.column_stack([linear, offset])
+
+
+def warped(picture: Bytes | Floats, matrix: Matrix, side: int, *, outside: int | None = None) -> Bytes:
+    """Return the square of a picture by its map cells → px: bilinear with edges repeated; of label
+    maps the nearest, `outside` beyond."""
+    if outside is None:
+        flags, border, value = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE, 0
+    else:
+        flags, border, value = cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, outside
+    return np.asarray(
+        cv2.warpAffine(
+            picture, matrix, (side, side), flags=flags | cv2.WARP_INVERSE_MAP,
+            borderMode=border, borderValue=value,
+        )
+    )
+
+
+def backdrop(side: int, texture: Bytes, rng: Rng) -> Floats:
+    """Return a background (side, side, 3), levels 0-255: flat, sloping, gridded, shelved, blurred
+    or `texture` itself (side, side, 3)."""
+    kind = rng.random()
+    x, y = grid_of(side)
+    if kind < 0.35:
+        sigma = rng.uniform(0.1, 8)
+        return cv2.GaussianBlur(texture, (0, 0), sigma).astype(np.float32)
+    first, second = any_colour(rng), any_colour(rng)
+    turn = rng.uniform(0, 2 * np.pi)
+    slope = (x * np.cos(turn) + y * np.sin(turn)) / side
+    if kind < 0.55:
+        share = (0.5 + rng.uniform(0, 0.7) * slope).clip(0, 1)
+    elif kind < 0.8:
+        pitch = rng.uniform(0.04, 0.4)
+        across = (y * np.cos(turn) - x * np.sin(turn)) / side
+        share = (np.sin(slope * 2 * np.pi / pitch) > rng.uniform(-0.8, 0.9)).astype(np.float32)
+        if rng.random() < 0.5:
+            other = np.sin(across * 2 * np.pi / (pitch * rng.uniform(0.5, 3))) > 0.6
+            share = np.maximum(share, other.astype(np.float32))
+    else:
+        share = (0.5 + 0.4 * clouds(side, int(rng.integers(2, 40)), rng)).clip(0, 1)
+    return np.asarray(first + share[..., None] * (second - first), np.float32)
+
+
+def degraded(picture: Floats, rng: Rng) -> Bytes:
+    """Return a picture (side, side, 3) of levels 0-255 as a camera and a codec might leave it."""
+    x = np.asarray(picture.clip(0, 255) + 0.5).astype(np.uint8)
+    if rng.random() < 0.1:
+        return x
+    x = _relit(x, rng)
+    if rng.random() < 0.3:
+        x = _blurred(x, rng)
+    if rng.random() < 0.35:
+        x = _shrunk(x, rng)
+    if rng.random() < 0.4:
+        x = _noisy(x, rng)
+    if rng.random() < 0.4:
+        x = _compressed(x, int(rng.integers(12, 90)))
+    return x
+
+
+def _relit(x: Bytes, rng: Rng) -> Bytes:
+    """Gain per channel, contrast, gamma, saturation, and light or shadow falling from one side."""
+    saturation = 0.0 if rng.random() < 0.08 else float(np.clip(rng.normal(1, 0.3), 0, 1.7))
+    grey = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    y = cv2.addWeighted(x, saturation, grey, 1 - saturation, 0)
+    table = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.35))
+    middle = float(table[grey[::4, ::4, 0]].mean())
+    table = (table - middle) * np.exp(rng.normal(0, 0.2)) + middle
+    gain = np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.1, 3))
+    y = cv2.LUT(y, np.clip(table[:, None] * gain * 255 + 0.5, 0, 255).astype(np.uint8)[None])
+    if rng.random() < 0.4:
+        y = _lit_from_a_side(np.asarray(y, np.uint8), rng)
+    return np.asarray(y, np.uint8)
+
+
+def _lit_from_a_side(x: Bytes, rng: Rng) -> Bytes:
+    side = len(x)
+    px, py = grid_of(side)
+    turn, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 1.0)
+    slope = (np.cos(turn) * (px / side - 0.5) + np.sin(turn) * (py / side - 0.5)) * 2
+    if rng.random() < 0.3:
+        slope = np.tanh(slope * rng.uniform(2, 8) + rng.normal(0, 0.5))
+    colour = 1 + rng.normal(0, 0.25, 3) * (rng.random() < 0.3)
+    light = np.exp(strength * slope)[..., None] * colour
+    return np.asarray((x * light).clip(0, 255), np.uint8)
+
+
+_NOISE: Final = np.random.default_rng(0).standard_normal(1 << 18, dtype=np.float32)
+"""White noise to cut pieces from; drawing it anew takes a fifth of a sample's time."""
+
+
+def _noisy(x: Bytes, rng: Rng) -> Bytes:
+    h, w = x.shape[:2]
+    channels = 1 if rng.random() < 0.5 else 3
+    start = int(rng.integers(len(_NOISE) - h * w * channels))
+    noise = _NOISE[start : start + h * w * channels].reshape(h, w, channels)
+    if rng.random() < 0.4:
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.2)).reshape(h, w, channels) * 2
+    return np.asarray((x + noise * np.float32(rng.uniform(1, 14))).clip(0, 255), np.uint8)
+
+
+def _blurred(x: Bytes, rng: Rng) -> Bytes:
+    if rng.random() < 0.55:
+        return np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 2.6)), np.uint8)
+    length = int(rng.integers(3, 13))
+    kernel = np.zeros((length, length), np.float32)
+    middle, angle = (length - 1) / 2, rng.uniform(0, np.pi)
+    dx, dy = np.cos(angle) * middle, np.sin(angle) * middle
+    start = (round(middle - dx), round(middle - dy))
+    cv2.line(kernel, start, (round(middle + dx), round(middle + dy)), 1.0)
+    return np.asarray(cv2.filter2D(x, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _shrunk(x: Bytes, rng: Rng) -> Bytes:
+    """Fewer pixels, enlarged again: faces of 25 px between the eyes and less."""
+    side = len(x)
+    small = max(36, round(side * rng.uniform(0.22, 0.85)))
+    y = cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.4:
+        y = _compressed(np.asarray(y, np.uint8), int(rng.integers(25, 90)))
+    back = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(y, (side, side), interpolation=back), np.uint8)
+
+
+def _compressed(x: Bytes, quality: int) -> Bytes:
+    _, coded = cv2.imencode(".jpg", x[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
+
+
+__all__ = ["IGNORED", "Jitter", "Matrix", "backdrop", "degraded", "to_pixels", "view", "warped"]

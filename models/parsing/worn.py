@@ -1,0 +1,83 @@
+"""Drawn glasses: rims of many shapes, clear and dark lenses, reflections."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .layers import Floats, Layer, Rng, any_colour, filled, grid_of, lines
+from .net import LABELS
+
+GLASSES: Final = LABELS.index("glasses")
+
+
+_LEAST: Final = 0.3
+"""Share of a pixel that a wire must cover to be seen there: few are as wide as a pixel."""
+
+
+def _outline(
+    middle: NDArray[np.float64], half: NDArray[np.float64], square: float, droop: float
+) -> NDArray[np.float64]:
+    """Return a lens (P, 2): a superellipse of an exponent 2 / `square`, wider above by `droop`."""
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    c, s = np.cos(angle), np.sin(angle)
+    x, y = np.sign(c) * np.abs(c) ** square, np.sign(s) * np.abs(s) ** square
+    return np.stack([middle[0] + half[0] * x * (1 - droop * y), middle[1] + half[1] * y], 1)
+
+
+def glasses(points: NDArray[np.float64], side: int, rng: Rng) -> list[Layer]:
+    """Return glasses for a face with landmarks (68, 2) [cells], back to front; what is seen through
+    a clear lens keeps its label."""
+    eyes = float(np.linalg.norm(points[45] - points[36]))
+    across = (points[45] - points[36]) / eyes
+    down = np.array([-across[1], across[0]])
+    frame = np.stack([across, down], 1)
+    half = np.array([rng.uniform(0.25, 0.36), rng.uniform(0.13, 0.32)]) * eyes
+    square, droop = rng.uniform(0.3, 1.0), rng.uniform(-0.05, 0.25)
+    sink = rng.uniform(-0.02, 0.08) * eyes
+    lenses = []
+    for corners in ((36, 39), (42, 45)):
+        middle = points[list(corners)].mean(0) + down * sink
+        middle = middle + (1 if corners[0] == 42 else -1) * across * rng.uniform(-0.01, 0.03) * eyes
+        lenses.append(middle + _outline(np.zeros(2), half, square, droop) @ frame.T)
+    width = rng.uniform(2.2, 6) if rng.random() < 0.35 else rng.uniform(0.5, 2.2)
+    kind = rng.random()
+    if kind < 0.7:
+        share = lines(side, lenses, width, closed=True)
+    elif kind < 0.9:
+        # rims above the lenses only; outlines run from the right by way of below
+        share = lines(side, [lens[20:] for lens in lenses], width)
+    else:
+        share = np.zeros((side, side), np.float32)
+    bridge = [lenses[0][int(np.argmax(lenses[0] @ across))], lenses[1][int(np.argmin(lenses[1] @ across))]]
+    lift = rng.uniform(-0.06, 0.05) * eyes
+    arc = np.stack([bridge[0] - down * lift, (bridge[0] + bridge[1]) / 2 - down * (lift + 0.02 * eyes), bridge[1] - down * lift])
+    share = np.maximum(share, lines(side, [arc], max(0.5, width * rng.uniform(0.6, 1.2))))
+    temples = []
+    for sign, lens in ((-1, lenses[0]), (1, lenses[1])):
+        hinge = lens[int(np.argmax(lens @ (across * sign)))] - down * half[1] * rng.uniform(0.2, 0.6)
+        temples.append(np.stack([hinge, hinge + across * sign * rng.uniform(0.05, 0.4) * eyes + down * rng.normal(0, 0.04) * eyes]))
+    share = np.maximum(share, lines(side, temples, max(0.5, width * 0.8)))
+    colour = np.full(3, rng.uniform(5, 70)) if rng.random() < 0.6 else any_colour(rng)
+    inside = filled(side, lenses)
+    return [*_lenses(inside, side, rng), Layer(colour.astype(np.float32), share, GLASSES, _LEAST)]
+
+
+def _lenses(inside: Floats, side: int, rng: Rng) -> list[Layer]:
+    """Return what fills the rims: a dark glass, or a tint and reflections that hide little."""
+    x, y = grid_of(side)
+    if rng.random() < 0.4:
+        tint = np.full(3, rng.uniform(0, 60)) if rng.random() < 0.7 else any_colour(rng) * 0.6
+        slope = rng.uniform(-0.6, 0.6) * (y / side - 0.45) * 2
+        dark = inside * (rng.uniform(0.78, 1.0) + slope.clip(-0.15, 0.1)).clip(0.55, 1)
+        shine = 60 * rng.random() * np.exp(-(((x + y) / side * 6 - rng.uniform(2, 8)) ** 2))
+        colour = tint + shine[..., None]
+        return [Layer(colour.astype(np.float32), dark.astype(np.float32), GLASSES)]
+    faint = inside * np.float32(rng.uniform(0, 0.15))
+    layers = [Layer(any_colour(rng), faint, GLASSES)]
+    if rng.random() < 0.4:
+        band = np.exp(-(((x * rng.normal() + y) / side * 10 - rng.uniform(0, 10)) ** 2))
+        layers.append(Layer(np.full(3, 245, np.float32), inside * band.astype(np.float32) * 0.19, GLASSES))
+    return layers

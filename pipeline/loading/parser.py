@@ -1,0 +1,36 @@
+"""What tells what lies where round a face."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..parsing import Parsing
+from .networks import load_network
+
+if TYPE_CHECKING:
+    from ..types import AlignedBatch
+    from .seam import models
+
+
+class FaceParser:
+    """The embedded parsing network, looking at crops."""
+
+    def __init__(self, network: models.parsing.ParsingModel, sha256: str) -> None:
+        self._network, self.sha256 = network, sha256
+
+    def __call__(self, batch: AlignedBatch) -> Parsing:
+        """Return what crops on the network's device show where; for any thread."""
+        with torch.inference_mode():
+            return Parsing(*self._network.parse(batch.images, batch.landmarks))
+
+
+def load_parser(device: torch.device) -> FaceParser:
+    """Return the parser on a device.
+
+    Raises:
+        WeightsError: its weights are missing or damaged.
+    """
+    network = load_network("parsing", device)
+    return FaceParser(network.module, network.sha256)
