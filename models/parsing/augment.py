@@ -58,7 +58,9 @@ def to_pixels(square_to_unit: Matrix, side: int, size: int) -> Matrix:
     return np.column_stack([linear, offset])
 
 
-def warped(picture: Bytes | Floats, matrix: Matrix, side: int, *, outside: int | None = None) -> Bytes:
+def warped(
+    picture: Bytes | Floats, matrix: Matrix, side: int, *, outside: int | None = None
+) -> Bytes:
     """Return the square of a picture by its map cells → px: bilinear with edges repeated; of label
     maps the nearest, `outside` beyond."""
     if outside is None:
@@ -67,8 +69,12 @@ def warped(picture: Bytes | Floats, matrix: Matrix, side: int, *, outside: int |
         flags, border, value = cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, outside
     return np.asarray(
         cv2.warpAffine(
-            picture, matrix, (side, side), flags=flags | cv2.WARP_INVERSE_MAP,
-            borderMode=border, borderValue=value,
+            picture,
+            matrix,
+            (side, side),
+            flags=flags | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+            borderValue=value,
         )
     )
 
@@ -80,7 +86,7 @@ def backdrop(side: int, texture: Bytes, rng: Rng) -> Floats:
     x, y = grid_of(side)
     if kind < 0.35:
         sigma = rng.uniform(0.1, 8)
-        return cv2.GaussianBlur(texture, (0, 0), sigma).astype(np.float32)
+        return np.asarray(cv2.GaussianBlur(texture, (0, 0), sigma), np.float32)
     first, second = any_colour(rng), any_colour(rng)
     turn = rng.uniform(0, 2 * np.pi)
     slope = (x * np.cos(turn) + y * np.sin(turn)) / side

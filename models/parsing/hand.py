@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import Floats, Layer, Rng, Solid, any_colour, clouds
+from .layers import Floats, Layer, Rng, Solid, any_colour, clouds, grid_of
 
 # Of an adult hand in palm widths (85 mm): where fingers begin over the palm, how long and thick
 # they are (little finger first), the shares of their three bones.
@@ -16,7 +16,8 @@ _KNUCKLES: Final = ((-0.36, 0.92), (-0.13, 1.04), (0.12, 1.07), (0.36, 1.0))
 _LENGTHS: Final = (0.72, 0.92, 1.0, 0.9)
 _RADII: Final = (0.095, 0.11, 0.115, 0.115)
 _BONES: Final = (0.46, 0.30, 0.24)
-_At = Callable[[tuple[float, float] | NDArray[np.floating]], NDArray[np.float64]]
+_Point = tuple[float, float] | NDArray[np.floating]
+_At = Callable[[_Point], NDArray[np.float64]]
 """From hand units to cells."""
 _PALM_OF_EYES: Final = 0.9
 """Palm width over the distance of the outer eye corners."""
@@ -39,7 +40,7 @@ def draw(
     # hand units, fingers towards +y; in the picture, fingers point up when turn is 0
     to_cells = scale * np.array([[cos * handed, sin], [sin * handed, -cos]])
 
-    def at(point: NDArray[np.floating]) -> NDArray[np.float64]:
+    def at(point: _Point) -> NDArray[np.float64]:
         return np.asarray(place + to_cells @ (np.asarray(point) - (0.0, 1.0)), np.float64)
 
     solid = Solid.empty(side)
@@ -49,7 +50,8 @@ def draw(
     colour = _painted(solid, skin, tips, scale, rng)
     if rng.random() < 0.4:
         # a sleeve: what lies further down the arm than this
-        down = -((np.stack(np.meshgrid(*[np.arange(side)] * 2), -1) - at((0, 0))) @ to_cells)[..., 1]
+        spots = np.stack(grid_of(side), -1)
+        down = -((spots - at((0.0, 0.0))) @ to_cells)[..., 1]
         covered = down > rng.uniform(0.2, 1.2) * scale**2
         cloth = any_colour(rng) * solid.shade(rng)[..., None]
         colour = np.where(covered[..., None], cloth, colour).astype(np.float32)
@@ -107,8 +109,10 @@ def _painted(
     colour = tone * (solid.shade(rng) * blotches)[..., None]
     if rng.random() < 0.5:
         y, x = np.mgrid[0:side, 0:side].astype(np.float32)
-        nail = (skin * 0.5 + np.array([255, 225, 215]) * 0.5) if rng.random() < 0.8 else (
-            any_colour(rng)
+        nail = (
+            (skin * 0.5 + np.array([255, 225, 215]) * 0.5)
+            if rng.random() < 0.8
+            else (any_colour(rng))
         )
         for tip in tips:
             near = ((x - tip[0]) ** 2 + (y - tip[1]) ** 2) < (0.075 * scale) ** 2

@@ -63,7 +63,8 @@ def merged(layers: Sequence[Layer]) -> Layer:
         colour += layer.share[..., None] * (layer.colour - colour)
         share = share + layer.share * (1 - share)
     # what was mixed with nothing so far is as strong as the thing is there
-    return Layer(colour / np.maximum(share, 1e-3)[..., None], share, layers[0].label)
+    pure = colour / np.maximum(share, np.float32(1e-3))[..., None]
+    return Layer(pure.astype(np.float32), share, layers[0].label)
 
 
 def _is_soft(share: Floats) -> bool:
@@ -84,7 +85,7 @@ def filled(side: int, polygons: Sequence[NDArray[np.floating]]) -> Floats:
 def lines(
     side: int, paths: Sequence[NDArray[np.floating]], width: float, *, closed: bool = False
 ) -> Floats:
-    """Return the share (side, side) of polylines (P, 2) [cells] of a width [cells, at least 0.5]."""
+    """Return the share (side, side) of polylines (P, 2) [cells], at least 0.5 cells wide."""
     mask = np.zeros((side * FINE, side * FINE), np.uint8)
     thick = max(1, round(width * FINE))
     for path in paths:
@@ -97,15 +98,13 @@ def lines(
 def shrunk(mask: Bytes, side: int) -> Floats:
     """Return a fine mask 0-255 as shares (side, side) 0-1."""
     small = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32) / 255
+    return np.asarray(small.astype(np.float32) / np.float32(255), np.float32)
 
 
 def clouds(side: int, cells: int, rng: Rng) -> Floats:
     """Return smooth noise (side, side), about standard normal, of so many lumps a side."""
     coarse = rng.standard_normal((cells + 2, cells + 2)).astype(np.float32)
-    return np.asarray(
-        cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), np.float32
-    )
+    return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def any_colour(rng: Rng) -> Floats:

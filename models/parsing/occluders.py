@@ -109,7 +109,9 @@ def _microphone(scene: Scene, rng: Rng) -> list[Layer]:
     return layers
 
 
-def _shaded(solid: Solid, colour: NDArray[np.floating], rng: Rng, over: Floats | None = None) -> Layer:
+def _shaded(
+    solid: Solid, colour: NDArray[np.floating], rng: Rng, over: Floats | None = None
+) -> Layer:
     """Return a solid in one colour, with a highlight now and then."""
     shade = solid.shade(rng) if over is None else solid.shade(rng) * over
     painted = shade[..., None] * colour
@@ -238,7 +240,7 @@ def _strands(scene: Scene, rng: Rng) -> list[Layer]:
     root = scene.points[27] + rng.normal(0, 0.6, 2) * eyes - (0, 0.9 * eyes)
     for _ in range(int(rng.integers(1, 9))):
         start = root + rng.normal(0, 0.15, 2) * eyes
-        end = start + (rng.normal(0, 0.6) * eyes, rng.uniform(0.6, 2.2) * eyes)
+        end = start + eyes * np.array([rng.normal(0, 0.6), rng.uniform(0.6, 2.2)])
         bow = (start + end) / 2 + rng.normal(0, 0.35, 2) * eyes
         t = np.linspace(0, 1, 24)[:, None]
         path = (1 - t) ** 2 * start + 2 * t * (1 - t) * bow + t**2 * end
@@ -254,7 +256,9 @@ _FONTS: Final = (
     cv2.FONT_HERSHEY_TRIPLEX,
     cv2.FONT_HERSHEY_PLAIN,
 )
-_LETTERS: Final = np.array(list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?"))
+_LETTERS: Final = np.array(
+    list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?")
+)
 
 
 def _print(scene: Scene, rng: Rng) -> list[Layer]:

@@ -1,5 +1,5 @@
-"""Training squares: a picture of the data set, cut out anew, before another place, with glasses, with
-things before it, as a camera might see it. The same number always gives the same square.
+"""Training squares: a picture of the data set, cut out anew, before another place, with glasses,
+with things before it, as a camera might see it. The same number always gives the same square.
 """
 
 from __future__ import annotations
@@ -89,13 +89,11 @@ def _squares(points: NDArray[np.float32]) -> NDArray[np.float64]:
     linear = np.linalg.inv(to_square[:, :, :2])
     offset = -np.einsum("nij,nj->ni", linear, to_square[:, :, 2])
     # from px to coordinates of the picture
-    return np.concatenate(
-        [linear * 2 / PICTURE, ((offset + 0.5) * 2 / PICTURE - 1)[..., None]], -1
-    )
+    return np.concatenate([linear * 2 / PICTURE, ((offset + 0.5) * 2 / PICTURE - 1)[..., None]], -1)
 
 
 def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
-    """Return a square (G, G, 3) uint8 RGB, its labels (G, G), and how sure they are (G, G) 0-255."""
+    """Return a square (G, G, 3) uint8 RGB, its labels and how sure they are (G, G) uint8."""
     k = int(rng.choice(len(pictures.odds), p=pictures.odds))
     unit = _joined(pictures.square[k], augment.view(augment.Jitter(), rng))
     matrix = augment.to_pixels(unit, SIDE, PICTURE)
@@ -107,8 +105,11 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
     if rng.random() < 0.35:
         person = (pictures.labels[k] != _BACKGROUND).astype(np.float32)
         share = cv2.warpAffine(
-            cv2.GaussianBlur(person, (0, 0), 0.7), matrix, (SIDE, SIDE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+            cv2.GaussianBlur(person, (0, 0), 0.7),
+            matrix,
+            (SIDE, SIDE),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         behind = augment.backdrop(SIDE, texture, rng)
         if rng.random() < 0.2:
@@ -148,7 +149,7 @@ def _moved(points: NDArray[np.float32], matrix: augment.Matrix) -> NDArray[np.fl
 
 
 def _texture(pictures: Pictures, rng: Rng) -> Bytes:
-    """Return a piece (G, G, 3) of any picture, turned anyhow: a face is rarely to be known in it."""
+    """Return a piece (G, G, 3) of any picture, turned anyhow: faces are rarely known in it."""
     image = pictures.images[int(rng.integers(len(pictures.images)))]
     turn, scale = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(-1.2, 0.3))
     c, s = scale * np.cos(turn), scale * np.sin(turn)
@@ -156,7 +157,10 @@ def _texture(pictures: Pictures, rng: Rng) -> Bytes:
     matrix = augment.to_pixels(np.asarray(unit), SIDE, PICTURE)
     return np.asarray(
         cv2.warpAffine(
-            image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            image,
+            matrix,
+            (SIDE, SIDE),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT_101,
         ),
         np.uint8,

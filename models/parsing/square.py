@@ -61,8 +61,8 @@ def squares(images: Tensor, maps: Tensor, side: int) -> Tensor:
     """Return the squares (N, C, side, side) of crops (N, C, S, S), by their `crop_to_grid`
     (N, 2, 3).
 
-    A large crop is first shrunk by whole numbers of pixels, so that every one of them counts; beyond
-    the crop its edge repeats. Row by row, so that no row depends on its neighbours.
+    A large crop is first shrunk by whole numbers of pixels, so that every one of them counts;
+    beyond the crop its edge repeats. Row by row, so that no row depends on its neighbours.
     """
     rows = [_square(images[n : n + 1], maps[n], side) for n in range(len(images))]
     return torch.cat(rows) if rows else images.new_zeros(0, images.shape[1], side, side)

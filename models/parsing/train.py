@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -156,10 +154,10 @@ def train(
         every=min(_EVERY, recipe.steps),
         checkpoint=checkpoint,
     )
-    with _Maker(pictures, recipe) as maker:
+    with _made_ahead(pictures, recipe) as batch_of:
 
         def step(number: int) -> dict[str, float]:
-            losses = _step(net, optimiser, maker(number), recipe, number)
+            losses = _step(net, optimiser, batch_of(number), recipe, number)
             update_average(average, net, min(recipe.average, (number + 1) / (number + 10)))
             return losses
 
@@ -177,9 +175,9 @@ def _step(
     row, column = number % 2, number // 2 % 2
     labels, sure = (part[:, row::2, column::2].flatten() for part in batch[1:])
     sure, count = sure.float() / 255, len(batch[0])
-    seen, grid = with_twins(
-        batch[0].float() / 127.5 - 1, recipe.twins, random_of(recipe.seed, number, 1)
-    )
+    seen, grid = batch[0].float() / 127.5 - 1, None
+    if recipe.twins:
+        seen, grid = with_twins(seen, recipe.twins, random_of(recipe.seed, number, 1))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cells = net.cells(seen)
     logits = cells[..., row, column].float()
@@ -189,7 +187,7 @@ def _step(
         "pixels": pixel_loss(own, known, sure),
         "overlap": overlap_loss(own, known, sure) * recipe.overlap,
     }
-    if recipe.twins:
+    if grid is not None:
         moves = of_taken(grid, row, column)
         apart = agreement_loss(logits[: recipe.twins], logits[count:], moves)
         losses["agreement"] = apart * recipe.agreement
@@ -207,45 +205,23 @@ def _rate(recipe: Recipe, number: int) -> float:
     return recipe.rate * min(1.0, (number + 1) / warm) * cosine
 
 
-_pictures: samples.Pictures | None = None
-"""What the process that makes squares makes them of; inherited when it is forked."""
+@contextmanager
+def _made_ahead(pictures: samples.Pictures, recipe: Recipe) -> Iterator[Callable[[int], Batch]]:
+    """Hold a thread that makes the batches of steps, which are taken in order, some steps ahead."""
+    worker = ThreadPoolExecutor(1)
+    waiting: deque[Future[Batch]] = deque()
+    upcoming = -1
 
-
-def _settle_in(niceness: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    os.nice(niceness)
-
-
-def _made(seed: int, step: int, count: int) -> Batch:
-    assert _pictures is not None
-    return samples.batch(_pictures, seed, step, count)
-
-
-class _Maker:
-    """Makes the batches of steps in a process of its own, some steps ahead."""
-
-    def __init__(self, pictures: samples.Pictures, recipe: Recipe, niceness: int = 2) -> None:
-        global _pictures  # noqa: PLW0603 - how a forked process gets 300 MB without a copy
-        _pictures = pictures
-        self._recipe = recipe
-        context = get_context("fork")
-        self._pool = ProcessPoolExecutor(1, context, _settle_in, (niceness,))
-        self._waiting: deque[tuple[int, Future[Batch]]] = deque()
-
-    def __enter__(self) -> Callable[[int], Batch]:
-        return self._batch
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _batch(self, step: int) -> Batch:
-        recipe = self._recipe
-        upcoming = self._waiting[-1][0] + 1 if self._waiting else step
+    def batch(step: int) -> Batch:
+        nonlocal upcoming
+        upcoming = max(upcoming, step)
         while upcoming < min(step + _AHEAD, recipe.steps):
-            task = self._pool.submit(_made, recipe.seed, upcoming, recipe.batch)
-            self._waiting.append((upcoming, task))
+            task = worker.submit(samples.batch, pictures, recipe.seed, upcoming, recipe.batch)
+            waiting.append(task)
             upcoming += 1
-        found, task = self._waiting.popleft()
-        assert found == step, "steps are taken in order"
-        return task.result()
+        return waiting.popleft().result()
+
+    try:
+        yield batch
+    finally:
+        worker.shutdown(cancel_futures=True)

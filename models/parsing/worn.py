@@ -32,37 +32,51 @@ def glasses(points: NDArray[np.float64], side: int, rng: Rng) -> list[Layer]:
     a clear lens keeps its label."""
     eyes = float(np.linalg.norm(points[45] - points[36]))
     across = (points[45] - points[36]) / eyes
-    down = np.array([-across[1], across[0]])
-    frame = np.stack([across, down], 1)
+    frame = np.stack([across, (-across[1], across[0])], 1)
     half = np.array([rng.uniform(0.25, 0.36), rng.uniform(0.13, 0.32)]) * eyes
     square, droop = rng.uniform(0.3, 1.0), rng.uniform(-0.05, 0.25)
-    sink = rng.uniform(-0.02, 0.08) * eyes
+    shift = np.array([rng.uniform(-0.01, 0.03), rng.uniform(-0.02, 0.08)]) * eyes
     lenses = []
-    for corners in ((36, 39), (42, 45)):
-        middle = points[list(corners)].mean(0) + down * sink
-        middle = middle + (1 if corners[0] == 42 else -1) * across * rng.uniform(-0.01, 0.03) * eyes
+    for sign, corners in ((-1, [36, 39]), (1, [42, 45])):
+        middle = points[corners].mean(0) + frame @ (shift * (sign, 1))
         lenses.append(middle + _outline(np.zeros(2), half, square, droop) @ frame.T)
+    wire = _wire(lenses, frame, eyes, side, rng)
+    colour = np.full(3, rng.uniform(5, 70)) if rng.random() < 0.6 else any_colour(rng)
+    rims = Layer(colour.astype(np.float32), wire, GLASSES, _LEAST)
+    return [*_lenses(filled(side, lenses), side, rng), rims]
+
+
+def _wire(
+    lenses: list[NDArray[np.float64]],
+    frame: NDArray[np.float64],
+    eyes: float,
+    side: int,
+    rng: Rng,
+) -> Floats:
+    """Return the share of rims (whole, above only, or none), bridge and temples."""
+    across, down = frame.T
     width = rng.uniform(2.2, 6) if rng.random() < 0.35 else rng.uniform(0.5, 2.2)
     kind = rng.random()
+    share = np.zeros((side, side), np.float32)
     if kind < 0.7:
         share = lines(side, lenses, width, closed=True)
     elif kind < 0.9:
-        # rims above the lenses only; outlines run from the right by way of below
-        share = lines(side, [lens[20:] for lens in lenses], width)
-    else:
-        share = np.zeros((side, side), np.float32)
-    bridge = [lenses[0][int(np.argmax(lenses[0] @ across))], lenses[1][int(np.argmin(lenses[1] @ across))]]
-    lift = rng.uniform(-0.06, 0.05) * eyes
-    arc = np.stack([bridge[0] - down * lift, (bridge[0] + bridge[1]) / 2 - down * (lift + 0.02 * eyes), bridge[1] - down * lift])
+        # outlines run from the right by way of below
+        share = lines(side, [lens[len(lens) // 2 :] for lens in lenses], width)
+    inner = [
+        lens[int(np.argmax(lens @ across * s))] for s, lens in zip((1, -1), lenses, strict=True)
+    ]
+    lift = down * rng.uniform(-0.06, 0.05) * eyes
+    middle = (inner[0] + inner[1]) / 2 - down * 0.02 * eyes
+    arc = np.stack([inner[0], middle, inner[1]]) - lift
     share = np.maximum(share, lines(side, [arc], max(0.5, width * rng.uniform(0.6, 1.2))))
     temples = []
-    for sign, lens in ((-1, lenses[0]), (1, lenses[1])):
-        hinge = lens[int(np.argmax(lens @ (across * sign)))] - down * half[1] * rng.uniform(0.2, 0.6)
-        temples.append(np.stack([hinge, hinge + across * sign * rng.uniform(0.05, 0.4) * eyes + down * rng.normal(0, 0.04) * eyes]))
-    share = np.maximum(share, lines(side, temples, max(0.5, width * 0.8)))
-    colour = np.full(3, rng.uniform(5, 70)) if rng.random() < 0.6 else any_colour(rng)
-    inside = filled(side, lenses)
-    return [*_lenses(inside, side, rng), Layer(colour.astype(np.float32), share, GLASSES, _LEAST)]
+    for sign, lens in zip((-1, 1), lenses, strict=True):
+        outer = lens[int(np.argmax(lens @ across * sign))]
+        hinge = outer - down * rng.uniform(0.03, 0.15) * eyes
+        end = hinge + eyes * (across * sign * rng.uniform(0.05, 0.4) + down * rng.normal(0, 0.04))
+        temples.append(np.stack([hinge, end]))
+    return np.maximum(share, lines(side, temples, max(0.5, width * 0.8)))
 
 
 def _lenses(inside: Floats, side: int, rng: Rng) -> list[Layer]:
@@ -79,5 +93,7 @@ def _lenses(inside: Floats, side: int, rng: Rng) -> list[Layer]:
     layers = [Layer(any_colour(rng), faint, GLASSES)]
     if rng.random() < 0.4:
         band = np.exp(-(((x * rng.normal() + y) / side * 10 - rng.uniform(0, 10)) ** 2))
-        layers.append(Layer(np.full(3, 245, np.float32), inside * band.astype(np.float32) * 0.19, GLASSES))
+        layers.append(
+            Layer(np.full(3, 245, np.float32), inside * band.astype(np.float32) * 0.19, GLASSES)
+        )
     return layers
