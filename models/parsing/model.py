@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
-from .net import SIDE, ParsingNet, folded
+from .net import LABELS, SIDE, ParsingNet, folded
 from .square import crop_to_grid, squares
 
 
@@ -58,7 +58,7 @@ class ParsingModel(nn.Module):
         # Convolutions on processors round otherwise for other numbers of pictures, and gain nothing
         # by more than one.
         rows = [torch.softmax(self.net(seen[n : n + 1]), 1) for n in range(len(seen))]
-        return torch.cat(rows) if rows else seen.new_zeros(0, 13, SIDE, SIDE)
+        return torch.cat(rows) if rows else seen.new_zeros(0, len(LABELS), SIDE, SIDE)
 
 
 def build(state: Mapping[str, Tensor]) -> ParsingModel:

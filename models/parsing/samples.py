@@ -66,7 +66,7 @@ def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
         points |= {f"{group}/{n}": spot for n, spot in zip(own, spots, strict=True)}
     images = np.stack([_shrunk(read_picture(data / name)) for name in names])
     marks = np.stack([points[name] for name in names])
-    return Pictures(images, maps, weights, marks, _odds(faces, maps), _squares(marks))
+    return Pictures(images, maps, weights, marks, _odds(faces, maps, marks), _squares(marks))
 
 
 def _shrunk(image: Bytes) -> Bytes:
@@ -75,13 +75,37 @@ def _shrunk(image: Bytes) -> Bytes:
     return np.asarray(cv2.resize(image, (PICTURE, PICTURE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _odds(faces: NDArray[np.str_], maps: Bytes) -> NDArray[np.float64]:
-    """Every face as often as another, however many pictures it has (two pictures' worth at most);
-    those with glasses twice as often."""
+def _odds(
+    faces: NDArray[np.str_], maps: Bytes, points: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return how often each picture is drawn (N,), sum 1: every face as often as another, however
+    many pictures it has (two pictures' worth at most), and more often what is rare: glasses, hats,
+    beards, bald heads."""
     _, which, count = np.unique(faces, return_inverse=True, return_counts=True)
     odds = np.minimum(count, 2.0)[which] / count[which]
-    odds = odds * np.where((maps == _GLASSES).any((1, 2)), 2.0, 1.0)
+    odds = odds * (1 + _rarities(maps, points))
     return np.asarray(odds / odds.sum(), np.float64)
+
+
+def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how many times more than others each picture (N,) is to be seen."""
+    rows = np.arange(PICTURE)[None, :, None]
+    brows, nose = points[:, 17:27, 1].min(1), points[:, 33, 1]
+    left, right = points[:, 4, 0], points[:, 12, 0]
+    columns = np.arange(PICTURE)[None, None]
+    chin = (rows > nose[:, None, None]) & (rows < points[:, 8, 1, None, None])
+    chin = chin & (columns > left[:, None, None]) & (columns < right[:, None, None])
+    above = rows < brows[:, None, None]
+    hair = maps == LABELS.index("hair")
+    beard = (hair & chin).sum((1, 2)) / chin.sum((1, 2)).clip(1)
+    hat = (above & (maps == LABELS.index("clothes"))).mean((1, 2))
+    bald = (hair & above).mean((1, 2)) < 0.05
+    return np.asarray(
+        1.0 * (maps == _GLASSES).any((1, 2))
+        + 3.0 * (beard > 0.15)
+        + 2.0 * (hat > 0.04)
+        + 2.0 * (bald & (hat < 0.04))
+    )
 
 
 def _squares(points: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -116,6 +140,8 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
             behind = _with_another(behind, pictures, rng)
         picture = behind + share[..., None] * (picture - behind)
     layers: list[Layer] = []
+    if rng.random() < 0.08:
+        layers.append(worn.headwear(points, labels, texture, rng))
     if not (labels == _GLASSES).any() and rng.random() < 0.15:
         layers += worn.glasses(points, SIDE, rng)
     while rng.random() < (0.42 if len(layers) < 6 else 0):

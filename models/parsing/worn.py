@@ -1,16 +1,22 @@
-"""Drawn glasses: rims of many shapes, clear and dark lenses, reflections."""
+"""Drawn things that are worn: glasses of many shapes with clear and dark lenses; caps, scarves and
+hoods over the hair.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import Floats, Layer, Rng, any_colour, filled, grid_of, lines
+from .layers import Bytes, Floats, Layer, Rng, any_colour, clouds, filled, grid_of, lines
 from .net import LABELS
 
 GLASSES: Final = LABELS.index("glasses")
+CLOTHES: Final = LABELS.index("clothes")
+_HEAD: Final = tuple(LABELS.index(name) for name in ("hair", "skin", "brows", "clothes"))
+_WRAPPED: Final = tuple(LABELS.index(name) for name in ("hair", "ears", "neck"))
 
 
 _LEAST: Final = 0.3
@@ -97,3 +103,66 @@ def _lenses(inside: Floats, side: int, rng: Rng) -> list[Layer]:
             Layer(np.full(3, 245, np.float32), inside * band.astype(np.float32) * 0.19, GLASSES)
         )
     return layers
+
+
+def headwear(points: NDArray[np.float64], labels: Bytes, texture: Bytes, rng: Rng) -> Layer:
+    """Return a cap, or a scarf or hood, for a face with landmarks (68, 2) [cells], where `labels`
+    (side, side) show its head; of cloth of any colour or of a `texture` (side, side, 3)."""
+    side = len(labels)
+    eyes = float(np.linalg.norm(points[45] - points[36]))
+    across = (points[45] - points[36]) / eyes
+    spots = np.stack(grid_of(side), -1)
+    middle = (points[36] + points[45]) / 2
+    right = (spots - middle) @ across / eyes
+    below = (spots - middle) @ np.array([-across[1], across[0]]) / eyes
+    if rng.random() < 0.55:
+        worn = _cap(labels, right, below, eyes, rng)
+    else:
+        worn = _wrap(labels, right, below, eyes, rng)
+    soft = cv2.GaussianBlur(worn.astype(np.float32), (0, 0), 1.5)
+    share = ((soft - 0.5) * 3 + 0.5).clip(0, 1).astype(np.float32)
+    return Layer(_cloth(right, below, texture, rng), share, CLOTHES)
+
+
+def _cap(labels: Bytes, right: Floats, below: Floats, eyes: float, rng: Rng) -> NDArray[np.bool_]:
+    """All of the head above a line over the brows, some cells wider than it, and perhaps a peak."""
+    edge = -rng.uniform(0.22, 0.6) + rng.normal(0, 0.12) * right - rng.uniform(-0.1, 0.25) * right**2
+    head = np.isin(labels, _HEAD) & (below < edge)
+    radius = max(1, round(rng.uniform(0.02, 0.15) * eyes))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    wide = cv2.dilate(head.astype(np.uint8), disc).astype(bool) & (below < edge)
+    if rng.random() < 0.4:
+        reach, aside = rng.uniform(0.5, 1.0), rng.normal(0, 0.3)
+        wide |= ((right - aside) / reach) ** 2 + ((below - edge) / rng.uniform(0.08, 0.2)) ** 2 < 1
+    return np.asarray(wide)
+
+
+def _wrap(labels: Bytes, right: Floats, below: Floats, eyes: float, rng: Rng) -> NDArray[np.bool_]:
+    """Hair, ears and neck, and a ring about the face: what lies within an oval is left free."""
+    wide, high = rng.uniform(0.68, 0.85), rng.uniform(0.95, 1.2)
+    centre = rng.uniform(0.3, 0.42)
+    oval = (right / wide) ** 2 + ((below - centre) / high) ** 2
+    radius = max(1, round(rng.uniform(0.02, 0.12) * eyes))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    own = np.isin(labels, _WRAPPED) | (np.isin(labels, _HEAD) & (below < 0))
+    head = cv2.dilate(own.astype(np.uint8), disc).astype(bool)
+    ring = oval < rng.uniform(1.3, 1.9)
+    open_below = rng.random() < 0.4
+    if open_below:
+        return np.asarray((head | ring) & (oval > 1) & (below < centre + rng.uniform(0.2, 1.0)))
+    return np.asarray((head | ring) & (oval > 1))
+
+
+def _cloth(right: Floats, below: Floats, texture: Bytes, rng: Rng) -> Floats:
+    side = len(right)
+    kind = rng.random()
+    colour = np.broadcast_to(any_colour(rng), (side, side, 3))
+    if kind < 0.25:
+        colour = 0.5 * colour + 0.5 * texture
+    elif kind < 0.5:
+        pitch = rng.uniform(0.03, 0.25)
+        stripes = np.sin((right * rng.normal() + below * rng.normal()) * 2 * np.pi / pitch) > 0
+        colour = np.where(stripes[..., None], colour, any_colour(rng))
+    folds = 1 + rng.uniform(0.03, 0.25) * clouds(side, int(rng.integers(4, 40)), rng)
+    round_off = 1 - rng.uniform(0, 0.35) * (right**2).clip(0, 1.5)
+    return np.asarray((colour * (folds * round_off)[..., None]).clip(0, 255), np.float32)
