@@ -75,9 +75,7 @@ def _shrunk(image: Bytes) -> Bytes:
     return np.asarray(cv2.resize(image, (PICTURE, PICTURE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _odds(
-    faces: NDArray[np.str_], maps: Bytes, points: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _odds(faces: NDArray[np.str_], maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how often each picture is drawn (N,), sum 1: every face as often as another, however
     many pictures it has (two pictures' worth at most), and more often what is rare: glasses, hats,
     beards, bald heads."""

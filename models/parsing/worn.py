@@ -126,7 +126,8 @@ def headwear(points: NDArray[np.float64], labels: Bytes, texture: Bytes, rng: Rn
 
 def _cap(labels: Bytes, right: Floats, below: Floats, eyes: float, rng: Rng) -> NDArray[np.bool_]:
     """All of the head above a line over the brows, some cells wider than it, and perhaps a peak."""
-    edge = -rng.uniform(0.22, 0.6) + rng.normal(0, 0.12) * right - rng.uniform(-0.1, 0.25) * right**2
+    edge = rng.normal(0, 0.12) * right - rng.uniform(-0.1, 0.25) * right**2
+    edge = edge - rng.uniform(0.22, 0.6)
     head = np.isin(labels, _HEAD) & (below < edge)
     radius = max(1, round(rng.uniform(0.02, 0.15) * eyes))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
