@@ -63,6 +63,13 @@ def face_labels(face: Face):
     # soft hair: strands
     weight[(face.soft_hair > 0.3) & (face.soft_hair < 0.7)] *= 0.4
 
+    # of a turned head, what shows beyond the far side is cheek
+    to_left, to_right = p[1, 0] - p[234, 0], p[454, 0] - p[1, 0]
+    far = np.zeros_like(oval)
+    if to_left < 0.55 * to_right:
+        far = xs < p[1, 0]
+    if to_right < 0.55 * to_left:
+        far = xs > p[1, 0]
     # --- inside the oval
     brow_low = min(p[[46, 53, 52, 65, 55], 1].mean(), p[[276, 283, 282, 295, 285], 1].mean())
     core = grown(oval, -max(2, round(0.1 * span)))
@@ -76,6 +83,9 @@ def face_labels(face: Face):
     touching = np.unique(blobs[outside_hair])
     hanging = wrong & np.isin(blobs, touching) & ~eyes_zone
     weight[hanging] = 0
+    cheek = far & oval & below & (labels == HAIR)
+    labels[cheek] = SKIN
+    weight[cheek] = 0
     labels[oval & (ys > p[10, 1] + 0.1 * span) & np.isin(labels, (CLOTHES, BACKGROUND))] = SKIN
 
     # --- outside: ears, neck
@@ -86,17 +96,28 @@ def face_labels(face: Face):
     lobe = np.where(xs < p[1, 0], p[132, 1], p[361, 1])
     brow_top = min(p[[70, 63, 105], 1].min(), p[[300, 293, 334], 1].min())
     beside = (xs < p[234, 0] + 0.1 * span) | (xs > p[454, 0] - 0.1 * span)
-    ear = outside & beside & (ys > brow_top - 0.05 * span) & (ys < lobe + 0.08 * span)
+    ear = outside & beside & ~far & (ys > brow_top - 0.05 * span) & (ys < lobe + 0.08 * span)
     ear = grown(grown(ear, -2), 3) & ear
     count, blobs_e, stats, _ = cv2.connectedComponentsWithStats(ear.astype(np.uint8))
     for k in range(1, count):
-        far = np.abs(xs[blobs_e == k] - p[1, 0]).min() > 1.2 * span
-        if stats[k, cv2.CC_STAT_AREA] < 25 or far:
+        off = np.abs(xs[blobs_e == k] - p[1, 0]).min() > 1.6 * span
+        if stats[k, cv2.CC_STAT_AREA] < 25 or off:
             weight[blobs_e == k] = 0
             ear[blobs_e == k] = False
     labels[ear] = EARS
+    # the shade within an ear
+    around_ears = grown(grown(ear, 6), -6)
+    count, blobs_h, stats, _ = cv2.connectedComponentsWithStats((labels == HAIR).astype(np.uint8))
+    for k in range(1, count):
+        blob = blobs_h == k
+        if stats[k, cv2.CC_STAT_AREA] < 150 and around_ears[blob].mean() > 0.6:
+            ear |= blob
+    labels[ear] = EARS
     jaw = np.array([p[k] for k in (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)])
-    neck = outside & ~ear & (ys > np.where((xs > jaw[0, 0]) & (xs < jaw[-1, 0]), line_y(jaw, xs), lobe))
+    below = ys > np.where((xs > jaw[0, 0]) & (xs < jaw[-1, 0]), line_y(jaw, xs), lobe)
+    neck = outside & ~ear & below & ~(far & (ys < p[152, 1]))
+    sliver = neck & ~grown(grown(neck, -2), 3) & (ys < p[152, 1]) & grown(oval, 5)
+    neck &= ~sliver
     labels[neck] = NECK
     stray = skin & (blobs != face_blob) & ~oval & ~ear & ~neck
     weight[stray] = 0
@@ -135,6 +156,8 @@ def face_labels(face: Face):
     labels[polygon(p, regions.MOUTH, SIDE)] = MOUTH
     if "glasses" in face.marks:
         labels, weight = glasses(face, labels, weight)
+    if "held_out" in face.marks:
+        weight[:] = 1  # the truth is looked at whole
     if face.drawn:
         labels, weight = corrected(labels, weight, face.drawn, "held_out" in face.marks)
     return labels, weight
@@ -246,6 +269,7 @@ def beard(face, labels, weight, oval):
     threshold = np.clip(otsu(ratio[zone]), 0.5, 0.78)
     dark = zone & (ratio < threshold) & np.isin(labels, (SKIN, HAIR, NECK))
     dark = grown(grown(dark, -1), 1)
+    dark = grown(grown(dark, 7), -7) & zone & np.isin(labels, (SKIN, HAIR, NECK))
     labels = labels.copy()
     labels[zone & np.isin(labels, (HAIR,)) & oval] = SKIN
     labels[dark] = HAIR
@@ -271,21 +295,26 @@ def doubtful_beard(face, labels, weight, oval):
     return weight
 
 
+LETTERS: Final = dict(zip("bshrigolmenc", range(12), strict=True))
+
+
 def corrected(labels, weight, drawn, exact):
-    for what, flat, *over in drawn:
+    for what, flat, *more in drawn:
+        over, wide = [*more, "", 0][:2] if len(more) < 2 else more
         corners = np.array(flat, np.float32).reshape(-1, 2) * (SIDE / 512)
-        area = regions.outline(corners, SIDE)
+        area = regions.stroke(corners, wide * SIDE / 512, SIDE) if wide else regions.outline(corners, SIDE)
         if over:
-            area &= np.isin(labels, [LABELS.index(name) for name in over[0]])
+            area &= np.isin(labels, [LETTERS[letter] for letter in over])
         if what == "?":
             weight[area] = 0
             continue
         labels[area] = LABELS.index(what)
         weight[area] = 1
+        if exact:
+            continue
         if what == "clothes" and not over:
             weight[grown(area, 5) & (labels == HAIR)] = 0
-        if not exact:
-            weight[grown(area, 1) & ~grown(area, -1)] = 0
+        weight[grown(area, 1) & ~grown(area, -1)] = 0
     return labels, weight
 
 

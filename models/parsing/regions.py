@@ -60,3 +60,12 @@ def grown(mask: Mask, radius: int) -> Mask:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     change = cv2.dilate if radius > 0 else cv2.erode
     return change(mask.astype(np.uint8), disc).astype(bool)
+
+
+def stroke(line: NDArray[np.floating], width: float, side: int) -> Mask:
+    """Return a polyline (P, 2) of a width [px] as a region (side, side)."""
+    fine = 8
+    mask = np.zeros((side * fine, side * fine), np.uint8)
+    corners = np.round(line * fine - 0.5).astype(np.int32)
+    cv2.polylines(mask, [corners], isClosed=False, color=1, thickness=max(1, round(width * fine)))
+    return mask.reshape(side, fine, side, fine).mean((1, 3)) >= 0.4
