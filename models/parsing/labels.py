@@ -1,10 +1,15 @@
-"""Label maps for training: what each pixel of the rated faces shows, and how far to trust it."""
+"""Label maps for training: what each pixel of the rated faces shows, and how far that is trusted.
+
+The inner parts come from the mesh. Hair, skin, clothes and background come from colour models that
+were made of every picture alone (`*_parts256.npz`), with their known faults mended: what they take
+for hair within a face, fringes and necks in the shade that they lose, jackets that they take for
+hair. Which pictures show glasses, hats, beards or bald heads was seen by eye (`pictures.json`), and
+what no rule gets right was drawn (`corrections.json`). A pixel that the rules cannot tell has
+weight 0: the network averages the rest.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,359 +17,189 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import regions, rims
-from .regions import Mask, grown, polygon
+from ..files import opened_whole
+from . import regions, tones
+from .agreeing import agree, opinion
+from .draft import Draft, label_of
+from .faces import GROUPS, SIDE, Face, read_faces
+from .model import ParsingModel
+from .net import LABELS
+from .regions import Mask, closed, grown
+from .rims import glasses
 
-SIDE: Final = 256
-BACKGROUND, SKIN, HAIR, BROWS, EYES, GLASSES, NOSE, LIPS, MOUTH, EARS, NECK, CLOTHES = range(12)
-LABELS: Final = ("background", "skin", "hair", "brows", "eyes", "glasses", "nose", "lips", "mouth", "ears", "neck", "clothes")
-FROM_PARTS: Final = np.array([BACKGROUND, HAIR, SKIN, CLOTHES], np.uint8)
-PICTURES: Final = Path(__file__).with_name("pictures.json")
-
-
-@dataclass
-class Face:
-    picture: NDArray[np.uint8]  # 2S x 2S RGB
-    small: NDArray[np.uint8]
-    points: NDArray[np.float32]  # 478,2 px of SIDE
-    parts: NDArray[np.uint8]
-    soft_hair: NDArray[np.float32]
-    person: NDArray[np.float32]
-    marks: frozenset
-    drawn: list
-
-    @property
-    def span(self) -> float:
-        return float(np.linalg.norm(self.points[33] - self.points[263]))
-
-    def lab(self):
-        return cv2.cvtColor(self.small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+_OF_PARTS: Final = ("background", "hair", "skin", "clothes")
+_FAR_FROM_FACE: Final = 1.6
+"""An ear begins no farther than this from the nose [outer eye distances]."""
 
 
-def grid():
-    return np.mgrid[0:SIDE, 0:SIDE] + 0.5
-
-
-def line_y(points, xs):
-    """y of a polyline (sorted by x) at xs"""
-    order = np.argsort(points[:, 0])
-    return np.interp(xs, points[order, 0], points[order, 1])
-
-
-def face_labels(face: Face):
-    p, span = face.points, face.span
-    ys, xs = grid()
-    oval = polygon(p, regions.OVAL, SIDE)
-    labels = FROM_PARTS[face.parts].copy()
-    weight = np.ones((SIDE, SIDE), np.float32)
-    # the matte and the parts differ
-    weight[(labels == BACKGROUND) & (face.person > 0.9)] = 0
-    weight[(labels != BACKGROUND) & (face.person < 0.1)] = 0
-    # soft hair: strands
-    weight[(face.soft_hair > 0.3) & (face.soft_hair < 0.7)] *= 0.4
-
-    # of a turned head, what shows beyond the far side is cheek
-    to_left, to_right = p[1, 0] - p[234, 0], p[454, 0] - p[1, 0]
-    far = np.zeros_like(oval)
-    if to_left < 0.55 * to_right:
-        far = xs < p[1, 0]
-    if to_right < 0.55 * to_left:
-        far = xs > p[1, 0]
-    # --- inside the oval
-    brow_low = min(p[[46, 53, 52, 65, 55], 1].mean(), p[[276, 283, 282, 295, 285], 1].mean())
-    core = grown(oval, -max(2, round(0.1 * span)))
-    below = ys > brow_low
-    wrong = core & below & (labels == HAIR)
-    labels[wrong] = SKIN
-    outside_hair = (labels == HAIR) & ~core
-    count, blobs = cv2.connectedComponents((wrong | outside_hair).astype(np.uint8))[:2]
-    # hair that hangs into the face, or dark shade: not told
-    eyes_zone = grown(np.any([polygon(p, e, SIDE) for e in (*regions.EYES, *regions.BROWS)], 0), 6)
-    touching = np.unique(blobs[outside_hair])
-    hanging = wrong & np.isin(blobs, touching) & ~eyes_zone
-    weight[hanging] = 0
-    cheek = far & oval & below & (labels == HAIR)
-    labels[cheek] = SKIN
-    weight[cheek] = 0
-    labels[oval & (ys > p[10, 1] + 0.1 * span) & np.isin(labels, (CLOTHES, BACKGROUND))] = SKIN
-
-    # --- outside: ears, neck
-    skin = labels == SKIN
-    outside = skin & ~oval
-    blobs = cv2.connectedComponents(skin.astype(np.uint8))[1]
-    face_blob = np.bincount(blobs[oval & skin]).argmax() if (oval & skin).any() else 0
-    lobe = np.where(xs < p[1, 0], p[132, 1], p[361, 1])
-    brow_top = min(p[[70, 63, 105], 1].min(), p[[300, 293, 334], 1].min())
-    beside = (xs < p[234, 0] + 0.1 * span) | (xs > p[454, 0] - 0.1 * span)
-    ear = outside & beside & ~far & (ys > brow_top - 0.05 * span) & (ys < lobe + 0.08 * span)
-    ear = grown(grown(ear, -2), 3) & ear
-    count, blobs_e, stats, _ = cv2.connectedComponentsWithStats(ear.astype(np.uint8))
-    for k in range(1, count):
-        off = np.abs(xs[blobs_e == k] - p[1, 0]).min() > 1.6 * span
-        if stats[k, cv2.CC_STAT_AREA] < 25 or off:
-            weight[blobs_e == k] = 0
-            ear[blobs_e == k] = False
-    labels[ear] = EARS
-    # the shade within an ear
-    around_ears = grown(grown(ear, 6), -6)
-    count, blobs_h, stats, _ = cv2.connectedComponentsWithStats((labels == HAIR).astype(np.uint8))
-    for k in range(1, count):
-        blob = blobs_h == k
-        if stats[k, cv2.CC_STAT_AREA] < 150 and around_ears[blob].mean() > 0.6:
-            ear |= blob
-    labels[ear] = EARS
-    jaw = np.array([p[k] for k in (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)])
-    below = ys > np.where((xs > jaw[0, 0]) & (xs < jaw[-1, 0]), line_y(jaw, xs), lobe)
-    neck = outside & ~ear & below & ~(far & (ys < p[152, 1]))
-    sliver = neck & ~grown(grown(neck, -2), 3) & (ys < p[152, 1]) & grown(oval, 5)
-    neck &= ~sliver
-    labels[neck] = NECK
-    stray = skin & (blobs != face_blob) & ~oval & ~ear & ~neck
-    weight[stray] = 0
-
-    # --- necks in shadow: hair or clothes right below the jaw that may be neck
-    under = ~oval & (ys > line_y(jaw, xs)) & (xs > jaw[1, 0]) & (xs < jaw[-2, 0]) & (ys < p[152, 1] + 0.5 * span)
-    labels, weight = mend_neck(face, labels, weight, under, oval)
-
-    if "beards" in face.marks:
-        labels, weight = beard(face, labels, weight, oval)
-    else:
-        weight = doubtful_beard(face, labels, weight, oval)
-    if "short" in face.marks and "beards" not in face.marks:
-        low = (labels == HAIR) & (ys > p[152, 1] - 0.1 * span) & ~oval
-        labels[low] = CLOTHES
-        weight[low] *= 0.6
-        weight[low & under] = 0
-
-    labels, weight = mend_hairline(face, labels, weight, oval)
-    # --- inner parts
-    nose = polygon(p, regions.NOSE, SIDE)
-    labels[nose & (labels != HAIR)] = NOSE
-    labels[nose & (labels == HAIR)] = NOSE
-    for brow in regions.BROWS:
-        area = polygon(p, brow, SIDE)
-        around = grown(area, 5) & ~grown(area, 2) & (ys < p[list(brow), 1].mean())
-        if (labels[around] == HAIR).mean() > 0.6:  # under a fringe
-            labels[area] = HAIR
-            weight[grown(area, 2)] = 0
-        else:
-            labels[grown(area, 3) & (labels == HAIR)] = SKIN
-            labels[area] = BROWS
-    for eye in regions.EYES:
-        labels[polygon(p, eye, SIDE)] = EYES
-    labels[polygon(p, regions.LIPS, SIDE)] = LIPS
-    labels[polygon(p, regions.MOUTH, SIDE)] = MOUTH
+def label_face(face: Face) -> Draft:
+    """Return what every pixel of a face's picture shows."""
+    draft = Draft.of_parts(np.array([label_of(n) for n in _OF_PARTS], np.uint8)[face.parts])
+    _doubt_edges(draft, face)
+    _clear_inside(draft, face)
+    _split_skin(draft, face)
+    tones.mend_neck(draft, face)
+    tones.beard(draft, face)
+    if face.marks & {"short", "beards"}:
+        _clear_shoulders(draft, face)
+    tones.mend_hairline(draft, face)
+    _draw_inner_parts(draft, face)
     if "glasses" in face.marks:
-        labels, weight = glasses(face, labels, weight)
-    if "held_out" in face.marks:
-        weight[:] = 1  # the truth is looked at whole
-    if face.drawn:
-        labels, weight = corrected(labels, weight, face.drawn, "held_out" in face.marks)
-    return labels, weight
+        glasses(draft, face)
+    exact = "held_out" in face.marks
+    if exact:
+        draft.weights[:] = 1  # looked at whole, corrected by hand
+    draft.correct(face.strokes, exact=exact)
+    return draft
 
 
-def cheek_colour(face):
-    lab = face.lab()
-    cheeks = np.any([polygon(face.points, c, SIDE) for c in regions.CHEEKS], 0)
-    return np.median(lab[cheeks], 0)
+def write_labels(
+    data: Path, out: Path, *, teacher: ParsingModel | None = None
+) -> dict[str, object]:
+    """Write the labels of all pictures of a folder like data/omi that are any good, mended by the
+    opinion of a network that was trained on an earlier version of them, if there is one.
+
+    The .npz holds `names` (N,) such as `images/12.jpg`, `labels` (N, 256, 256) uint8 in the order
+    of `LABELS`, `weights` (N, 256, 256) uint8 (0: leave it out, 255: sure), `held_out` (N,) bool,
+    `faces` (N,) whose they are, and `odds` (N,) float32, how much oftener than others to show it.
+
+    Returns:
+        Facts for the reader.
+
+    Raises:
+        ModelError: the data are incomplete.
+        OSError: the file cannot be written.
+    """
+    rows = [row for group in GROUPS for row in _rows(data, group, teacher)]
+    table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    with opened_whole(out) as file:
+        np.savez(file, **table)  # type: ignore[arg-type]  # the stubs take every name for an option
+    shares = np.bincount(table["labels"].ravel(), minlength=len(LABELS)) / table["labels"].size
+    return {
+        "pictures": len(rows),
+        "held_out": int(table["held_out"].sum()),
+        "trusted": round(float((table["weights"] > 0).mean()), 4),
+        "labels": {n: round(float(s), 4) for n, s in zip(LABELS, shares, strict=True)},
+    }
 
 
-def mend_neck(face, labels, weight, under, oval):
-    p, span = face.points, face.span
-    ys, xs = grid()
-    lab = cv2.GaussianBlur(face.lab(), (0, 0), 1.0)
-    cheek = cheek_colour(face)
-    # hue angle and chroma to lightness stay about the same in the shade
-    scale = np.clip(lab[..., 0] / max(cheek[0], 1), 0.05, 1.2)
-    expected = cheek[1:] * np.clip(scale, 0.3, 1.1)[..., None] ** 0.7
-    off = np.linalg.norm(lab[..., 1:] - expected, axis=-1)
-    ask = under & np.isin(labels, (HAIR, CLOTHES, BACKGROUND))
-    weight[ask] = 0
-    # sure hair or sure clothes: much unlike
-    weight[ask & (off > 14)] = 1
-    middle = (xs > p[149, 0]) & (xs < p[378, 0]) & (ys < p[152, 1] + 0.35 * span)
-    shaded = ask & middle & (off < 9) & (scale > 0.25)
-    shaded = grown(grown(shaded, -2), 2)
-    labels = labels.copy()
-    labels[shaded] = NECK
-    weight[shaded] = 0.5
-    return labels, weight
+_ODDS: Final = {"hats": 4.0, "sunglasses": 3.0, "beards": 2.0}
+"""What is rare and was learned badly."""
 
 
-def toward_hair(face, labels):
-    """0 at the skin's colour, 1 at the hair's; None if they are too much alike"""
-    p, span = face.points, face.span
-    ys, _ = grid()
-    lab = cv2.GaussianBlur(face.lab(), (0, 0), 0.6)
-    skin = cheek_colour(face)
-    above = (labels == HAIR) & (ys < p[[107, 336], 1].mean()) & (face.soft_hair > 0.9)
-    if above.sum() < 200:
-        return None
-    tones = lab[above]
-    if "bald" in face.marks:
-        tones = tones[tones[:, 0] <= np.quantile(tones[:, 0], 0.3)]
-    hair = np.median(tones, 0)
-    way = hair - skin
-    if np.linalg.norm(way) < 22:
-        return None
-    return ((lab - skin) @ way) / (way @ way)
-
-
-def mend_hairline(face, labels, weight, oval):
-    p, span = face.points, face.span
-    ys, _ = grid()
-    if "shaven" in face.marks:
-        brow_top = min(p[[70, 63, 105], 1].min(), p[[300, 293, 334], 1].min())
-        centre = 0.5 * (p[127, 0] + p[356, 0])
-        top = (labels == HAIR) & (ys < brow_top)
-        labels = labels.copy()
-        near = top & (np.abs(grid()[1] - centre) < 0.5 * span)
-        labels[near] = SKIN
-        weight[top & ~near] = 0
-        return labels, weight
-    share = toward_hair(face, labels)
-    if share is None:
-        return labels, weight
-    labels = labels.copy()
-    brows = np.any([polygon(p, b, SIDE) for b in regions.BROWS], 0)
-    eyes = np.any([polygon(p, e, SIDE) for e in regions.EYES], 0)
-    brow_top = min(p[[70, 63, 105], 1].min(), p[[300, 293, 334], 1].min())
-    brow_y = 0.5 * (p[[70, 63, 105, 66, 107], 1].mean() + p[[300, 293, 334, 296, 336], 1].mean())
-    if "bald" in face.marks:
-        top = (labels == HAIR) & (ys < brow_top)
-        bare = top & (share < 0.4)
-        labels[bare] = SKIN
-        weight[bare] = 0.6
-        weight[top & (share >= 0.4) & (share < 0.65)] = 0
-        return labels, weight
-    if "hats" in face.marks or "sunglasses" in face.marks or "glasses" in face.marks:
-        return labels, weight
-    forehead = (labels == SKIN) & oval & (ys < brow_y + 0.02 * span) & ~grown(brows, 2)
-    dark = forehead & (share > 0.6)
-    blobs = cv2.connectedComponents((dark | (labels == HAIR)).astype(np.uint8))[1]
-    joined = dark & np.isin(blobs, np.unique(blobs[(labels == HAIR) & (ys < brow_y)]))
-    labels[joined] = HAIR
-    weight[joined] = 0.7
-    weight[forehead & ~joined & (share > 0.4)] = 0
-    side = (labels == SKIN) & oval & (ys >= brow_y) & ~grown(brows, 3) & ~grown(eyes, 6) & (share > 0.6)
-    side &= ~beard_zone(face, 0.0)
-    weight[side] = 0
-    return labels, weight
-
-
-def beard_zone(face, below):
-    p, span = face.points, face.span
-    lower = p[[132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361]].copy()
-    lower[1:-1, 1] += below * span
-    top = p[[411, 425, 327, 2, 98, 205, 187]]
-    zone = regions.outline(np.concatenate([lower, top]), SIDE)
-    return zone & ~grown(polygon(p, regions.LIPS, SIDE), 1) & ~polygon(p, regions.NOSE, SIDE)
-
-
-def beard(face, labels, weight, oval):
-    lab = cv2.GaussianBlur(face.lab(), (0, 0), 1.2)
-    cheek = cheek_colour(face)
-    zone = beard_zone(face, 0.12)
-    ratio = lab[..., 0] / max(cheek[0], 1)
-    threshold = np.clip(otsu(ratio[zone]), 0.5, 0.78)
-    dark = zone & (ratio < threshold) & np.isin(labels, (SKIN, HAIR, NECK))
-    dark = grown(grown(dark, -1), 1)
-    dark = grown(grown(dark, 7), -7) & zone & np.isin(labels, (SKIN, HAIR, NECK))
-    labels = labels.copy()
-    labels[zone & np.isin(labels, (HAIR,)) & oval] = SKIN
-    labels[dark] = HAIR
-    near = zone & (np.abs(ratio - threshold) < 0.08)
-    weight[near] = 0
-    weight[zone & ~oval & ~dark] = 0
-    return labels, weight
-
-
-def otsu(values):
-    level, _ = cv2.threshold((np.clip(values, 0, 1.2) * 200).astype(np.uint8)[None], 0, 255, cv2.THRESH_OTSU)
-    return level / 200
-
-
-def doubtful_beard(face, labels, weight, oval):
-    lab = cv2.GaussianBlur(face.lab(), (0, 0), 1.2)
-    ratio = lab[..., 0] / max(cheek_colour(face)[0], 1)
-    zone = beard_zone(face, 0.0) & oval
-    dark = zone & (ratio < 0.6)
-    if dark.sum() > 0.2 * zone.sum():
-        weight[grown(dark, 2)] = 0
-    weight[zone & (labels == HAIR)] = 0
-    return weight
-
-
-LETTERS: Final = dict(zip("bshrigolmenc", range(12), strict=True))
-
-
-def corrected(labels, weight, drawn, exact):
-    for what, flat, *more in drawn:
-        over, wide = [*more, "", 0][:2] if len(more) < 2 else more
-        corners = np.array(flat, np.float32).reshape(-1, 2) * (SIDE / 512)
-        area = regions.stroke(corners, wide * SIDE / 512, SIDE) if wide else regions.outline(corners, SIDE)
-        if over:
-            area &= np.isin(labels, [LETTERS[letter] for letter in over])
-        if what == "?":
-            weight[area] = 0
+def _rows(data: Path, group: str, teacher: ParsingModel | None) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for name, face in read_faces(data, group):
+        if "dropped" in face.marks:
             continue
-        labels[area] = LABELS.index(what)
-        weight[area] = 1
-        if exact:
-            continue
-        if what == "clothes" and not over:
-            weight[grown(area, 5) & (labels == HAIR)] = 0
-        weight[grown(area, 1) & ~grown(area, -1)] = 0
-    return labels, weight
+        draft = label_face(face)
+        if teacher and "held_out" not in face.marks:
+            agree(draft, *opinion(teacher, face))
+        rows.append(
+            {
+                "names": f"{group}/{name}",
+                "labels": draft.labels,
+                "weights": np.round(draft.weights * 255).astype(np.uint8),
+                "held_out": "held_out" in face.marks,
+                "faces": name.rsplit(".", 1)[0].split("_")[0],
+                "odds": np.float32(np.prod([_ODDS.get(mark, 1.0) for mark in face.marks])),
+            }
+        )
+    return rows
 
 
-def glasses(face, labels, weight):
-    found, doubt, score = rims.frame(face.picture, face.points * 2, face.span * 2)
-    share = found.reshape(SIDE, 2, SIDE, 2).mean((1, 3))
-    unsure = doubt.reshape(SIDE, 2, SIDE, 2).any((1, 3))
-    labels = labels.copy()
-    inner = np.isin(labels, (EYES, BROWS))
-    labels[share >= 0.5] = GLASSES
-    weight = weight.copy()
-    weight[unsure & ~inner] = 0
-    weight[(share > 0) & (share < 0.5) & ~inner] *= 0.3
-    if score < 0.65:
-        weight[labels == GLASSES] *= 0.5
-    return labels, weight
+def _doubt_edges(draft: Draft, face: Face) -> None:
+    """Where matte and parts differ nothing is sure; single strands are half sure."""
+    behind = draft.shows("background")
+    draft.doubt(behind & (face.person > 0.9))
+    draft.doubt(~behind & (face.person < 0.1))
+    draft.weights[(face.soft_hair > 0.3) & (face.soft_hair < 0.7)] *= 0.4
 
 
-def read_marks():
-    table = json.loads(PICTURES.read_text())
-    return table
+def _clear_inside(draft: Draft, face: Face) -> None:
+    """Below the brows a face is skin: what the parts take for hair there is an eye, a rim or shade.
+    Only where it hangs together with hair outside it may be hair, and is left out."""
+    at = face.layout
+    hair = draft.shows("hair")
+    wrong = at.core & at.below_brows & hair
+    outside = hair & ~at.core
+    blobs = _blobs(wrong | outside)
+    joined = np.isin(blobs, np.unique(blobs[outside]))
+    draft.put("skin", wrong)
+    draft.doubt(wrong & joined & ~grown(at.eyes | at.brows, 6))
+    # the far cheek of a turned head lies in the shade
+    cheek = at.far & at.oval & at.below_brows & draft.shows("hair")
+    draft.put("skin", cheek, weight=0)
+    within = at.oval & (at.ys > at.points[10, 1] + 0.1 * at.span)
+    draft.put("skin", within & draft.shows("clothes", "background"))
 
 
-def marks_of(name: str, table) -> frozenset:
-    stem = name.rsplit(".", 1)[0]
-    if not stem.isdigit():
-        face = stem.split("_")[0]
-        return frozenset(k for k, v in table.get("pairs", {}).items() if int(face) in v)
-    return frozenset(k for k, v in table.items() if isinstance(v, list) and int(stem) in v)
+def _split_skin(draft: Draft, face: Face) -> None:
+    """Ears and neck are skin outside the face."""
+    at = face.layout
+    skin = draft.shows("skin")
+    outside = skin & ~at.oval
+    ears = _ears(draft, outside, face)
+    draft.put("ears", ears)
+    neck = outside & ~ears & at.below_jaw & ~(at.far & (at.ys < at.chin))
+    # what is thin beside the jaw is a face a little wider than its mesh
+    thin = neck & ~grown(grown(neck, -2), 3)
+    neck &= ~(thin & (at.ys < at.chin) & grown(at.oval, 5))
+    draft.put("neck", neck)
+    blobs = _blobs(skin)
+    inside = blobs[at.oval & skin]
+    own = np.bincount(inside).argmax() if len(inside) else 0
+    draft.doubt(outside & (blobs != own) & ~ears & ~neck)
 
 
-def read_faces(data: Path, group: str):
-    table = read_marks()
-    drawn = json.loads(PICTURES.with_name("corrections.json").read_text())
-    with (data / "attribute_means.csv").open() as f:
-        ratings = {r["stimulus"]: float(r["long-haired"]) for r in csv.DictReader(f)}
-    with np.load(data / f"{group}_parts256.npz") as f:
-        names, parts, hair = f["names"], f["parts"], f["hair"]
-    with np.load(data / f"{group}_landmarks478.npz") as f:
-        points = dict(zip(f["names"].tolist(), f["points"], strict=True))
-    with np.load(data / f"{group}_person128.npz") as f:
-        person = dict(zip(f["names"].tolist(), f["alpha"], strict=True))
-    for i, name in enumerate(names.tolist()):
-        bgr = cv2.imread(str(data / group / name))
-        rgb = np.ascontiguousarray(bgr[..., ::-1])
-        big = cv2.resize(rgb, (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_CUBIC) if len(rgb) != 2 * SIDE else rgb
-        small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        up = lambda a: cv2.resize(a.astype(np.float32) / 255, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-        stem = name.rsplit(".", 1)[0]
-        marks = marks_of(name, table)
-        if ratings.get(stem, 99) < 25:
-            marks |= {"short"}
-        yield name, Face(big, small, points[name][:, :2] * SIDE, parts[i], up(hair[i]), up(person[name]), marks, drawn.get(stem, []))
+def _ears(draft: Draft, skin: Mask, face: Face) -> Mask:
+    at = face.layout
+    places = skin & at.ear_places
+    places &= grown(grown(places, -2), 3)
+    ears = np.zeros_like(places)
+    from_nose = np.abs(at.xs - at.points[1, 0])
+    for blob in _each_blob(places):
+        if blob.sum() >= 25 and from_nose[blob].min() <= _FAR_FROM_FACE * at.span:
+            ears |= blob
+        else:
+            draft.doubt(blob)
+    hull = closed(ears, 6)
+    hollows = [b for b in _each_blob(draft.shows("hair")) if b.sum() < 150 and hull[b].mean() > 0.6]
+    return np.asarray(np.any([ears, *hollows], axis=0))
+
+
+def _clear_shoulders(draft: Draft, face: Face) -> None:
+    """No hair hangs down to the shoulders: it is a dark jacket."""
+    at = face.layout
+    low = draft.shows("hair") & (at.ys > at.lobe + 0.08 * at.span)
+    low &= ~grown(at.oval, round(0.06 * at.span)) & ~at.beard_zone(0.2)
+    draft.put("clothes", low, weight=None)
+    draft.weights[low] *= 0.7
+    draft.doubt(low & at.under_chin)
+
+
+def _draw_inner_parts(draft: Draft, face: Face) -> None:
+    at = face.layout
+    draft.put("nose", regions.polygon(at.points, regions.NOSE, SIDE), weight=None)
+    for brow in regions.BROWS:
+        area = regions.polygon(at.points, brow, SIDE)
+        above = grown(area, 5) & ~grown(area, 2) & (at.ys < at.points[list(brow), 1].mean())
+        if draft.shows("hair")[above].mean() > 0.6:  # under a fringe
+            draft.put("hair", area, weight=None)
+            draft.doubt(grown(area, 2))
+        else:
+            draft.put("skin", grown(area, 3) & draft.shows("hair"), weight=None)
+            draft.put("brows", area, weight=None)
+    draft.put("eyes", at.eyes, weight=None)
+    draft.put("lips", regions.polygon(at.points, regions.LIPS, SIDE), weight=None)
+    draft.put("mouth", regions.polygon(at.points, regions.MOUTH, SIDE), weight=None)
+
+
+def _blobs(mask: Mask) -> NDArray[np.int32]:
+    """Number of the connected piece that a pixel belongs to, 0 outside."""
+    return np.asarray(cv2.connectedComponents(mask.astype(np.uint8))[1], np.int32)
+
+
+def _each_blob(mask: Mask) -> list[Mask]:
+    blobs = _blobs(mask)
+    return [np.asarray(blobs == k) for k in range(1, int(blobs.max()) + 1)]
