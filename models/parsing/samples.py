@@ -101,7 +101,7 @@ def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(
         1.0 * (maps == _GLASSES).any((1, 2))
         + 3.0 * (beard > 0.15)
-        + 2.0 * (hat > 0.04)
+        + 1.0 * (hat > 0.04)
         + 2.0 * (bald & (hat < 0.04))
     )
 
@@ -138,8 +138,8 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
             behind = _with_another(behind, pictures, rng)
         picture = behind + share[..., None] * (picture - behind)
     layers: list[Layer] = []
-    if rng.random() < 0.08:
-        layers.append(worn.headwear(points, labels, texture, rng))
+    if rng.random() < 0.05:
+        layers.append(worn.headwear(points, labels, rng))
     if not (labels == _GLASSES).any() and rng.random() < 0.15:
         layers += worn.glasses(points, SIDE, rng)
     while rng.random() < (0.42 if len(layers) < 6 else 0):

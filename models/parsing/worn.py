@@ -105,9 +105,9 @@ def _lenses(inside: Floats, side: int, rng: Rng) -> list[Layer]:
     return layers
 
 
-def headwear(points: NDArray[np.float64], labels: Bytes, texture: Bytes, rng: Rng) -> Layer:
+def headwear(points: NDArray[np.float64], labels: Bytes, rng: Rng) -> Layer:
     """Return a cap, or a scarf or hood, for a face with landmarks (68, 2) [cells], where `labels`
-    (side, side) show its head; of cloth of any colour or of a `texture` (side, side, 3)."""
+    (side, side) show its head."""
     side = len(labels)
     eyes = float(np.linalg.norm(points[45] - points[36]))
     across = (points[45] - points[36]) / eyes
@@ -121,7 +121,7 @@ def headwear(points: NDArray[np.float64], labels: Bytes, texture: Bytes, rng: Rn
         worn = _wrap(labels, right, below, eyes, rng)
     soft = cv2.GaussianBlur(worn.astype(np.float32), (0, 0), 1.5)
     share = ((soft - 0.5) * 3 + 0.5).clip(0, 1).astype(np.float32)
-    return Layer(_cloth(right, below, texture, rng), share, CLOTHES)
+    return Layer(_cloth(right, below, rng), share, CLOTHES)
 
 
 def _cap(labels: Bytes, right: Floats, below: Floats, eyes: float, rng: Rng) -> NDArray[np.bool_]:
@@ -154,13 +154,12 @@ def _wrap(labels: Bytes, right: Floats, below: Floats, eyes: float, rng: Rng) ->
     return np.asarray((head | ring) & (oval > 1))
 
 
-def _cloth(right: Floats, below: Floats, texture: Bytes, rng: Rng) -> Floats:
+def _cloth(right: Floats, below: Floats, rng: Rng) -> Floats:
+    """Plain or striped cloth in folds; never a piece of a picture, which might be one of hair."""
     side = len(right)
     kind = rng.random()
     colour = np.broadcast_to(any_colour(rng), (side, side, 3))
-    if kind < 0.25:
-        colour = 0.5 * colour + 0.5 * texture
-    elif kind < 0.5:
+    if kind < 0.3:
         pitch = rng.uniform(0.03, 0.25)
         stripes = np.sin((right * rng.normal() + below * rng.normal()) * 2 * np.pi / pitch) > 0
         colour = np.where(stripes[..., None], colour, any_colour(rng))
