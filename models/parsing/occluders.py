@@ -72,6 +72,14 @@ class Scene:
         return np.asarray(middle, np.float64)
 
 
+def _paint(scene: Scene, rng: Rng) -> Floats:
+    """Return the colour (3,) of a thing: any, or about that of the skin behind it."""
+    if rng.random() < 0.25:
+        tone = scene.colour_of("skin") * rng.uniform(0.75, 1.3) + rng.normal(0, 12, 3)
+        return np.asarray(tone.clip(0, 255), np.float32)
+    return any_colour(rng)
+
+
 def _hand(scene: Scene, rng: Rng) -> list[Layer]:
     skin = scene.colour_of("skin")
     if rng.random() < 0.15:
@@ -96,7 +104,7 @@ def _microphone(scene: Scene, rng: Rng) -> list[Layer]:
         handle = Solid.empty(side)
         thick = radius * rng.uniform(0.25, 0.8)
         handle.add(head + down * radius * 0.7, head + down * 6 * eyes, (thick, thick * 0.8))
-        colour = any_colour(rng) if rng.random() < 0.4 else np.full(3, rng.uniform(10, 80))
+        colour = _paint(scene, rng) if rng.random() < 0.4 else np.full(3, rng.uniform(10, 80))
         layers.append(_shaded(handle, colour, rng))
     ball = Solid.empty(side)
     ball.add(head - down * radius * rng.uniform(0, 0.8), head, (radius, radius * 0.95))
@@ -104,7 +112,7 @@ def _microphone(scene: Scene, rng: Rng) -> list[Layer]:
     pitch = rng.uniform(1.2, 4)
     mesh = 1 + rng.uniform(0, 0.5) * np.sin(x * 2 * np.pi / pitch) * np.sin(y * 2 * np.pi / pitch)
     dark = rng.random() < 0.6
-    colour = np.full(3, rng.uniform(10, 70)) if dark else any_colour(rng)
+    colour = np.full(3, rng.uniform(10, 70)) if dark else _paint(scene, rng)
     layers.append(_shaded(ball, colour, rng, mesh.astype(np.float32)))
     return layers
 
@@ -136,7 +144,7 @@ def _bar(scene: Scene, rng: Rng) -> list[Layer]:
     middle = start + (ahead + bend) * length / 2
     bar.add(start, middle, (thick, thick))
     bar.add(middle, start + ahead * length, (thick, thick * rng.uniform(0.5, 1.5)))
-    return [_shaded(bar, any_colour(rng), rng)]
+    return [_shaded(bar, _paint(scene, rng), rng)]
 
 
 def _cup(scene: Scene, rng: Rng) -> list[Layer]:
@@ -160,7 +168,7 @@ def _cup(scene: Scene, rng: Rng) -> list[Layer]:
     x, y = grid_of(side)
     u = ((x - top[0]) * across[0] + (y - top[1]) * across[1]) / wide
     tone = 1 - rng.uniform(0.2, 0.6) * (u - rng.uniform(-0.5, 0.5)) ** 2
-    colour = any_colour(rng) * tone[..., None]
+    colour = _paint(scene, rng) * tone[..., None]
     if rng.random() < 0.3:
         colour = 0.5 * colour + 0.5 * scene.texture
     layers = [Layer(colour.clip(0, 255).astype(np.float32), share, FRONT)]
@@ -184,7 +192,7 @@ def _sheet(scene: Scene, rng: Rng) -> list[Layer]:
     x, y = grid_of(side)
     slope = (x - middle[0]) * rng.normal(0, 0.004) + (y - middle[1]) * rng.normal(0, 0.004)
     kind = rng.random()
-    base = np.full(3, rng.uniform(170, 255)) if kind < 0.4 else any_colour(rng)
+    base = np.full(3, rng.uniform(170, 255)) if kind < 0.4 else _paint(scene, rng)
     colour = (base * (1 + slope)[..., None]).clip(0, 255).astype(np.float32)
     if kind < 0.55:
         ink = base * rng.uniform(0.1, 0.6)
@@ -216,7 +224,7 @@ def _blob(scene: Scene, rng: Rng) -> list[Layer]:
     surface = np.roll(scene.texture, shift, rng.integers(2)).astype(np.float32)
     if rng.random() < 0.6:
         lumps = clouds(side, int(rng.integers(2, 30)), rng)[..., None]
-        surface = any_colour(rng) * (1 + rng.uniform(0.05, 0.35) * lumps)
+        surface = _paint(scene, rng) * (1 + rng.uniform(0.05, 0.35) * lumps)
     return [Layer(surface.clip(0, 255).astype(np.float32), share, FRONT)]
 
 
@@ -282,7 +290,7 @@ def _print(scene: Scene, rng: Rng) -> list[Layer]:
     light = rng.random() < 0.7
     ink = np.full(3, rng.uniform(200, 255)) if light else np.full(3, rng.uniform(0, 40))
     if rng.random() < 0.3:
-        ink = any_colour(rng)
+        ink = _paint(scene, rng)
     layers = []
     if rng.random() < 0.25:
         top = y - step / FINE * 1.1
@@ -290,7 +298,7 @@ def _print(scene: Scene, rng: Rng) -> list[Layer]:
         if rng.random() < 0.5:
             box[:, 0] = np.sort(rng.uniform(-0.2, 1.2, 2))[[0, 1, 1, 0]] * side
         solid = rng.uniform(0.6, 1)
-        layers.append(Layer(any_colour(rng), filled(side, [box]) * np.float32(solid), FRONT))
+        layers.append(Layer(_paint(scene, rng), filled(side, [box]) * np.float32(solid), FRONT))
     elif rim:
         edge = np.full(3, 0 if light else 255, np.float32)
         layers.append(Layer(edge, shrunk(border, side), FRONT))

@@ -47,7 +47,7 @@ class Pictures:
 
 def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
     """Return the pictures of `data/omi` that `labels` (an .npz with names, labels, weights,
-    held_out, faces) has labels for, either share.
+    held_out, faces, odds) has labels for, either share.
 
     Raises:
         ModelError: a file is missing or laid out otherwise.
@@ -56,7 +56,9 @@ def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
         with np.load(labels) as found:
             keep = np.flatnonzero(found["held_out"] == held_out)
             names = [str(n) for n in found["names"][keep]]
-            maps, weights, faces = (found[k][keep] for k in ("labels", "weights", "faces"))
+            maps, weights, faces, odds = (
+                found[k][keep] for k in ("labels", "weights", "faces", "odds")
+            )
     except (OSError, KeyError, ValueError) as e:
         raise ModelError(f"cannot read the labels {labels}: {e}; make them first") from e
     points: dict[str, NDArray[np.float32]] = {}
@@ -66,7 +68,8 @@ def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
         points |= {f"{group}/{n}": spot for n, spot in zip(own, spots, strict=True)}
     images = np.stack([_shrunk(read_picture(data / name)) for name in names])
     marks = np.stack([points[name] for name in names])
-    return Pictures(images, maps, weights, marks, _odds(faces, maps, marks), _squares(marks))
+    odds = odds * _per_face(faces) * (1 + _rarities(maps, marks))
+    return Pictures(images, maps, weights, marks, odds / odds.sum(), _squares(marks))
 
 
 def _shrunk(image: Bytes) -> Bytes:
@@ -75,18 +78,16 @@ def _shrunk(image: Bytes) -> Bytes:
     return np.asarray(cv2.resize(image, (PICTURE, PICTURE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _odds(faces: NDArray[np.str_], maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how often each picture is drawn (N,), sum 1: every face as often as another, however
-    many pictures it has (two pictures' worth at most), and more often what is rare: glasses, hats,
-    beards, bald heads."""
+def _per_face(faces: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return odds (N,) with which every face is seen as often as another, however many pictures
+    (two pictures' worth at most) it has."""
     _, which, count = np.unique(faces, return_inverse=True, return_counts=True)
-    odds = np.minimum(count, 2.0)[which] / count[which]
-    odds = odds * (1 + _rarities(maps, points))
-    return np.asarray(odds / odds.sum(), np.float64)
+    return np.asarray(np.minimum(count, 2.0)[which] / count[which])
 
 
 def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how many times more than others each picture (N,) is to be seen."""
+    """Return how many times more than others each picture (N,) is to be seen: those with glasses,
+    beards and bald heads."""
     rows = np.arange(PICTURE)[None, :, None]
     brows, nose = points[:, 17:27, 1].min(1), points[:, 33, 1]
     left, right = points[:, 4, 0], points[:, 12, 0]
@@ -99,10 +100,7 @@ def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
     hat = (above & (maps == LABELS.index("clothes"))).mean((1, 2))
     bald = (hair & above).mean((1, 2)) < 0.05
     return np.asarray(
-        1.0 * (maps == _GLASSES).any((1, 2))
-        + 3.0 * (beard > 0.15)
-        + 1.0 * (hat > 0.04)
-        + 2.0 * (bald & (hat < 0.04))
+        1.0 * (maps == _GLASSES).any((1, 2)) + 2.0 * (beard > 0.15) + 2.0 * (bald & (hat < 0.04))
     )
 
 
@@ -134,13 +132,17 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
             borderMode=cv2.BORDER_REPLICATE,
         )
         behind = augment.backdrop(SIDE, texture, rng)
+        if rng.random() < 0.25:
+            # as dark or fair as the hair before it: then its outline alone tells it
+            tone = occluders.Scene(picture, labels, points, texture).colour_of("hair")
+            behind = 0.3 * (behind - behind.mean((0, 1))) + tone * np.float32(rng.uniform(0.3, 1.4))
         if rng.random() < 0.2:
             behind = _with_another(behind, pictures, rng)
         picture = behind + share[..., None] * (picture - behind)
     layers: list[Layer] = []
     if rng.random() < 0.05:
         layers.append(worn.headwear(points, labels, rng))
-    if not (labels == _GLASSES).any() and rng.random() < 0.15:
+    if not (labels == _GLASSES).any() and rng.random() < 0.22:
         layers += worn.glasses(points, SIDE, rng)
     while rng.random() < (0.42 if len(layers) < 6 else 0):
         layers.append(occluders.draw(occluders.Scene(picture, labels, points, texture), rng))

@@ -47,9 +47,21 @@ def glasses(points: NDArray[np.float64], side: int, rng: Rng) -> list[Layer]:
         middle = points[corners].mean(0) + frame @ (shift * (sign, 1))
         lenses.append(middle + _outline(np.zeros(2), half, square, droop) @ frame.T)
     wire = _wire(lenses, frame, eyes, side, rng)
-    colour = np.full(3, rng.uniform(5, 70)) if rng.random() < 0.6 else any_colour(rng)
-    rims = Layer(colour.astype(np.float32), wire, GLASSES, _LEAST)
+    rims = Layer(_rim_colour(frame[:, 1], side, rng), wire, GLASSES, _LEAST)
     return [*_lenses(filled(side, lenses), side, rng), rims]
+
+
+def _rim_colour(down: NDArray[np.float64], side: int, rng: Rng) -> Floats:
+    """Return the colour (side, side, 3) of rims: dark, any, or metal that shines here and there."""
+    kind = rng.random()
+    if kind < 0.6:
+        colour = np.full(3, rng.uniform(5, 70)) if kind < 0.4 else any_colour(rng)
+        return np.broadcast_to(colour.astype(np.float32), (side, side, 3))
+    metal = np.array(((150, 150, 155), (190, 160, 110), (95, 90, 90))[int(rng.integers(3))])
+    x, y = grid_of(side)
+    wave = (x * down[0] + y * down[1]) / side * rng.uniform(5, 30) + x / side * rng.uniform(0, 12)
+    light = 1 + rng.uniform(0.1, 0.6) * np.sin(wave + rng.uniform(0, 6))
+    return np.asarray((metal * rng.uniform(0.5, 1.3) * light[..., None]).clip(0, 255), np.float32)
 
 
 def _wire(
@@ -61,7 +73,7 @@ def _wire(
 ) -> Floats:
     """Return the share of rims (whole, above only, or none), bridge and temples."""
     across, down = frame.T
-    width = rng.uniform(2.2, 6) if rng.random() < 0.35 else rng.uniform(0.5, 2.2)
+    width = rng.choice([rng.uniform(0.5, 1.1), rng.uniform(0.5, 2.2), rng.uniform(2.2, 6)])
     kind = rng.random()
     share = np.zeros((side, side), np.float32)
     if kind < 0.7:
