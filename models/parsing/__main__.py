@@ -1,4 +1,4 @@
-"""How the packaged parsing weights are made."""
+"""How the packaged parsing weights are made and measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 
 from ..training.command import checkpoint_of, run_command, show
 from ..weights import load_safetensors, save_safetensors
-from . import samples, train
+from . import evaluate, labels, samples, train
+from .model import ParsingModel, build
 from .net import ParsingNet
 
 FACTS = {
@@ -20,19 +21,31 @@ FACTS = {
 }
 
 
+_EMBEDDED = Path(__file__).with_name("parsing.safetensors")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; figures go to standard output as JSON."""
     args = _parser().parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
-    return run_command(lambda: _train(args))
+    return run_command(lambda: _COMMANDS[args.command](args))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    training = commands.add_parser("train")
+    labelling = commands.add_parser("labels", help="make the label maps")
+    labelling.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+    labelling.add_argument("--out", type=Path, required=True, help="label maps to write (.npz)")
+    labelling.add_argument("--teacher", type=Path, help="weights whose opinion mends them")
+    measuring = commands.add_parser("evaluate", help="overlap with the held-out faces")
+    measuring.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+    measuring.add_argument("--weights", type=Path, default=_EMBEDDED, help="default: the packaged")
+    for command in (labelling, measuring):
+        command.add_argument("--threads", type=int, default=1, help="0: torch decides")
+    training = commands.add_parser("train", help="train the network")
     training.add_argument("--data", type=Path, required=True, help="folder like data/omi")
     training.add_argument("--labels", type=Path, required=True, help="label maps (.npz)")
     training.add_argument("--out", type=Path, required=True, help="weight file to write")
@@ -44,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--checkpoint", type=Path, help="where the run saves itself")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     return parser
+
+
+def _label(args: argparse.Namespace) -> dict[str, object]:
+    teacher = _model(args.teacher) if args.teacher else None
+    return labels.write_labels(args.data, args.out, teacher=teacher)
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, object]:
+    return evaluate.overlaps(_model(args.weights), args.data)
+
+
+def _model(path: Path) -> ParsingModel:
+    return build(load_safetensors(path)[0])
 
 
 def _train(args: argparse.Namespace) -> dict[str, object]:
@@ -63,6 +89,9 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
 def save(net: ParsingNet, path: Path) -> None:
     """Write the weights as float16."""
     save_safetensors(path, {k: v.half() for k, v in net.state_dict().items()}, FACTS)
+
+
+_COMMANDS = {"labels": _label, "evaluate": _evaluate, "train": _train}
 
 
 if __name__ == "__main__":
