@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
+from ..topology68 import MESH_TO_68
 from ..training.command import checkpoint_of, run_command, show
 from ..weights import load_safetensors, save_safetensors
-from . import evaluate, labels, samples, train
+from . import evaluate, labels, samples, steadiness, train
 from .model import ParsingModel, build
 from .net import ParsingNet
 
@@ -21,6 +23,8 @@ FACTS = {
 }
 
 
+_FRAMES = 60
+"""Of a clip that are looked at."""
 _EMBEDDED = Path(__file__).with_name("parsing.safetensors")
 
 
@@ -43,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     measuring = commands.add_parser("evaluate", help="overlap with the held-out faces")
     measuring.add_argument("--data", type=Path, required=True, help="folder like data/omi")
     measuring.add_argument("--weights", type=Path, default=_EMBEDDED, help="default: the packaged")
+    measuring.add_argument("--clips", type=Path, help="folder of <clip>.mp4 + landmarks478.npz")
     for command in (labelling, measuring):
         command.add_argument("--threads", type=int, default=1, help="0: torch decides")
     training = commands.add_parser("train", help="train the network")
@@ -65,7 +70,23 @@ def _label(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _evaluate(args: argparse.Namespace) -> dict[str, object]:
-    return evaluate.overlaps(_model(args.weights), args.data)
+    model = _model(args.weights)
+    figures = evaluate.overlaps(model, args.data)
+    clips = sorted(args.clips.glob("*.mp4")) if args.clips else []
+    return figures | {"steadiness": {video.stem: _steadiness(model, video) for video in clips}}
+
+
+def _steadiness(model: ParsingModel, video: Path) -> dict[str, float]:
+    """Of a clip's first frames, by the mesh that was tracked over it."""
+    with np.load(video.with_name(f"{video.stem}_landmarks478.npz")) as arrays:
+        points = torch.from_numpy(arrays["points"][:_FRAMES, list(MESH_TO_68), :2]).float()
+    capture = cv2.VideoCapture(str(video))
+    shares = []
+    for marks in points:
+        frame = capture.read()[1]
+        image = torch.from_numpy(frame[..., ::-1].copy()).permute(2, 0, 1).float() / 127.5 - 1
+        shares.append(model.parse(image[None], marks[None])[0])
+    return steadiness.steadiness(torch.cat(shares))
 
 
 def _model(path: Path) -> ParsingModel:
