@@ -1,4 +1,4 @@
-"""How the packaged parsing weights are made."""
+"""How the packaged parsing weights are made and measured."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
+from ..topology68 import MESH_TO_68
 from ..training.command import checkpoint_of, run_command, show
 from ..weights import load_safetensors, save_safetensors
-from . import samples, train
+from . import evaluate, labels, samples, steadiness, train
+from .model import ParsingModel, build
 from .net import ParsingNet
 
 FACTS = {
@@ -20,19 +23,34 @@ FACTS = {
 }
 
 
+_FRAMES = 60
+"""Of a clip that are looked at."""
+_EMBEDDED = Path(__file__).with_name("parsing.safetensors")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; figures go to standard output as JSON."""
     args = _parser().parse_args(arguments)
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
-    return run_command(lambda: _train(args))
+    return run_command(lambda: _COMMANDS[args.command](args))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    training = commands.add_parser("train")
+    labelling = commands.add_parser("labels", help="make the label maps")
+    labelling.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+    labelling.add_argument("--out", type=Path, required=True, help="label maps to write (.npz)")
+    labelling.add_argument("--teacher", type=Path, help="weights whose opinion mends them")
+    measuring = commands.add_parser("evaluate", help="overlap with the held-out faces")
+    measuring.add_argument("--data", type=Path, required=True, help="folder like data/omi")
+    measuring.add_argument("--weights", type=Path, default=_EMBEDDED, help="default: the packaged")
+    measuring.add_argument("--clips", type=Path, help="folder of <clip>.mp4 + landmarks478.npz")
+    for command in (labelling, measuring):
+        command.add_argument("--threads", type=int, default=1, help="0: torch decides")
+    training = commands.add_parser("train", help="train the network")
     training.add_argument("--data", type=Path, required=True, help="folder like data/omi")
     training.add_argument("--labels", type=Path, required=True, help="label maps (.npz)")
     training.add_argument("--out", type=Path, required=True, help="weight file to write")
@@ -44,6 +62,35 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--checkpoint", type=Path, help="where the run saves itself")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     return parser
+
+
+def _label(args: argparse.Namespace) -> dict[str, object]:
+    teacher = _model(args.teacher) if args.teacher else None
+    return labels.write_labels(args.data, args.out, teacher=teacher)
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, object]:
+    model = _model(args.weights)
+    figures = evaluate.overlaps(model, args.data)
+    clips = sorted(args.clips.glob("*.mp4")) if args.clips else []
+    return figures | {"steadiness": {video.stem: _steadiness(model, video) for video in clips}}
+
+
+def _steadiness(model: ParsingModel, video: Path) -> dict[str, float]:
+    """Of a clip's first frames, by the mesh that was tracked over it."""
+    with np.load(video.with_name(f"{video.stem}_landmarks478.npz")) as arrays:
+        points = torch.from_numpy(arrays["points"][:_FRAMES, list(MESH_TO_68), :2]).float()
+    capture = cv2.VideoCapture(str(video))
+    shares = []
+    for marks in points:
+        frame = capture.read()[1]
+        image = torch.from_numpy(frame[..., ::-1].copy()).permute(2, 0, 1).float() / 127.5 - 1
+        shares.append(model.parse(image[None], marks[None])[0])
+    return steadiness.steadiness(torch.cat(shares))
+
+
+def _model(path: Path) -> ParsingModel:
+    return build(load_safetensors(path)[0])
 
 
 def _train(args: argparse.Namespace) -> dict[str, object]:
@@ -63,6 +110,9 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
 def save(net: ParsingNet, path: Path) -> None:
     """Write the weights as float16."""
     save_safetensors(path, {k: v.half() for k, v in net.state_dict().items()}, FACTS)
+
+
+_COMMANDS = {"labels": _label, "evaluate": _evaluate, "train": _train}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,6 @@ _OVERRULES: Final = (
     ("background", "clothes"),
     ("skin", "clothes"),
     ("skin", "glasses"),
-    ("glasses", "skin"),
 )
 """(rules, network): the network is right in four of five pixels at least."""
 _MAKES_DOUBTFUL: Final = (
@@ -63,7 +62,7 @@ def opinion(model: ParsingModel, face: Face) -> tuple[Tensor, Mask]:
 
 
 def agree(draft: Draft, shares: Tensor, covered: Mask) -> None:
-    """Mend a draft by shares (13, SIDE, SIDE) of a network where it looks."""
+    """Mend a draft by shares (13, SIDE, SIDE) of a network in an area."""
     sure: Floats = shares.amax(0).numpy()
     found: NDArray[np.uint8] = shares.argmax(0).numpy().astype(np.uint8)
     rules = draft.labels.copy()

@@ -77,4 +77,5 @@ class Draft:
             if drawn.label == "clothes" and not drawn.over:
                 # a hat: what is left beside its outline is most likely its rim
                 self.doubt(grown(area, 5) & self.shows("hair"))
-            self.doubt(grown(area, 1) & ~grown(area, -1))
+            # a line is its own edge
+            self.doubt(grown(area, 1) & ~(area if drawn.width else grown(area, -1)))

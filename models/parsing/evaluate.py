@@ -73,7 +73,12 @@ def overlaps(model: ParsingModel, data: Path) -> dict[str, object]:
         own = np.bincount(pairs, minlength=many**2).reshape(many, many)
         table += own
         single[face.name] = {group: joint(own, names) for group, names in GROUPS.items()}
-    figures: dict[str, object] = {group: joint(table, names) for group, names in GROUPS.items()}
+    figures: dict[str, object] = {"faces": len(single)}
+    figures |= {group: joint(table, names) for group, names in GROUPS.items()}
+    figures["median_face"] = {
+        group: round(float(np.nanmedian([row[group] for row in single.values()])), 4)
+        for group in GROUPS
+    }
     figures["labels"] = {name: joint(table, (name,)) for name in LABELS}
     figures["worst"] = {
         group: sorted(((row[group], name) for name, row in single.items()))[:8]

@@ -32,8 +32,9 @@ _FAR_FROM_FACE: Final = 1.6
 """An ear begins no farther than this from the nose [outer eye distances]."""
 
 
-def label_face(face: Face) -> Draft:
-    """Return what every pixel of a face's picture shows."""
+def label_face(face: Face, *, teacher: ParsingModel | None = None) -> Draft:
+    """Return what every pixel of a face's picture shows, by the rules, the opinion of a network if
+    there is one, and what was drawn by hand."""
     draft = Draft.of_parts(np.array([label_of(n) for n in _OF_PARTS], np.uint8)[face.parts])
     _doubt_edges(draft, face)
     _clear_inside(draft, face)
@@ -44,8 +45,13 @@ def label_face(face: Face) -> Draft:
         _clear_shoulders(draft, face)
     tones.mend_hairline(draft, face)
     _draw_inner_parts(draft, face)
-    if "glasses" in face.marks:
+    if "glasses" in face.marks and "traced" not in face.marks:
         glasses(draft, face)
+    if teacher and "held_out" not in face.marks:
+        shares, covered = opinion(teacher, face)
+        if "beards" in face.marks:  # the network saw fewer beards than eyes did
+            covered &= ~face.layout.beard_zone(0.2)
+        agree(draft, shares, covered)
     exact = "held_out" in face.marks
     if exact:
         draft.weights[:] = 1  # looked at whole, corrected by hand
@@ -92,9 +98,7 @@ def _rows(data: Path, group: str, teacher: ParsingModel | None) -> list[dict[str
     for name, face in read_faces(data, group):
         if "dropped" in face.marks:
             continue
-        draft = label_face(face)
-        if teacher and "held_out" not in face.marks:
-            agree(draft, *opinion(teacher, face))
+        draft = label_face(face, teacher=teacher)
         rows.append(
             {
                 "names": f"{group}/{name}",
