@@ -65,8 +65,8 @@ def swelling_pull(centre: Tensor, axes: Tensor, growth: Tensor, reach: float, at
     radius = torch.linalg.vector_norm(along, dim=-1)
     t = ((reach - radius) / (reach - 1)).clamp(0, 1)
     share = t * t * t * (t * (6 * t - 15) + 10)
-    inward = -growth / (1 + growth)
-    return offset * (share * inward[:, None])[..., None]
+    pull: Tensor = offset * (share * (-growth / (1 + growth))[:, None])[..., None]
+    return pull
 
 
 def nodes(side: int, cell: int, like: Tensor) -> Tensor:
