@@ -19,8 +19,9 @@ from .tones import Floats, log_luma, logs_of, redness, smoothstep
 _MARGIN = 0.12
 """Of the window round the lips [outer eye distances]."""
 _OUTER, _INNER = np.arange(48, 60), np.arange(60, 68)
-_CHEEKS = np.array([[31, 48, 3], [35, 54, 13]])
-"""Corners of the skin that lips and teeth are compared with: beside nose and mouth."""
+_BESIDE = ((31, 48, 3), (35, 54, 13))
+"""The skin that lips and teeth are compared with: between the nose's wing, the corner of the mouth,
+and half-way from there to the jaw."""
 _INSIDE_GROWTH, _EDGE_SIGMA = 0.012, 0.008
 """How far the inside of the mouth is grown, because landmarks run along the lips' middle where they
 touch; and sigma of soft edges [outer eye distances]."""
@@ -69,7 +70,8 @@ class MouthView:
         outer, inner = (_inside(points[at] - corner, size, logs) for at in (_OUTER, _INNER))
         inside = _soft(_grown(inner, _INSIDE_GROWTH * eyes), _EDGE_SIGMA * eyes)
         lips = np.clip(outer - _soft(inner, _EDGE_SIGMA * eyes), 0, 1)
-        cheeks = np.maximum(*(_inside(points[at] - corner, size, logs) for at in _CHEEKS))
+        beside = [_inside(part - corner, size, logs) for part in _skin_beside(points)]
+        cheeks = np.maximum(*beside)
         if min((part > 0.9).sum() for part in (lips, cheeks)) < 8:
             return None
         lip, skin = (np.median(logs[:, part > 0.9], axis=1) for part in (lips, cheeks))
@@ -87,7 +89,7 @@ def _window(
     points: NDArray[np.float64], eyes: float, side: int
 ) -> tuple[slice, slice, NDArray[np.float64], int] | None:
     """Return rows, columns, corner and side [px] of a square round mouth and cheeks."""
-    near = points[[*_OUTER, *_CHEEKS.flatten()]]
+    near = np.concatenate([points[_OUTER], *_skin_beside(points)])
     low, high = near.min(0) - _MARGIN * eyes, near.max(0) + _MARGIN * eyes
     size = int(np.ceil((high - low).max()))
     corner = np.rint(0.5 * (low + high - size))
@@ -95,6 +97,14 @@ def _window(
     if size > side or not (corner >= 0).all() or (corner + size > side).any():
         return None
     return slice(y, y + size), slice(x, x + size), corner, size
+
+
+def _skin_beside(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return triangles (3, 2) of skin beside the mouth."""
+    return [
+        np.stack([points[wing], points[corner], 0.5 * (points[corner] + points[jaw])])
+        for wing, corner, jaw in _BESIDE
+    ]
 
 
 def _inside(polygon: NDArray[np.float64], size: int, like: Floats) -> Floats:
