@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-_FLOOR = 0.03
+FLOOR = 0.03
 """Added to RGB in 0–1 before the logarithm, so that noise in the dark stays small."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def logs_of(picture: Floats) -> Floats:
     """Return the log colours (3, h, w) of a picture."""
-    light = np.maximum(picture, -1) * np.float32(0.5) + np.float32(0.5 + _FLOOR)
+    light = np.maximum(picture, -1) * np.float32(0.5) + np.float32(0.5 + FLOOR)
     return np.stack([np.asarray(cv2.log(plane), np.float32) for plane in light])
 
 
@@ -45,7 +45,7 @@ def yellowness(logs: Floats) -> Floats:
 def gained(picture: Floats, change: Floats) -> Floats:
     """Return a picture whose log colours are changed by (3, h, w), within [-1, 1]; where the change
     is 0, to the bit what it was."""
-    light = picture + np.float32(1 + 2 * _FLOOR)
+    light = picture + np.float32(1 + 2 * FLOOR)
     factor = np.stack([np.asarray(cv2.exp(plane), np.float32) for plane in change])
     return np.clip(picture + light * (factor - 1), -1, 1)
 
