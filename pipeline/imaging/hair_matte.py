@@ -39,6 +39,10 @@ _ANY = 0.03
 """Shares of hair below which a place need not be looked at."""
 _BESIDE = 0.12
 """How far beside such places is looked [outer eye distances]."""
+_EVIDENCE = 0.025
+"""Sigma of what colours say [outer eye distances]."""
+_DECIDED = (0.25, 0.6)
+"""Shares of hair, by place and colour, that are none, and all."""
 _EDGE = 0.04
 """How wide an edge is: beyond that all is hair, or none [outer eye distances]."""
 _ALIKE = 0.16
@@ -182,7 +186,10 @@ class HairPlace:
             map_ = torch.from_numpy(self.where)[None, None]
             beside = F.grid_sample(map_, at, align_corners=False)[0, 0].numpy()
             share += (1 - trust) * beside
-        return posterior(share, looked_up(self.like, window.colours()))
+        # A strand that shines is told by those beside it.
+        sigma = _EVIDENCE * window.eyes / window.cell
+        likeness = cv2.GaussianBlur(looked_up(self.like, window.colours()), (0, 0), sigma)
+        return smoothstep(posterior(share, likeness), *_DECIDED)
 
 
 def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
@@ -271,7 +278,7 @@ def _spread(counts: Floats) -> Floats:
 
 def looked_up(like: Floats, colours: Floats) -> Floats:
     """Return what a table of likeness says of colours (3, h, w): (h, w) 0–1."""
-    return np.asarray(cv2.blur(like.ravel()[_index(colours)], (3, 3)))
+    return like.ravel()[_index(colours)]
 
 
 def followed(window: Cells, like: Floats) -> Floats:
