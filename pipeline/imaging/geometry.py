@@ -106,6 +106,15 @@ def eye_distance(landmarks: Points) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(landmarks[..., 45, :] - landmarks[..., 36, :], axis=-1))
 
 
+def face_unit(landmarks: Points) -> NDArray[np.float64]:
+    """(...,) about the outer eye distance of a frontal head [px]: on a turned one the eyes draw
+    together, but the face stays as high. Of (..., 68, 2) landmarks."""
+    points = np.asarray(landmarks, np.float64)
+    height = points[..., [48, 54], :].mean(-2) - points[..., [36, 45], :].mean(-2)
+    sizes = np.maximum(eye_distance(points), 1.3 * np.linalg.norm(height, axis=-1))
+    return np.asarray(sizes, np.float64)
+
+
 def face_size(landmarks: Points) -> NDArray[np.float64]:
     """(...,) root mean square distance of the 48 points beside the mouth from their mean [px].
 

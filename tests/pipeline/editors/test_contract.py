@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.editors import Attribute, Editor, discover
+from pipeline.editors import Attribute, Editor, Shot, discover
 from pipeline.editors._codes import ShotCodes
 from pipeline.editors.latent import Latent
 from pipeline.edits import Catalogue
 from pipeline.loading import load_pack
+from pipeline.parsing import LABELS, Parsing
 from pipeline.progress import Stopwatch
 from pipeline.request import Edit
-from pipeline.types import AlignedBatch, CropRule
+from pipeline.types import AlignedBatch, CropRule, FaceState, FaceTrack
 
 from ..faces import drawn_face, natural
 
@@ -39,6 +41,19 @@ class Hands:
         raise AssertionError("no editor of the program takes an exemplar")
 
 
+def a_head(count: int) -> Parsing:
+    """Hair above the eyes, skin below, a wall round both; the square is that of the crop."""
+    line = (torch.arange(64) + 0.5) / 32 - 1
+    across, down = line[None, :] / 0.7, (line[:, None] + 0.05) / 0.9
+    head = (across.square() + down.square()) < 1
+    shares = torch.zeros(count, len(LABELS), 64, 64)
+    for label, part in (("hair", head & (down < -0.3)), ("skin", head & (down >= -0.3))):
+        shares[:, LABELS.index(cast("Any", label))] = part.float()
+    shares[:, 0] = (~head).float()
+    over = torch.tensor([[2 / 160, 0.0, 1 / 160 - 1], [0.0, 2 / 160, 1 / 160 - 1]])
+    return Parsing(shares, over.expand(count, -1, -1))
+
+
 @pytest.fixture(scope="module")
 def batch() -> AlignedBatch:
     """Three crops of 160 px: a drawn face's points over smooth noise, at three places."""
@@ -51,6 +66,7 @@ def batch() -> AlignedBatch:
         frame_index=np.arange(3),
         track_id=np.zeros(3, np.int64),
         weights=torch.ones(3),
+        parsing=a_head(3),
     )
 
 
@@ -72,12 +88,35 @@ def test_names_and_aliases_mean_one_thing_each() -> None:
         assert attribute.summary
 
 
+class Crops:
+    """Work on crops that are there already."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, batch: AlignedBatch) -> None:
+        self.batch = batch
+
+    def crops(self, frames: Any = None) -> Iterator[AlignedBatch]:
+        yield self.batch
+
+    def step(self, done: int, total: int) -> None:
+        """Nobody watches."""
+
+
 def prepared(editor: Editor, batch: AlignedBatch) -> Any:
     """What the editor knows of the faces of the batch."""
     if not editor.prepares:
         return None
-    codes = PACK.model.encode(batch)
-    return ShotCodes(codes.w[0], codes.state, first_frame=0)
+    if isinstance(editor, Latent):
+        codes = PACK.model.encode(batch)
+        return ShotCodes(codes.w[0], codes.state, first_frame=0)
+    n = len(batch)
+    ones = np.ones(n, np.float32)
+    found = np.full(n, FaceState.DETECTED, np.uint8)
+    track = FaceTrack(0, 0, 0, batch.landmarks.numpy(), found, ones, ones)
+    shot = Shot(track, np.arange(n) / 25.0, "clip")
+    work = cast("Any", Crops(batch))
+    return editor.opened(shot, editor.prepare(shot, Edit(""), work))
 
 
 @pytest.mark.parametrize("mover", ["latent-transformer", "direction"])

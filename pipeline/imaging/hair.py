@@ -1,0 +1,163 @@
+"""The hair of a face: what is learnt of it over a shot, and where it is in one crop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import AlignedBatch
+from .geometry import face_unit
+from .hair_matte import (
+    BINS,
+    Cells,
+    HairPlace,
+    averaged,
+    counted,
+    followed,
+    likeness_of,
+    matted,
+    on_map,
+)
+from .hair_tones import HairTone, strands_of
+from .tones import Floats, logs_of, smoothstep
+
+_SURE, _SURELY_NOT = 0.85, 0.05
+"""Shares from which a cell is hair, and up to which it is something else."""
+_EDGE = 0.05
+"""How wide the edges of parts are, where a parsing is not to be trusted [outer eye distances]."""
+_TRUSTED = 0.5
+"""How far the parsing has to count where colours are learnt."""
+_RIM = 1 / 20
+"""Width of the fall to the border of the crop, in its sides."""
+_LEAST_CELLS = 60
+"""Cells of hair, in all crops, without which there is none."""
+_EARLY_SIGMA, _EARLY = 0.14, (0.05, 0.35)
+"""Sigma of how far hair is from skin [outer eye distances], and shares of skin, so blurred, at
+which strands begin to whiten early, and do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hair in a window of a crop."""
+
+    rows: slice
+    columns: slice
+    matte: Floats
+    """(h, w) 0–1."""
+    hair: Floats
+    """(3, h, w) RGB in [-1, 1]: the hair alone, without what shines through at its edges."""
+    early: Floats
+    """(h, w) 0–1, where strands whiten first: beside the face."""
+    eyes: float
+    """Size of the face [px]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hair:
+    """What is known of the hair of a shot."""
+
+    place: HairPlace
+    tone: HairTone
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Floats]) -> Hair | None:
+        """Return what was learnt (see `learnt`); None if there is no hair."""
+        if not arrays:
+            return None
+        place = HairPlace(arrays["like"], arrays["where"])
+        tone = HairTone(arrays["median"], float(arrays["strands"]), arrays["skin"])
+        return cls(place, tone)
+
+    def seen(self, batch: AlignedBatch, n: int) -> Found | None:
+        """Return the hair of one crop of a batch that has been parsed; None if it shows none."""
+        window = _window(batch, n, self.place.where)
+        if window is None:
+            return None
+        matte, hair = matted(window, self.place.share(window))
+        matte = matte * _clear_of_border(window, batch.images.shape[-1])
+        sigma = _EARLY_SIGMA * window.eyes / window.cell
+        near = cv2.GaussianBlur(window.shares("skin", "nose"), (0, 0), sigma)
+        early = cv2.resize(smoothstep(near, *_EARLY), matte.shape[::-1])
+        return Found(window.rows, window.columns, matte, hair, early, window.eyes)
+
+
+def _clear_of_border(window: Cells, side: int) -> Floats:
+    """Return a factor (h, w) that fades to 0 at the border of the crop."""
+    lines = []
+    for span in (window.rows, window.columns):
+        at = np.arange(span.start, span.stop, dtype=np.float32)
+        lines.append(np.clip(np.minimum(at, side - 1 - at) / (_RIM * side), 0, 1))
+    return np.asarray(lines[0][:, None] * lines[1][None, :], np.float32)
+
+
+def _window(batch: AlignedBatch, n: int, where: Floats | None = None) -> Cells | None:
+    assert batch.parsing is not None, "the passes tell what crops show where"
+    unit = float(face_unit(batch.landmarks[n].cpu().numpy()))
+    picture = batch.images[n].cpu().numpy()
+    return Cells.of(picture, batch.parsing[n : n + 1], unit, where)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one crop says of hair."""
+
+    window: Cells
+    """The whole crop."""
+    colours: Floats
+    """(3, h, w) of its cells."""
+    hair: NDArray[np.bool_]
+    """(h, w), cells that are hair for sure."""
+    others: NDArray[np.bool_]
+    """(h, w), cells that are something else for sure."""
+    skin: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, batch: AlignedBatch, n: int) -> Sight | None:
+        """Return what one crop of a batch says; None of a crop that is too small."""
+        window = _window(batch, n)
+        if window is None:
+            return None
+        share, told = window.shares("hair"), window.trust() > _TRUSTED
+        parts = (share > _SURE, share < _SURELY_NOT, window.shares("skin") > _SURE)
+        return cls(window, window.colours(), *(told & _core(part, window) for part in parts))
+
+    def strands(self) -> float:
+        """Return how much log luma differs from strand to strand."""
+        size = self.window.picture.shape[:0:-1]
+        mask = cv2.resize(self.hair.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+        return strands_of(self.window.picture, mask, self.window.eyes)
+
+
+def _core(part: NDArray[np.bool_], window: Cells) -> NDArray[np.bool_]:
+    """Return the cells (h, w) of a part that do not lie along its edge."""
+    reach = max(round(_EDGE * window.eyes / window.cell), 1)
+    kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
+    return np.asarray(cv2.erode(part.view(np.uint8), kernel, borderValue=1) > 0)
+
+
+def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
+    """Return what crops of a shot say of its hair, as arrays to be kept; none if there is none."""
+    counts = np.zeros((2, *(BINS,) * 3), np.float32)
+    for sight in sights:
+        counts += [counted(sight.colours, part) for part in (sight.hair, sight.others)]
+    if counts[0].sum() < _LEAST_CELLS or not any(sight.skin.any() for sight in sights):
+        return {}
+    like = likeness_of(*counts)
+    hair, skin = (
+        np.median(logs_of(np.concatenate(parts, 1)[:, None])[:, 0], axis=1)
+        for parts in (
+            [sight.colours[:, sight.hair] for sight in sights],
+            [sight.colours[:, sight.skin] for sight in sights],
+        )
+    )
+    return {
+        "like": like,
+        "where": averaged([on_map(followed(s.window, like), s.window) for s in sights]),
+        "median": np.asarray(hair, np.float32),
+        "skin": np.asarray(skin, np.float32),
+        "strands": np.array(np.median([sight.strands() for sight in sights]), np.float32),
+    }

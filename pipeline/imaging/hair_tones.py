@@ -1,0 +1,281 @@
+"""Hair in other colours: dyed, darker or lighter, grey; every strand stays.
+
+What changes is a log colour, by an amount that depends on how bright a pixel is, and for grey also
+on its strand. So strands keep their contrast, and the mean of the hair moves from its median over
+the shot to where it is to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from .tones import FLOOR, Floats, colour_of, log_luma, redness, smoothstep, yellowness
+
+_LEVELS = 256
+_LIGHTENED, _DARKENED = 0.85, 1.7
+"""Bounds of how far the median's log luma is moved: what is nearly black in a clip has hardly any
+strands that could be shown lighter."""
+_FAIREST = -0.42
+"""Log luma of the fairest hair, in good light."""
+_FLATTER = 0.30
+"""Share of the contrast lost for each unit of log luma that hair gets lighter: light hair is lit
+through."""
+_WHITE, _KNEE = -0.05, 0.25
+"""Log luma that nothing is made to exceed, and how far below it comes near."""
+_EVENNESS = 0.6
+"""How far strands of other colours come nearer to the median's in hair that is dyed or lighter."""
+_WARMTH = 0.7
+"""Share of the colour of natural hair that comes with its depth."""
+_SHINE = (0.1, 1.1)
+"""Log luma over the median at which a strand begins to shine, and does: the light of the shine is
+the lamp's, and takes less of the colour."""
+_SHINE_SHARE = 0.6
+"""Of the change of colour, that shine is spared."""
+
+_PER_UNIT = 0.45
+"""Log luma that one unit of lightness adds."""
+_GOOD_LIGHT = -0.45
+"""Log luma of skin in the light that colours are meant for; in dimmer light they are darker."""
+_GOOD_SKIN = (0.30, 0.22)
+"""Yellowness and redness of skin beside which colours are meant."""
+_NATURAL = np.stack(
+    [
+        colour_of(code, {})
+        for code in ("#14100f", "#2e221c", "#4e3727", "#7a5a3e", "#a58259", "#cdb083", "#e6d6b4")
+    ]
+)
+"""(7, 3) log colours of natural hair from black to fair."""
+
+# Grey.
+_STRAND = 0.03
+"""Sigma of what is wider than a strand [outer eye distances]."""
+_LEAST_STRANDS = 0.12
+"""Standard deviation that strands are taken to have at least: less is noise."""
+_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.8
+"""How fast strands whiten with strength where they do so first; elsewhere, as a share; and how much
+sooner a strand does that stands out."""
+_LEAST_WHITE = -0.8
+"""Log luma that white hair has at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class HairTone:
+    """What hair looks like over a shot: log colours (see `tones`)."""
+
+    median: Floats
+    """(3,)."""
+    strands: float
+    """Standard deviation of log luma from strand to strand."""
+    skin: Floats
+    """(3,) median of the face's skin, which tells the light."""
+
+    @property
+    def luma(self) -> float:
+        """Log luma of the median."""
+        return float(log_luma(self.median))
+
+
+@dataclass(frozen=True, slots=True)
+class Dye:
+    """What becomes of the log colours of hair, by its log luma."""
+
+    tone: HairTone
+    """Of the hair before."""
+    lighter: float
+    """What is added to the log luma of its median."""
+    contrast: float
+    """Of log luma around the median, 1 keeps it."""
+    tint: Floats
+    """(3,) change of the log colours beside that of luma."""
+    evenness: float = 0.0
+    """0–1, how far strands of other colours come nearer to the colour of the median."""
+
+    def tables(self) -> tuple[Floats, Floats]:
+        """Return for every luma from 0 to 1 the factor of light plus floor, (256, 3), and the
+        colour that is given in its stead to what is to be even, (256, 3)."""
+        luma = np.log(np.linspace(0, 1, _LEVELS, dtype=np.float32) + np.float32(FLOOR))
+        off = luma - np.float32(self.tone.luma)
+        goal = self.tone.luma + self.lighter + self.contrast * off
+        # What would be whiter than white comes near it instead, and what was so stays so.
+        most = np.maximum(luma, _WHITE)
+        over = np.maximum(goal - (most - _KNEE), 0)
+        goal = np.where(over > 0, most - _KNEE * np.exp(-over / _KNEE), goal)
+        dull = 1 - np.float32(_SHINE_SHARE) * smoothstep(off, *_SHINE)
+        own = self.tone.median - self.tone.luma + self.tint
+        factors = np.exp((goal - luma)[:, None] + dull[:, None] * self.tint)
+        colours = np.exp(goal[:, None] + dull[:, None] * own)
+        return factors.astype(np.float32), colours.astype(np.float32)
+
+    def after(self) -> HairTone:
+        """Return what the hair looks like then."""
+        median = self.tone.median + np.float32(self.lighter) + self.tint
+        return replace(self.tone, median=median, strands=self.tone.strands * self.contrast)
+
+
+def dyed(tone: HairTone, goal: Floats, strength: float) -> Dye:
+    """Return the change towards a log colour (3,), all of it at strength 1 as far as hair can be
+    moved; below 0 only colour is taken out, not depth."""
+    tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
+    if strength <= 0:
+        return Dye(tone, 0.0, 1.0, tint)
+    way = _possible(tone, strength * (float(log_luma(goal)) + _light(tone) - tone.luma))
+    return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(strength, 1.0))
+
+
+def lightened(tone: HairTone, strength: float) -> Dye:
+    """Return the change to lighter hair, or below 0 to darker, coloured as hair of that depth."""
+    way = _possible(tone, _PER_UNIT * strength)
+    if way <= 0:
+        tint = _tint(_natural(tone.luma + way), _natural(tone.luma))
+        return Dye(tone, way, 1.0, np.float32(_WARMTH) * tint)
+    # Light that was mirrored by dark hair, of a blue sky or a lamp, is not what lighter hair shows.
+    share = np.float32(_WARMTH * min(way / _LIGHTENED, 1.0))
+    tint = share * _tint(_graded(_natural(tone.luma + way), tone), tone.median)
+    return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(2 * way, 1.0))
+
+
+def _possible(tone: HairTone, way: float) -> float:
+    """Return how far hair can be moved of a way of log luma."""
+    lightest = max(_FAIREST + _light(tone) - tone.luma, 0.0)
+    return float(np.clip(way, -_DARKENED, min(_LIGHTENED, lightest)))
+
+
+def _contrast(way: float) -> float:
+    return 1 - _FLATTER * max(way, 0.0)
+
+
+def _tint(goal: Floats, start: Floats) -> Floats:
+    """Return the change (3,) between two log colours without that of luma."""
+    way = goal - start
+    return np.asarray(way - (log_luma(start + way) - log_luma(start)), np.float32)
+
+
+def _light(tone: HairTone) -> float:
+    """Return how much dimmer (log, at most 0) the clip's light is than colours are meant in."""
+    return min(0.7 * (float(log_luma(tone.skin)) - _GOOD_LIGHT), 0.0)
+
+
+def _graded(colour: Floats, tone: HairTone) -> Floats:
+    """Return a log colour (3,) in the light and grade of the clip: paler, warmer or cooler as the
+    clip's skin is than skin beside which colours are meant."""
+    chroma = float(yellowness(tone.skin) + redness(tone.skin)) / sum(_GOOD_SKIN)
+    luma = log_luma(colour)
+    return np.asarray(luma + min(max(chroma, 0.4), 1.0) * (colour - luma) + _warmer(tone))
+
+
+def _warmer(tone: HairTone) -> Floats:
+    """Return the change (3,) of log colours by which the clip's light is warmer than neutral."""
+    yellow, red = yellowness(tone.skin) - _GOOD_SKIN[0], redness(tone.skin) - _GOOD_SKIN[1]
+    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.12, 0.25))
+    return np.array([0.35 * warmth, 0.0, -0.65 * warmth], np.float32)
+
+
+def _natural(luma: float) -> Floats:
+    """Return the log colour (3,) of natural hair of a log luma, from black to fair."""
+    lumas = log_luma(_NATURAL.T)
+    return np.array([np.interp(luma, lumas, channel) for channel in _NATURAL.T], np.float32)
+
+
+def recoloured(hair: Floats, dye: Dye) -> Floats:
+    """Return hair (3, h, w) in [-1, 1] in another colour."""
+    levels = cv2.convertScaleAbs(luma_of(hair), alpha=_LEVELS - 1)
+    factors, colours = dye.tables()
+    factors *= np.float32(1 - dye.evenness)
+    colours = np.float32(2 * dye.evenness) * colours - np.float32(1 + 2 * FLOOR)
+    out = np.empty_like(hair)
+    for k in range(3):
+        factor = cv2.LUT(levels, np.ascontiguousarray(factors[:, k]))
+        np.multiply(hair[k] + np.float32(1 + 2 * FLOOR), factor, out=out[k])
+        out[k] += cv2.LUT(levels, np.ascontiguousarray(colours[:, k]))
+    return np.clip(out, -1, 1, out=out)
+
+
+def luma_of(picture: Floats) -> Floats:
+    """Return luma (h, w) in 0–1 of a picture (3, h, w) in [-1, 1]."""
+    red, green, blue = picture
+    mixed = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
+    return np.asarray(np.clip(0.5 * mixed + 0.5, 0, 1), np.float32)
+
+
+def greyed(
+    hair: Floats, matte: Floats, early: Floats, tone: HairTone, eyes: float, strength: float
+) -> Floats:
+    """Return hair (3, h, w) in [-1, 1] that is greyer; below 0 grey strands take the colour of the
+    others.
+
+    Hair does not turn grey, strands turn white, one after another: those that stand out first, and
+    where hair meets the face sooner than on top. So grey hair is lighter and paler, and its strands
+    differ more.
+
+    Args:
+        hair: of a window.
+        matte: (h, w) 0–1, where it is hair.
+        early: (h, w) 0–1, where strands whiten first.
+        tone: of the hair.
+        eyes: distance of the outer eye corners [px].
+        strength: at 1 about a third of the strands are white, at 2 most of them.
+    """
+    luma = np.log(luma_of(hair) + np.float32(FLOOR))
+    wide = _within(luma, matte, _STRAND * eyes)
+    strand = luma - wide
+    relative = np.clip(strand / max(tone.strands, _LEAST_STRANDS), -2, 2)
+    if strength < 0:
+        return _coloured_again(hair, luma, relative, tone, -strength)
+    cover = 1 - np.exp(-np.float32(_RATE * strength) * (_LATE + (1 - _LATE) * early))
+    # Where hair is thin, what is between its strands would turn white with them.
+    share = np.clip(cover * (1 + _CHOOSY * (1 - cover) * relative), 0, 1) * matte
+    white = max(_white(tone), tone.luma + 0.15)
+    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.9) * strand
+    light = np.exp(np.minimum(goal, _WHITE))
+    out = np.empty_like(hair)
+    for k, cast in enumerate(_cast(tone)):
+        target = np.float32(2 * np.exp(cast)) * light - np.float32(1 + 2 * FLOOR)
+        np.multiply(target - hair[k], share, out=out[k])
+        out[k] += hair[k]
+    return np.clip(out, -1, 1, out=out)
+
+
+def strands_of(picture: Floats, hair: Floats, eyes: float) -> float:
+    """Return how much log luma differs from strand to strand: the standard deviation of what is no
+    wider, over the hair (h, w) of a picture (3, h, w)."""
+    luma = np.log(luma_of(picture) + np.float32(FLOOR))
+    strand = luma - _within(luma, hair, _STRAND * eyes)
+    inside = strand[hair > 0]
+    return float(inside.std()) if inside.size else 0.0
+
+
+def _coloured_again(
+    hair: Floats, luma: Floats, relative: Floats, tone: HairTone, strength: float
+) -> Floats:
+    """Return hair whose pale strands have the colour of the others."""
+    over = luma - np.float32(tone.luma)
+    pale = smoothstep(over, -0.1, 0.6) * smoothstep(relative, -1, 0.5)
+    share = np.float32(min(0.75 * strength, 1)) * pale
+    light = 0.5 * hair + np.float32(0.5 + FLOOR)
+    goal = np.exp(tone.median[:, None, None] + np.float32(0.25) * over)
+    return np.asarray(np.clip(hair + 2 * share * (goal - light), -1, 1), np.float32)
+
+
+def _within(values: Floats, mask: Floats, sigma: float) -> Floats:
+    """Return values blurred among those under a mask only."""
+    step = max(int(sigma // 2), 1)
+    size = (-(-values.shape[1] // step), -(-values.shape[0] // step))
+    both = cv2.merge([values * mask, mask])
+    small = cv2.resize(both, size, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), max(sigma / step, 0.5))
+    wide = cv2.resize(soft, values.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide[..., 0] / (wide[..., 1] + np.float32(1e-3)))
+
+
+def _white(tone: HairTone) -> float:
+    """Return the log luma of white hair in the light of the clip."""
+    return max(float(log_luma(tone.skin)) + 0.08, _LEAST_WHITE)
+
+
+def _cast(tone: HairTone) -> Floats:
+    """Return log colours (3,), of luma 0, of what is grey in the light of the clip."""
+    cast = _warmer(tone) if _warmer(tone)[0] > 0 else np.zeros(3, np.float32)
+    return np.asarray(cast - log_luma(cast), np.float32)
