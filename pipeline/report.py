@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import math
 import platform
 from collections import Counter
 from collections.abc import Mapping
@@ -16,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .analysis import LANDMARKS_HASH
+from .causes import PLACES, UNSEEN
 from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
+from .lapses import Lapse, summary
+from .ledger import Ledger
 from .media.damage import Damage
 from .progress import counted
-from .stages.align import why_not
 from .targets import output_errors
-from .tracking.track import UNSEEN
-from .types import EditResult, FaceOutcome, FaceState, FaceTrack, Needs
+from .tracking.track import shot_bounds
+from .types import EditResult, FaceOutcome, FaceState, FaceTrack
 
 if TYPE_CHECKING:
     from .editors import Pack
@@ -55,8 +58,10 @@ class Report:
     the `weight` 0–1 that the strength was multiplied by (fading at gaps and with the head's turn).
     A face whose place was not read in this frame, but lies between its places before and after, is
     `interpolated`.
-    Where an attribute took less of it, because a part of the face it needs was covered, `weights`
-    has that of every attribute, and `left_out` why those at 0 were.
+    Where less than that was done, because a part of the face was covered, the picture dark or for
+    reasons of the editor, `weights` has what is left of every attribute; `causes` says of each
+    attribute that took less what took most of the rest. `seen` is the share of the edited place
+    that nothing lay before, if anything did.
     """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
@@ -64,18 +69,27 @@ class Report:
     """What of the input could not be read as it was meant, one by one."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall-clock seconds by stage."""
+    lapses: list[Lapse] = field(default_factory=list)
+    """Stretches of frames in which less than half of an edit was done, and why."""
     followed: Mapping[int, FaceTrack] = field(default_factory=dict, repr=False)
     """The tracks by id, for the weights of their frames; not written."""
+    ledger: Ledger | None = field(default=None, repr=False)
+    """What every face took of every attribute; not written."""
     unchosen: frozenset[int] = field(default=frozenset(), repr=False)
     """Frames that show a face that was not chosen to be edited; not written."""
-    needs: Mapping[str, Needs] = field(default_factory=dict, repr=False)
-    """By attribute, the parts of a face it needs; not written."""
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
+        if self.ledger is not None:
+            self.ledger.add(result.frame, result.faces)
         index = result.frame.index
         faces = [self._face(outcome, index) for outcome in result.faces]
         self.frames.append({"frame": index, "pts": result.frame.pts, "faces": faces})
+
+    def close(self) -> None:
+        """Sum up, after the last frame."""
+        if self.ledger is not None:
+            self.lapses = self.ledger.lapses()
 
     def _face(self, outcome: FaceOutcome, frame_index: int) -> dict[str, Any]:
         track = self.followed[outcome.track_id]
@@ -88,13 +102,16 @@ class Report:
         }
         if track.states[row] == FaceState.INTERPOLATED:
             entry["interpolated"] = True
-        shares = {a: round(float(track.share(needs)[row]), 3) for a, needs in self.needs.items()}
-        if any(share < weight for share in shares.values()):
-            entry["weights"] = shares
         if not outcome.edited:
-            return {**entry, "skipped": outcome.reason}
-        left_out = {a: why_not(track, row, self.needs[a]) for a, s in shares.items() if not s}
-        return {**entry, "left_out": left_out} if left_out else entry
+            entry["skipped"] = outcome.reason
+        taken = {} if self.ledger is None else self.ledger.at(frame_index, outcome.track_id)
+        shares = {name: round(share, 3) for name, (share, _) in taken.items()}
+        if any(share != weight for share in shares.values()):
+            entry["weights"] = shares
+        causes = {name: cause for name, (share, cause) in taken.items() if round(share, 3) < 1}
+        seen = math.prod(outcome.left.get(cause, 1.0) for cause in PLACES)
+        more = {"causes": causes} if causes else {}
+        return {**entry, **more} if seen >= 1 else {**entry, **more, "seen": round(seen, 3)}
 
     @property
     def edited_frames(self) -> int:
@@ -122,39 +139,21 @@ class Report:
         others = sum(index in self.unchosen for index in frames)
         return len(frames) - others, others
 
-    def left_out(self) -> Counter[str]:
-        """Return how many edited faces did without an attribute, by attribute and reason."""
-        return Counter(
-            f"{attribute}: {reason}"
-            for frame in self.frames
-            for face in frame["faces"]
-            for attribute, reason in face.get("left_out", {}).items()
-        )
-
     def summary(self) -> str:
         """Return a few lines for a person."""
         total = len(self.frames)
         tracks = counted(len(self.tracks), "face track")
         lines = [f"edited {self.edited_frames} of {counted(total, 'frame')}, {tracks}"]
-        without, others = self.untouched()
-        if without:
-            lines.append(f"{counted(without, 'frame')} without a face passed through untouched")
-        if others:
-            lines.append(
-                f"{counted(others, 'frame')} without a chosen face passed through untouched"
-            )
         if between := self.interpolated:
             lines.append(f"{counted(between, 'face')} edited between places read before and after")
-        lines += [f"{counted(n, 'face')} skipped: {reason}" for reason, n in self.skipped().items()]
-        lines += [f"{counted(n, 'face')} without {what}" for what, n in self.left_out().items()]
-        return "\n".join(lines)
+        asked = [edit["attribute"] for edit in self.options["attributes"] if edit["strength"]]
+        return "\n".join([*lines, *summary(self.lapses, asked, len(self.tracks))])
 
     def _counts(self) -> dict[str, Any]:
         """Return the sums; those of rare things only where there are any."""
         rare: dict[str, Any] = {
             "without_chosen_face": self.untouched()[1],
             "interpolated": self.interpolated,
-            "left_out": dict(self.left_out()),
         }
         return {
             "frames": len(self.frames),
@@ -178,6 +177,7 @@ class Report:
             "warnings": self.warnings,
             "damage": [dataclasses.asdict(damage) for damage in self.damage],
             "tracks": self.tracks,
+            "lapses": [dataclasses.asdict(lapse) for lapse in self.lapses],
             "frames": self.frames,
         }
 
@@ -206,6 +206,7 @@ def versions() -> dict[str, str]:
 def open_report(session: Session, output: Sink) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
     request, plan, pack = session.request, session.plan, session.pack
+    unchosen = _unchosen(plan)
     options = {
         "attributes": [edit_facts(edit) for edit in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
@@ -237,8 +238,20 @@ def open_report(session: Session, output: Sink) -> Report:
         ],
         warnings=[*_ignored(request, plan), *cautions(plan.edits, pack)],
         followed={track.track_id: track for track in plan.tracks},
-        unchosen=_unchosen(plan),
-        needs=session.needs(plan.edits),
+        unchosen=unchosen,
+        ledger=_ledger(session, unchosen),
+    )
+
+
+def _ledger(session: Session, unchosen: frozenset[int]) -> Ledger:
+    plan = session.plan
+    return Ledger(
+        plan.tracks,
+        session.needs(plan.edits),
+        session.limits(plan),
+        times=plan.analysis.times,
+        shots=shot_bounds(plan.analysis.cuts, plan.frame_count),
+        others=unchosen,
     )
 
 

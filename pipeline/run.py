@@ -95,6 +95,7 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
                 writer.write(result.frame)
             report.add(result)
             progress.advance(1)
+        report.close()
         report.damage = reader.damage
         report.warnings += [*reader.warnings, *summarize(report.damage)]
         check_whole(source.path, report.damage, strictness)

@@ -20,6 +20,7 @@ import numpy as np
 from . import analysis as analysis_file
 from .analysis import Analysis
 from .artefacts import Store, check_folder, key_of
+from .causes import Shares
 from .editors import PARSING, Editor, Pack, Shot
 from .editors.latent import Latent
 from .edits import Catalogue, check_offered, resolve_edits
@@ -207,6 +208,17 @@ class Session:
     def needs(self, edits: Sequence[Edit]) -> dict[str, Needs]:
         """Return the parts of a face that each attribute needs; strength 0 needs nothing."""
         return {e.attribute: self.catalogue[e.attribute].needs for e in edits if e.strength}
+
+    def limits(self, plan: Plan) -> dict[tuple[int, str], Mapping[str, Shares]]:
+        """Return, by track and attribute, what editors themselves leave of an edit: shares (T,) of
+        the track's frames by cause."""
+        return {
+            (shot.key, edit.attribute): step.editor.limits(shot, edit, step.prepared.get(shot.key))
+            for group in self._groups(plan)
+            for step in group.steps
+            for edit in step.edits
+            for shot in self._shots(plan)
+        }
 
     @cached_property
     def face_editor(self) -> Latent:

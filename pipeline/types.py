@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -214,6 +215,8 @@ class FaceTrack(Track):
 
     weights: NDArray[np.float32]
     """(T,) float32 0–1: how much of an edit this frame takes; 0 where ABSENT, ramps at gaps."""
+    turned: NDArray[np.float32] = field(default_factory=lambda: np.ones(0, np.float32))
+    """(T,) float32 0–1: what of the weight the head's turn leaves; left out: all of it."""
     excluded: frozenset[int] = frozenset()
     """Rows that the analysis file keeps from being edited; they are ABSENT."""
     parts: NDArray[np.float32] = field(default_factory=lambda: np.ones((0, len(PARTS)), np.float32))
@@ -221,9 +224,12 @@ class FaceTrack(Track):
 
     def __post_init__(self) -> None:
         Track.__post_init__(self)  # a class with slots is made anew: super() would miss it
-        if (t := len(self.states)) and not len(self.parts):
-            object.__setattr__(self, "parts", np.ones((t, len(PARTS)), np.float32))
-        _check_rank("FaceTrack", "weights", self.weights, (t,))
+        t = len(self.states)
+        for name, shape in (("parts", (t, len(PARTS))), ("turned", (t,))):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.ones(shape, np.float32))
+        for name in ("weights", "turned"):
+            _check_rank("FaceTrack", name, getattr(self, name), (t,))
         _check_rank("FaceTrack", "parts", self.parts, (t, len(PARTS)))
 
     def share(self, needs: Needs) -> NDArray[np.float32]:
@@ -328,6 +334,9 @@ class EditedBatch:
     """(N, 1, h, w) float32, 0 keep … 1 replace; 0 along the crop border."""
     corner: tuple[int, int] = (0, 0)
     """x, y [crop px] of the part's first pixel. Beyond the part all is as it was."""
+    left: Mapping[str, Tensor] = field(default_factory=dict)
+    """By cause, what share of the edit it leaves each crop (N,) 0–1; causes that take nothing are
+    left out. Masks and images have it in them: this is for the account."""
 
     def __post_init__(self) -> None:
         n, side = len(self.source), self.source.images.shape[-1]
@@ -355,7 +364,7 @@ class EditedBatch:
         rows, columns = self.part
         images[:, :, rows, columns] = self.images
         masks[:, :, rows, columns] = self.masks
-        return EditedBatch(self.source, images, masks)
+        return EditedBatch(self.source, images, masks, left=self.left)
 
     def __repr__(self) -> str:
         return f"EditedBatch({len(self.source)} crops of {self.source.images.shape[-1]} px)"
@@ -369,6 +378,8 @@ class FaceOutcome:
     edited: bool
     reason: str = ""
     """Why it was skipped, or empty."""
+    left: Mapping[str, float] = field(default_factory=dict)
+    """By cause, what share 0–1 of the edit it left; causes that took nothing are left out."""
 
 
 @dataclass(frozen=True, slots=True)

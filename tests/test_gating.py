@@ -169,8 +169,11 @@ def test_an_edit_that_was_left_out_is_told_with_its_reason(
     told: dict[str, Any] = both.frames[8]["faces"][0]
     assert told["edited"]
     assert told["weights"] == {"smile": 0.0, "smooth-skin": 1.0}
-    assert told["left_out"] == {"smile": "mouth covered"}
-    assert "16 faces without smile: mouth covered" in both.summary()
+    assert told["causes"] == {"smile": "mouth covered"}
+    assert "  frames 0–15 (0.00–0.60 s): mouth covered; no smile" in both.summary()
+    (lapse,) = both.lapses
+    assert (lapse.first_frame, lapse.last_frame, lapse.face) == (0, 15, 0)
+    assert lapse.lost_s == pytest.approx(16 / 25 / 2, abs=0.01), "one of two edits is lacking"
     alone = edit(EditRequest(path, ("smile",)), tmp_path / "alone.mkv")
     assert alone.skipped() == {"mouth covered": 16}
 

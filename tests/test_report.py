@@ -33,7 +33,7 @@ def told(face_clip: FaceClip, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def test_the_report_has_every_chapter(told: dict[str, Any], face_clip: FaceClip) -> None:
     assert set(told) == {
         *("report_version", "input", "output", "options", "versions", "weights", "video"),
-        *("counts", "seconds", "warnings", "damage", "tracks", "frames"),
+        *("counts", "seconds", "warnings", "damage", "tracks", "lapses", "frames"),
     }
     assert told["report_version"] == 1
     assert told["input"] == str(face_clip.path)
@@ -61,7 +61,14 @@ def test_every_frame_and_face_has_an_entry(told: dict[str, Any]) -> None:
     assert [frame["frame"] for frame in told["frames"]] == list(range(10))
     assert [f["pts"] for f in told["frames"]] == sorted({f["pts"] for f in told["frames"]})
     for frame in told["frames"]:
-        assert frame["faces"] == [{"track": 0, "weight": 1.0, "edited": True}]
+        (face,) = frame["faces"]
+        assert (face["track"], face["weight"], face["edited"]) == (0, 1.0, True)
+        # She smiles in the picture: little more is added to that.
+        assert face["weights"]["age"] == 1.0
+        assert 0.5 < face["weights"]["smile"] < 0.95
+        assert face["causes"] == {"smile": "expression already near its limit"}
+        assert 0.7 < face["seen"] < 1
+    assert told["lapses"] == []
     assert told["counts"] == {"frames": 10, "edited": 10, "skipped": {}}
     (track,) = told["tracks"]
     assert (track["first_frame"], track["frames"]) == (0, 10)
@@ -120,7 +127,11 @@ def test_skipped_faces_say_why(face_clip: FaceClip, tmp_path: Path) -> None:
     assert any(skipped)
     assert sum(report.skipped().values()) == sum(bool(reason) for reason in skipped)
     assert report.edited_frames < 10
-    assert "skipped: " in report.summary()
+    (lapse,) = report.lapses
+    assert (lapse.last_frame, lapse.face, lapse.cause) == (9, 0, "face not seen well enough")
+    assert lapse.least == {"smile": 0}
+    assert f"frames {lapse.first_frame}–9 (" in report.summary()
+    assert "face not seen well enough; no smile" in report.summary()
 
 
 def test_an_analysis_option_that_a_stored_file_overrules_is_named(
@@ -152,8 +163,8 @@ def test_frames_of_people_who_were_not_chosen_are_not_frames_without_a_face(
     )
     report = edit(request, tmp_path / "out.mp4")
     assert report.untouched() == (2, 4)
-    assert "2 frames without a face passed through" in report.summary()
-    assert "4 frames without a chosen face passed through" in report.summary()
+    assert "  frames 4–7 (0.16–0.28 s): no chosen face\n" in report.summary()
+    assert report.summary().endswith("  frames 8–9 (0.32–0.36 s): no face found")
     assert report.to_json()["counts"]["without_chosen_face"] == 4
 
 

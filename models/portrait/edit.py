@@ -30,6 +30,8 @@ _FALLING = Slowing(0.8, 2.4, 0.3)
 shrink."""
 
 
+_MEANT = (0.008, 0.02)
+"""Mean partings of the lips, head units, up to which none is meant and from which one surely is."""
 _OWN_SHARE = 0.25
 """Share of a parting of the lips that a mouth with its own teeth or opening still makes."""
 
@@ -47,6 +49,34 @@ class Edit(NamedTuple):
     """(N,) 0-1: what remains of the change beside the mouth, its shading included."""
 
 
+class Limits(NamedTuple):
+    """What a limit leaves of a change in each of T frames, (T,) 0-1."""
+
+    turn: Tensor
+    """Of the whole change, by the head's turn."""
+    smile: Tensor
+    """Of the whole change, by the smile that is there."""
+    mouth: Tensor
+    """Of a parting of the lips, by a mouth that does something of its own; 1 where none is
+    meant."""
+
+
+def limits(movement: Tensor, smile_change: Tensor, state: Tensor) -> Limits:
+    """Return what `limited_displacement` leaves of one movement in frames of a shot.
+
+    Args:
+        movement: (V, 3) decoded, head units.
+        smile_change: () how much of a smile it is, SD of ratings.
+        state: (T, 5), see `state.STATE_NAMES`.
+    """
+    turn = _turn_damping(state[:, 2])
+    smile = _smile_damping(state[:, 3], smile_change.expand(len(state)))
+    lips = movement[list(LOWER_LIP), 1] - movement[list(UPPER_LIP), 1]
+    meant = smoothstep(lips.mean() * turn * smile, *_MEANT)
+    own = _own_mouth(state[:, 0])
+    return Limits(turn, smile, 1 - meant + meant * _parting_share(own, state[:, 1]))
+
+
 def limited_displacement(
     movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
 ) -> Edit:
@@ -58,20 +88,41 @@ def limited_displacement(
         gap: (N, 5) inner lip gap now, head units.
         state: (N, 5), see `state.STATE_NAMES`.
     """
-    own_teeth, yaw, smile = smoothstep(state[:, 0], 0.35, 0.65), state[:, 2], state[:, 3]
-    damp = _smile_damping(smile, smile_change) * smoothstep(yaw.abs(), 1.05, 0.7)
+    own_teeth, yaw, smile = _own_mouth(state[:, 0]), state[:, 2], state[:, 3]
+    damp = _smile_damping(smile, smile_change) * _turn_damping(yaw)
     movement = movement * damp[:, None, None]
     upper, lower = list(UPPER_LIP), list(LOWER_LIP)
     parting = movement[:, lower, 1] - movement[:, upper, 1]
-    meant = smoothstep(parting.mean(dim=1), 0.008, 0.02)
-    apart_now = smoothstep(gap[:, 1:4].mean(dim=1), 0.01, 0.04)
-    share = meant * (1 - own_teeth + own_teeth * _OWN_SHARE * apart_now)
+    meant = smoothstep(parting.mean(dim=1), *_MEANT)
+    opening = gap[:, 1:4].mean(dim=1)
+    share = meant * _parting_share(own_teeth, opening)
     parted = torch.where(parting > 0, parting * share[:, None], parting)
     allowed = torch.maximum(parted, -gap.clamp_min(0))
     movement = _with_parting(movement, (allowed - parting) / 2)
     # While the lips are closed, there is nothing of the person's own to show between them.
     shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    return Edit(movement, gap + allowed, shown * (1 - own_teeth * apart_now), damp)
+    teeth = shown * (1 - own_teeth * _apart(opening))
+    return Edit(movement, gap + allowed, teeth, damp)
+
+
+def _own_mouth(busy: Tensor) -> Tensor:
+    """Return how much a mouth counts as doing something of its own (N,)."""
+    return smoothstep(busy, 0.35, 0.65)
+
+
+def _apart(opening: Tensor) -> Tensor:
+    """Return how much lips count as apart (N,), by the gap between them, head units."""
+    return smoothstep(opening, 0.01, 0.04)
+
+
+def _parting_share(own: Tensor, opening: Tensor) -> Tensor:
+    """Return the share (N,) of a parting of the lips that is left to a mouth."""
+    return 1 - own + own * _OWN_SHARE * _apart(opening)
+
+
+def _turn_damping(yaw: Tensor) -> Tensor:
+    """Return the share (N,) of a change that a head turned by `yaw` [radians] takes."""
+    return smoothstep(yaw.abs(), 1.05, 0.7)
 
 
 def _smile_damping(level: Tensor, change: Tensor) -> Tensor:

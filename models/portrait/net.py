@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import ModelInputError
-from .edit import Edit, limited_displacement
+from .edit import Edit, Limits, limited_displacement, limits
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame
 from .pixels import paste, shaded, warped
@@ -211,14 +211,23 @@ class PortraitModel(nn.Module):
     def _edit(
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor
     ) -> Edit:
+        gap = inner_gap(vertices, fit.camera)
+        return limited_displacement(*self._movement(before, after), gap, state)
+
+    def _movement(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the way between codes (N, D) moves (N, V, 3), head units, and how much of a
+        smile it is (N,)."""
         k = len(self.shape.sigma)
         change = (after - before)[:, :k] * self.shape.sigma
         nod = (after - before)[:, k] * self.shape.pitch_sigma
         movement = self.shape.displacement(change) + self.shape.nodded(nod)
-        movement = movement * self.movability[:, None]
-        smile_change = change @ self.smile_axis[:-1]
-        gap = inner_gap(vertices, fit.camera)
-        return limited_displacement(movement, smile_change, gap, state)
+        return movement * self.movability[:, None], change @ self.smile_axis[:-1]
+
+    def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Limits:
+        """Return what `render` leaves of the way from one code (D,) to another in frames of states
+        (T, 5), as from `state.settled_states`."""
+        movement, smile_change = self._movement(before[None], after[None])
+        return limits(movement[0], smile_change[0], state)
 
     def _fields(
         self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ..causes import Shares
     from ..progress import Stopwatch
     from ..request import Edit
 
@@ -179,6 +180,15 @@ class Editor:
         """Return an artefact as `apply` uses it."""
         del shot
         return artefact
+
+    def limits(self, shot: Shot, edit: Edit, prepared: Any) -> Mapping[str, Shares]:
+        """Return what the editor itself leaves of an edit in every frame of a track, (T,) 0–1, by
+        cause in a few words: for the account of a run. `apply` does what is told here.
+
+        Only what is not in the track already (its weights and covered parts).
+        """
+        del shot, edit, prepared
+        return {}
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what an artefact depends on beside the editor and its networks (JSON values).

@@ -90,6 +90,10 @@ class LatentModel(Protocol):
     def settle(self, state: Tensor, rate: float) -> Tensor:
         """Return the states (T, G) of a shot steadied over time; rate in frames per second."""
 
+    def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Mapping[str, Tensor]:
+        """Return what `render` leaves of the way from one code (L, D) to another in frames of
+        states (T, G): shares (T,) 0–1 by cause, in a few words."""
+
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         """Return what is in front of the faces (N, 1, S, S) 0–1 by the codes of their shots; None
         if nothing is, or if the model cannot tell."""

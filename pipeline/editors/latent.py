@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
+from ..causes import Shares
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, FaceTrack
 from ._attribute import FACE
@@ -90,6 +92,17 @@ class Latent(Editor):
     def opened(self, shot: Shot, artefact: Artefact) -> ShotCodes:
         """Return the code of every frame of the shot."""
         return hold(self._watched(shot), SampledCodes.of(artefact), shot.times, self._model)
+
+    def limits(self, shot: Shot, edit: Edit, prepared: Any) -> Mapping[str, Shares]:
+        """Return what the face model leaves of an edit in every frame, as if it were the only
+        one."""
+        device = self.kit.device
+        w, state = prepared.w[None].to(device), prepared.state.to(device)
+        codes = Codes(w=w, state=state[:1])
+        with torch.inference_mode():
+            after = self._after(codes, [edit], w.new_full((1, 1), edit.strength))
+            left = self._model.limits(w[0], after.w[0], state)
+        return {cause: share.float().cpu().numpy() for cause, share in left.items()}
 
     def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
         """Return crops with one edit."""

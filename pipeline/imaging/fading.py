@@ -98,4 +98,4 @@ class Fade:
         before = edited.source.images[:, :, rows, columns]
         images = faded.images[:, :, rows, columns] + self.left * (edited.images - before)
         images = torch.where(self.left < 1, images.clamp(-1, 1), edited.images)
-        return EditedBatch(faded, images, edited.masks, edited.corner)
+        return dataclasses.replace(edited, source=faded, images=images)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..causes import MOUTH_BUSY, SMILES, TURNED
 from ..editors import FACE, Attribute
 from ..editors._face_model import CodeRule, Codes, Mover
 from ..imaging.parsing import Region
@@ -88,6 +89,12 @@ class PortraitLatentModel:
         old, new = self.split(before.w)[0], self.split(after.w)[0]
         part = self._network.render_part(batch.images, batch.landmarks, old, new, before.state)
         return EditedBatch(batch, *part)
+
+    def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Mapping[str, Tensor]:
+        """Return what is left of the way from one code to another in frames of a shot."""
+        codes = self.split(torch.stack([before, after]))[0]
+        left = self._network.limits(codes[0], codes[1], state)
+        return {TURNED: left.turn, SMILES: left.smile, MOUTH_BUSY: left.mouth}
 
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         """Return what is in front of the faces, told by how they look for most of the shot."""

@@ -96,6 +96,11 @@ class StyleLatentModel:
         steady = temporal.smooth(values, times, strength_s=_SMOOTHING_S[self._transfer])
         return torch.from_numpy(steady).float()
 
+    def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Mapping[str, Tensor]:
+        """Return nothing: all of an edit is drawn."""
+        del before, after, state
+        return {}
+
     def hidden(self, batch: AlignedBatch, codes: Codes) -> None:
         """Return nothing: an inverted picture holds what is in front of a face too."""
         del batch, codes

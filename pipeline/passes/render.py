@@ -123,6 +123,9 @@ def _both(before: Sequence[EditResult], after: Sequence[EditResult]) -> list[Edi
 
 
 def _joined(before: Sequence[FaceOutcome], after: Sequence[FaceOutcome]) -> Iterator[FaceOutcome]:
-    edited = {outcome.track_id for outcome in before if outcome.edited}
+    earlier = {outcome.track_id: outcome for outcome in before}
     for outcome in after:
-        yield FaceOutcome(outcome.track_id, edited=True) if outcome.track_id in edited else outcome
+        old = earlier.get(outcome.track_id, outcome)
+        edited = old.edited or outcome.edited
+        left = {c: max(old.left[c], outcome.left[c]) for c in old.left.keys() & outcome.left.keys()}
+        yield FaceOutcome(outcome.track_id, edited, "" if edited else outcome.reason, left)

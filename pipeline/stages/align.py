@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..causes import why_not
 from ..imaging import temporal
 from ..imaging.color import frame_to_rgb, frame_to_rgb_planes
 from ..imaging.geometry import (
@@ -37,17 +38,7 @@ from ..imaging.geometry import (
     translation,
 )
 from ..imaging.resample import warp
-from ..types import (
-    PARTS,
-    AlignedBatch,
-    CropRule,
-    FaceOutcome,
-    FaceState,
-    FaceTrack,
-    Frame,
-    Needs,
-    columns_of,
-)
+from ..types import AlignedBatch, CropRule, FaceOutcome, FaceState, FaceTrack, Frame, Needs
 
 Chunk = tuple[list[Frame], list[AlignedBatch], dict[int, list[FaceOutcome]]]
 """Some consecutive frames, their crops (one batch per track), and the faces that were skipped."""
@@ -185,20 +176,6 @@ def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Ne
         if rows:
             batches.append(_batch(track, placement, rows))
     return frames, batches, skipped
-
-
-def why_not(track: FaceTrack, row: int, needs: Needs) -> str:
-    """Return why a frame gets no edit that needs some parts of a face."""
-    if row in track.excluded:
-        return "excluded in the analysis file"
-    if track.states[row] == FaceState.ABSENT:
-        return "face not seen well enough"
-    missing = [PARTS[column] for column in columns_of(needs) if not track.parts[row, column]]
-    if track.weights[row] and missing:
-        return " and ".join(missing) + " covered"
-    if track.states[row] == FaceState.INTERPOLATED:
-        return "face not where it was expected"
-    return "face turned away"
 
 
 def _batch(

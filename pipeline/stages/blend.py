@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..causes import NEARER, NOTHING
 from ..config import BlendMethod
 from ..imaging import poisson
 from ..imaging.color import add_rgb_difference
@@ -51,6 +52,8 @@ class _Patch:
     track_id: int
     size: float
     """Outer eye distance [px]: the larger face is the nearer one."""
+    left: Mapping[str, float]
+    """By cause, what share of the edit it left before the face came here."""
 
 
 def blend(
@@ -92,7 +95,8 @@ def _patches(
         frame = frames[int(source.frame_index[n])]
         box = _box(batch, n)
         placed = _NOTHING if box is None else _placed(batch, n, box, frame, method)
-        out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(size))))
+        left = {cause: float(share[n]) for cause, share in batch.left.items()}
+        out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(size), left)))
     return out
 
 
@@ -226,11 +230,21 @@ def _compose(
                 changed = add_rgb_difference(frame, patch.box, np.moveaxis(weighted, 0, 2), free)
         frame = changed
         done.append(patch)
-        reason = ""
-        if not free.any():
-            reason = "a nearer face covers it" if patch.mask.any() else "the edit changes nothing"
-        outcomes.append(FaceOutcome(patch.track_id, edited=not reason, reason=reason))
+        outcomes.append(_outcome(patch, free))
     return EditResult(frame, tuple(sorted(outcomes, key=lambda outcome: outcome.track_id)))
+
+
+def _outcome(patch: _Patch, free: Floats) -> FaceOutcome:
+    """What happened to a face; `free`: what of its mask no nearer face has taken."""
+    whole, rest = float(patch.mask.sum()), float(free.sum())
+    left = {cause: share for cause, share in patch.left.items() if share < 1}
+    if rest < whole:
+        left[NEARER] = rest / whole
+    reason = ""
+    if not rest:
+        gone = (cause for cause, share in left.items() if not share)
+        reason = NEARER if whole else next(gone, NOTHING)
+    return FaceOutcome(patch.track_id, edited=not reason, reason=reason, left=left)
 
 
 def _make_room(mask: Floats, box: Box, other: _Patch) -> None:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..causes import FADED, IN_FRONT
 from ..imaging.fading import Fade
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
@@ -45,7 +46,8 @@ class Protection:
         fade = self._fade(batch)
         if fade is None:
             return self._under_print(batch, edit)
-        return fade.put_on(self._under_print(fade.taken_back(batch), edit), batch)
+        edited = fade.put_on(self._under_print(fade.taken_back(batch), edit), batch)
+        return _with_left(edited, FADED, fade.left[:, 0, 0, 0])
 
     def uncovered(self, edited: EditedBatch, there: AlignedBatch) -> EditedBatch:
         """Return an edit without what is in front of the faces; `there`: the crops, on the
@@ -53,10 +55,10 @@ class Protection:
         if not self.occlusion or not edited.masks.any():
             return edited
         rows, columns = edited.part
+        masks = edited.masks
         for hidden in self._hidden(edited.source, there):
-            seen = 1 - hidden[:, :, rows, columns]
-            edited = dataclasses.replace(edited, masks=edited.masks * seen)
-        return edited
+            masks = masks * (1 - hidden[:, :, rows, columns])
+        return _seen(edited, masks)
 
     def _under_print(
         self, batch: AlignedBatch, edit: Callable[[AlignedBatch], EditedBatch]
@@ -69,8 +71,8 @@ class Protection:
         rows, columns = edited.part
         here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
         images = torch.where(here == below, edited.images, here + (edited.images - below))
-        masks = edited.masks * (1 - letters[:, :, rows, columns])
-        return EditedBatch(batch, images.clamp(-1, 1), masks, edited.corner)
+        printed_on = dataclasses.replace(edited, source=batch, images=images.clamp(-1, 1))
+        return _seen(printed_on, edited.masks * (1 - letters[:, :, rows, columns]))
 
     def _fade(self, batch: AlignedBatch) -> Fade | None:
         """Return how faded the crops are against the rest of their shots."""
@@ -94,3 +96,18 @@ class Protection:
         by_shot = None if tell is None else tell(there)
         if by_shot is not None:
             yield by_shot.cpu()
+
+
+def _seen(edited: EditedBatch, masks: Tensor) -> EditedBatch:
+    """Return an edit with less of its masks, and what share of them is left."""
+    if masks is edited.masks:
+        return edited
+    before, after = (m.sum((1, 2, 3)) for m in (edited.masks, masks))
+    share = torch.where(before > 0, after / before.clamp_min(1e-6), 1.0)
+    return _with_left(dataclasses.replace(edited, masks=masks), IN_FRONT, share)
+
+
+def _with_left(edited: EditedBatch, cause: str, share: Tensor) -> EditedBatch:
+    """Return an edit of which a cause leaves a share (N,) 0–1."""
+    left = {**edited.left, cause: edited.left.get(cause, 1.0) * share}
+    return dataclasses.replace(edited, left=left)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..causes import UNSEEN
 from ..imaging import temporal
 from ..imaging.geometry import NON_MOUTH, eye_distance, head_pose, yaw_weight
 from ..types import PARTS, FaceState, FaceTrack, Part
@@ -35,8 +36,6 @@ a turning head blurs them, round 0.2.
 ELSEWHERE = 0.2
 """A face found further than this [eye distances] from its filled-in place is elsewhere; faces read
 badly are off by half of it."""
-UNSEEN = 0.05
-"""A face with a lower score was looked for in vain (see `linking.with_unseen`)."""
 
 
 def refine(
@@ -72,7 +71,8 @@ def refine(
         )
     states = np.where(valid, raw.states, np.where(filled, FaceState.INTERPOLATED, FaceState.ABSENT))
     shown = present & ~_is_elsewhere(raw, points, valid)
-    weights = _weights(raw, points, shown, times, cuts, pixel_aspect, options)
+    there = _there(raw, shown, times, cuts, options)
+    turned = _turned(points, shown, seconds, pixel_aspect, options)
     parts = [_seen(raw, part, valid, seconds, options) for part in PARTS]
     return FaceTrack(
         track_id=raw.track_id,
@@ -81,7 +81,8 @@ def refine(
         landmarks=np.where(present[:, None, None], points, 0.0).astype(np.float32),
         states=states.astype(np.uint8),
         scores=raw.scores,
-        weights=weights.astype(np.float32),
+        weights=(there * turned).astype(np.float32),
+        turned=turned.astype(np.float32),
         excluded=frozenset(np.flatnonzero(raw.states == FaceState.EXCLUDED).tolist()),
         parts=np.stack(parts, axis=1).astype(np.float32),
     )
@@ -108,32 +109,39 @@ def _is_elsewhere(
     return np.asarray(elsewhere)
 
 
-def _weights(
+def _there(
     raw: RawTrack,
-    points: NDArray[np.float64],
     present: NDArray[np.bool_],
     times: Times,
     cuts: Sequence[int],
-    pixel_aspect: float,
     options: TrackOptions,
 ) -> NDArray[np.float64]:
-    """(T,) 0–1 share of the edit: fades at gaps, falls as the head turns away."""
-    seconds = times[raw.first_frame : raw.end_frame]
+    """(T,) 0–1 share of the edit that the face's coming and going leaves: it fades at gaps."""
     first, end = shot_bounds(cuts, len(times))[raw.shot]
     # The track may begin or end with frames that are not believed: what counts is the seen part.
-    weights = temporal.fade(
+    return temporal.fade(
         present,
-        seconds,
+        times[raw.first_frame : raw.end_frame],
         ramp_s=options.fade_s,
         start_fades=raw.first_frame > first,
         end_fades=raw.end_frame < end,
     )
+
+
+def _turned(
+    points: NDArray[np.float64],
+    present: NDArray[np.bool_],
+    seconds: Times,
+    pixel_aspect: float,
+    options: TrackOptions,
+) -> NDArray[np.float64]:
+    """(T,) 0–1 share of the edit that the head's turn leaves."""
     if not present.any():
-        return weights
+        return np.ones(len(seconds))
     yaw = np.zeros(len(seconds))
     yaw[present] = head_pose(points[present], pixel_aspect=pixel_aspect)[:, 0]
     steady = temporal.smooth(yaw, seconds, strength_s=0.1, valid=present)
-    return weights * yaw_weight(steady, full=options.yaw_full_deg, none=options.yaw_none_deg)
+    return yaw_weight(steady, full=options.yaw_full_deg, none=options.yaw_none_deg)
 
 
 def _seen(

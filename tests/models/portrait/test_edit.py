@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from models.portrait.edit import Edit, limited_displacement
+from models.portrait.edit import Edit, limited_displacement, limits
 from models.portrait.mouth import LOWER_LIP, UPPER_LIP
 from models.portrait.topology import MESH_VERTICES
 
@@ -86,3 +86,40 @@ def test_what_is_no_smile_is_not_slowed_by_the_level_of_one() -> None:
 def test_an_edit_fades_towards_the_profile() -> None:
     shares = [edit(parting=0, yaw=yaw).movement[0, 54, 0].item() for yaw in (0.3, 0.85, 1.1)]
     assert shares[0] > shares[1] > shares[2] == 0
+
+
+def test_limits_are_told_as_they_are_kept() -> None:
+    states = torch.tensor(
+        [
+            [o, g, y, s, 0.0]
+            for o in (0, 0.5, 1)
+            for g in (0, 0.05)
+            for y in (0, 0.9)
+            for s in (0, 2)
+        ]
+    )
+    count = len(states)
+    movement = torch.zeros(len(MESH_VERTICES), 3)
+    movement[54, 0] = 0.05
+    movement[list(LOWER_LIP), 1] = 0.2
+    told = limits(movement, torch.tensor(1.0), states)
+    kept = limited_displacement(
+        movement.expand(count, -1, -1),
+        torch.ones(count),
+        states[:, 1:2].expand(-1, 5),
+        states,
+    )
+    whole = told.turn * told.smile
+    torch.testing.assert_close(whole, kept.share)
+    assert whole.min() < 0.4
+    assert whole.max() == 1
+    lips = kept.movement[:, list(LOWER_LIP), 1] - kept.movement[:, list(UPPER_LIP), 1]
+    torch.testing.assert_close(lips.mean(1), 0.2 * whole * told.mouth)
+    assert told.mouth.min() < 0.1
+
+
+def test_an_edit_that_parts_no_lips_is_not_limited_by_the_mouth() -> None:
+    movement = torch.zeros(len(MESH_VERTICES), 3)
+    movement[54, 0] = 0.05
+    busy = torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]])
+    assert limits(movement, torch.tensor(1.0), busy).mouth.item() == 1

@@ -52,6 +52,9 @@ class BrightnessModel:
     def settle(self, state: Tensor, rate: float) -> Tensor:
         return state
 
+    def limits(self, before: Tensor, after: Tensor, state: Tensor) -> dict[str, Tensor]:
+        return {}
+
     def hidden(self, batch: AlignedBatch, codes: Codes) -> Tensor | None:
         return None
 

@@ -35,8 +35,9 @@ def track_of(landmarks: np.ndarray, weights: np.ndarray | None = None, first: in
     weights = np.ones(count, np.float32) if weights is None else weights.astype(np.float32)
     states = np.where(weights >= 0, FaceState.DETECTED, FaceState.ABSENT).astype(np.uint8)
     ones = np.ones(count, np.float32)
+    turned = np.where(weights == 0, 0, ones).astype(np.float32)
     return FaceTrack(
-        4, 0, first, landmarks.astype(np.float32), states, ones, np.maximum(weights, 0)
+        4, 0, first, landmarks.astype(np.float32), states, ones, np.maximum(weights, 0), turned
     )
 
 
@@ -166,7 +167,7 @@ def test_skipped_faces_are_named_with_the_reason() -> None:
     track = track_of(moving(), np.array([1, 0, -1, 1, 1]))
     _, (batch,), skipped = align(frames(), place([track], NativeCrop(), times=np.arange(999) / 25))
     assert batch.frame_index.tolist() == [0, 3, 4]
-    assert skipped[1][0].reason.startswith("face turned away")
+    assert skipped[1][0].reason == "face turned away"
     assert skipped[2][0].reason == "face not seen well enough"
     assert (skipped[1][0].track_id, skipped[1][0].edited) == (4, False)
 
