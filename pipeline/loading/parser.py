@@ -8,10 +8,10 @@ import torch
 
 from ..parsing import Parsing
 from .networks import load_network
+from .seam import models
 
 if TYPE_CHECKING:
     from ..types import AlignedBatch
-    from .seam import models
 
 
 class FaceParser:
@@ -33,4 +33,5 @@ def load_parser(device: torch.device) -> FaceParser:
         WeightsError: its weights are missing or damaged.
     """
     network = load_network("parsing", device)
+    assert isinstance(network.module, models.parsing.ParsingModel)
     return FaceParser(network.module, network.sha256)

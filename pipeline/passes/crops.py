@@ -31,7 +31,6 @@ class Parser(Protocol):
         """Return it, on the device; for any thread."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Crops:
     """How faces are cut out of the frames of one clip, and on which device they are edited."""
