@@ -65,6 +65,11 @@ class Parsing:
             self.crop_to_grid.to(device, non_blocking=True),
         )
 
+    def of(self, *labels: Label) -> Tensor:
+        """Return how much of each cell of the grid shows any of some labels, (N, 1, G, G) 0–1."""
+        chosen = [LABELS.index(label) for label in labels]
+        return self.shares[:, chosen].sum(1, keepdim=True)
+
     def share(self, *labels: Label, rows: slice, columns: slice, step: int = 1) -> Tensor:
         """Return how much of each pixel shows any of some labels, (N, 1, h, w) float32 0–1.
 
@@ -72,14 +77,19 @@ class Parsing:
             labels: what is asked for.
             rows, columns: of the crop [px], with start and stop; every `step`-th of them.
         """
-        chosen = [LABELS.index(label) for label in labels]
-        return self.sampled(self.shares[:, chosen].sum(1, keepdim=True), rows, columns, step)
+        return self.sampled(self.of(*labels), rows, columns, step)
 
-    def sampled(self, values: Tensor, rows: slice, columns: slice, step: int = 1) -> Tensor:
+    def sampled(
+        self, values: Tensor, rows: slice, columns: slice, step: int = 1, *, middle: bool = False
+    ) -> Tensor:
         """Return values on the grid (N, C, G, G) at pixels of the crop, (N, C, h, w); beyond the
-        grid those of its border. Arguments as for `share`."""
-        y = _places(rows, step, values)
-        x = _places(columns, step, values)
+        grid those of its border. Arguments as for `share`.
+
+        `middle`: instead of every `step`-th pixel, the middle of each cell of `step` pixels.
+        """
+        shift = 0.5 * (step - 1) if middle else 0.0
+        y = _places(rows, step, values) + shift
+        x = _places(columns, step, values) + shift
         across, down, at = self.crop_to_grid.unbind(-1)
         grid = x[None, None, :, None] * across[:, None, None]
         grid = grid + y[None, :, None, None] * down[:, None, None] + at[:, None, None]

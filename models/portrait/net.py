@@ -8,7 +8,6 @@ the frame by whole pixels, never resampled before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -22,6 +21,7 @@ from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame
 from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
+from .rendered import Rendered, joined, rows_at_once, unchanged
 from .shape import ShapeFit, ShapeModel
 from .state import expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
@@ -32,6 +32,7 @@ from .warp import (
     smoothstep,
     thin_plate_evaluate,
     thin_plate_solve,
+    unit_to_pixels,
 )
 from .window import Window, head_support, head_window
 
@@ -136,17 +137,17 @@ class PortraitModel(nn.Module):
         Raises:
             ModelInputError: shapes do not fit.
         """
-        part, part_masks, (x, y) = self.render_part(images, landmarks, before, after, state)
+        part = self.render_part(images, landmarks, before, after, state)
         output, masks = images.clone(), torch.zeros_like(images[:, :1])
-        rows, columns = slice(y, y + part.shape[2]), slice(x, x + part.shape[3])
-        output[:, :, rows, columns], masks[:, :, rows, columns] = part, part_masks
+        x, y = part.corner
+        at = (slice(y, y + part.masks.shape[2]), slice(x, x + part.masks.shape[3]))
+        output[:, :, *at], masks[:, :, *at] = part.images, part.masks
         return output, masks
 
     def render_part(
         self, images: Tensor, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """Return what `render` returns, of a part of the crops that holds all of the masks:
-        images (N, 3, h, w), masks (N, 1, h, w), and x, y of the part's first pixel.
+    ) -> Rendered:
+        """Return what `render` returns, of a part of the crops that holds all of the masks.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -159,7 +160,7 @@ class PortraitModel(nn.Module):
             )
         changed = (before != after).any(dim=1)
         if not bool(changed.any()):
-            return images[:, :, :1, :1], torch.zeros_like(images[:, :1, :1, :1]), (0, 0)
+            return unchanged(images)
         factors = self._texture_change(after - before)
         parts = [
             self._render(
@@ -170,14 +171,10 @@ class PortraitModel(nn.Module):
                 state[rows],
                 factors[rows],
             )
-            for rows in _slices(len(images), _rows_at_once(images))
+            for rows in rows_at_once(images)
         ]
-        output, masks, window = parts[0] if len(parts) == 1 else _joined(images, parts)
-        if not bool(changed.all()):
-            keep = changed[:, None, None, None]
-            output = torch.where(keep, output, images[:, :, window.rows, window.columns])
-            masks = torch.where(keep, masks, torch.zeros_like(masks))
-        return output, masks, (window.columns.start, window.rows.start)
+        rendered = joined(images, parts)
+        return rendered if bool(changed.all()) else rendered.only(changed, images)
 
     def moved_landmarks(
         self, landmarks: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -195,8 +192,8 @@ class PortraitModel(nn.Module):
         after: Tensor,
         state: Tensor,
         factor: Tensor,
-    ) -> tuple[Tensor, Tensor, Window]:
-        """Return edited images and masks of the part of the crops in a window round the heads."""
+    ) -> Rendered:
+        """Return the edited part of the crops in a window round the heads."""
         fit, vertices = self.placed(landmarks)
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
@@ -206,7 +203,7 @@ class PortraitModel(nn.Module):
         edited = self._with_teeth(change, window, fit, moved, edit, before, state[:, 4])
         output = images[:, :, window.rows, window.columns].clone()
         paste(edited.clamp_(-1, 1), output, mask[:, 0] > 0)
-        return output, mask, window
+        return Rendered(output, mask, unit_to_pixels(source, images.shape[-1]), window)
 
     def _edit(
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor
@@ -361,31 +358,6 @@ def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
     apart[:, list(UPPER_LIP)] -= push
     apart[:, list(LOWER_LIP)] += push
     return apart
-
-
-def _slices(count: int, step: int) -> list[slice]:
-    return [slice(start, start + step) for start in range(0, count, step)]
-
-
-def _joined(
-    images: Tensor, parts: Sequence[tuple[Tensor, Tensor, Window]]
-) -> tuple[Tensor, Tensor, Window]:
-    """Return the parts of crops rendered one by one as one part, which holds all of them."""
-    windows = [window for _, _, window in parts]
-    window = windows[0].with_all(windows)
-    output = images[:, :, window.rows, window.columns].clone()
-    masks = torch.zeros_like(output[:, :1])
-    for n, (image, mask, spot) in enumerate(parts):
-        top, left = spot.rows.start - window.rows.start, spot.columns.start - window.columns.start
-        at = (slice(top, top + mask.shape[2]), slice(left, left + mask.shape[3]))
-        output[n, :, *at], masks[n, :, *at] = image[0], mask[0]
-    return output, masks, window
-
-
-def _rows_at_once(images: Tensor) -> int:
-    """Return how many crops to render together: one on a CPU, where it stays in the cache and the
-    rest of the batch cannot change its rounding; all on another device."""
-    return 1 if images.device.type == "cpu" else len(images)
 
 
 def _check(images: Tensor, landmarks: Tensor) -> None:

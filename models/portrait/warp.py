@@ -42,6 +42,11 @@ def pixels_to_unit(points: Tensor, side: int) -> Tensor:
     return (2 * points + 1) / side - 1
 
 
+def unit_to_pixels(points: Tensor, side: int) -> Tensor:
+    """Return the crop pixels of what `pixels_to_unit` returned, whatever the axes."""
+    return ((points + 1) * side - 1) / 2
+
+
 def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
     """Return r^2 log r^2 between points (..., P, 2) and centres (..., V, 2): (..., P, V)."""
     ones = torch.ones_like(points[..., :1])

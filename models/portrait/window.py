@@ -47,6 +47,19 @@ class Window:
         """Pixel columns."""
         return slice(self.left * self.cell, min(self.right * self.cell, self.side))
 
+    @classmethod
+    def first(cls, images: Tensor) -> Window:
+        """Return the window of the first pixel of crops (N, 3, S, S)."""
+        return cls(images.shape[-1], 1, 0, 0, 1, 1)
+
+    def pixels(self, like: Tensor) -> Tensor:
+        """Return its pixels' places (1, 2, h, w): x, y [crop px], as numbers like a tensor's."""
+        y, x = (
+            torch.arange(along.start, along.stop, dtype=like.dtype, device=like.device)
+            for along in (self.rows, self.columns)
+        )
+        return torch.stack(torch.meshgrid(x, y, indexing="xy"))[None]
+
     def cell_centres(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         """Return cell centres (h, w, 2) in crop pixels."""
         y = (

@@ -152,8 +152,11 @@ class Latent(Editor):
         return {name: self._model.reconstruct(shown[name]) for name in names}
 
     def hidden(self, batch: AlignedBatch, codes: ShotCodes) -> Tensor | None:
-        """Return what is in front of the faces (N, 1, S, S) 0–1, by the codes of their shot."""
-        return self._model.hidden(batch, codes.at(batch))
+        """Return what is in front of the faces (N, 1, S, S) 0–1, by the codes of their shot; crops
+        and what is returned are on the CPU."""
+        there = batch.to(self.kit.device)
+        found = self._model.hidden(there, codes.at(there))
+        return None if found is None else found.cpu()
 
     def _watched(self, shot: Shot) -> FaceTrack:
         """Return the track with weight only in the frames that are looked at."""

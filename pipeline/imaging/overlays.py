@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..parsing import Parsing
 from .masks import spread
 
 Floats = NDArray[np.float32]
@@ -22,6 +25,10 @@ REACH = 0.035
 """How far apart dark and bright may lie [outer eye distances]."""
 DARK, BRIGHT = 0.2, 0.8
 """Luma of outlined letters: their outline is darker, they are brighter."""
+DIM = 0.3
+"""Luma of what belongs to an outline, beside letters."""
+GROWN = 0.008
+"""How far the edges of letters spread [outer eye distances]."""
 WHITE, STEP = 0.9, 0.25
 """Letters without an outline are this white in all channels, and this much brighter than what is
 beside them."""
@@ -41,35 +48,47 @@ def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
     return spread([_found(p, q) for p, q in zip(images.numpy(), points, strict=True)], images)
 
 
-def filled(images: Tensor, letters: Tensor) -> Tensor:
-    """The images (N, 3, S, S) with what lies under letters (N, 1, S, S) guessed from beside them.
+_FRONT, _RIMS = 0.5, 0.4
+"""Shares of what is before the face, and of glasses, from which on a cell shows them."""
+_REACHED = (0.82, 0.95)
+"""How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
+_BESIDE_LETTERS = 0.06
+"""How far beside letters a parsing is not asked, in halves of its grid."""
+_EDGE = 0.8
+"""Sigma of the edge of their mask, which lies outside of them [cells of the parsing]."""
 
-    Where letters are 0 they are as they were, to the bit.
+
+def before_the_face(parsing: Parsing, side: int, letters: Tensor | None = None) -> Tensor | None:
+    """(N, 1, S, S) float32, S = `side`: 1 over what a parsing, on the CPU, says is before the faces
+    and over rims of glasses, 0 elsewhere, smooth; None if there is nothing.
+
+    `letters` (N, 1, S, S), from `printed`, are known better than a parsing knows them: what it says
+    of their surroundings does not count.
     """
-    out = images.clone()
-    for picture, mask in zip(out.numpy(), letters[:, 0].numpy(), strict=True):
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows):
-            continue
-        reach = max(2, (rows[-1] - rows[0]) // 3)
-        at = (
-            slice(max(rows[0] - reach, 0), rows[-1] + reach + 1),
-            slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
-        )
-        beside = (mask[at] == 0).astype(np.float32)
-        # Near pixels count most: several blurs, each far narrower than the next.
-        weight, total = np.zeros_like(beside), np.zeros((3, *beside.shape), np.float32)
-        for width in (0.15, 0.5, 1.5):
-            share = 1e-3 ** (width / 0.5)
-            blur = (0, 0), max(width * reach, 1.0)
-            weight += share * cv2.GaussianBlur(beside, *blur)
-            total += share * np.stack(
-                [cv2.GaussianBlur(p * beside, *blur) for p in picture[(slice(None), *at)]]
-            )
-        guess = total / np.maximum(weight, 1e-12)
-        pixels = picture[(slice(None), *at)]
-        pixels += mask[at] * (guess - pixels)
-    return out
+    front = (parsing.of("front") > _FRONT) & _reached(parsing.shares.shape[-1])
+    things = front | (parsing.of("glasses") > _RIMS)
+    if not bool(things.any()):
+        return None
+    soft = np.zeros(things.shape, np.float32)
+    for cells, edge in zip(things[:, 0].numpy(), soft[:, 0], strict=True):
+        grown = cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8))
+        cv2.GaussianBlur(grown, (0, 0), _EDGE, dst=edge)
+    # Blurred, a straight edge one cell out is at 0.97 where the thing itself ends.
+    edges = torch.from_numpy(soft * np.float32(1.1) - np.float32(0.05)).clamp_(0, 1)
+    whole, step = slice(0, side), 1 if side % 2 else 2
+    small = parsing.sampled(edges, whole, whole, step, middle=True)
+    if letters is not None:
+        reach = int(_BESIDE_LETTERS / torch.linalg.vector_norm(parsing.crop_to_grid[0, 0, :2]))
+        beside = F.max_pool2d(letters[:, :, ::step, ::step], 2 * (reach // step) + 1, 1, reach // step)
+        small = torch.where(beside > 0, 0.0, small)
+    out = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR) for mask in small[:, 0].numpy()]
+    return torch.from_numpy(np.stack(out)[:, None])
+
+
+def _reached(grid: int) -> Tensor:
+    """(G, G) bool: the cells of a parsing that an edit may reach, an ellipse round the face."""
+    line = (torch.arange(grid) + 0.5) * (2 / grid) - 1
+    return (line / _REACHED[0]).square() + (line[:, None] / _REACHED[1]).square() < 1
 
 
 def _found(
@@ -117,9 +136,11 @@ def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | 
     lines = np.flatnonzero((printed_pixels & chin).any(axis=1))
     first = max(int(lines[0] - 0.12 * eyes), 0)
     printed_pixels[:first], printed_pixels[lines[-1] + 1 :] = False, False
-    letters = printed_pixels.astype(np.float32)
-    grown = cv2.dilate(letters, _disc(1.6 * REACH * eyes))
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.02 * eyes), np.float32)
+    letters = printed_pixels.astype(np.uint8)
+    around = cv2.dilate(letters, _disc(1.6 * REACH * eyes)) > 0
+    letters[around & (luma < DIM)] = 1
+    grown = cv2.dilate(letters.astype(np.float32), _disc(max(GROWN * eyes, 1.0)))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.6), np.float32)
 
 
 def _chin(points: NDArray[np.float64], shape: tuple[int, ...], eyes: float) -> NDArray[np.bool_]:

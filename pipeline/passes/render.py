@@ -14,6 +14,7 @@ import torch
 from ..config import BlendMethod
 from ..media.threads import in_order
 from ..progress import Stopwatch
+from ..stages import room
 from ..stages.align import Chunk
 from ..stages.blend import blend
 from ..stages.edit import Step, apply, fetched
@@ -48,8 +49,8 @@ class Group:
         def bare(source: AlignedBatch) -> EditedBatch:
             there = source.to(self.crops.device)
             edited = fetched(apply(self.steps, there), source)
-            with clock.time("edit / occlusion"):
-                return protection.uncovered(edited, there)
+            with clock.time("edit / room"):
+                return room.kept(edited)
 
         def whole(part: AlignedBatch) -> EditedBatch:
             with clock.time("edit / parse"):

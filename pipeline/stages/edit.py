@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..editors import Editor
+from ..imaging.sampling import sample
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, Needs
 
@@ -48,7 +49,7 @@ class Step:
             edited = self.editor.apply_row(faded, self.edits, amounts, prepared)
         else:
             edited = self.editor.apply(faded, self.edits[0], amounts[0], prepared)
-        return EditedBatch(batch, edited.images, edited.masks, edited.corner)
+        return dataclasses.replace(edited, source=batch)
 
 
 def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:
@@ -62,15 +63,29 @@ def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:
     for step in steps[1:]:
         edited = edited.whole()
         done = step.done(dataclasses.replace(batch, images=edited.images)).whole()
-        edited = EditedBatch(batch, done.images, torch.maximum(edited.masks, done.masks))
+        edited = EditedBatch(
+            batch,
+            done.images,
+            torch.maximum(edited.masks, done.masks),
+            origins=_moved_twice(edited.origins, done.origins),
+        )
     return edited
+
+
+def _moved_twice(first: Tensor | None, then: Tensor | None) -> Tensor | None:
+    """Return where pixels came from (N, 2, S, S) that were moved by one edit and then by another."""
+    if first is None or then is None:
+        return first if then is None else then
+    return sample(first, then.permute(0, 2, 3, 1), kernel="linear")
 
 
 def fetched(edited: EditedBatch, source: AlignedBatch) -> EditedBatch:
     """Return edited crops beside those they were made of, in the CPU's memory."""
     if edited.source is source:
         return edited
-    both = torch.cat([edited.images, edited.masks], dim=1)
-    here = torch.empty(both.shape, dtype=both.dtype, pin_memory=both.is_cuda)
-    here.copy_(both)  # the one wait for all that was asked of the device
-    return EditedBatch(source, here[:, :3], here[:, 3:], edited.corner)
+    moved = () if edited.origins is None else (edited.origins,)
+    all_of_it = torch.cat([edited.images, edited.masks, *moved], dim=1)
+    here = torch.empty(all_of_it.shape, dtype=all_of_it.dtype, pin_memory=all_of_it.is_cuda)
+    here.copy_(all_of_it)  # the one wait for all that was asked of the device
+    origins = here[:, 4:] if moved else None
+    return EditedBatch(source, here[:, :3], here[:, 3:4], edited.corner, origins)

@@ -1,7 +1,8 @@
 """Protect: what is not of the face keeps its pixels, whatever the editors do.
 
-Print over a face stays where it is, and is not carried along; hands, hair and objects in front of
-it are taken out of the mask; a picture that fades takes the edit along.
+What lies before a face (print, hands, microphones, hair, rims of glasses) is taken away before an
+edit, what is under it guessed from beside it, and put back afterwards: so it is neither carried
+along nor doubled. A picture that fades takes the edit along.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from torch import Tensor
 
 from ..causes import FADED, IN_FRONT
 from ..imaging.fading import Fade
+from ..imaging.filling import filled, grown
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
-from ..imaging.overlays import filled, printed
+from ..imaging.overlays import before_the_face, printed
 from ..types import AlignedBatch, EditedBatch
 
+_EDGE_PX = 2
+"""How far the edge of what is before a face spreads, by compression and colour at half size."""
 Hidden = Callable[[AlignedBatch], Tensor | None]
-"""Says what is in front of the faces of a batch on the device, (N, 1, S, S) 0–1."""
+"""Says what is in front of the faces of a batch, (N, 1, S, S) 0–1, on the CPU as the batch is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +46,65 @@ class Protection:
     def around(
         self, batch: AlignedBatch, edit: Callable[[AlignedBatch], EditedBatch]
     ) -> EditedBatch:
-        """Return an edit of crops of one track, made of them as they are without fade and print."""
+        """Return an edit of crops of one track, on the CPU, made of them as they are without fade
+        and without what is before the faces."""
         fade = self._fade(batch)
         if fade is None:
-            return self._under_print(batch, edit)
-        edited = fade.put_on(self._under_print(fade.taken_back(batch), edit), batch)
+            return self._behind(batch, edit)
+        edited = fade.put_on(self._behind(fade.taken_back(batch), edit), batch)
         return _with_left(edited, FADED, fade.left[:, 0, 0, 0])
 
-    def uncovered(self, edited: EditedBatch, there: AlignedBatch) -> EditedBatch:
-        """Return an edit without what is in front of the faces; `there`: the crops, on the
-        device."""
-        if not self.occlusion or not edited.masks.any():
-            return edited
-        rows, columns = edited.part
-        masks = edited.masks
-        for hidden in self._hidden(edited.source, there):
-            masks = masks * (1 - hidden[:, :, rows, columns])
-        return _seen(edited, masks)
-
-    def _under_print(
+    def _behind(
         self, batch: AlignedBatch, edit: Callable[[AlignedBatch], EditedBatch]
     ) -> EditedBatch:
-        letters = printed(batch.images, batch.landmarks) if self.occlusion else None
-        if letters is None:
-            return edit(batch)
-        bare = dataclasses.replace(batch, images=filled(batch.images, letters))
-        edited = edit(bare)
+        """Return an edit of crops made of them without what is before the faces."""
+        front = self._front(batch)
+        if front is None:
+            return self._seen(edit(batch))
+        # More is filled than is put back: nothing of an edge is carried along.
+        covered = grown(front, _EDGE_PX)
+        bare = dataclasses.replace(batch, images=filled(batch.images, covered, _features(batch)))
+        edited = self._seen(edit(bare))
         rows, columns = edited.part
         here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
-        images = torch.where(here == below, edited.images, here + (edited.images - below))
-        printed_on = dataclasses.replace(edited, source=batch, images=images.clamp(-1, 1))
-        return _seen(printed_on, edited.masks * (1 - letters[:, :, rows, columns]))
+        share = front[:, :, rows, columns]
+        kept = (edited.images == below).all(1, keepdim=True) | (share >= 1)
+        images = torch.where(kept, here, edited.images)
+        before = dataclasses.replace(edited, source=batch, images=images)
+        return _masked(before, edited.masks * (1 - share))
+
+    def _front(self, batch: AlignedBatch) -> Tensor | None:
+        """Return how surely pixels show what is before the faces, (N, 1, S, S) 0–1; None: none."""
+        if not self.occlusion:
+            return None
+        front: Tensor | None = None
+        for found in self._found(batch):
+            front = found if front is None else torch.maximum(front, found)
+        return front
+
+    def _found(self, batch: AlignedBatch) -> Iterator[Tensor]:
+        """Yield what is before the faces, (N, 1, S, S) 0–1, where anything is."""
+        side = batch.images.shape[-1]
+        letters = printed(batch.images, batch.landmarks)
+        finds = [letters]
+        if batch.parsing is not None:
+            finds.append(before_the_face(batch.parsing, side, letters))
+        if self.spares_hair:
+            finds.append(hidden_by_colour(batch.images, batch.landmarks))
+            tell = self.hidden.get(int(batch.track_id[0]))
+            finds.append(None if tell is None else tell(batch))
+        yield from (found for found in finds if found is not None)
+
+    def _seen(self, edited: EditedBatch) -> EditedBatch:
+        """Return an edit without the parts of the faces that are covered."""
+        source = edited.source
+        if not self.occlusion or source.parts is None or not edited.masks.any():
+            return edited
+        unseen = unseen_mask(source.landmarks, source.parts, source.images.shape[-1])
+        if unseen is None:
+            return edited
+        rows, columns = edited.part
+        return _masked(edited, edited.masks * (1 - unseen[:, :, rows, columns]))
 
     def _fade(self, batch: AlignedBatch) -> Fade | None:
         """Return how faded the crops are against the rest of their shots."""
@@ -81,27 +113,18 @@ class Protection:
             return None
         return Fade.of(batch, np.stack([tone for tone in tones if tone is not None]))
 
-    def _hidden(self, batch: AlignedBatch, there: AlignedBatch) -> Iterator[Tensor]:
-        """Yield what is in front of the faces (N, 1, S, S) 0–1, where anything is."""
-        if batch.parts is not None:
-            unseen = unseen_mask(batch.landmarks, batch.parts, batch.images.shape[-1])
-            if unseen is not None:
-                yield unseen
-        if not self.spares_hair:
-            return
-        by_colour = hidden_by_colour(batch.images, batch.landmarks)
-        if by_colour is not None:
-            yield by_colour
-        tell = self.hidden.get(int(batch.track_id[0]))
-        by_shot = None if tell is None else tell(there)
-        if by_shot is not None:
-            yield by_shot.cpu()
+
+def _features(batch: AlignedBatch) -> Tensor | None:
+    """Return how much of each pixel is a feature of the face, (N, 1, S, S) 0–1; None: unknown."""
+    if batch.parsing is None:
+        return None
+    whole = slice(0, batch.images.shape[-1])
+    features = batch.parsing.of("lips", "mouth", "eyes", "brows")
+    return batch.parsing.sampled(features, whole, whole)
 
 
-def _seen(edited: EditedBatch, masks: Tensor) -> EditedBatch:
+def _masked(edited: EditedBatch, masks: Tensor) -> EditedBatch:
     """Return an edit with less of its masks, and what share of them is left."""
-    if masks is edited.masks:
-        return edited
     before, after = (m.sum((1, 2, 3)) for m in (edited.masks, masks))
     share = torch.where(before > 0, after / before.clamp_min(1e-6), 1.0)
     return _with_left(dataclasses.replace(edited, masks=masks), IN_FRONT, share)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.imaging.overlays import filled, printed
+from pipeline.imaging.filling import filled
+from pipeline.imaging.overlays import printed
 from tests.pipeline.faces import drawn_face
 
 SIDE = 384

@@ -1,0 +1,93 @@
+"""Room: what is behind an edited person stands still, however far the edit moves pixels.
+
+An editor says where each pixel was moved from (`EditedBatch.origins`). With the person's matte, that
+is enough to tell the person, who moves, from the room, which does not (`imaging/matting.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..imaging.filling import spread_in
+from ..imaging.geometry import eye_distance
+from ..imaging.matting import Matte, Moved, cell_of
+from ..parsing import Parsing
+from ..types import AlignedBatch, EditedBatch
+
+Floats = NDArray[np.float32]
+
+_AROUND = 0.06
+"""How far beyond the mask the picture is looked at [outer eye distances]."""
+_FRONT = 0.1
+"""Share of something before the person from which on a cell says nothing of the person."""
+
+
+def kept(edited: EditedBatch) -> EditedBatch:
+    """Return an edit, on the CPU, that leaves the room behind its faces as it is.
+
+    Crops of which nobody told what they show where, and edits that moved nothing, are returned as
+    they are.
+    """
+    source, origins = edited.source, edited.origins
+    if origins is None or source.parsing is None or not bool(edited.masks.any()):
+        return edited
+    images = edited.images.clone(memory_format=torch.contiguous_format)
+    shares = person(source.parsing)
+    for n in range(len(source)):
+        _keep(edited, n, shares[n : n + 1], images[n].numpy())
+    return dataclasses.replace(edited, images=images)
+
+
+def person(parsing: Parsing) -> Tensor:
+    """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
+    before the person, as guessed from beside it."""
+    front, room = parsing.of("front"), parsing.of("background")
+    share = 1 - room
+    covered = front > _FRONT
+    for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
+        known = (~covered[n, 0]).float().numpy()
+        beside = spread_in(share[n, 0, :, :, None].numpy(), known)
+        share[n, 0] = torch.from_numpy(beside[..., 0])
+    return share
+
+
+def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
+    """Put the room behind one face, into its edited picture (3, h, w), in place."""
+    source, origins = edited.source, edited.origins
+    assert origins is not None and source.parsing is not None
+    mask = edited.masks[n, 0].numpy()
+    left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+    if not width:
+        return
+    at = (slice(top, top + height), slice(left, left + width))
+    x, y = edited.corner
+    eyes = float(eye_distance(source.landmarks[n].double().numpy()))
+    cell, around = cell_of(eyes), round(_AROUND * eyes)
+    # The window depends on this face alone: the others of a batch change nothing.
+    rows = _whole_cells(y + top - around, y + top + height + around, source, 2 * cell)
+    columns = _whole_cells(x + left - around, x + left + width + around, source, 2 * cell)
+    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)
+    planes = source.images[n].numpy()
+    window = planes[:, rows, columns]
+    corner = np.array([columns.start, rows.start], np.float32)
+    moved = Moved(
+        source=planes[:, y + top : y + top + height, x + left : x + left + width],
+        edited=image[:, *at],
+        origins=origins[n].numpy()[:, *at] - corner[:, None, None],
+        mask=mask[at],
+        corner=(x + left - columns.start, y + top - rows.start),
+    )
+    Matte.of(cv2.merge([*window]), cells[0, 0].numpy(), eyes).still_room(moved)
+
+
+def _whole_cells(low: int, high: int, source: AlignedBatch, cell: int) -> slice:
+    """Return what holds pixels from `low` to before `high`, as far as the crop holds cells."""
+    last = source.images.shape[-1] // cell
+    start, stop = max(low // cell, 0), min(-(-high // cell), last)
+    return slice(start * cell, stop * cell)
