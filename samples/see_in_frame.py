@@ -35,8 +35,8 @@ DARK_BRIDGE = 0.12
 """Fall of log luma across the bridge of the nose that only glasses make."""
 SKIN = 2
 """Of `images_parts256.npz`."""
-LEFT_OUT = {"upper-lip", "nose"}
-"""Parts where shade would read as something else."""
+LEFT_OUT = {"upper-lip", "nose", "bags"}
+"""Parts where shade would read as something else, and one that lies within another."""
 PAIRS = {"crows-feet", "under-eye", "nasolabial", "marionette", "cheek"}
 
 

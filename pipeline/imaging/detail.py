@@ -25,14 +25,10 @@ FINE, MIDDLE, BROAD = 0.007, 0.055, 0.16
 LOG_OFFSET: Final = 16.0 / 255.0
 """Added before the logarithm, to RGB in 0–1: noise in the dark stays small."""
 _LUMA = (0.299, 0.587, 0.114)
-_MOST = 0.5
+MOST: Final = 0.5
 """Bound of a change of log luma."""
 _LEAST_SKIN = 0.02
 """Share of skin under a Gaussian below which it says nothing."""
-
-GAINS: Final = ("fold_shadow", "fold_light", "wide_shadow", "wide_light", "added")
-"""What scales what: four parts of the bands, and a change of log luma of its own."""
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Bands:
@@ -42,14 +38,14 @@ class Bands:
     wide: Tensor
 
     def changed(self, gains: Tensor) -> Tensor:
-        """Return the change of log luma (1, 1, h, w) for gains (1, 5, h, w), in the order of
-        `GAINS`: -1 takes a part away, 0 leaves it, 1 doubles it."""
+        """Return the change of log luma (1, 1, h, w) for gains (1, 4, h, w) of the shadows and the
+        lights of folds, and of those of what is wide: -1 takes a part away, 1 doubles it."""
         fold, wide = self.fold, self.wide
         parts = [fold.clamp_max(0), fold.clamp_min(0), wide.clamp_max(0), wide.clamp_min(0)]
-        change = gains[:, 4:5].clone()
+        change = torch.zeros_like(fold)
         for index, part in enumerate(parts):
             change.addcmul_(gains[:, index : index + 1], part)
-        return change.clamp_(-_MOST, _MOST)
+        return change.clamp_(-MOST, MOST)
 
 
 def log_luma(images: Tensor) -> Tensor:
@@ -59,10 +55,14 @@ def log_luma(images: Tensor) -> Tensor:
     return luma.add_(0.5 + LOG_OFFSET).log_()
 
 
-def scaled(images: Tensor, change: Tensor) -> Tensor:
-    """RGB (N, 3, h, w) in [-1, 1] times e to a change of log luma (N, 1, h, w); exact at 0."""
-    offset = 1 + 2 * LOG_OFFSET
-    return images + (images + offset) * torch.expm1(change)
+def tinted(images: Tensor, change: Tensor, tint: Tensor | None = None) -> Tensor:
+    """RGB (N, 3, h, w) in [-1, 1] after a change of log luma (N, 1, h, w) and, if any, of log
+    red/green and blue/green (N, 2, h, w), which leaves luma about as it is; exact where both are 0."""
+    if tint is not None:
+        red, blue = tint[:, :1], tint[:, 1:]
+        green = -_LUMA[0] * red - _LUMA[2] * blue
+        change = change + torch.cat([green + red, green, green + blue], 1)
+    return images + (images + (1 + 2 * LOG_OFFSET)) * torch.expm1(change)
 
 
 def bands(

@@ -19,7 +19,7 @@ from torch import Tensor
 from .face_frame import WINDOW_LEFT, WINDOW_SIDE, WINDOW_TOP, head, texels
 
 Place = Literal[
-    "forehead", "frown", "crows-feet", "under-eye", "nasolabial", "marionette", "upper-lip",
+    "forehead", "frown", "crows-feet", "under-eye", "bags", "nasolabial", "marionette", "upper-lip",
     "cheek", "nose", "chin",
 ]  # fmt: skip
 """A part of the face that has detail of its own kind."""
@@ -31,6 +31,7 @@ _STROKES: Final[dict[Place, tuple[Line, float]]] = {
     "frown": (((0.0, -0.36), (0.05, -0.30), (0.05, -0.14)), 0.09),
     "crows-feet": (((0.62, -0.06), (0.66, 0.06), (0.62, 0.16)), 0.10),
     "under-eye": (((0.20, 0.10), (0.30, 0.155), (0.42, 0.14)), 0.065),
+    "bags": (((0.20, 0.11), (0.32, 0.17), (0.46, 0.15)), 0.085),
     "nasolabial": (((0.19, 0.46), (0.27, 0.58), (0.36, 0.74)), 0.07),
     "marionette": (((0.34, 0.84), (0.36, 0.96), (0.36, 1.04)), 0.06),
     "upper-lip": (((0.0, 0.60), (0.16, 0.62)), 0.06),

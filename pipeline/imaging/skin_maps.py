@@ -33,8 +33,8 @@ _RED: Final = 0.035
 _WIDEST, _LONGEST = 0.075, 2.2
 """Largest spot [E]; largest ratio of its length to its width: folds are longer."""
 _SPOT_GROW: Final = 0.012
-_PATCH, _EVEN = 0.05, 0.45
-"""Sigmas of a patch of colour, and of what it is compared with [E]."""
+_PATCH, _EVEN, _MOST_PATCH = 0.045, 0.20, 0.07
+"""Sigmas of a patch of colour, and of what it is compared with [E]; more is the colour of light."""
 
 
 def skin_of(shares: Tensor | None, glasses: Tensor | None, side: int) -> Tensor:
@@ -63,7 +63,7 @@ def spots_of(look: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
     `look` (1, 3, M, M) RGB in [-1, 1] is the median of the face, `skin` (1, 1, M, M) 0–1.
     """
     unit = look.shape[-1] / WINDOW_SIDE
-    luma, red = log_luma(look), _ratios(look)[:, :1]
+    luma, red = log_luma(look), ratios(look)[:, :1]
     both = torch.cat([luma, red], 1)
     fine = blurred(both, _SPOT[0] * unit)
     rise = ((fine - within(both, skin, _SPOT[1] * unit)) * skin)[0].numpy()
@@ -104,12 +104,13 @@ def patches_of(look: Tensor, skin: Tensor) -> Tensor:
     """Return how the colour of skin departs from that of the skin around, (1, 2, M, M): log
     red/green and blue/green."""
     unit = look.shape[-1] / WINDOW_SIDE
-    ratios = _ratios(look)
-    near = within(ratios, skin, _PATCH * unit)
-    return (near - within(near, skin, _EVEN * unit)) * skin
+    colours = ratios(look)
+    near = within(colours, skin, _PATCH * unit)
+    away = near - within(near, skin, _EVEN * unit)
+    return away.clamp(-_MOST_PATCH, _MOST_PATCH) * skin
 
 
-def _ratios(images: Tensor) -> Tensor:
+def ratios(images: Tensor) -> Tensor:
     """(N, 2, h, w) log red/green and blue/green of RGB (N, 3, h, w) in [-1, 1]."""
     logs = ((images + 1) * 0.5 + LOG_OFFSET).log()
     return torch.cat([logs[:, :1] - logs[:, 1:2], logs[:, 2:] - logs[:, 1:2]], 1)
