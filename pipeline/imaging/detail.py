@@ -6,7 +6,8 @@ of bags. What lies between the last two is `wide`: bags, soft folds, broad shine
 the first, pores and grain, is never touched. Shadows (below 0) and lights (above) of each band have
 gains of their own.
 
-A change of log luma is a factor on the linear-ish RGB, so the ratio of the colours stays.
+A change of log luma is a factor on RGB, so the ratio of the colours stays, but for what a fold has of
+its own: blood and light between its walls make it redder the darker it is (`fold_colour`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ LOG_OFFSET: Final = 16.0 / 255.0
 _LUMA = (0.299, 0.587, 0.114)
 MOST: Final = 0.5
 """Bound of a change of log luma."""
+_REDDER, _BLUER = -0.33, 0.13
 _LEAST_SKIN = 0.02
 """Share of skin under a Gaussian below which it says nothing."""
 
@@ -63,6 +65,16 @@ def tinted(images: Tensor, change: Tensor, tint: Tensor | None = None) -> Tensor
         green = -_LUMA[0] * red - _LUMA[2] * blue
         change = change + torch.cat([green + red, green, green + blue], 1)
     return images + (images + (1 + 2 * LOG_OFFSET)) * torch.expm1(change)
+
+
+def fold_colour(change: Tensor) -> Tensor:
+    """Return the change of log red/green and blue/green (N, 2, h, w) that goes with a change of log
+    luma (N, 1, h, w) in skin.
+
+    Measured: slopes within folds of 30 faces rated older than 50 in the OMI set (medians over four
+    places: -0.22 to -0.44 for red/green, 0.10 to 0.19 for blue/green).
+    """
+    return torch.cat([_REDDER * change, _BLUER * change], 1)
 
 
 def bands(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..parsing import Label, Parsing
-from .detail import MOST, Bands, bands, log_luma, tinted, within
+from .detail import MOST, Bands, bands, fold_colour, log_luma, tinted, within
 from .face_frame import WINDOW_SIDE, centres, in_crop
 from .face_regions import Place, place
 from .sampling import blurred
@@ -103,6 +103,13 @@ _GLOSSY: Final[Mapping[Place, float]] = {
     "forehead": 1.0, "nose": 1.0, "cheek": 1.0, "chin": 0.9, "under-eye": 0.7, "upper-lip": 0.7,
 }  # fmt: skip
 
+_FOLDED: Final[Mapping[Place, float]] = {
+    "forehead": 1.2, "frown": 1.0, "crows-feet": 1.0, "under-eye": 0.8, "nasolabial": 1.0,
+    "marionette": 0.9, "cheek": 0.9, "chin": 0.8,
+}  # fmt: skip
+_TABLES: Final = {"wrinkles": (0.45, _WRINKLED), "shine": (0.35, _GLOSSY), "folds": (0.35, _FOLDED)}
+"""Where a retouch counts how much: everywhere, and at some places."""
+
 _LESS_WRINKLED: Final[Gains] = (-0.68, -0.42, -0.30, 0.0)
 _MORE_OWN = (0.6, 0.3)
 """Share of the shadows and lights of own folds that one unit adds, beside those to come."""
@@ -126,7 +133,7 @@ def recipe(attribute: str, skin: Skin, amount: float, *, moles: bool = False) ->
             return Maps(gains=_gains(_weights("wrinkles"), _LESS_WRINKLED, -amount))
         own, to_come = skin.folds[:, :1], skin.folds[:, 1:]
         deeper = _MORE_OWN[0] * own.clamp_max(0) + _MORE_OWN[1] * own.clamp_min(0)
-        return Maps(added=amount * (deeper + to_come))
+        return Maps(added=amount * (deeper + to_come) * _weights("folds", skin.open.shape[-1]))
     if attribute == "eye-bags":
         gains = _LESS_BAGS if amount < 0 else _MORE_BAGS
         return Maps(gains=_gains(_weights("bags"), gains, abs(amount)))
@@ -149,18 +156,17 @@ def _gains(weights: Tensor, gains: Gains, amount: float) -> Tensor:
 
 
 @cache
-def _weights(kind: str) -> Tensor:
-    """Return where a retouch counts how much, (1, 1, G, G)."""
-    side = GAINS_SIDE
+def _weights(kind: str, side: int = GAINS_SIDE) -> Tensor:
+    """Return where a retouch counts how much, (1, 1, side, side)."""
     if kind == "all":
         return torch.ones(1, 1, side, side)
     if kind == "bags":
         return place("bags", side)[None, None]
-    base, table = (0.45, _WRINKLED) if kind == "wrinkles" else (0.35, _GLOSSY)
+    base, table = _TABLES[kind]
     out = torch.full((side, side), base)
     for name, weight in table.items():
         out = torch.maximum(out, weight * place(name, side))
-    if kind == "wrinkles":
+    if kind != "shine":
         out = out * (1 - 0.8 * place("nose", side))
     return out[None, None]
 
@@ -209,7 +215,8 @@ def drawn(
     if maps.added is not None:
         change += folds * _carried(maps.added, at_fine, fine, size)
     change = change.clamp_(-MOST, MOST) * bare
-    tint = _tint(inside, own, maps, at, step, bare, eyes_px)
+    tint = fold_colour(change)
+    tint += _tint(inside, own, maps, at, step, bare, eyes_px)
     if maps.spots is not None:
         spots = _carried(maps.spots, at_fine, fine, size)
         change, tint = _with_spots(inside, luma, bare, spots, eyes_px, change, tint)
@@ -248,19 +255,19 @@ def _unhidden(parsing: Parsing, part: Part) -> Tensor:
 
 def _tint(
     inside: Tensor, own: Bands, maps: Maps, at: Tensor, step: int, bare: Tensor, eyes_px: float
-) -> Tensor | None:
-    """Return the change of log red/green and blue/green (1, 2, h, w); None: none."""
+) -> Tensor:
+    """Return the change of log red/green and blue/green (1, 2, h, w) beside that of folds."""
     size = (inside.shape[-2], inside.shape[-1])
-    tint = None
+    tint = torch.zeros_like(inside[:, :2])
     if maps.patches is not None:
-        tint = _carried(maps.patches, at, step, size) * bare
+        tint += _carried(maps.patches, at, step, size) * bare
     if maps.shine is not None and bool((maps.shine > 0).any()):
         glossy = ((own.fold.clamp_min(0) + own.wide.clamp_min(0)) / _GLOSS).clamp(max=1)
         seen = ratios(inside)
         around = within(seen, bare * (1 - glossy), 0.12 * eyes_px)
         soft = blurred(seen, 0.02 * eyes_px)
         back = (around - soft) * glossy * bare * _carried(maps.shine, at, step, size)
-        tint = back if tint is None else tint + back
+        tint += back
     return tint
 
 
@@ -275,7 +282,7 @@ def _with_spots(
     spots: Tensor,
     eyes_px: float,
     change: Tensor,
-    tint: Tensor | None,
+    tint: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Return changes of log luma and of log ratios that also fill spots (1, 1, h, w) with the skin
     around, or bring them out; the grain within them stays."""
@@ -283,5 +290,4 @@ def _with_spots(
     clear = bare * (1 - spots.abs()).clamp_min(0)
     around = within(colours, clear, 0.03 * eyes_px)
     away = (blurred(colours, 0.006 * eyes_px) - around) * spots * bare
-    both = change + away[:, :1]
-    return both, away[:, 1:] if tint is None else tint + away[:, 1:]
+    return change + away[:, :1], tint + away[:, 1:]

@@ -26,13 +26,13 @@ _GLASSES_GROW: Final = 0.03
 """How far the surroundings of a frame of glasses are left alone [E]: it shades them."""
 _SPOT: Final = (0.010, 0.036)
 """Sigmas of the two Gaussians whose difference shows a spot [E]."""
-_DARK, _MOLE = 0.045, 0.30
+_DARK, _MOLE = 0.035, 0.30
 """Depth of a spot in log luma from which it counts, and from which it is a mole."""
-_RED: Final = 0.035
+_RED: Final = 0.025
 """Rise of log red/green over its surroundings that counts as a dark one does."""
 _WIDEST, _LONGEST = 0.075, 2.2
 """Largest spot [E]; largest ratio of its length to its width: folds are longer."""
-_SPOT_GROW: Final = 0.012
+_SPOT_GROW: Final = 0.018
 _PATCH, _EVEN, _MOST_PATCH = 0.045, 0.20, 0.07
 """Sigmas of a patch of colour, and of what it is compared with [E]; more is the colour of light."""
 
@@ -96,7 +96,7 @@ def _length_ratio(inside: NDArray[np.bool_]) -> float:
 def _grown(mask: NDArray[np.float32], unit: float) -> Tensor:
     width = 2 * max(1, round(_SPOT_GROW * unit)) + 1
     grown = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-    soft = cv2.GaussianBlur(grown, (0, 0), 0.5 * _SPOT_GROW * unit)
+    soft = cv2.GaussianBlur(grown, (0, 0), 0.4 * _SPOT_GROW * unit)
     return torch.from_numpy(np.asarray(soft, np.float32))[None, None].clamp(0, 1)
 
 
