@@ -41,11 +41,13 @@ class Catalogue:
 
     def editors_of(self, name: str) -> tuple[str, ...]:
         """Return the names of the editors that change an attribute, of a sum those of its parts."""
-        names = [part.attribute for part in self._sums[name].parts] if name in self._sums else [name]
+        names = (
+            [part.attribute for part in self._sums[name].parts] if name in self._sums else [name]
+        )
         return tuple(dict.fromkeys(self.editor_of(part) for part in names))
 
     def parts_of(self, edit: Edit) -> tuple[Edit, ...]:
-        """Return the edits that are drawn for one that was asked for: itself, or the parts of a sum.
+        """Return the edits that are drawn for one that was asked for: itself, or a sum's parts.
 
         Options of a sum say whose they are, `editor.name`.
         """
@@ -230,8 +232,9 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
-    """Refuse, before any frame is read, edits of codes for which the pack has no mover; of sums, the
-    edits are their parts.
+    """Refuse, before any frame is read, edits of codes for which the pack has no mover.
+
+    Of sums, the edits are their parts.
 
     Raises:
         UsageError: what the pack has instead.

@@ -1,7 +1,7 @@
-"""Attributes that are sums of others, as data: `--attr age=1` asks for all that ageing does at once.
+"""Attributes that are sums of others, as data: `--attr age=1` asks for all that ageing does.
 
-A sum takes the name of an attribute of a pack, and may have that as one of its parts. What users see,
-in `attrs`, reports and file names, is the sum; what is drawn are its parts.
+A sum takes the name of an attribute of a pack, and may have that as one of its parts. What users
+see, in `attrs`, reports and file names, is the sum; what is drawn are its parts.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 high=2.0,
             ),
             (
-                Part("wrinkles", below=1.0, above=0.8),
-                Part("eye-bags", below=0.7, above=0.3),
-                Part("smooth-skin", below=0.35, above=0.0),
-                Part("age", below=0.9, above=0.7),
+                Part("wrinkles", below=1.1, above=1.0),
+                Part("eye-bags", below=0.8, above=0.4),
+                Part("smooth-skin", below=0.4, above=0.0),
+                Part("age", below=1.2, above=1.0),
             ),
         ),
     ),

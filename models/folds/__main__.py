@@ -14,7 +14,9 @@ from .learn import learn_folds, read_frames
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
-    parser.add_argument("--frames", type=Path, required=True, help=".npz of samples/see_in_frame.py")
+    parser.add_argument(
+        "--frames", type=Path, required=True, help=".npz of samples/see_in_frame.py"
+    )
     parser.add_argument("--out", type=Path, default=DEFAULT_FILE, help="safetensors file to write")
     options = parser.parse_args(arguments)
     return run_command(lambda: _learn(options))

@@ -37,7 +37,9 @@ def build(state: Mapping[str, Tensor]) -> FoldModel:
         patterns, scale = tensors["patterns"], tensors.pop("scale")
         tensors["patterns"] = patterns.float() * scale[:, None, None]
         model = FoldModel(len(patterns))
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        )
     except (RuntimeError, KeyError, IndexError) as e:
         raise WeightsError(f"these are no folds: {e}; make some with `models.folds`") from e
     return model.eval().requires_grad_(False)

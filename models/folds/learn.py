@@ -1,14 +1,13 @@
 """Learn from older faces which way folds run, how deep they are, and how they look at each place.
 
-Everything is learnt from the difference between older faces and young adults: what both have, such as
-the edge of a nose, is no fold. Faces are seen in the face's own frame, with their mirror images.
+Everything is learnt from the difference between older faces and young adults: what both have, such
+as the edge of a nose, is no fold. Faces are seen in their own frame, with their mirror images.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -111,7 +110,8 @@ def _flow(tensor: Tensor) -> Tensor:
     """Return the direction across which least changes, (2, M, M) as (cos 2θ, sin 2θ)."""
     xx, xy, yy = blurred(tensor, 5.0, 15, edges="reflect")
     doubled = torch.stack([yy - xx, -2 * xy])  # along, not across
-    return doubled / doubled.norm(dim=0, keepdim=True).clamp_min(1e-9)
+    flow: Tensor = doubled / doubled.norm(dim=0, keepdim=True).clamp_min(1e-9)
+    return flow
 
 
 def _lines(faces: Faces, index: int, usual: Tensor, flow: Tensor) -> Tensor:
@@ -138,9 +138,7 @@ def _depth(power: Tensor, faces: Faces) -> Tensor:
     return _small(depth[None] * (_DEEPEST / deepest.max()), FLOW_SIDE)[0, 0]
 
 
-def _patterns(
-    faces: Faces, which: Tensor, usual: Tensor, flow: Tensor
-) -> tuple[Tensor, Tensor]:
+def _patterns(faces: Faces, which: Tensor, usual: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
     """Return patterns (P, PATTERN_SIDE, PATTERN_SIDE) and the numbers of their places (P,)."""
     rows, skins = [], []
     for index in which.nonzero()[:, 0].tolist():
@@ -168,8 +166,8 @@ def _groups(rows: Tensor) -> list[Tensor]:
         centres = torch.cat([centres, unit[(unit @ centres.T).amax(1).argmin()][None]])
     for _ in range(_ROUNDS):
         group = (unit @ centres.T).argmax(1)
-        means = torch.stack([unit[group == g].sum(0) for g in range(_GROUPS)])
-        centres = means / means.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        sums = torch.stack([unit[group == g].sum(0) for g in range(_GROUPS)])
+        centres = sums / sums.norm(dim=1, keepdim=True).clamp_min(1e-6)
     members = [rows[group == g] for g in range(_GROUPS)]
     means = [some.mean(0) for some in members if len(some) >= _LEAST_FACES]
     return [mean for mean in means if float(mean.sum()) < 0]
@@ -177,5 +175,3 @@ def _groups(rows: Tensor) -> list[Tensor]:
 
 def _small(maps: Tensor, side: int) -> Tensor:
     return F.interpolate(maps, (side, side), mode="bilinear", align_corners=False, antialias=True)
-
-

@@ -95,7 +95,7 @@ class FoldModel(nn.Module):
             lines = small.flip(-1) if mirrored else small
             agreement = self._agreement(lines[:, 0])
             mixed = torch.zeros_like(small)
-            for place in self.place.unique().tolist():
+            for place in sorted(set(self.place.tolist())):
                 which = (self.place == place).nonzero()[:, 0]
                 if mirrored and not bool(self.one_side[which[0]]):
                     continue
@@ -105,11 +105,12 @@ class FoldModel(nn.Module):
         return chosen
 
     def _agreement(self, lines: Tensor) -> Tensor:
-        """Return the correlation (N, patterns) of lines (N, P, P) with every pattern where it is."""
+        """Return the correlation (N, patterns) of lines (N, P, P) with every pattern."""
         there = (self.patterns.abs() > 1e-4).to(lines).flatten(1)
         flat, patterns = lines.flatten(1), self.patterns.flatten(1)
         strength = (flat.square() @ there.T).sqrt().clamp_min(1e-6)
-        return flat @ patterns.T / strength / patterns.norm(dim=1).clamp_min(1e-6)
+        agreement: Tensor = flat @ patterns.T / strength / patterns.norm(dim=1).clamp_min(1e-6)
+        return agreement
 
 
 def along_folds(values: Tensor, flow: Tensor) -> Tensor:

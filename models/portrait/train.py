@@ -31,7 +31,7 @@ from .topology import FLIP_VERTICES
 from .warp import canonical_grid
 
 LAYER_ATTRIBUTES = ("happy",)
-"""Ratings that have a fine layer: folds of a smile. Those of age follow each face: `models.folds`."""
+"""Ratings that have a fine layer: folds of a smile. Those of age follow a face: `models.folds`."""
 
 _LAYER_RISE = (1.5,)
 _LAYER_FALL = (0.4,)

@@ -86,5 +86,5 @@ def _middle(parts: Sequence[Tensor]) -> Tensor:
 
 def share_of(shares: Tensor, *labels: str) -> Tensor:
     """Return the share (1, 1, G, G) of any of some labels among shares (13, G, G)."""
-    chosen = [LABELS.index(label) for label in labels]  # type: ignore[arg-type]
+    chosen = [LABELS.index(label) for label in labels]
     return shares[chosen].float().sum(0, keepdim=True)[None]

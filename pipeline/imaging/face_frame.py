@@ -23,6 +23,7 @@ from .masks import forehead_points
 from .sampling import sample
 
 Points = NDArray[np.float64]
+Landmarks = NDArray[np.floating]
 
 WINDOW_LEFT, WINDOW_TOP, WINDOW_SIDE = -1.3, -1.2, 2.6
 """The square that maps cover [E]."""
@@ -47,11 +48,12 @@ _HEAD = np.array(
 _OUTER = len(_HEAD)
 """Landmarks used: inner lips lie on each other when the mouth is closed and say nothing more."""
 _STIFFNESS = 3e-4
-_FIELD = 40
-"""Cells per side of the coarse fields that are enlarged: a thin plate is smooth."""
+_FIELD, _CELL = 40, 0.05
+"""Cells per side of the window, and the size of a cell in a crop [E], of the coarse fields that are
+enlarged: a thin plate is smooth."""
 
 
-def centres(landmarks: Points) -> Points:
+def centres(landmarks: Landmarks) -> Points:
     """(..., 69, 2) the points of faces that carry the frame: landmarks but the inner lips, and a
     forehead guessed from them (`forehead_points`), of (..., 68, 2) landmarks."""
     points = np.asarray(landmarks, np.float64)
@@ -91,7 +93,7 @@ def seen_in_frame(images: Tensor, landmarks: Tensor, side: int) -> Tensor:
     return torch.cat(out)
 
 
-def in_crop(landmarks: Points, rows: slice, columns: slice, step: int) -> Tensor:
+def in_crop(landmarks: Landmarks, rows: slice, columns: slice, step: int) -> Tensor:
     """(1, h, w, 2) float32 where in maps the pixels of a part of a crop lie.
 
     Args:
@@ -104,18 +106,20 @@ def in_crop(landmarks: Points, rows: slice, columns: slice, step: int) -> Tensor
     eyes = float(np.linalg.norm(face[45] - face[36]))
     origin = 0.5 * (face[36] + face[45])
     weights = _solved((face - origin) / eyes, head())
-    h, w = (-(-(s.stop - s.start) // step) for s in (rows, columns))
-    cell = max(1, round(0.05 * eyes / step))
-    low = [(s.start + 0.5 * (step - 1) + 0.5 * (cell - 1) * step) for s in (rows, columns)]
-    ny, nx = -(-h // cell) + 1, -(-w // cell) + 1
-    y = low[0] + cell * step * (np.arange(ny) - 0.0)
-    x = low[1] + cell * step * (np.arange(nx) - 0.0)
-    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    at = _evaluated(weights, (face - origin) / eyes, (grid - origin) / eyes).reshape(ny, nx, 2)
-    unit = (at - (WINDOW_LEFT, WINDOW_TOP)) * (2 / WINDOW_SIDE) - 1
+    h, w = (-(-(part.stop - part.start) // step) for part in (rows, columns))
+    cell = max(1, round(_CELL * eyes / step))
+    # A cell more on every side, or the first and the last would be held where they are.
+    y, x = (
+        part.start + 0.5 * (step - 1) + step * (0.5 * (cell - 1) + cell * np.arange(-1, count + 1))
+        for part, count in ((rows, -(-h // cell)), (columns, -(-w // cell)))
+    )
+    grid = np.stack(np.meshgrid(x, y), -1)
+    at = _evaluated(weights, (face - origin) / eyes, (grid.reshape(-1, 2) - origin) / eyes)
+    unit = (at.reshape(grid.shape) - (WINDOW_LEFT, WINDOW_TOP)) * (2 / WINDOW_SIDE) - 1
     field = torch.from_numpy(unit.astype(np.float32)).permute(2, 0, 1)[None]
-    fine = F.interpolate(field, (ny * cell, nx * cell), mode="bilinear", align_corners=False)
-    return fine[:, :, :h, :w].permute(0, 2, 3, 1)
+    size = (len(y) * cell, len(x) * cell)
+    fine = F.interpolate(field, size, mode="bilinear", align_corners=False)
+    return fine[:, :, cell : cell + h, cell : cell + w].permute(0, 2, 3, 1)
 
 
 @cache
@@ -146,7 +150,9 @@ def _solved(at: Points, values: Points) -> Points:
     matrix = np.zeros((count + 3, count + 3))
     matrix[:count, :count] = kernel + _STIFFNESS * np.eye(count)
     matrix[:count, count:], matrix[count:, :count] = plane, plane.T
-    return np.asarray(np.linalg.solve(matrix, np.concatenate([values, np.zeros((3, values.shape[1]))])))
+    return np.asarray(
+        np.linalg.solve(matrix, np.concatenate([values, np.zeros((3, values.shape[1]))]))
+    )
 
 
 def _evaluated(weights: Points, at: Points, points: Points) -> Points:

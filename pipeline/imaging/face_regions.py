@@ -1,13 +1,14 @@
 """Where on every face, in its own frame, lie the skin, the folds of age, the bags, the shine.
 
-Maps are (side, side) float32 0–1 over the window of `face_frame`, soft, drawn once. Positions are in
-distances between the outer eye corners (E), given for the right half of the picture and mirrored.
+Maps are (side, side) float32 0–1 over the window of `face_frame`, soft, drawn once. Positions are
+in distances between the outer eye corners (E), of the right half of the picture, and mirrored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Final, Literal
 
 import cv2
@@ -77,7 +78,7 @@ _BROWS = (slice(17, 22), slice(22, 27))
 def _distance(line: Line, side: int) -> Tensor:
     """Return the distance [E] of every texel from a line of points and from its mirror image."""
     at = np.abs(texels(side) * (1, 0)) + texels(side) * (0, 1)
-    distances = [_from_segment(at, np.array(a), np.array(b)) for a, b in zip(line, line[1:], strict=False)]
+    distances = [_from_segment(at, np.array(a), np.array(b)) for a, b in pairwise(line)]
     return torch.from_numpy(np.minimum.reduce(distances).astype(np.float32))
 
 

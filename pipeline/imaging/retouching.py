@@ -1,8 +1,8 @@
 """Retouching: what each retouch asks of a face's skin, and how it is drawn into a frame.
 
 What is asked is a sum of maps in the face's own frame (`face_frame`): gains of the bands of detail,
-folds to add, spots to fill, patches of colour to even out. The landmarks carry them to a frame, where
-the frame's own detail is scaled by them at full resolution.
+folds to add, spots to fill, patches of colour to even out. The landmarks carry them to a frame,
+where the frame's own detail is scaled by them at full resolution.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..parsing import Label, Parsing
-from .detail import MOST, Bands, bands, fold_colour, log_luma, tinted, within
+from .detail import FOLD_COLOUR, MOST, Bands, bands, log_luma, shaded, within
 from .face_frame import WINDOW_SIDE, centres, in_crop
 from .face_regions import Place, place
-from .sampling import blurred
+from .sampling import blurred, enlarged
 from .skin_maps import patches_of, ratios, skin_of, spots_of
 
 GAINS_SIDE: Final = 192
@@ -87,7 +87,9 @@ class Maps:
 
     def __add__(self, other: Maps) -> Maps:
         pairs = {n: (getattr(self, n), getattr(other, n)) for n in self.__slots__}
-        return Maps(**{n: b if a is None else a if b is None else a + b for n, (a, b) in pairs.items()})
+        return Maps(
+            **{n: b if a is None else a if b is None else a + b for n, (a, b) in pairs.items()}
+        )
 
     @property
     def is_none(self) -> bool:
@@ -135,8 +137,8 @@ def recipe(attribute: str, skin: Skin, amount: float, *, moles: bool = False) ->
         deeper = _MORE_OWN[0] * own.clamp_max(0) + _MORE_OWN[1] * own.clamp_min(0)
         return Maps(added=amount * (deeper + to_come) * _weights("folds", skin.open.shape[-1]))
     if attribute == "eye-bags":
-        gains = _LESS_BAGS if amount < 0 else _MORE_BAGS
-        return Maps(gains=_gains(_weights("bags"), gains, abs(amount)))
+        bags = _LESS_BAGS if amount < 0 else _MORE_BAGS
+        return Maps(gains=_gains(_weights("bags"), bags, abs(amount)))
     if attribute == "shine":
         weights = _weights("shine")
         return Maps(gains=_gains(weights, _SHINE, amount), shine=weights * max(-amount, 0.0))
@@ -180,7 +182,7 @@ def drawn(
     parsing: Parsing | None = None,
     folds: float = 1.0,
 ) -> tuple[Part, Tensor, Tensor] | None:
-    """Return the part of a crop that changes: rows and columns, (1, 3, h, w) RGB, (1, 1, h, w) mask.
+    """Return the part of a crop that changes: its place, (1, 3, h, w) RGB, (1, 1, h, w) mask.
 
     Args:
         image: (1, 3, S, S) RGB in [-1, 1].
@@ -197,10 +199,8 @@ def drawn(
     if part is None:
         return None
     rows, columns = part
-    step = max(1, round(eyes_px / 80))
-    at = in_crop(landmarks, rows, columns, step).to(image.device)
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    bare = _carried(skin.open, at, step, size)
+    carry = _Carrier(landmarks, part, eyes_px, image.device)
+    bare = carry(skin.open, 80)
     if parsing is not None:
         bare = bare * _unhidden(parsing, part)
     inside = image[:, :, rows, columns]
@@ -208,20 +208,40 @@ def drawn(
     own = bands(luma, bare, eyes_px)
     change = torch.zeros_like(luma)
     if maps.gains is not None:
-        change += own.changed(_carried(maps.gains, at, step, size).clamp(-1, 2))
-    fine = max(1, round(eyes_px / 200))
-    if maps.added is not None or maps.spots is not None:
-        at_fine = in_crop(landmarks, rows, columns, fine).to(image.device)
+        change = own.changed(carry(maps.gains, 40).clamp_(-1, 2))
     if maps.added is not None:
-        change += folds * _carried(maps.added, at_fine, fine, size)
-    change = change.clamp_(-MOST, MOST) * bare
-    tint = fold_colour(change)
-    tint += _tint(inside, own, maps, at, step, bare, eyes_px)
+        change += folds * carry(maps.added, 200)
+    change = change.clamp_(-MOST, MOST).mul_(bare)
+    tint = _tint(inside, own, maps, carry, bare, eyes_px)
     if maps.spots is not None:
-        spots = _carried(maps.spots, at_fine, fine, size)
+        spots = carry(maps.spots, 200) * bare
         change, tint = _with_spots(inside, luma, bare, spots, eyes_px, change, tint)
-    mask = (4 * bare).clamp(max=1)
-    return part, tinted(inside, change, tint).clamp(-1, 1), mask
+    mask = (4 * bare).clamp_(max=1)
+    return part, shaded(inside, change, tint).clamp_(-1, 1), mask
+
+
+class _Carrier:
+    """Carries maps in the face's own frame to a part of a crop."""
+
+    def __init__(
+        self, landmarks: NDArray[np.floating], part: Part, eyes_px: float, device: torch.device
+    ) -> None:
+        self._landmarks, self._part, self._device = landmarks, part, device
+        self._eyes_px = eyes_px
+        self._places: dict[int, Tensor] = {}
+
+    def __call__(self, maps: Tensor, cells: int) -> Tensor:
+        """Return maps (1, C, M, M) at the pixels of the part, (1, C, h, w); first on a coarser grid
+        of about that many cells between the eyes."""
+        step = max(1, round(self._eyes_px / cells))
+        rows, columns = self._part
+        if step not in self._places:
+            at = in_crop(self._landmarks, rows, columns, step)
+            self._places[step] = at.to(self._device)
+        at = self._places[step]
+        values = F.grid_sample(maps.to(at.device), at, align_corners=False, padding_mode="zeros")
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        return enlarged(values, step)[..., :height, :width]
 
 
 def _part(face: NDArray[np.float64], side: int) -> Part | None:
@@ -233,44 +253,32 @@ def _part(face: NDArray[np.float64], side: int) -> Part | None:
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
-def _carried(maps: Tensor, at: Tensor, step: int, size: tuple[int, int]) -> Tensor:
-    """Return maps (1, C, M, M) at the pixels of a part of a crop, (1, C, *size)."""
-    values = F.grid_sample(maps.to(at.device), at, align_corners=False, padding_mode="zeros")
-    if step > 1:
-        whole = (values.shape[-2] * step, values.shape[-1] * step)
-        values = F.interpolate(values, whole, mode="bilinear", align_corners=False)
-    return values[..., : size[0], : size[1]]
-
-
 def _unhidden(parsing: Parsing, part: Part) -> Tensor:
     """Return where nothing is before the face, (1, 1, h, w) 0–1."""
     step = 4
     rows, columns = part
     before = parsing.share(*_BEFORE, rows=rows, columns=columns, step=step)
     size = (rows.stop - rows.start, columns.stop - columns.start)
-    fine = F.interpolate(before, scale_factor=step, mode="bilinear", align_corners=False)
+    fine = enlarged(before, step)
     t = ((fine - _BEFORE_SURE[0]) / (_BEFORE_SURE[1] - _BEFORE_SURE[0])).clamp(0, 1)
     return (1 - t * t * (3 - 2 * t))[..., : size[0], : size[1]]
 
 
 def _tint(
-    inside: Tensor, own: Bands, maps: Maps, at: Tensor, step: int, bare: Tensor, eyes_px: float
-) -> Tensor:
+    inside: Tensor, own: Bands, maps: Maps, carry: _Carrier, bare: Tensor, eyes_px: float
+) -> Tensor | None:
     """Return the change of log red/green and blue/green (1, 2, h, w) beside that of folds."""
-    size = (inside.shape[-2], inside.shape[-1])
-    tint = torch.zeros_like(inside[:, :2])
-    if maps.patches is not None:
-        tint += _carried(maps.patches, at, step, size) * bare
-    if maps.shine is not None and bool((maps.shine > 0).any()):
-        glossy = ((own.fold.clamp_min(0) + own.wide.clamp_min(0)) / _GLOSS).clamp(max=1)
-        seen = ratios(inside)
-        around = within(seen, bare * (1 - glossy), 0.12 * eyes_px)
-        soft = blurred(seen, 0.02 * eyes_px)
-        back = (around - soft) * glossy * bare * _carried(maps.shine, at, step, size)
-        tint += back
-    return tint
+    tint = None if maps.patches is None else carry(maps.patches, 40) * bare
+    if maps.shine is None or not bool((maps.shine > 0).any()):
+        return tint
+    glossy = ((own.fold.clamp_min(0) + own.wide.clamp_min(0)) / _GLOSS).clamp(max=1)
+    seen = ratios(inside)
+    around = within(seen, bare * (1 - glossy), 0.12 * eyes_px)
+    back = (around - blurred(seen, 0.02 * eyes_px)) * glossy * bare * carry(maps.shine, 40)
+    return back if tint is None else tint + back
 
 
+_FOLD_TINT = (FOLD_COLOUR[0] - FOLD_COLOUR[1], FOLD_COLOUR[2] - FOLD_COLOUR[1])
 _GLOSS = 0.22
 """Log luma above the skin around at which skin has lost its colour to gloss."""
 
@@ -282,12 +290,15 @@ def _with_spots(
     spots: Tensor,
     eyes_px: float,
     change: Tensor,
-    tint: Tensor,
+    tint: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Return changes of log luma and of log ratios that also fill spots (1, 1, h, w) with the skin
     around, or bring them out; the grain within them stays."""
     colours = torch.cat([luma, ratios(inside)], 1)
     clear = bare * (1 - spots.abs()).clamp_min(0)
     around = within(colours, clear, 0.03 * eyes_px)
-    away = (blurred(colours, 0.006 * eyes_px) - around) * spots * bare
-    return change + away[:, :1], tint + away[:, 1:]
+    away = (blurred(colours, 0.006 * eyes_px) - around) * spots
+    # What `shaded` makes redder of its own is taken back: here colours are known.
+    luma_too, own_colour = away[:, :1], away.new_tensor(_FOLD_TINT)[None, :, None, None]
+    colour = away[:, 1:] - luma_too * own_colour
+    return change + luma_too, colour if tint is None else tint + colour

@@ -1,7 +1,8 @@
 """What a face's skin is like over a shot, told from its median in the face's own frame: where it is
 open, where small spots lie, how its colour departs from even.
 
-Maps are over the window of `face_frame`; lengths are in distances between the outer eye corners (E).
+Maps are over the window of `face_frame`; lengths are in distances between the outer eye corners
+(E).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _RED: Final = 0.025
 """Rise of log red/green over its surroundings that counts as a dark one does."""
 _WIDEST, _LONGEST = 0.075, 2.2
 """Largest spot [E]; largest ratio of its length to its width: folds are longer."""
+_CORE: Final = 0.25
+"""Share of a spot's greatest strength that still belongs to it."""
 _SPOT_GROW: Final = 0.018
 _PATCH, _EVEN, _MOST_PATCH = 0.045, 0.20, 0.07
 """Sigmas of a patch of colour, and of what it is compared with [E]; more is the colour of light."""
@@ -77,7 +80,11 @@ def spots_of(look: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
             continue
         x, y, w, h = facts[label, :4]
         inside = labels[y : y + h, x : x + w] == label
-        if max(w, h) > _WIDEST * unit or _length_ratio(inside) > _LONGEST:
+        # The skirts of a dark mole reach far: its size is that of its darker part.
+        part = strength[y : y + h, x : x + w]
+        inside &= part > _CORE * part[inside].max()
+        size = np.ptp(np.argwhere(inside), axis=0).max() + 1
+        if size > _WIDEST * unit or _length_ratio(inside) > _LONGEST:
             continue
         deepest = float(-rise[0, y : y + h, x : x + w][inside].min())
         target = moles if deepest > _MOLE else small
