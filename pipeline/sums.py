@@ -48,7 +48,7 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 "about eight years older: folds that this face has or would have, bags, looser "
                 "contour; -1 about as much younger",
                 aliases=("old", "older"),
-                low=-2.0,
+                low=-1.5,
                 high=2.0,
             ),
             (
@@ -56,6 +56,7 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 Part("eye-bags", below=0.8, above=0.4),
                 Part("smooth-skin", below=0.4, above=0.0),
                 Part("age", below=1.2, above=1.0),
+                Part("hair-grey", below=0.0, above=0.5, start=0.5),
             ),
         ),
     ),

@@ -36,8 +36,9 @@ def test_its_parts_have_their_own_strengths_on_both_sides(strength: float) -> No
     (edit,) = resolved(PORTRAIT, f"age={strength}")
     drawn = {part.attribute: part.strength for part in PORTRAIT.parts_of(edit)}
     for part in AGE.parts:
-        wanted = strength * part.above if strength > 0 else strength * part.below
-        assert drawn.get(part.attribute, 0.0) == pytest.approx(abs(wanted) and wanted)
+        beyond = abs(strength) - part.start
+        wanted = part.above * beyond if strength > 0 else -part.below * beyond
+        assert drawn.get(part.attribute, 0.0) == pytest.approx(wanted)
 
 
 def test_nothing_of_a_sum_is_nothing() -> None:
@@ -60,7 +61,7 @@ def test_options_reach_the_parts_of_their_editor_only() -> None:
 
 
 def test_a_sum_has_a_range_of_its_own() -> None:
-    with pytest.raises(UsageError, match="-2 to 2"):
+    with pytest.raises(UsageError, match="-1.5 to 2"):
         resolved(PORTRAIT, "age=3.5")
 
 

@@ -37,7 +37,7 @@ def test_lines_along_the_folds_stay_and_lines_across_go(degrees: float) -> None:
     inside = (slice(None), slice(None), slice(20, 76), slice(20, 76))
     along, across = (along_folds(lines(d), level(degrees))[inside] for d in (degrees, degrees + 90))
     assert along.std() > 0.8 * lines(degrees).std()
-    assert across.std() < 0.2 * along.std()
+    assert across.std() < 0.3 * along.std()
 
 
 def a_model() -> FoldModel:
@@ -142,5 +142,5 @@ def test_the_embedded_folds_are_deepest_from_nose_to_mouth() -> None:
     assert isinstance(model, FoldModel)
     depth = model.depth
     x, y = (round((p - low) / 2.6 * FLOW_SIDE) for p, low in ((0.28, -1.3), (0.6, -1.2)))
-    assert depth[y, x] > 3 * depth[round(0.55 / 2.6 * FLOW_SIDE), x]
+    assert depth[y, x] > 1.5 * depth[round(0.55 / 2.6 * FLOW_SIDE), x]
     assert torch.allclose(depth, depth.flip(1), atol=2e-3)
