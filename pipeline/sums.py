@@ -56,7 +56,7 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 Part("eye-bags", below=0.8, above=0.4),
                 Part("smooth-skin", below=0.4, above=0.0),
                 Part("age", below=1.2, above=1.0),
-                Part("hair-grey", below=0.0, above=0.5, start=0.5),
+                Part("hair-grey", below=0.0, above=0.35, start=1.0),
             ),
         ),
     ),

@@ -112,8 +112,8 @@ _FOLDED: Final[Mapping[Place, float]] = {
 _TABLES: Final = {"wrinkles": (0.45, _WRINKLED), "shine": (0.35, _GLOSSY), "folds": (0.35, _FOLDED)}
 """Where a retouch counts how much: everywhere, and at some places."""
 
-_LESS_WRINKLED: Final[Gains] = (-0.68, -0.42, -0.30, 0.0)
-_MORE_OWN = (0.6, 0.3)
+_LESS_WRINKLED: Final[Gains] = (-0.72, -0.45, -0.50, 0.0)
+_MORE_OWN = (0.9, 0.4)
 """Share of the shadows and lights of own folds that one unit adds, beside those to come."""
 _LESS_BAGS: Final[Gains] = (-0.75, -0.60, -0.85, 0.0)
 _MORE_BAGS: Final[Gains] = (0.6, 0.4, 0.9, 0.2)
