@@ -12,6 +12,7 @@ from .editors import FACE, Attribute, EditorModule, Pack, discover
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
 from .request import Edit, EditRequest, Scalar
+from .sums import SUMS, Sum
 
 
 class Catalogue:
@@ -24,14 +25,57 @@ class Catalogue:
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
         """What can be changed: by the face model first, then by the other editors."""
-        return tuple(attribute for _, attribute in self._offers)
+        sums = {name: known.attribute for name, known in self._sums.items()}
+        return tuple(sums.get(attribute.name, attribute) for _, attribute in self._offers)
 
     def __getitem__(self, name: str) -> Attribute:
+        return next(attribute for attribute in self.attributes if attribute.name == name)
+
+    def part(self, name: str) -> Attribute:
+        """Return an attribute as its editor offers it: never a sum."""
         return next(attribute for _, attribute in self._offers if attribute.name == name)
 
     def editor_of(self, name: str) -> str:
-        """Return the name of the editor that changes an attribute."""
+        """Return the name of the editor that changes an attribute, which is no sum."""
         return next(editor for editor, attribute in self._offers if attribute.name == name)
+
+    def editors_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of the editors that change an attribute, of a sum those of its parts."""
+        names = (
+            [part.attribute for part in self._sums[name].parts] if name in self._sums else [name]
+        )
+        return tuple(dict.fromkeys(self.editor_of(part) for part in names))
+
+    def parts_of(self, edit: Edit) -> tuple[Edit, ...]:
+        """Return the edits that are drawn for one that was asked for: itself, or a sum's parts.
+
+        Options of a sum say whose they are, `editor.name`.
+        """
+        if edit.attribute not in self._sums:
+            return (edit,)
+        parts = self._sums[edit.attribute].parts
+        drawn = [self._part(edit, part.attribute, part.strength(edit.strength)) for part in parts]
+        return tuple(part for part in drawn if part.strength) or (drawn[-1],)
+
+    def drawn(self, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+        """Return the parts of all edits in a row."""
+        return tuple(part for edit in edits for part in self.parts_of(edit))
+
+    def _part(self, edit: Edit, attribute: str, strength: float) -> Edit:
+        editor = f"{self.editor_of(attribute)}."
+        own = [(n.removeprefix(editor), v) for n, v in edit.options if n.startswith(editor)]
+        takes = "exemplar" in self.modules[editor[:-1]].spec.takes
+        return Edit(attribute, strength, edit.exemplar if takes else None, tuple(own))
+
+    @cached_property
+    def _sums(self) -> Mapping[str, Sum]:
+        """Sums of the pack, all of whose parts are offered."""
+        offered = {attribute.name for _, attribute in self._offers}
+        return {
+            known.attribute.name: known
+            for known in SUMS.get(self.pack.name, ())
+            if {part.attribute for part in known.parts} <= offered
+        }
 
     @cached_property
     def _offers(self) -> list[tuple[str, Attribute]]:
@@ -85,9 +129,10 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
     moved = [_resolved(text, request.strength, catalogue) for text in request.attributes]
     for name, strength in moved:
         _check_strength(catalogue[name], strength)
-    editors = {name: catalogue.modules[catalogue.editor_of(name)] for name, _ in moved}
     options = _options_of(request, catalogue)
-    takers = [name for name, _ in moved if "exemplar" in editors[name].spec.takes]
+    editors = {name: catalogue.editors_of(name) for name, _ in moved}
+    specs = {name: [catalogue.modules[e].spec for e in editors[name]] for name in editors}
+    takers = [n for n, _ in moved if any("exemplar" in spec.takes for spec in specs[n])]
     if request.exemplar is not None and not takers:
         raise UsageError(f"--exemplar {request.exemplar.path}: no edit asked for takes one")
     if request.exemplar is None and takers:
@@ -97,7 +142,7 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
             name,
             strength,
             request.exemplar if name in takers else None,
-            options.get(editors[name].spec.name, ()),
+            _options_for(editors[name], options),
         )
         for name, strength in moved
     )
@@ -145,6 +190,13 @@ def _options_of(request: EditRequest, catalogue: Catalogue) -> dict[str, Options
     return {editor: tuple(sorted(values.items())) for editor, values in chosen.items()}
 
 
+def _options_for(editors: Sequence[str], options: Mapping[str, Options]) -> Options:
+    """Return the options of an edit: of its editor, or of several, each with its editor's name."""
+    if len(editors) == 1:
+        return options.get(editors[0], ())
+    return tuple((f"{e}.{name}", value) for e in editors for name, value in options.get(e, ()))
+
+
 def _value(text: str, name: str, value: str, kind: type, *, shown: str) -> Scalar:
     """Return the value of an option of some editor's options; `shown`: its name in messages."""
     hints: Mapping[str, Any] = get_type_hints(kind)
@@ -181,6 +233,8 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
     """Refuse, before any frame is read, edits of codes for which the pack has no mover.
+
+    Of sums, the edits are their parts.
 
     Raises:
         UsageError: what the pack has instead.

@@ -110,7 +110,7 @@ class Session:
         )
         self.catalogue = Catalogue(self.pack)
         self.edits = resolve_edits(request, self.catalogue)
-        check_offered(self.edits, self.pack)
+        check_offered(self.catalogue.drawn(self.edits), self.pack)
         if request.cache is not None:
             check_folder(request.cache)
         self.store = Store(request.cache)
@@ -132,7 +132,7 @@ class Session:
         person = describe_person(choice.picture, self.device) if choice.picture else None
         if choice.frame is not None:
             source.check_frame(choice.frame)
-        for edit in self.edits:
+        for edit in self.edits:  # of a sum, its parts take the same
             if edit.exemplar is not None:
                 self.exemplars.face(edit.exemplar)  # what is wrong with it is said before all work
         with self.clock.time("analyze"):
@@ -293,7 +293,7 @@ class Session:
 
     def _needed(self, plan: Plan) -> set[str]:
         """Return the keys of what the edits that were asked for, and the protection, need."""
-        asked = [edit for edit in self.edits if edit.strength]
+        asked = [edit for edit in self.catalogue.drawn(self.edits) if edit.strength]
         editors = [self.editor(self.catalogue.editor_of(edit.attribute)) for edit in asked]
         pairs = zip([self.face_editor, *editors], [_ANY_EDIT, *asked], strict=True)
         shots = self._shots(plan)
@@ -329,9 +329,9 @@ class Session:
     def _groups(self, plan: Plan) -> tuple[Group, ...]:
         """Return the edits of a plan by the crops they see; those of strength 0 are left out."""
         groups: list[Group] = []
-        for edit in (edit for edit in plan.edits if edit.strength):
+        for edit in (edit for edit in self.catalogue.drawn(plan.edits) if edit.strength):
             editor = self.editor(self.catalogue.editor_of(edit.attribute))
-            needs = self.catalogue[edit.attribute].needs
+            needs = self.catalogue.part(edit.attribute).needs
             step = Step(editor, (edit,), (needs,), self._prepared(editor, edit, plan))
             crops = self._crops(plan).by(editor.spec.crop)
             if not groups or groups[-1].crops.rule != crops.rule:
@@ -342,7 +342,8 @@ class Session:
 
     def _protection(self, plan: Plan) -> Protection:
         codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
-        regions = [self.catalogue[e.attribute].regions for e in plan.edits if e.strength]
+        drawn = [edit for edit in self.catalogue.drawn(plan.edits) if edit.strength]
+        regions = [self.catalogue.part(edit.attribute).regions for edit in drawn]
         return Protection(
             tones={track: known.tone for track, known in codes.items()},
             hidden={t: partial(self.face_editor.hidden, codes=known) for t, known in codes.items()},

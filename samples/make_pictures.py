@@ -31,10 +31,13 @@ LABEL_PX, STEP_PX = 64, 304
 """Of a sheet: the words on its left, and from one picture to the next."""
 
 
-def strip(attribute: str, pack: str, scratch: Path) -> np.ndarray:
-    """The first frame of the sample at four strengths of an attribute, (H, W, 3) uint8 BGR."""
+def strip(attribute: str, pack: str, useful: str, scratch: Path) -> np.ndarray:
+    """The first frame of the sample at four strengths of an attribute, none beyond its useful range
+    (`low … high`), (H, W, 3) uint8 BGR."""
+    low, high = (float(end) for end in useful.split(" … "))
     request = EditRequest(CLIP, (attribute,), render=RenderOptions(pack=pack))
-    path = preview(request, scratch / f"{pack}-{attribute}.png", count=1, factors=FACTORS)
+    factors = tuple(float(np.clip(factor, low, high)) for factor in FACTORS)
+    path = preview(request, scratch / f"{pack}-{attribute}.png", count=1, factors=factors)
     return read(path)
 
 
@@ -66,7 +69,7 @@ def main() -> None:
             drawn += rows
             for row in rows:
                 name = f"{pack}-{row['attribute']}"
-                strips[name] = strip(row["attribute"], pack, scratch)
+                strips[name] = strip(row["attribute"], pack, row["useful"], scratch)
                 write_jpeg(PICTURES / f"{name}.jpg", strips[name])
         chosen = [column(strips[f"portrait-{name}"], i) for name, i in COLUMNS]
         write_jpeg(PICTURES / "before-after.jpg", np.hstack(chosen))

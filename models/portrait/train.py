@@ -30,11 +30,11 @@ from .regions import layer_gain, vertex_indices
 from .topology import FLIP_VERTICES
 from .warp import canonical_grid
 
-LAYER_ATTRIBUTES = ("happy", "age")
-"""Ratings that have a fine layer: folds of a smile, wrinkles of age."""
+LAYER_ATTRIBUTES = ("happy",)
+"""Ratings that have a fine layer: folds of a smile. Those of age follow a face: `models.folds`."""
 
-_LAYER_RISE = (1.5, 2.6)
-_LAYER_FALL = (0.4, 0.8)
+_LAYER_RISE = (1.5,)
+_LAYER_FALL = (0.4,)
 
 _RATED_PREDICTORS = (
     "happy",

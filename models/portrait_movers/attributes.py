@@ -62,7 +62,7 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
     ),
     PortraitAttribute(
         name="age",
-        summary="older: wrinkles, folds, looser contour",
+        summary="older: looser contour, coarser skin",
         rated="age",
         covariates=("happy", "gap", "weight", "gender", "skin-color", *_POSE_AND_LIGHT),
         exempt=(),
@@ -77,6 +77,7 @@ PORTRAIT_ATTRIBUTES: Final[tuple[PortraitAttribute, ...]] = (
         covariates=("happy", "gap", "age", "weight", "skin-color", *_POSE_AND_LIGHT),
         exempt=("eye_open",),
         aliases=("masculine", "male"),
+        high=1.5,
         ceiling=2.5,
         experimental=True,
     ),

@@ -78,7 +78,7 @@ def test_options_of_editors_are_read_by_their_types_and_refused_with_the_cure() 
         ("latent.mover=pac", "did you mean 'pca'"),
         ("latent.movr=pca", "did you mean 'mover'"),
         ("mover=pca", "is not EDITOR.NAME=VALUE"),
-        ("latnt.mover=pca", "editors: latent, smooth-skin"),
+        ("latnt.mover=pca", "editors: hair-colour, latent"),
     ):
         with pytest.raises(UsageError, match=words):
             resolved("smile", settings=(text,))
@@ -117,7 +117,7 @@ def test_a_pack_of_the_program_is_not_told_to_import_what_it_cannot_take() -> No
 
 
 def test_every_editor_of_the_folder_is_found() -> None:
-    assert {"latent", "smooth-skin"} <= set(discover())
+    assert {"latent", "retouch"} <= set(discover())
 
 
 def test_a_preset_with_an_unknown_setting_is_refused(tmp_path: Any) -> None:

@@ -14,7 +14,7 @@ from pipeline.editors import Attribute, Editor, Shot, discover
 from pipeline.editors._codes import ShotCodes
 from pipeline.editors.latent import Latent
 from pipeline.edits import Catalogue
-from pipeline.loading import load_pack
+from pipeline.loading import load_network, load_pack
 from pipeline.parsing import LABELS, Parsing
 from pipeline.progress import Stopwatch
 from pipeline.request import Edit
@@ -35,7 +35,7 @@ class Hands:
     face_model = PACK
 
     def network(self, role: str) -> Any:
-        raise AssertionError(f"no editor of the program needs {role}")
+        return load_network(role, self.device).module
 
     def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
         raise AssertionError("no editor of the program takes an exemplar")
@@ -96,6 +96,12 @@ class Crops:
     def __init__(self, batch: AlignedBatch) -> None:
         self.batch = batch
 
+    def of(self, shot: Shot) -> Crops:
+        return self
+
+    def looked(self, look: Any, frames: Any) -> Any:
+        return iter(look(self.batch.rows(sorted(frames[0]))))
+
     def crops(self, frames: Any = None) -> Iterator[AlignedBatch]:
         yield self.batch
 
@@ -116,7 +122,7 @@ def prepared(editor: Editor, batch: AlignedBatch) -> Any:
     track = FaceTrack(0, 0, 0, batch.landmarks.numpy(), found, ones, ones)
     shot = Shot(track, np.arange(n) / 25.0, "clip")
     work = cast("Any", Crops(batch))
-    return editor.opened(shot, editor.prepare(shot, Edit(""), work))
+    return editor.opened(shot, editor.prepare_all([shot], Edit(""), work)[0])
 
 
 @pytest.mark.parametrize("mover", ["latent-transformer", "direction"])

@@ -1,0 +1,164 @@
+"""Retouch: wrinkles, bags, shine, spots and evenness of a face's own skin, more of them or less.
+
+What is changed is the detail that is there (`imaging/detail.py`), band by band; only the folds that
+age would add are learnt, and they too follow a face's own faint lines (`models/folds`). Pores and
+grain stay. What is no open skin over the shot (beard, glasses, brows, lids, lips, hair) is left
+alone, and so is what passes before the face in single frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..imaging.geometry import head_pose, yaw_weight
+from ..imaging.retouching import Maps, Skin, drawn, recipe
+from ..request import Edit
+from ..types import AlignedBatch, EditedBatch
+from ._attribute import Attribute
+from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._skin import frames_of, gathered, glances, share_of
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What counts as what."""
+
+    moles: bool = False
+    """Whether `blemishes` is about moles, too: a face is known by them."""
+
+    @classmethod
+    def of(cls, edit: Edit) -> Options:
+        """Return the options of an edit."""
+        return cls(**dict(edit.options))  # type: ignore[arg-type]  # checked when it was resolved
+
+
+SPEC = EditorSpec(
+    name="retouch",
+    summary="more or less of the detail of a face's own skin; pores and grain stay",
+    attributes=(
+        Attribute(
+            "wrinkles",
+            "own folds deepened, and those to come begun; -1: own folds two thirds gone",
+            aliases=("folds",),
+            low=-1.5,
+            high=2.0,
+        ),
+        Attribute(
+            "eye-bags",
+            "bags and dark rings under the eyes stronger; -1: most of them gone",
+            aliases=("bags", "dark-circles"),
+            low=-1.2,
+            high=1.5,
+        ),
+        Attribute(
+            "shine",
+            "glossy skin glossier; -1: powdered",
+            aliases=("gloss",),
+            low=-1.2,
+            high=1.0,
+        ),
+        Attribute(
+            "blemishes",
+            "spots and freckles stand out; -1: gone, moles stay",
+            aliases=("spots",),
+            low=-1.0,
+            high=1.0,
+        ),
+        Attribute(
+            "skin-tone",
+            "red and pale patches evened out; below 0 they stand out",
+            aliases=("even-skin",),
+            low=-0.7,
+            high=1.0,
+        ),
+        Attribute(
+            "smooth-skin",
+            "skin smoother by two thirds, pores stay; below 0 it is rougher",
+            aliases=("skin", "retouch"),
+            low=-0.8,
+            high=1.3,
+        ),
+    ),
+    needs=frozenset({"folds", PARSING}),
+    options=Options,
+)
+
+_FOLDS_FADE = (25.0, 50.0)
+"""Yaw [deg] up to which learnt folds are whole, and from which there are none."""
+_SEED_FADE = (8.0, 30.0)
+"""The same, of the median over the shot, for patterns that were learnt on frontal faces."""
+_SEED = 0.4
+
+
+class Retouch(Editor):
+    """Scales the detail of skin."""
+
+    spec = SPEC
+
+    def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
+        """Return what is gathered from: whatever the edit, it is the same."""
+        del edit
+        return {"clip": shot.clip, "face": shot.digest()}
+
+    def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
+        """Return how the faces look in their own frames, seen in one pass over the clip."""
+        del edit
+        return gathered(work.looked(glances, {shot.key: frames_of(shot) for shot in shots}))
+
+    def opened(self, shot: Shot, artefact: Artefact) -> Skin:
+        """Return the maps of a face's skin."""
+        del shot
+        look, shares = artefact.tensors["look"].float()[None], artefact.tensors.get("shares")
+        skin = glasses = None
+        if shares is not None:
+            skin, glasses = share_of(shares, "skin", "nose"), share_of(shares, "glasses")
+        seen = Skin.of(look, skin, glasses)
+        yaw = torch.tensor(artefact.facts["yaw"]).double().numpy()
+        seed = _SEED * float(yaw_weight(yaw, full=_SEED_FADE[0], none=_SEED_FADE[1]))
+        network = self.kit.network("folds")
+        with torch.inference_mode():
+            there = (seen.fold.to(self.kit.device), seen.open.to(self.kit.device))
+            folds = network(*there, seed=seed).cpu()
+        return seen.with_folds(folds)
+
+    def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
+        """Return crops with one edit."""
+        return self.apply_row(batch, [edit], amount[None], prepared)
+
+    def apply_row(
+        self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, prepared: Any
+    ) -> EditedBatch:
+        """Return crops with all edits, their gains added up."""
+        skin: Skin = prepared
+        yaws = head_pose(batch.landmarks.cpu().numpy())[:, 0]
+        fades = yaw_weight(yaws, full=_FOLDS_FADE[0], none=_FOLDS_FADE[1])
+        images, masks = batch.images.clone(), torch.zeros_like(batch.images[:, :1])
+        for n in range(len(batch)):
+            maps = Maps()
+            for edit, amount in zip(edits, amounts[:, n].tolist(), strict=True):
+                moles = Options.of(edit).moles
+                maps = maps + recipe(edit.attribute, skin, amount, moles=moles)
+            if maps.is_none:
+                continue
+            part = drawn(
+                batch.images[n : n + 1],
+                batch.landmarks[n].cpu().numpy(),
+                skin,
+                maps,
+                parsing=None if batch.parsing is None else batch.parsing[[n]],
+                folds=float(fades[n]),
+            )
+            if part is not None:
+                (rows, columns), image, mask = part
+                images[n, :, rows, columns], masks[n, :, rows, columns] = image[0], mask[0]
+        return EditedBatch(batch, images, masks)
+
+
+def build(kit: Kit) -> Retouch:
+    """Return the editor."""
+    return Retouch(kit)

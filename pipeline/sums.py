@@ -1,0 +1,64 @@
+"""Attributes that are sums of others, as data: `--attr age=1` asks for all that ageing does.
+
+A sum takes the name of an attribute of a pack, and may have that as one of its parts. What users
+see, in `attrs`, reports and file names, is the sum; what is drawn are its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from .editors import Attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One attribute of a sum, and its strength per unit of the sum."""
+
+    attribute: str
+    below: float
+    """Where the sum's strength is negative …"""
+    above: float
+    """… and where it is positive."""
+    start: float = 0.0
+    """Size of the sum's strength from which the part begins."""
+
+    def strength(self, total: float) -> float:
+        """Return the part's strength for the sum's."""
+        beyond = max(abs(total) - self.start, 0.0)
+        return -self.below * beyond if total < 0 else self.above * beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """An attribute made of others."""
+
+    attribute: Attribute
+    parts: tuple[Part, ...]
+    """In the order in which they are drawn."""
+
+
+SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
+    "portrait": (
+        Sum(
+            Attribute(
+                "age",
+                "about eight years older: folds that this face has or would have, bags, looser "
+                "contour; -1 about as much younger",
+                aliases=("old", "older"),
+                low=-1.5,
+                high=2.0,
+            ),
+            (
+                Part("wrinkles", below=1.1, above=1.0),
+                Part("eye-bags", below=0.8, above=0.4),
+                Part("smooth-skin", below=0.4, above=0.0),
+                Part("age", below=1.2, above=1.0),
+                Part("hair-grey", below=0.0, above=0.35, start=1.0),
+            ),
+        ),
+    ),
+}
+"""By the name of the pack."""
