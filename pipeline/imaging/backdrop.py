@@ -1,4 +1,4 @@
-"""What a picture would show behind a person, near the person's outline: the room, continued inwards.
+"""What a picture would show behind a person, near the outline: the room, continued inwards.
 
 A pixel behind the person is given the colour of a pixel of the room just beyond the outline, along
 the direction in which the room runs there. Along that direction an edge of the room looks the same
@@ -90,7 +90,8 @@ class Backdrop:
         colour = cv2.pyrDown(colour)
         colour = cv2.GaussianBlur(colour, (0, 0), 0.5 * _NEAR * eyes / cell)
         colours = colour[..., :3] / np.maximum(colour[..., 3:], 1e-9)
-        search = _Search(depth / np.float32(cell), small, colours, np.nonzero(asked))
+        rows, columns = np.nonzero(asked)
+        search = _Search(depth / np.float32(cell), small, colours, (rows, columns))
         tensors = _carried(cv2.transform(small, _LUMA), seen, eyes / cell)
         ways = search.ways(tensors)
         ways[..., [0, 1, 3, 4]] *= cell
@@ -110,14 +111,17 @@ class Backdrop:
 
     def at(self, x: Floats, y: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,) [px] within the outline."""
-        ways = [sampled(np.ascontiguousarray(self.ways[..., k : k + 3]), x, y, self.cell).T for k in (0, 3)]
+        ways = [
+            sampled(np.ascontiguousarray(self.ways[..., k : k + 3]), x, y, self.cell).T
+            for k in (0, 3)
+        ]
         total = ways[0][2] + ways[1][2]
         found = sampled(self.colours, x, y, 2 * self.cell) * np.maximum(1 - total, 0)[:, None]
         for along_x, along_y, share in ways:
             part = share / np.maximum(total, 1)
             there = sampled(self.picture, x + along_x, y + along_y, 1, cv2.INTER_LINEAR)
             found += part[:, None] * there
-        return found
+        return np.asarray(found, np.float32)
 
 
 def depth_of(person: Flags, cell: int, rim: float) -> Floats:
@@ -131,19 +135,17 @@ def depth_of(person: Flags, cell: int, rim: float) -> Floats:
     return np.asarray(smooth * np.float32(cell) + np.float32(rim), np.float32)
 
 
-def sampled(
-    values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | None = None
-) -> Floats:
+def sampled(values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | None = None) -> Floats:
     """Return values (h, w) or (h, w, C) of a grid of cells of some px at places (P,) [px].
 
     Cubic between pixels, linear between larger cells, unless OpenCV's `kind` is given; beyond the
     grid those of its border.
     """
     rows = max(-(-len(x) // _ROW), 1)
-    at = np.zeros((2, rows * min(len(x), _ROW)), np.float32)
+    at: Floats = np.zeros((2, rows * min(len(x), _ROW)), np.float32)
     at[0, : len(x)], at[1, : len(x)] = x, y
     if cell > 1:
-        at = (at + np.float32(0.5)) / cell - np.float32(0.5)
+        at = np.asarray((at + np.float32(0.5)) / cell - np.float32(0.5), np.float32)
     if kind is None:
         kind = cv2.INTER_LINEAR if cell > 1 else cv2.INTER_CUBIC
     map_x, map_y = at.reshape(2, rows, -1)
@@ -177,7 +179,7 @@ def _spread(tensor: Floats, seen: Floats, sigmas: tuple[float, float]) -> Floats
     part = cv2.merge([tensor, seen])
     for _ in range(2):
         part = cv2.blur(part, (x, y), borderType=cv2.BORDER_REPLICATE)
-    return part[..., :3] / np.maximum(part[..., 3:], 1e-3)
+    return np.asarray(part[..., :3] / np.maximum(part[..., 3:], 1e-3), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,9 @@ class Matte:
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
+        map_x, map_y = moved.origins
         carried = cv2.remap(
-            self.values, *moved.origins, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self.values, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         is_room = (moved.mask > 0) & (carried < 1)
         if not is_room.any():
@@ -136,7 +137,7 @@ class Matte:
         # Where the face hardly moves, what lies close to it stays, whatever it is.
         way = np.hypot(from_x - x, from_y - y)
         bare = np.maximum(rim - 0.5 * way, 0).astype(np.float32)
-        asked = np.zeros(depth.shape, np.uint8)
+        asked: NDArray[np.uint8] = np.zeros(depth.shape[:2], np.uint8)
         cell = len(self.picture) // len(asked)
         for at_x, at_y in ((x, y), (from_x, from_y)):
             row, column = ((v / cell).astype(np.intp) for v in (at_y, at_x))

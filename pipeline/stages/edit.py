@@ -73,7 +73,7 @@ def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:
 
 
 def _moved_twice(first: Tensor | None, then: Tensor | None) -> Tensor | None:
-    """Return where pixels came from (N, 2, S, S) that were moved by one edit and then by another."""
+    """Return where pixels (N, 2, S, S) moved by one edit and then by another came from."""
     if first is None or then is None:
         return first if then is None else then
     return sample(first, then.permute(0, 2, 3, 1), kernel="linear")

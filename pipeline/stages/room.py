@@ -1,7 +1,7 @@
 """Room: what is behind an edited person stands still, however far the edit moves pixels.
 
-An editor says where each pixel was moved from (`EditedBatch.origins`). With the person's matte, that
-is enough to tell the person, who moves, from the room, which does not (`imaging/matting.py`).
+An editor says where each pixel was moved from (`EditedBatch.origins`). With the person's matte,
+that is enough to tell the person, who moves, from the room, which does not (`imaging/matting.py`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def person(parsing: Parsing) -> Tensor:
 def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
     """Put the room behind one face, into its edited picture (3, h, w), in place."""
     source, origins = edited.source, edited.origins
-    assert origins is not None and source.parsing is not None
+    assert origins is not None
+    assert source.parsing is not None
     mask = edited.masks[n, 0].numpy()
     left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
     if not width:

@@ -245,8 +245,9 @@ def test_the_part_that_is_rendered_holds_all_that_changes(model: PortraitModel) 
     after = moved(w, WIDEN, 2)
     after[1] = w[1]
     output, masks = model.render(images, landmarks, w, after, state)
-    part, part_masks, (x, y) = model.render_part(images, landmarks, w, after, state)
-    rows, columns = slice(y, y + part.shape[2]), slice(x, x + part.shape[3])
+    rendered = model.render_part(images, landmarks, w, after, state)
+    part, part_masks = rendered.images, rendered.masks
+    rows, columns = rendered.window.rows, rendered.window.columns
     assert part.shape[2] < SIDE
     assert torch.equal(output[:, :, rows, columns], part)
     assert torch.equal(masks[:, :, rows, columns], part_masks)
