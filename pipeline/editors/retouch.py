@@ -135,22 +135,23 @@ class Retouch(Editor):
     ) -> EditedBatch:
         """Return crops with all edits, their gains added up."""
         skin: Skin = prepared
-        yaws = head_pose(batch.landmarks.cpu().numpy())[:, 0]
+        landmarks, strengths = batch.landmarks.cpu().numpy(), amounts.T.tolist()
+        yaws = head_pose(landmarks)[:, 0]
         fades = yaw_weight(yaws, full=_FOLDS_FADE[0], none=_FOLDS_FADE[1])
         images, masks = batch.images.clone(), torch.zeros_like(batch.images[:, :1])
         for n in range(len(batch)):
             maps = Maps()
-            for edit, amount in zip(edits, amounts[:, n].tolist(), strict=True):
+            for edit, amount in zip(edits, strengths[n], strict=True):
                 moles = Options.of(edit).moles
                 maps = maps + recipe(edit.attribute, skin, amount, moles=moles)
             if maps.is_none:
                 continue
             part = drawn(
                 batch.images[n : n + 1],
-                batch.landmarks[n].cpu().numpy(),
+                landmarks[n],
                 skin,
                 maps,
-                parsing=None if batch.parsing is None else batch.parsing[[n]],
+                parsing=None if batch.parsing is None else batch.parsing[n : n + 1],
                 folds=float(fades[n]),
             )
             if part is not None:

@@ -237,9 +237,10 @@ class _Carrier:
         rows, columns = self._part
         if step not in self._places:
             at = in_crop(self._landmarks, rows, columns, step)
-            self._places[step] = at.to(self._device)
+            self._places[step] = at.to(self._device, non_blocking=True)
         at = self._places[step]
-        values = F.grid_sample(maps.to(at.device), at, align_corners=False, padding_mode="zeros")
+        there = maps.to(at.device, non_blocking=True)
+        values = F.grid_sample(there, at, align_corners=False, padding_mode="zeros")
         height, width = rows.stop - rows.start, columns.stop - columns.start
         return enlarged(values, step)[..., :height, :width]
 
