@@ -116,3 +116,11 @@ def joined(parsings: Sequence[Parsing]) -> Parsing:
         torch.cat([parsing.shares for parsing in parsings]),
         torch.cat([parsing.crop_to_grid for parsing in parsings]),
     )
+
+
+def places_of(images: Tensor) -> Tensor:
+    """Return (N, 2, S, S) float32, x, y [px] of every pixel of crops (N, 3, S, S)."""
+    out = images.new_empty(len(images), 2, *images.shape[-2:])
+    along = images.new_ones(images.shape[-1]).cumsum(0) - 1
+    out[:, 0], out[:, 1] = along, along[:, None]
+    return out

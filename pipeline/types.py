@@ -323,14 +323,6 @@ class CropRule:
     FFHQ would cut out, whose corners come with it (`AlignedBatch.quads`)."""
 
 
-def places_of(images: Tensor) -> Tensor:
-    """Return (N, 2, S, S) float32, x, y [px] of every pixel of crops (N, 3, S, S)."""
-    out = images.new_empty(len(images), 2, *images.shape[-2:])
-    along = images.new_ones(images.shape[-1]).cumsum(0) - 1
-    out[:, 0], out[:, 1] = along, along[:, None]
-    return out
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class EditedBatch:
     """Crops after an edit, or the part that it reaches, with the mask of what may change."""
@@ -343,11 +335,9 @@ class EditedBatch:
     corner: tuple[int, int] = (0, 0)
     """x, y [crop px] of the part's first pixel. Beyond the part all is as it was."""
     origins: Tensor | None = None
-    """(N, 2, h, w) float32, x, y [crop px] where every pixel of the part was moved from; None:
-    nothing was moved."""
+    """(N, 2, h, w) float32, x, y [crop px] where each pixel was moved from; None: none was."""
     left: Mapping[str, Tensor] = field(default_factory=dict)
-    """By cause, what share of the edit it leaves each crop (N,) 0–1; causes that take nothing are
-    left out. Masks and images have it in them: this is for the account."""
+    """By cause, what share of the edit it leaves each crop (N,) 0–1, as masks and images have it."""
 
     def __post_init__(self) -> None:
         n, side = len(self.source), self.source.images.shape[-1]
@@ -377,10 +367,13 @@ class EditedBatch:
         rows, columns = self.part
         images[:, :, rows, columns] = self.images
         masks[:, :, rows, columns] = self.masks
-        origins = None
-        if self.origins is not None:
-            origins = places_of(images)
-            origins[:, :, rows, columns] = self.origins
+        origins = self.origins
+        if origins is not None:
+            from .parsing import places_of  # needs torch, which types alone do not
+
+            places = places_of(images)
+            places[:, :, rows, columns] = origins
+            origins = places
         return EditedBatch(self.source, images, masks, origins=origins, left=self.left)
 
     def __repr__(self) -> str:
