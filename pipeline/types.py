@@ -337,7 +337,7 @@ class EditedBatch:
     origins: Tensor | None = None
     """(N, 2, h, w) float32, x, y [crop px] where each pixel was moved from; None: none was."""
     left: Mapping[str, Tensor] = field(default_factory=dict)
-    """By cause, what share of the edit it leaves each crop (N,) 0–1, as masks and images have it."""
+    """By cause, what share of the edit it leaves each crop (N,) 0–1; masks have it in them."""
 
     def __post_init__(self) -> None:
         n, side = len(self.source), self.source.images.shape[-1]
