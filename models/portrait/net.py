@@ -27,7 +27,6 @@ from .state import BLUR, TEETH, TEETH_COLOUR, YAW, expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
 from .warp import (
     canonical_to_unit,
-    enlarge,
     pixels_to_unit,
     smoothstep,
     thin_plate_evaluate,
@@ -37,9 +36,6 @@ from .window import Window, head_support, head_window
 
 CROP_SIDE: Final = 3.4
 """Side of a native crop in outer-eye distances of the upright frontal head."""
-
-_DARKEST, _LIGHTEST = 0.30, 0.11
-"""Bounds of a change of log luma."""
 
 _FACTORS_KEPT = 16
 """Texture factors remembered: one for each face of a shot, and some for edits that fade."""
@@ -302,9 +298,8 @@ class PortraitModel(nn.Module):
         k = len(self.shape.sigma) + 1
         coarse = self.texture.decode_difference(change[:, k : k + self.texture.components])
         gains = torch.stack([self.residual_gain[0], self.residual_gain[1], self.residual_gain[1]])
-        channels = enlarge(coarse * gains[:, None, None], LAYER_SIDE)
-        luma = _bounded(channels[:, :1] + self.layers(change)[:, None])
-        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain)
+        channels = self.layers.joined(change, coarse * gains[:, None, None])
+        return to_log_rgb(channels * self.layer_gain)
 
     def _with_teeth(
         self,
@@ -339,14 +334,6 @@ class PortraitModel(nn.Module):
 
     def _skin(self, w: Tensor) -> Tensor:
         return w[:, -3:] * self.texture.photo_sigma + self.texture.photo_mean
-
-
-def _bounded(luma: Tensor) -> Tensor:
-    """Return a log change kept within what folds do to real skin: shade to a quarter, light to an
-    eighth."""
-    return _DARKEST * torch.tanh(luma.clamp_max(0) / _DARKEST) + _LIGHTEST * torch.tanh(
-        luma.clamp_min(0) / _LIGHTEST
-    )
 
 
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
