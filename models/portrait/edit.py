@@ -1,5 +1,5 @@
-"""What a change of code may do to this frame's face: limits by expression, lip gap and head
-turn."""
+"""What a change of code may do to this frame's face: by how far it smiles already, by what its
+mouth is doing, and by the turn of the head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from .mouth import LOWER_LIP, UPPER_LIP
-from .warp import smoothstep
+from .shape import ShapeModel
+from .state import CLOSED, GAP, LIPS, SMILE, TALKING, WIDTH, YAW
+from .warp import smoothstep, solve_positive
+
+_UPPER_OUTLINE, _LOWER_OUTLINE = [49, 50, 51, 52, 53], [59, 58, 57, 56, 55]
+"""Outer lip vertices between the corners, left to right, over `UPPER_LIP` and under `LOWER_LIP`."""
 
 
 class Slowing(NamedTuple):
@@ -30,10 +35,34 @@ _FALLING = Slowing(0.8, 2.4, 0.3)
 shrink."""
 
 
+_ROUND = (0.50, 0.42)
+"""Mouth widths (see `state.REST_WIDTH`) at which lips begin to be rounded and are so wholly."""
+_PRESSED = (0.135, 0.09)
+"""Heights of the visible lips (see `state.REST_LIPS`) at which closed ones begin to be pressed
+together and are so wholly."""
+
+_ROUND_SHARE, _ROUND_ACROSS, _PRESSED_SHARE = 0.7, 0.45, 1.25
+"""Of a smile: what the ring muscle of rounded lips lets through, and of that what it lets through
+across; and how much further the corners of pressed lips go, where nothing else can show it."""
+
+_MOUTH_REACH = 0.6
+"""How far around the mouth the movement across is held back, head units."""
+
 _MEANT = (0.008, 0.02)
 """Mean partings of the lips, head units, up to which none is meant and from which one surely is."""
-_OWN_SHARE = 0.25
-"""Share of a parting of the lips that a mouth with its own teeth or opening still makes."""
+
+_TALKING_SHARE = 0.6
+"""Share of a parting that is made by somebody who talks: lips that close between words come near
+each other."""
+
+
+class MouthModes(NamedTuple):
+    """How a face moves with its mouth; from `mouth_modes`."""
+
+    parting: Tensor
+    """(V, 3) head frame: per unit of parting in the middle of the lips."""
+    near: Tensor
+    """(V,) 0-1: how near the mouth a vertex is."""
 
 
 class Edit(NamedTuple):
@@ -45,8 +74,11 @@ class Edit(NamedTuple):
     """(N, 5) inner lip gap after the edit, head units."""
     teeth: Tensor
     """(N,) 0-1: how much drawn teeth show between the lips."""
+    below: Tensor
+    """(N,) 0-1: how much is drawn of what lies below these teeth."""
     share: Tensor
-    """(N,) 0-1: what remains of the change beside the mouth, its shading included."""
+    """(N,) what remains of the change of shading, in proportion to what the mouth's corners make of
+    theirs."""
 
 
 class Limits(NamedTuple):
@@ -57,8 +89,24 @@ class Limits(NamedTuple):
     smile: Tensor
     """Of the whole change, by the smile that is there."""
     mouth: Tensor
-    """Of a parting of the lips, by a mouth that does something of its own; 1 where none is
-    meant."""
+    """By what the mouth is doing: of a smile, and of a parting of the lips where one is meant."""
+
+
+def mouth_modes(shape: ShapeModel, smile_axis: Tensor) -> MouthModes:
+    """Return how the faces of a shape model move with their mouths.
+
+    What goes with a parting is the mean of the model's Gaussian given that parting and a smile that
+    stays as it is: jaw and chin go down with the lower lip, all lines of the lips smoothly with
+    their middle. `smile_axis` (K,) as in `PortraitModel`, without its constant.
+    """
+    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
+    parted = (shape.basis[:, lower, 1] - shape.basis[:, upper, 1])[:, 1:4].mean(dim=1)
+    given = torch.stack([parted, smile_axis]) * shape.sigma
+    ridge = 1e-6 * torch.eye(2, dtype=given.dtype, device=given.device)
+    weights = solve_positive(given @ given.T + ridge, given)[0] * shape.sigma
+    off = shape.mean[:, :2] - shape.mean[48:68, :2].mean(dim=0)
+    near = torch.exp(-(off / _MOUTH_REACH).square().sum(dim=1))
+    return MouthModes(shape.displacement(weights[None])[0], near)
 
 
 def limits(movement: Tensor, smile_change: Tensor, state: Tensor) -> Limits:
@@ -67,18 +115,20 @@ def limits(movement: Tensor, smile_change: Tensor, state: Tensor) -> Limits:
     Args:
         movement: (V, 3) decoded, head units.
         smile_change: () how much of a smile it is, SD of ratings.
-        state: (T, 5), see `state.STATE_NAMES`.
+        state: (T, 12), see `state.STATE_NAMES`.
     """
-    turn = _turn_damping(state[:, 2])
-    smile = _smile_damping(state[:, 3], smile_change.expand(len(state)))
-    lips = movement[list(LOWER_LIP), 1] - movement[list(UPPER_LIP), 1]
-    meant = smoothstep(lips.mean() * turn * smile, *_MEANT)
-    own = _own_mouth(state[:, 0])
-    return Limits(turn, smile, 1 - meant + meant * _parting_share(own, state[:, 1]))
+    turn = _turn_damping(state[:, YAW])
+    change = smile_change.expand(len(state))
+    smile = _smile_damping(state[:, SMILE], change)
+    doing = _doing(state, change)
+    parting = _middle_parting(movement[None]) * turn * smile * doing.share
+    opened = _opened(parting, state[:, GAP], doing.rounded, state) / parting.clamp_min(1e-6)
+    meant = smoothstep(parting, *_MEANT)
+    return Limits(turn, smile, doing.share.clamp_max(1) * (1 - meant + meant * opened))
 
 
 def limited_displacement(
-    movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor
+    movement: Tensor, smile_change: Tensor, gap: Tensor, state: Tensor, modes: MouthModes
 ) -> Edit:
     """Return what remains of a movement after all limits.
 
@@ -86,38 +136,90 @@ def limited_displacement(
         movement: (N, V, 3) decoded, head units.
         smile_change: (N,) how much of a smile it is, SD of ratings.
         gap: (N, 5) inner lip gap now, head units.
-        state: (N, 5), see `state.STATE_NAMES`.
+        state: (N, 12), see `state.STATE_NAMES`.
+        modes: of the model the movement is decoded with.
     """
-    own_teeth, yaw, smile = _own_mouth(state[:, 0]), state[:, 2], state[:, 3]
-    damp = _smile_damping(smile, smile_change) * _turn_damping(yaw)
-    movement = movement * damp[:, None, None]
-    upper, lower = list(UPPER_LIP), list(LOWER_LIP)
-    parting = movement[:, lower, 1] - movement[:, upper, 1]
-    meant = smoothstep(parting.mean(dim=1), *_MEANT)
+    damp = _turn_damping(state[:, YAW]) * _smile_damping(state[:, SMILE], smile_change)
+    doing = _doing(state, smile_change)
+    narrowed = (1 - _ROUND_ACROSS) * (doing.rounded * doing.smiling)[:, None] * modes.near
+    across = movement[..., :1] * (1 - narrowed)[..., None]
+    made = torch.cat([across, movement[..., 1:]], dim=2) * (damp * doing.share)[:, None, None]
+    share = _corner_movement(made) / _corner_movement(movement).clamp_min(1e-6)
+    return _with_lips(made, torch.where(doing.smiling > 0, share, damp), gap, state, modes, doing)
+
+
+class _Doing(NamedTuple):
+    """What N mouths are doing, as far as a smile is concerned."""
+
+    smiling: Tensor
+    """(N,) 0-1 how much the change is one of a smile."""
+    rounded: Tensor
+    """(N,) 0-1 how much lips are rounded that a smile would widen."""
+    share: Tensor
+    """(N,) of the change, above 1 for a smile of pressed lips."""
+
+
+def _doing(state: Tensor, smile_change: Tensor) -> _Doing:
+    smiling = smoothstep(smile_change.abs(), 0.1, 0.3)
+    rounded = smoothstep(state[:, WIDTH], *_ROUND)
+    pressed = smoothstep(state[:, LIPS], *_PRESSED) * smoothstep(state[:, GAP], 0.03, 0.01)
+    pressed = pressed * (1 - rounded) * smoothstep(smile_change, 0.1, 0.3)
+    share = (1 - (1 - _ROUND_SHARE) * rounded) * (1 + (_PRESSED_SHARE - 1) * pressed)
+    return _Doing(smiling, rounded, 1 + smiling * (share - 1))
+
+
+def _corner_movement(movement: Tensor) -> Tensor:
+    """Return how far the corners of the mouth move (N,), head units."""
+    length: Tensor = movement[:, [48, 54], :2].norm(dim=2).mean(dim=1)
+    return length
+
+
+def _middle_parting(movement: Tensor) -> Tensor:
+    """Return how far a movement (N, V, 3) parts the middle of the lips (N,), head units."""
+    return _parting(movement)[:, 1:4].mean(dim=1)
+
+
+def _parting(movement: Tensor) -> Tensor:
+    """Return how far a movement (N, V, 3) parts the lips (N, 5), head units."""
+    return movement[:, list(LOWER_LIP), 1] - movement[:, list(UPPER_LIP), 1]
+
+
+def _opened(parting: Tensor, opening: Tensor, rounded: Tensor, state: Tensor) -> Tensor:
+    """Return how much further lips come apart (N,) that are `opening` (N,) apart, if a change parts
+    closed ones by `parting` (N,); negative: nearer.
+
+    The further they are apart, the less is added, but never so much less that a mouth which opens
+    would seem to close: the slope of the whole, `opening + p^2 / (p + opening)`, is never negative.
+    """
+    busy = smoothstep(state[:, TALKING], 0.35, 0.65)
+    wanted = parting.clamp_min(0) * (1 - rounded) * (1 - (1 - _TALKING_SHARE) * busy)
+    opening = opening.clamp_min(0)
+    further = wanted.square() / (wanted + opening).clamp_min(1e-6)
+    return torch.where(
+        parting > 0, further * smoothstep(parting, *_MEANT), torch.maximum(parting, -opening)
+    )
+
+
+def _with_lips(
+    movement: Tensor, share: Tensor, gap: Tensor, state: Tensor, modes: MouthModes, doing: _Doing
+) -> Edit:
+    """Return the edit whose lips part as far as they may.
+
+    What must not be parted is taken back from the whole face as faces part their lips. That leaves
+    a little at each point of the lips: so small that it may be taken from the lips alone.
+    """
+    before, parting = _parting(movement), _middle_parting(movement)
     opening = gap[:, 1:4].mean(dim=1)
-    share = meant * _parting_share(own_teeth, opening)
-    parted = torch.where(parting > 0, parting * share[:, None], parting)
-    allowed = torch.maximum(parted, -gap.clamp_min(0))
-    movement = _with_parting(movement, (allowed - parting) / 2)
-    # While the lips are closed, there is nothing of the person's own to show between them.
-    shown = smoothstep(allowed[:, 1:4].mean(dim=1), 0.012, 0.025)
-    teeth = shown * (1 - own_teeth * _apart(opening))
-    return Edit(movement, gap + allowed, teeth, damp)
-
-
-def _own_mouth(busy: Tensor) -> Tensor:
-    """Return how much a mouth counts as doing something of its own (N,)."""
-    return smoothstep(busy, 0.35, 0.65)
-
-
-def _apart(opening: Tensor) -> Tensor:
-    """Return how much lips count as apart (N,), by the gap between them, head units."""
-    return smoothstep(opening, 0.01, 0.04)
-
-
-def _parting_share(own: Tensor, opening: Tensor) -> Tensor:
-    """Return the share (N,) of a parting of the lips that is left to a mouth."""
-    return 1 - own + own * _OWN_SHARE * _apart(opening)
+    opened = _opened(parting, opening, doing.rounded, state)
+    movement = movement + (opened - parting)[:, None, None] * modes.parting
+    part = opened / torch.where(parting == 0, 1.0, parting)
+    wanted = torch.maximum(before * part[:, None], -gap.clamp_min(0))
+    movement = _with_parting(movement, (wanted - _parting(movement)) / 2)
+    after = gap + wanted
+    apart = after[:, 1:4].mean(dim=1)
+    shown = smoothstep(apart, 0.012, 0.025) * smoothstep(parting, *_MEANT) * (1 - doing.rounded)
+    own = (opening / apart.clamp_min(1e-3)).clamp(0, 1)
+    return Edit(movement, after, shown * state[:, CLOSED], smoothstep(own, 0.45, 0.15), share)
 
 
 def _turn_damping(yaw: Tensor) -> Tensor:
@@ -152,8 +254,8 @@ def _with_parting(movement: Tensor, half: Tensor) -> Tensor:
     """Return the movement with `half` (N, 5) added to the lower and taken from the upper lip, inner
     and outer line."""
     moved = movement.clone()
-    moved[:, list(LOWER_LIP), 1] += half
-    moved[:, list(UPPER_LIP), 1] -= half
-    moved[:, [58, 57, 56], 1] += half[:, 1:4]
-    moved[:, [50, 51, 52], 1] -= half[:, 1:4]
+    for line in (list(LOWER_LIP), _LOWER_OUTLINE):
+        moved[:, line, 1] += half
+    for line in (list(UPPER_LIP), _UPPER_OUTLINE):
+        moved[:, line, 1] -= half
     return moved

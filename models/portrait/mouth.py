@@ -42,6 +42,13 @@ the lips do."""
 _TEETH_OVER_SKIN = 0.3
 """Teeth are at most this much lighter than skin, in log luma."""
 
+_OWN_OVER_SKIN = 0.6
+"""One's own are at most this much lighter."""
+
+_TEETH_LENGTH, _TEETH_RISE = 0.112, 0.7
+"""How far below the upper lip line the teeth of the picture end in its middle, head units, and by
+how much less far at a distance from there: per square of that distance."""
+
 
 class MouthFrame(NamedTuple):
     """Mouth coordinates of N faces; see the module docstring."""
@@ -86,9 +93,29 @@ def inner_gap(vertices: Tensor, camera: Tensor) -> Tensor:
     return (between * down[:, None]).sum(dim=2) / down.square().sum(dim=1, keepdim=True)
 
 
-def own_mouth(images: Tensor, vertices: Tensor, gap: Tensor) -> Tensor:
-    """Return how surely the face's own teeth show (N,) in 0-1: bright, little coloured texels
-    between parted lips.
+def visible_lips(vertices: Tensor, camera: Tensor) -> Tensor:
+    """Return how much red of both lips shows (N,) in head units, above and below the gap in the
+    middle, along the head's own down axis."""
+    red = vertices[:, [62, 57]] - vertices[:, [51, 66]]
+    down = camera[:, :, 1]
+    heights = (red * down[:, None]).sum(dim=2) / down.square().sum(dim=1, keepdim=True)
+    return heights.sum(dim=1)
+
+
+class OwnTeeth(NamedTuple):
+    """What shows of the own teeth of N faces."""
+
+    shown: Tensor
+    """(N,) 0-1: how surely some show, were they in shade."""
+    clear: Tensor
+    """(N,) 0-1: how clearly their colour can be seen."""
+    colour: Tensor
+    """(N, 3) log luma over that of the skin, log ratios R/G and B/G; of no meaning where nothing is
+    clear."""
+
+
+def own_teeth(images: Tensor, vertices: Tensor, gap: Tensor) -> OwnTeeth:
+    """Return what shows of teeth: bright, little coloured texels between parted lips.
 
     Bright is what is as light as skin: the median of the vertices beside the 68 points, which lie
     on cheeks, forehead, chin and nose. `gap` (N, 5) from `inner_gap`.
@@ -96,12 +123,25 @@ def own_mouth(images: Tensor, vertices: Tensor, gap: Tensor) -> Tensor:
     fractions = torch.tensor([0.25, 0.45, 0.65], device=vertices.device, dtype=vertices.dtype)
     upper, lower = vertices[:, list(UPPER_LIP)], vertices[:, list(LOWER_LIP)]
     inside = upper[:, :, None] + (lower - upper)[:, :, None] * fractions[:, None]
-    luma, reddish, _ = _log_channels_at(images, inside).unbind(dim=1)
+    channels = _log_channels_at(images, inside)
     skin = _log_channels_at(images, vertices[:, 68:, None])[:, 0].flatten(1).median(dim=1).values
-    bright = torch.sigmoid((luma - skin[:, None, None] + 0.55) * 8)
-    pale = torch.sigmoid((0.45 - reddish) * 14)
-    shown = (bright * pale).amax(dim=2)[:, 1:4].mean(dim=1)
-    return shown * smoothstep(gap[:, 1:4].mean(dim=1), 0.02, 0.05)
+    lighter = channels[:, 0] - skin[:, None, None]
+    red = channels[:, 1]
+    toothlike = torch.sigmoid((lighter + 0.55) * 8) * torch.sigmoid((0.45 - red) * 14)
+    clear = torch.sigmoid((lighter + 0.15) * 12) * torch.sigmoid((0.28 - red) * 20)
+    weights = clear.square() / clear.square().sum(dim=(1, 2), keepdim=True).clamp_min(1e-6)
+    colours = torch.cat([lighter[:, None], channels[:, 1:]], dim=1)
+    parted = smoothstep(gap[:, 1:4].mean(dim=1), 0.02, 0.05)
+    return OwnTeeth(
+        _in_middle(toothlike) * parted,
+        _in_middle(clear) * parted,
+        (colours * weights[:, None]).sum(dim=(2, 3)),
+    )
+
+
+def _in_middle(scores: Tensor) -> Tensor:
+    """Return the best of each column (N, 5, P), averaged over the three in the middle (N,)."""
+    return scores.amax(dim=2)[:, 1:4].mean(dim=1)
 
 
 def _log_channels_at(images: Tensor, points: Tensor) -> Tensor:
@@ -110,6 +150,21 @@ def _log_channels_at(images: Tensor, points: Tensor) -> Tensor:
     return to_log_channels(
         F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
     )
+
+
+class TeethLook(NamedTuple):
+    """How teeth look in the pictures of N faces."""
+
+    skin: Tensor
+    """(N, 3) median log luma, R/G, B/G of the face."""
+    own: Tensor
+    """(N, 3) colour of the own teeth, as in `OwnTeeth` …"""
+    certain: Tensor
+    """(N,) 0-1: … and how surely that is known."""
+    blur: Tensor
+    """(N,) sigma of the picture's blur, head units."""
+    below: Tensor
+    """(N,) 0-1: how much is drawn of what lies below the upper teeth."""
 
 
 class Teeth(nn.Module):
@@ -125,16 +180,22 @@ class Teeth(nn.Module):
         self.register_buffer("picture", torch.zeros(2, *TEETH_TEXELS))
         self.register_buffer("colour", torch.zeros(3, 2))
 
-    def colours_for(self, skin: Tensor) -> Tensor:
-        """Return teeth log luma, R/G and B/G (N, 3) for skin medians (N, 3) in the same channels.
+    def colours_for(self, look: TeethLook) -> Tensor:
+        """Return teeth log luma, R/G and B/G (N, 3): of the person's own as far as they were seen,
+        else of those that go with such skin.
 
         The learnt lines hold for colour pictures in ordinary light. Grey skin gets grey teeth, and
         in the dark teeth do not outshine the skin.
         """
+        skin = look.skin
         tint = _tint(skin)[:, None] * self.colour[1:, 0]
         ratios = tint + self.colour[1:, 1] * skin[:, 1:]
         luma = self.colour[0, 0] + self.colour[0, 1] * skin[:, :1]
-        return torch.cat([torch.minimum(luma, skin[:, :1] + _TEETH_OVER_SKIN), ratios], dim=1)
+        usual = torch.cat([torch.minimum(luma, skin[:, :1] + _TEETH_OVER_SKIN), ratios], dim=1)
+        own = torch.cat(
+            [look.own[:, :1].clamp_max(_OWN_OVER_SKIN) + skin[:, :1], look.own[:, 1:]], dim=1
+        )
+        return usual + look.certain[:, None] * (own - usual)
 
     def softened(self, blur: Tensor) -> Tensor:
         """Return the picture (N, 2, h, w) as soft as a face of a given blur (N,), head units."""
@@ -154,8 +215,7 @@ class Teeth(nn.Module):
         frame: MouthFrame,
         scale: Tensor,
         yaw: Tensor,
-        skin: Tensor,
-        blur: Tensor,
+        look: TeethLook,
     ) -> tuple[Tensor, Tensor]:
         """Return the inside of the mouth at pixels.
 
@@ -164,8 +224,7 @@ class Teeth(nn.Module):
             frame: the mouth after the edit.
             scale: (N,) px per head unit.
             yaw: (N,) radians.
-            skin: (N, 3) median log luma, R/G, B/G of the face.
-            blur: (N,) sigma of the picture's blur, head units.
+            look: of the teeth in these faces.
 
         Returns:
             log luma, R/G, B/G (N, 3, H, W), and cover (N, 1, H, W) in 0-1: 1 between the lips.
@@ -178,7 +237,8 @@ class Teeth(nn.Module):
         u = (x / frame.half_width[:, None, None]).clamp(-1, 1)
         upper, lower = curve_height(frame.upper, u), curve_height(frame.lower, u)
         unit = scale[:, None, None]
-        soft = ((0.006 + 2 * blur[:, None, None]) * unit).clamp_min(0.7)
+        blur = look.blur[:, None, None]
+        soft = ((0.006 + 2 * blur) * unit).clamp_min(0.7)
         inside = ((torch.minimum(y - upper, lower - y) / soft) + 0.5).clamp(0, 1)
         cover = inside * smoothstep(x.abs() / frame.half_width[:, None, None], 1.0, 0.97)
         tx = (
@@ -186,19 +246,22 @@ class Teeth(nn.Module):
             + _ARCH_DEPTH * yaw.tan()[:, None, None]
         )
         ty = (y - upper) / unit
+        end = _TEETH_LENGTH - _TEETH_RISE * tx.square()
+        beyond = smoothstep((ty - end) / (0.008 + 2 * blur), -1.0, 1.0)
+        cover = cover * (1 - beyond * (1 - look.below[:, None, None]))
         grid = torch.stack([tx / (TEETH_WIDTH / 2), ty / TEETH_HEIGHT * 2 - 1], dim=-1)
-        look = F.grid_sample(
-            self.softened(blur), grid, mode="bilinear", padding_mode="border", align_corners=False
+        picture = F.grid_sample(
+            self.softened(look.blur),
+            grid,
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
         )
-        luma = look[:, 0] + self._shade(u, (y - upper) / unit, (lower - y) / unit)
-        colours = self.colours_for(skin)[:, :, None, None]
+        luma = picture[:, 0] + self._shade(u, (y - upper) / unit, (lower - y) / unit)
+        colours = self.colours_for(look)[:, :, None, None]
+        gums = 0.3 * _tint(look.skin)[:, None, None] * (1 - picture[:, 1])
         channels = torch.stack(
-            [
-                colours[:, 0] + luma,
-                colours[:, 1] + 0.3 * _tint(skin)[:, None, None] * (1 - look[:, 1]),
-                colours[:, 2].expand_as(luma),
-            ],
-            dim=1,
+            [colours[:, 0] + luma, colours[:, 1] + gums, colours[:, 2].expand_as(luma)], dim=1
         )
         return channels, cover[:, None]
 

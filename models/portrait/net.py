@@ -15,19 +15,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import ModelInputError
-from .edit import Edit, Limits, limited_displacement, limits
+from .edit import Edit, Limits, limited_displacement, limits, mouth_modes
 from .layers import LAYER_SIDE, FineLayers
-from .mouth import LOWER_LIP, UPPER_LIP, Teeth, inner_gap, mouth_frame
+from .mouth import LOWER_LIP, UPPER_LIP, Teeth, TeethLook, inner_gap, mouth_frame
 from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
 from .rendered import Rendered, joined, rows_at_once, unchanged
 from .shape import ShapeFit, ShapeModel
-from .state import expression
+from .state import BLUR, TEETH, TEETH_COLOUR, YAW, expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
 from .warp import (
     canonical_to_unit,
-    enlarge,
     pixels_to_unit,
     smoothstep,
     thin_plate_evaluate,
@@ -38,9 +37,6 @@ from .window import Window, head_support, head_window
 
 CROP_SIDE: Final = 3.4
 """Side of a native crop in outer-eye distances of the upright frontal head."""
-
-_DARKEST, _LIGHTEST = 0.30, 0.11
-"""Bounds of a change of log luma."""
 
 _FACTORS_KEPT = 16
 """Texture factors remembered: one for each face of a shot, and some for edits that fade."""
@@ -88,7 +84,7 @@ class PortraitModel(nn.Module):
 
         Returns:
             w (N, D): whitened code, about 0 in the mean and 1 in spread over the training faces.
-            state (N, 5): per-frame measures, columns `state.STATE_NAMES`.
+            state (N, 12): per-frame measures, columns `state.STATE_NAMES`.
 
         Raises:
             ModelInputError: shapes do not fit.
@@ -102,7 +98,7 @@ class PortraitModel(nn.Module):
         return w, torch.cat([state, self.texture.softness(channels)[:, None]], dim=1)
 
     def observe(self, images: Tensor, landmarks: Tensor) -> Tensor:
-        """Return the states (N, 5) of N native crops without their codes, in a quarter of the time.
+        """Return the states (N, 12) of N native crops without codes, in a quarter of the time.
 
         Arguments and columns are those of `encode`; the blur, known only from all texels, is NaN.
 
@@ -127,7 +123,7 @@ class PortraitModel(nn.Module):
             landmarks: (N, 68, 2) float, crop pixels.
             before: (N, D) the face's code, best one per shot.
             after: (N, D) the moved code.
-            state: (N, 5) from `encode`, best through `state.settled_states`.
+            state: (N, 12) from `encode`, best through `state.settled_states`.
 
         Returns:
             images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0-1. Where the mask is 0, and
@@ -199,8 +195,8 @@ class PortraitModel(nn.Module):
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])
         source, canonical, mask, window = self._fields(fit, vertices, moved, edit, window)
-        change = shaded(warped(images, source), canonical, factor, state[:, 2], edit.share)
-        edited = self._with_teeth(change, window, fit, moved, edit, before, state[:, 4])
+        change = shaded(warped(images, source), canonical, factor, state[:, YAW], edit.share)
+        edited = self._with_teeth(change, window, fit, moved, edit, before, state)
         output = images[:, :, window.rows, window.columns].clone()
         paste(edited.clamp_(-1, 1), output, mask[:, 0] > 0)
         return Rendered(output, mask, unit_to_pixels(source, images.shape[-1]), window)
@@ -209,7 +205,8 @@ class PortraitModel(nn.Module):
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor
     ) -> Edit:
         gap = inner_gap(vertices, fit.camera)
-        return limited_displacement(*self._movement(before, after), gap, state)
+        modes = mouth_modes(self.shape, self.smile_axis[:-1])
+        return limited_displacement(*self._movement(before, after), gap, state, modes)
 
     def _movement(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the way between codes (N, D) moves (N, V, 3), head units, and how much of a
@@ -222,7 +219,7 @@ class PortraitModel(nn.Module):
 
     def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Limits:
         """Return what `render` leaves of the way from one code (D,) to another in frames of states
-        (T, 5), as from `state.settled_states`."""
+        (T, 12), as from `state.settled_states`."""
         movement, smile_change = self._movement(before[None], after[None])
         return limits(movement[0], smile_change[0], state)
 
@@ -298,9 +295,8 @@ class PortraitModel(nn.Module):
         k = len(self.shape.sigma) + 1
         coarse = self.texture.decode_difference(change[:, k : k + self.texture.components])
         gains = torch.stack([self.residual_gain[0], self.residual_gain[1], self.residual_gain[1]])
-        channels = enlarge(coarse * gains[:, None, None], LAYER_SIDE)
-        luma = _bounded(channels[:, :1] + self.layers(change)[:, None])
-        return to_log_rgb(torch.cat([luma, channels[:, 1:]], dim=1) * self.layer_gain)
+        channels = self.layers.joined(change, coarse * gains[:, None, None])
+        return to_log_rgb(channels * self.layer_gain)
 
     def _with_teeth(
         self,
@@ -310,21 +306,17 @@ class PortraitModel(nn.Module):
         moved: Tensor,
         edit: Edit,
         before: Tensor,
-        blur: Tensor,
+        state: Tensor,
     ) -> Tensor:
-        """Draw teeth where lips part that were closed; leave a mouth that was open before as it
-        is."""
+        """Draw teeth where lips part that were closed, as far as `edit` says."""
         if not bool((edit.teeth > 0).any()):
             return images
         rows, columns, points = window.around(moved[:, 48:68])
-        channels, cover = self.teeth(
-            points.expand(len(images), -1, -1, -1),
-            mouth_frame(moved),
-            fit.scale,
-            fit.angles[:, 0],
-            self._skin(before),
-            blur,
+        look = TeethLook(
+            self._skin(before), state[:, TEETH_COLOUR], state[:, TEETH], state[:, BLUR], edit.below
         )
+        where = points.expand(len(images), -1, -1, -1)
+        channels, cover = self.teeth(where, mouth_frame(moved), fit.scale, fit.angles[:, 0], look)
         colours = 2 * (to_log_rgb(channels).exp() - LOG_OFFSET) - 1
         cover = cover * edit.teeth[:, None, None, None]
         inside = images[:, :, rows, columns]
@@ -339,14 +331,6 @@ class PortraitModel(nn.Module):
 
     def _skin(self, w: Tensor) -> Tensor:
         return w[:, -3:] * self.texture.photo_sigma + self.texture.photo_mean
-
-
-def _bounded(luma: Tensor) -> Tensor:
-    """Return a log change kept within what folds do to real skin: shade to a quarter, light to an
-    eighth."""
-    return _DARKEST * torch.tanh(luma.clamp_max(0) / _DARKEST) + _LIGHTEST * torch.tanh(
-        luma.clamp_min(0) / _LIGHTEST
-    )
 
 
 def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:

@@ -20,9 +20,9 @@ from .texture import TextureModel
 DEFAULT_FILE: Final = Path(__file__).with_name("portrait.safetensors")
 """The embedded portrait."""
 
-_QUANTISED = ("texture.basis", "layers.maps")
+_QUANTISED = ("texture.basis", "layers.maps", "layers.spared")
 _HALF = ("texture.field", "texture.mean")
-_FORMAT = "portrait-1"
+_FORMAT = "portrait-2"
 
 
 def save_portrait(model: PortraitModel, path: Path, *, notes: dict[str, str]) -> None:

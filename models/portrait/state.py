@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -9,36 +10,56 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..ops.gaussian import gaussian_weights
-from .mouth import inner_gap, own_mouth
+from .mouth import inner_gap, own_teeth, visible_lips
 from .shape import ShapeFit, ShapeModel
 from .warp import smoothstep
 
-STATE_NAMES: Final = ("own_mouth", "gap", "yaw", "smile", "blur")
-"""Columns of a state: 0-1 how surely the mouth is open, shows its own teeth or is pursed, inner lip
-gap in outer-eye distances, yaw in radians, smile in standard deviations of the ratings, blur as a
-sigma in outer-eye distances."""
+STATE_NAMES: Final = (
+    *("talking", "gap", "yaw", "smile", "width", "lips", "closed"),
+    *("teeth", "teeth_luma", "teeth_red", "teeth_blue", "blur"),
+)
+"""Columns of a state: 0-1 how surely the mouth is open or shows its own teeth, inner lip gap in
+outer-eye distances, yaw in radians, smile in standard deviations of the ratings, width of the mouth
+and height of the visible lips in outer-eye distances, 0-1 how surely there is nothing of the
+person's own to show between the lips, 0-1 how clearly own teeth show, their colour (three columns,
+see `mouth.OwnTeeth`), blur as a sigma in outer-eye distances."""
+
+TALKING, GAP, YAW, SMILE, WIDTH, LIPS, CLOSED, TEETH = range(8)
+TEETH_COLOUR, BLUR = slice(8, 11), 11
+
+REST_WIDTH, REST_LIPS = 0.54, 0.19
+"""Of the mean face with its mouth at rest, outer-eye distances."""
 
 _BRIDGED_SECONDS, _HELD_SECONDS, _RELEASE_SECONDS = 0.9, 0.2, 0.4
-"""Lips that close between two openings for no longer than the first count as open; where they stay
-closed, they are held open for the second and then released to an edit within the third."""
+"""Lips that close between two openings for no longer than the first count as talking; where they
+stay closed, they are held for the second and then released within the third."""
 
-_SMOOTH_SECONDS: Final = (0.12, 0.25, 0.25, 0.25)
-"""Sigma of the smoothing of the columns after the first: the lip gap moves with speech, the others
-must not shake."""
+_FADE_SECONDS, _FADE_FRAMES = 0.16, 3.0
+"""Drawn teeth fade while lips open and come before they close, within so many seconds and at least
+frames."""
+_STAY_SECONDS = 0.10
+"""Somebody whose own teeth are nowhere seen keeps the drawn ones for so long on either side."""
+
+_SMOOTH_SECONDS: Final = {GAP: 0.12, YAW: 0.25, SMILE: 0.25, WIDTH: 0.10, LIPS: 0.12, BLUR: 0.25}
+"""Sigma of the smoothing of columns: the mouth moves with speech, the others must not shake."""
+
+_OWN_REST: Final = {WIDTH: (REST_WIDTH, 0.52, 0.56, 0.6), LIPS: (REST_LIPS, 0.15, 0.23, 0.7)}
+"""Columns that are told from the face's own mouth at rest: what it is in the mean face, what it may
+be in this one (from, to), and the share of the shot's frames that are assumed to lie below it."""
 
 
-_OPEN = (0.03, 0.06)
-"""Lip gaps (outer-eye distances) up to which a mouth is closed and from which it is open."""
+_OPEN, _WIDE = (0.03, 0.06), (0.06, 0.10)
+"""Lip gaps (outer-eye distances) up to which a mouth is closed and from which it is open; and open
+so wide that its inside is its own, teeth or not."""
 
-_PURSED = (0.50, 0.44)
-"""Mouth widths (outer-eye distances) from which lips are relaxed and up to which they are pursed;
-at rest one face in twenty has a mouth narrower than the first."""
+_TEETH_SEEN = (0.3, 0.6)
+"""Sureties of own teeth between which their colour becomes that of the shot."""
 
 
 def expression(
     shape: ShapeModel, smile_axis: Tensor, images: Tensor, fit: ShapeFit, vertices: Tensor
 ) -> Tensor:
-    """Return the first four columns of the state (N, 4): mouth, lip gap, yaw, smile.
+    """Return all columns of the state but the blur (N, 11).
 
     Args:
         shape: the model the faces were fitted with.
@@ -49,37 +70,37 @@ def expression(
     """
     gap = inner_gap(vertices, fit.camera)
     opening = gap[:, 1:4].mean(dim=1)
-    teeth = own_mouth(images, vertices, gap)
-    busy = mouth_is_busy(teeth, opening, shape.mouth_width(fit))
+    teeth = own_teeth(images, vertices, gap)
+    talking = torch.maximum(teeth.shown, smoothstep(opening, *_OPEN))
+    closed = 1 - torch.maximum(teeth.shown, smoothstep(opening, *_WIDE))
     smile = fit.coefficients @ smile_axis[:-1] + smile_axis[-1]
-    return torch.stack([busy, opening, fit.angles[:, 0], smile], dim=1)
-
-
-def mouth_is_busy(teeth: Tensor, gap: Tensor, width: Tensor) -> Tensor:
-    """Return how surely a mouth does something of its own (N,), so that it must not be parted.
-
-    Args:
-        teeth: (N,) 0-1 own teeth seen.
-        gap: (N,) between the lips, outer-eye distances.
-        width: (N,) of the mouth, outer-eye distances.
-    """
-    shown = torch.maximum(teeth, smoothstep(gap, *_OPEN))
-    return torch.maximum(shown, smoothstep(width, *_PURSED))
+    width, lips = shape.mouth_width(fit), visible_lips(vertices, fit.camera)
+    columns = [talking, opening, fit.angles[:, 0], smile, width, lips, closed, teeth.clear]
+    return torch.cat([torch.stack(columns, dim=1), teeth.colour], dim=1)
 
 
 def settled_states(states: Tensor, frames_per_second: float) -> Tensor:
-    """Return the states (T, 5) of one shot's consecutive frames, settled so that nothing flickers.
+    """Return the states (T, 12) of one shot's consecutive frames, settled so that nothing flickers.
 
-    A mouth counts as open from the moment it opens, so that drawn teeth stay until the person's own
-    appear; between the words of somebody who talks it stays open, and when it has closed for longer
-    it is released gently. The other columns are smoothed with a Gaussian, without delay.
+    A mouth counts as talking from the moment it opens, between its words, and some time beyond.
+    Closed it counts a little before it closes and after it has opened, so that drawn teeth fade
+    while the lips move, never within a frame or two. Its width and lips are given as they would be
+    if this face had the mean face's mouth at rest. Teeth are what they are in the frames that show
+    them best. What is left is smoothed with a Gaussian, without delay.
     """
-    mouth = _held(states[:, 0], frames_per_second)
-    smooth = [
-        _smooth(states[:, k : k + 1], seconds * frames_per_second)
-        for k, seconds in enumerate(_SMOOTH_SECONDS, start=1)
-    ]
-    return torch.cat([mouth[:, None], *smooth], dim=1)
+    columns = list(states.unbind(dim=1))
+    columns[TALKING] = _held(columns[TALKING], frames_per_second)
+    teeth = _teeth_of_shot(states[:, TEETH:BLUR])
+    stay = _STAY_SECONDS * (1 - float(teeth[0, 0]))
+    columns[CLOSED] = _faded(smoothstep(columns[CLOSED], 0.35, 0.65), stay, frames_per_second)
+    for index, seconds in _SMOOTH_SECONDS.items():
+        columns[index] = _smooth(columns[index], seconds * frames_per_second)
+    for index, (mean, least, most, below) in _OWN_REST.items():
+        rest = columns[index].quantile(below).clamp(least, most)
+        columns[index] = columns[index] + (mean - rest)
+    settled = torch.stack(columns, dim=1)
+    settled[:, TEETH:BLUR] = teeth
+    return settled
 
 
 def _held(mouth: Tensor, frames_per_second: float) -> Tensor:
@@ -96,15 +117,35 @@ def _held(mouth: Tensor, frames_per_second: float) -> Tensor:
     return held
 
 
+def _faded(closed: Tensor, stay_seconds: float, frames_per_second: float) -> Tensor:
+    """Return mouth closings (T,), which begin and end slowly, outside of what is closed."""
+    stay = stay_seconds * frames_per_second
+    fade = max(_FADE_SECONDS * frames_per_second, _FADE_FRAMES)
+    faded = closed
+    for k in range(1, min(math.ceil(stay + fade), len(closed))):
+        fallen = max(0.0, (k - stay) / fade)
+        for moved in (F.pad(closed[k:], (0, k)), F.pad(closed[:-k], (k, 0))):
+            faded = torch.maximum(faded, moved - fallen)
+    return faded
+
+
+def _teeth_of_shot(teeth: Tensor) -> Tensor:
+    """Return certainty and colour (T, 4) of own teeth, the same in all frames."""
+    shown, colours = teeth[:, :1], teeth[:, 1:]
+    weights = shown**4
+    colour = (colours * weights).sum(dim=0) / weights.sum().clamp_min(1e-6)
+    certain = smoothstep(shown.max(), *_TEETH_SEEN)
+    return torch.cat([certain[None], colour]).expand(len(teeth), -1)
+
+
 def _highest(values: Tensor, reach: int) -> Tensor:
     """Return the highest of the values (T,) within `reach` frames of each."""
     return F.max_pool1d(values[None], 2 * reach + 1, stride=1, padding=reach)[0]
 
 
-def _smooth(columns: Tensor, sigma: float) -> Tensor:
-    """Return columns (T, C) under a Gaussian of `sigma` frames, ends repeated."""
+def _smooth(values: Tensor, sigma: float) -> Tensor:
+    """Return values (T,) under a Gaussian of `sigma` frames, ends repeated."""
     reach = max(1, round(3 * sigma))
-    weights = gaussian_weights(max(sigma, 1e-3), reach, columns)
-    padded = F.pad(columns.T[:, None], (reach, reach), mode="replicate")
-    smooth = F.conv1d(padded, weights.reshape(1, 1, -1))
-    return smooth[:, 0].T
+    weights = gaussian_weights(max(sigma, 1e-3), reach, values)
+    padded = F.pad(values[None, None], (reach, reach), mode="replicate")
+    return F.conv1d(padded, weights.reshape(1, 1, -1))[0, 0]

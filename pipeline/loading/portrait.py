@@ -58,7 +58,7 @@ class PortraitLatentModel:
             samples_hz=8.0,
             most_samples=256,
             states_hz=32.0,  # lips part within a frame of 1/25 or 1/30 s
-            version=2,
+            version=3,
         )
         self._network = network
         self._departures = portrait.Departures(network)

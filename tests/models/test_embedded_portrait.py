@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from models.portrait import CROP_SIDE, PortraitModel, load_portrait
+from models.portrait.edit import mouth_modes
 from models.portrait_movers import MoverPack, load_movers
 from models.topology68 import MESH_TO_68
+from tests.models.portrait.tiny import rest_state
 
 SCALE = 100.0
 LEFT, RIGHT = 48, 54
@@ -29,10 +31,13 @@ def movers() -> MoverPack:
 
 
 def changed(model: PortraitModel, movers: MoverPack, attribute: str, strength: float) -> Tensor:
-    """How the mean face's 68 points move (68, 2), in outer-eye distances."""
-    landmarks = (model.shape.mean[:68, :2] * SCALE + 200)[None]
+    """How the 68 points (68, 2) of the mean face with its mouth closed move, in outer-eye
+    distances."""
+    gap = model.shape.mean[66, 1] - model.shape.mean[62, 1]
+    closed = model.shape.mean - gap * mouth_modes(model.shape, model.smile_axis[:-1]).parting
+    landmarks = (closed[:68, :2] * SCALE + 200)[None]
     w = torch.zeros(1, model.dimensions)
-    state = torch.tensor([[0.0, 0.0, 0.0, -0.5, 0.0]])
+    state = rest_state(smile=-0.5)
     after = movers.mover("latent-transformer", attribute)(w, torch.tensor([strength]))
     return (model.moved_landmarks(landmarks, w, after, state) - landmarks)[0] / SCALE
 
@@ -93,9 +98,9 @@ def test_every_near_frontal_frame_of_real_people_smiles_more(
     mesh = np.load(shared / "data" / "clips" / f"{clip}_landmarks478.npz")["points"]
     points = torch.from_numpy(mesh[::5, list(MESH_TO_68), :2]).float()
     fit = model.shape.fit(points)
-    state = torch.zeros(len(points), 5)
-    state[:, 2] = fit.angles[:, 0]
-    state[:, 3] = fit.coefficients @ model.smile_axis[:-1] + model.smile_axis[-1]
+    smile = fit.coefficients @ model.smile_axis[:-1] + model.smile_axis[-1]
+    width = model.shape.mouth_width(fit)
+    state = rest_state(len(points), yaw=fit.angles[:, 0], smile=smile, width=width)
     w = torch.zeros(len(points), model.dimensions)
     after = movers.mover("latent-transformer", "smile")(w, torch.ones(len(points)))
     moved = model.moved_landmarks(points, w, after, state)

@@ -10,11 +10,14 @@ from torch import Tensor
 from models.portrait.mouth import (
     LOWER_LIP,
     UPPER_LIP,
+    TeethLook,
     curve_height,
     inner_gap,
     mouth_frame,
-    own_mouth,
+    own_teeth,
+    visible_lips,
 )
+from models.portrait.texture import to_log_channels
 from tests.models.portrait.tiny import tiny_portrait
 
 
@@ -41,12 +44,17 @@ def test_the_gap_is_measured_along_the_heads_own_axis() -> None:
         assert torch.allclose(inner_gap(points, fit.camera)[:, 2], torch.tensor([0.05]), atol=1e-3)
 
 
+def look_of(skin: Tensor, **known: Tensor) -> TeethLook:
+    """Teeth of which nothing is known but the skin (N, 3) around them."""
+    nothing = torch.zeros(len(skin))
+    return TeethLook(skin, torch.zeros_like(skin), nothing, nothing, nothing)._replace(**known)
+
+
 def test_grey_skin_gets_grey_teeth_and_dark_skin_no_glowing_ones() -> None:
     teeth = tiny_portrait().teeth
     teeth.colour.copy_(torch.tensor([[-0.1, 0.5], [0.07, 0.3], [-0.03, 0.5]]))
-    grey, coloured, dark = teeth.colours_for(
-        torch.tensor([[-0.5, 0.0, 0.0], [-0.5, 0.3, -0.1], [-2.0, 0.3, -0.1]])
-    )
+    skin = torch.tensor([[-0.5, 0.0, 0.0], [-0.5, 0.3, -0.1], [-2.0, 0.3, -0.1]])
+    grey, coloured, dark = teeth.colours_for(look_of(skin))
     assert grey[1:].tolist() == [0.0, 0.0]
     assert coloured[1] > 0.1
     assert dark[0] <= -2.0 + 0.31
@@ -63,9 +71,30 @@ def painted(colour: tuple[float, float, float]) -> Tensor:
 def test_bright_pale_texels_between_parted_lips_are_own_teeth() -> None:
     points = vertices()
     open_lips = torch.full((1, 5), 0.06)
-    assert own_mouth(painted((0.6, 0.5, 0.4)), points, open_lips) > 0.8
-    assert own_mouth(painted((-0.9, -0.95, -0.95)), points, open_lips) < 0.1
-    assert own_mouth(painted((0.6, 0.5, 0.4)), points, torch.zeros(1, 5)) == 0
+    bright, dark = painted((0.6, 0.5, 0.4)), painted((-0.9, -0.95, -0.95))
+    assert own_teeth(bright, points, open_lips).shown > 0.8
+    assert own_teeth(bright, points, open_lips).clear > 0.8
+    assert own_teeth(dark, points, open_lips).shown < 0.1
+    assert own_teeth(bright, points, torch.zeros(1, 5)).shown == 0
+
+
+def test_teeth_that_were_seen_are_drawn_in_their_own_colour() -> None:
+    points = vertices()
+    open_lips = torch.full((1, 5), 0.06)
+    picture = painted((0.6, 0.5, 0.4))
+    own = own_teeth(picture, points, open_lips)
+    skin = to_log_channels(picture[:, :, :1, :1])[:, :, 0, 0]
+    look = look_of(skin, own=own.colour, certain=torch.ones(1))
+    wanted = to_log_channels(picture[:, :, 276:277, 200:201])[:, :, 0, 0]
+    torch.testing.assert_close(tiny_portrait().teeth.colours_for(look), wanted, atol=0.02, rtol=0)
+
+
+def test_the_lips_own_red_is_measured_without_what_is_between_them() -> None:
+    model = tiny_portrait()
+    for roll in (0.0, 0.6):
+        points = vertices(roll=roll)
+        fit = model.shape.fit(points[:, :68])
+        assert torch.allclose(visible_lips(points, fit.camera), torch.tensor(0.17), atol=2e-3)
 
 
 def test_lip_vertices_face_each_other() -> None:

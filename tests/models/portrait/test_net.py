@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.base import ModelInputError
 from models.portrait import PortraitModel, load_portrait
+from models.portrait.state import CLOSED
 from models.portrait_movers import load_movers
 from tests.models.portrait.tiny import tiny_portrait
 
@@ -49,8 +50,8 @@ def test_observed_states_are_those_of_an_encode_but_for_the_blur(model: Portrait
     images, landmarks = crops(model, 3)
     state = model.encode(images, landmarks)[1]
     observed = model.observe(images, landmarks)
-    assert torch.equal(observed[:, :4], state[:, :4])
-    assert observed[:, 4].isnan().all()
+    assert torch.equal(observed[:, :-1], state[:, :-1])
+    assert observed[:, -1].isnan().all()
     assert state.isfinite().all()
 
 
@@ -123,7 +124,7 @@ def test_a_dot_at_the_mouth_corner_moves_as_announced(model: PortraitModel) -> N
     model.layers.maps.zero_()
     model.smile_axis.zero_()
     w, state = model.encode(images, landmarks)
-    state[:, 0] = 1
+    state[:, CLOSED] = 0
     after = moved(w, WIDEN, 4)
     output, _ = model.render(images, landmarks, w, after, state)
     weight = (output[0, 0] + 0.5).clamp_min(0.1) - 0.1
@@ -164,7 +165,7 @@ def test_teeth_are_drawn_only_between_lips_that_part(model: PortraitModel) -> No
     landmarks[:, [61, 62, 63], 1] = landmarks[:, [67, 66, 65], 1]
     w, state = model.encode(images, landmarks)
     after = moved(w, PART, 0.8)
-    state[:, 0] = 0
+    state[:, CLOSED] = 1
     drawn = model.render(images, landmarks, w, after, state)[0]
     model.teeth.picture[0] -= 1
     try:
@@ -185,7 +186,7 @@ def test_a_mouth_with_its_own_inside_gets_no_teeth(model: PortraitModel) -> None
     images, landmarks = crops(model)
     w, state = model.encode(images, landmarks)
     after = moved(w, PART, 0.8)
-    state[:, 0] = 1
+    state[:, CLOSED] = 0
     first = model.render(images, landmarks, w, after, state)[0]
     model.teeth.picture[0] -= 1
     try:

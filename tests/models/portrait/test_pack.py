@@ -25,7 +25,7 @@ def test_a_saved_portrait_loads_with_bases_within_half_a_quantum(tmp_path: Path)
 
 def test_another_kind_of_tensor_file_is_refused(tmp_path: Path) -> None:
     save_safetensors(tmp_path / "x.safetensors", {"a": torch.zeros(1)}, {"format": "something"})
-    with pytest.raises(WeightsError, match="has format 'something', expected 'portrait-1'"):
+    with pytest.raises(WeightsError, match="has format 'something', expected 'portrait-2'"):
         load_portrait(tmp_path / "x.safetensors")
 
 

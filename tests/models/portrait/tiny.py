@@ -12,6 +12,7 @@ from models.portrait.layers import LAYER_SIDE, FineLayers
 from models.portrait.mouth import TEETH_TEXELS, Teeth
 from models.portrait.regions import INNER_MOUTH, layer_gain, skin_mask, vertex_indices
 from models.portrait.shape import ShapeModel
+from models.portrait.state import REST_LIPS, REST_WIDTH, STATE_NAMES
 from models.portrait.texture import CHROMA_SIDE, FIELD_SIDE, LUMA_SIDE, TextureModel
 from models.portrait.topology import FLIP_VERTICES, MESH_VERTICES
 from models.portrait.warp import canonical_grid, thin_plate_operator
@@ -41,6 +42,15 @@ def tiny_face() -> Tensor:
         face[:, 0].square() - 0.25 * (-(face[:, :2] - face[30, :2]).square().sum(1) / 0.05).exp()
     )
     return face
+
+
+def rest_state(count: int = 1, /, **columns: float | Tensor) -> Tensor:
+    """Return states (N, 12) of faces from the front, mouths closed and at rest, but for columns."""
+    known = {"width": REST_WIDTH, "lips": REST_LIPS, "closed": 1.0} | columns
+    state = torch.zeros(count, len(STATE_NAMES))
+    for name, values in known.items():
+        state[:, STATE_NAMES.index(name)] = values
+    return state
 
 
 def tiny_portrait() -> PortraitModel:
