@@ -31,6 +31,7 @@ _NEAR: Final = 0.06
 """Sigma of what counts as near [outer eye distances]."""
 _ALIKE: Final = 0.12
 """Distance of two colours ([-1, 1]) that can hardly be told apart."""
+_LIKE: Final = 0.12
 _SCALE: Final = 4
 """Cells to a cell of the grid of mean colours, along each side."""
 _DOUBT: Final = 0.015
@@ -80,9 +81,11 @@ class Matte:
     """(h, w) 0–1."""
     eyes: float
     """Distance of the outer eye corners [px]."""
+    depth: Floats
+    backdrop: Backdrop
 
     @classmethod
-    def of(cls, picture: Floats, share: Floats, eyes: float) -> Matte:
+    def of(cls, picture: Floats, share: Floats, deepest: Floats, eyes: float) -> Matte:
         """Return the matte of a picture, whose edge is where the picture has it.
 
         A fast guided filter (He & Sun, arXiv:1505.00996) on cells. Its guide is not brightness, but
@@ -111,7 +114,23 @@ class Matte:
         found = slope * scale.at(picture.reshape(-1, 3)[at], x, y, cell) + level
         found = np.clip((found - _LEAST) / (_MOST - _LEAST), least, most)
         values.ravel()[at] = np.clip(found, 0, 1)
-        return cls(picture, small, values, eyes)
+        person = cv2.resize(values, share.shape[::-1], interpolation=cv2.INTER_AREA)
+        depth = depth_of(person > _PERSON, cell, _RIM * eyes)
+        asked = (depth > -cell) & ((in_doubt > 0) | (depth < deepest))
+        backdrop = Backdrop.of(picture, small, depth, asked, eyes=eyes)
+        matte = cls(picture, small, values, eyes, depth, backdrop)
+        matte._without_room(at[found > 0], scale)
+        return matte
+
+    def _without_room(self, at: NDArray[np.intp], scale: _Scale) -> None:
+        """Take from the matte, at some pixels, what looks as the room would there."""
+        y, x = (v.astype(np.float32) for v in np.divmod(at, self.values.shape[1]))
+        room = self.backdrop.at(x, y)
+        away = np.square(self.picture.reshape(-1, 3)[at] - room).sum(-1)
+        person = sampled(scale.person, x, y, _SCALE * (len(self.picture) // len(self.small)))
+        apart = np.square(person - room).sum(-1)
+        looks = np.exp(-away / np.float32(2 * _LIKE**2)) * apart / (apart + np.float32(4 * _LIKE**2))
+        self.values.ravel()[at] *= 1 - looks
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
@@ -125,10 +144,8 @@ class Matte:
         for seen, plane in zip(moved.source, moved.edited, strict=True):
             cv2.copyTo(seen, plain, plane)
         rim = _RIM * self.eyes
-        person = cv2.resize(self.values, self.small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        depth = depth_of(person > _PERSON, len(self.picture) // len(person), rim)
         left, top = moved.corner
-        whole = cv2.resize(depth, self.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        whole = cv2.resize(self.depth, self.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         deep = whole[top : top + len(plain), left : left + plain.shape[1]]
         at = np.nonzero(is_room & ((carried > 0) | (deep > -1)))
         y, x = ((v + low).astype(np.float32) for v, low in zip(at, (top, left), strict=True))
@@ -136,14 +153,7 @@ class Matte:
         # Where the face hardly moves, what lies close to it stays, whatever it is.
         way = np.hypot(from_x - x, from_y - y)
         bare = np.maximum(rim - 0.5 * way, 0).astype(np.float32)
-        asked = np.zeros(depth.shape, np.uint8)
-        cell = len(self.picture) // len(asked)
-        for at_x, at_y in ((x, y), (from_x, from_y)):
-            row, column = ((v / cell).astype(np.intp) for v in (at_y, at_x))
-            asked[row.clip(0, len(asked) - 1), column.clip(0, asked.shape[1] - 1)] = 1
-        asked = cv2.dilate(asked, np.ones((3, 3), np.uint8))
-        asked &= depth > -cell
-        backdrop = Backdrop.of(self.picture, self.small, depth, asked > 0, eyes=self.eyes)
+        backdrop = self.backdrop
         seen = self.picture[y.astype(np.intp), x.astype(np.intp)]
         result = backdrop.seen(seen, x, y, bare)
         share = carried[at]
@@ -167,6 +177,7 @@ class _Scale:
 
     values: Floats
     """(…, 4) v and c, four cells of the grid of mattes to each of its own."""
+    person: Floats
 
     @classmethod
     def between(cls, small: Floats, share: Floats, eyes: float) -> _Scale:
@@ -183,7 +194,7 @@ class _Scale:
         person, room = means
         way = person - room
         way /= np.square(way).sum(-1, keepdims=True) + np.float32(_ALIKE**2)
-        return cls(cv2.merge([way, np.einsum("hwc,hwc->hw", way, room)]))
+        return cls(cv2.merge([way, np.einsum("hwc,hwc->hw", way, room)]), person)
 
     def of(self, small: Floats) -> Floats:
         """Return where the colours (h, w, 3) of cells are, (h, w)."""

@@ -83,7 +83,22 @@ def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
         mask=mask[at],
         corner=(x + left - columns.start, y + top - rows.start),
     )
-    Matte.of(cv2.merge([*window]), cells[0, 0].numpy(), eyes).still_room(moved)
+    deepest = _deepest(moved, cells.shape[2:], cell)
+    Matte.of(cv2.merge([*window]), cells[0, 0].numpy(), deepest, eyes).still_room(moved)
+
+
+def _deepest(moved: Moved, size: tuple[int, ...], cell: int) -> Floats:
+    """Return how far each cell of the window is moved, or one near it, (h, w) [px]."""
+    x0, y0 = moved.corner
+    x, y = moved.origins[:, ::cell, ::cell]
+    height, width = x.shape
+    far = np.hypot(x - (x0 + cell * np.arange(width)), y - (y0 + cell * np.arange(height))[:, None])
+    out = np.zeros(size, np.float32)
+    top, left = y0 // cell, x0 // cell
+    part = out[top : top + height, left : left + width]
+    part[:] = far[: part.shape[0], : part.shape[1]]
+    reach = 2 * int(np.ceil(part.max() / cell)) + 1
+    return np.asarray(cv2.dilate(out, np.ones((reach, reach), np.uint8))) + 2 * cell
 
 
 def _whole_cells(low: int, high: int, source: AlignedBatch, cell: int) -> slice:
