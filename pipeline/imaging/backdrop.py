@@ -1,4 +1,4 @@
-"""What a picture would show behind a person, near the person's outline: the room, continued inwards.
+"""What a picture would show behind a person, near the outline: the room, continued inwards.
 
 A pixel behind the person is given the colour of a pixel of the room just beyond the outline, along
 the direction in which the room runs there. Along that direction an edge of the room looks the same
@@ -44,10 +44,10 @@ _TRACED: Final = 4
 """Steps taken to find the outline."""
 _OVERSTEP: Final = 1.3
 """Of each step: lines leave the person aslant, so the outline lies beyond its nearest point."""
-_BEYOND: Final = 0.3
-"""How far beyond the outline a pixel's colour is taken, in its distance to it."""
-_MARGIN: Final = 0.75
-"""How much further at least [cells], so that all pixels of a cell find the room."""
+_MARGIN: Final = 0.5
+"""How far beyond the outline a pixel's colour is taken [cells]."""
+_FADE: Final = 1.0
+"""Over how many cells what is seen gives way to what is guessed."""
 _LUMA: Final = np.array([[0.299, 0.587, 0.114]], np.float32) * 0.5
 """Of colours in [-1, 1], in levels 0–1 less a half."""
 _ROW: Final = 4096
@@ -65,8 +65,8 @@ class Backdrop:
     depth: Floats
     """(h / cell, w / cell) how far within the outline a cell lies [px], less than 0 outside."""
     ways: Floats
-    """(…, 6) two ways from a place to the room, along its level and along its upright edges: x and
-    y [px], and how much (0–1) it counts."""
+    """(2, …, 3) ways from a place to the room, along its level and along its upright edges: x and y
+    [px], and how much (0–1) each counts."""
     colours: Floats
     """(h / cell / 2, w / cell / 2, 3) those near by, where nothing else is found."""
 
@@ -93,14 +93,14 @@ class Backdrop:
         search = _Search(depth / np.float32(cell), small, colours, np.nonzero(asked))
         tensors = _carried(cv2.transform(small, _LUMA), seen, eyes / cell)
         ways = search.ways(tensors)
-        ways[..., [0, 1, 3, 4]] *= cell
+        ways[..., :2] *= cell
         return cls(picture, cell, depth, ways, colours)
 
     def seen(self, pixels: Floats, x: Floats, y: Floats, bare: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,): the picture's own (P, 3), or what is
         behind the person where that is deeper within the outline than `bare` (P,) [px]."""
         depth = sampled(self.depth, x, y, self.cell)
-        hidden = np.clip(depth - bare + np.float32(0.5), 0, 1)
+        hidden = np.clip((depth - bare) / np.float32(_FADE * self.cell) + np.float32(0.5), 0, 1)
         behind = np.flatnonzero(hidden)
         room = pixels.copy()
         if len(behind):
@@ -110,13 +110,12 @@ class Backdrop:
 
     def at(self, x: Floats, y: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,) [px] within the outline."""
-        ways = [sampled(np.ascontiguousarray(self.ways[..., k : k + 3]), x, y, self.cell).T for k in (0, 3)]
+        ways = [sampled(way, x, y, self.cell).T for way in self.ways]
         total = ways[0][2] + ways[1][2]
         found = sampled(self.colours, x, y, 2 * self.cell) * np.maximum(1 - total, 0)[:, None]
         for along_x, along_y, share in ways:
-            part = share / np.maximum(total, 1)
             there = sampled(self.picture, x + along_x, y + along_y, 1, cv2.INTER_LINEAR)
-            found += part[:, None] * there
+            found += (share / np.maximum(total, 1))[:, None] * there
         return found
 
 
@@ -131,9 +130,7 @@ def depth_of(person: Flags, cell: int, rim: float) -> Floats:
     return np.asarray(smooth * np.float32(cell) + np.float32(rim), np.float32)
 
 
-def sampled(
-    values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | None = None
-) -> Floats:
+def sampled(values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | None = None) -> Floats:
     """Return values (h, w) or (h, w, C) of a grid of cells of some px at places (P,) [px].
 
     Cubic between pixels, linear between larger cells, unless OpenCV's `kind` is given; beyond the
@@ -194,7 +191,7 @@ class _Search:
     """Where ways are looked for."""
 
     def ways(self, tensors: Sequence[Floats]) -> Floats:
-        """Return the ways to the room (h, w, 6) [cells], along the edges of two tensors (h, w,
+        """Return the ways to the room (2, h, w, 3) [cells], along the edges of two tensors (h, w,
         3)."""
         smooth = cv2.GaussianBlur(self.depth, (0, 0), 1.5)
         out = [-cv2.Sobel(smooth, cv2.CV_32F, *axis)[self.at] for axis in ((1, 0), (0, 1))]
@@ -211,8 +208,8 @@ class _Search:
         level = np.clip(0.5 + lead / _LEAD, 0, 1)
         found[0][:, 2] *= level
         found[1][:, 2] *= 1 - level
-        ways = np.zeros((*self.depth.shape, 6), np.float32)
-        ways[self.at] = np.concatenate(found, 1)
+        ways = np.zeros((2, *self.depth.shape, 3), np.float32)
+        ways[:, *self.at] = found
         return ways
 
     def _places(self) -> tuple[Floats, Floats]:
@@ -228,7 +225,7 @@ class _Search:
 
         for _ in range(_TRACED):
             steps += _OVERSTEP * np.maximum(there(self.depth), 0)
-        steps = (1 + _BEYOND) * steps + np.float32(_MARGIN)
+        steps = np.maximum(steps + there(self.depth), 0) + np.float32(_MARGIN)
         # What lies along a line may be another part of the person.
         clear = np.clip(0.5 - there(self.depth), 0, 1)
         return np.stack([along_x * steps, along_y * steps, clear], -1), there(self.small)

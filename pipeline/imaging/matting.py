@@ -21,6 +21,8 @@ from .backdrop import Backdrop, depth_of, sampled
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Pixels = tuple[NDArray[np.intp], ...]
+"""Rows and columns of P pixels of a part."""
 
 _RADIUS: Final = 0.035
 """Of the guided filter [outer eye distances]."""
@@ -32,8 +34,9 @@ _NEAR: Final = 0.06
 _ALIKE: Final = 0.12
 """Distance of two colours ([-1, 1]) that can hardly be told apart."""
 _LIKE: Final = 0.12
+"""Distance of two colours ([-1, 1]) up to which they look alike."""
 _SCALE: Final = 4
-"""Cells to a cell of the grid of mean colours, along each side."""
+"""Side of a cell of the grid of mean colours [cells of the matte]."""
 _DOUBT: Final = 0.015
 """Sigma of how far beside the given share the edge may lie [outer eye distances]."""
 _NONE, _SOME = 0.03, 0.25
@@ -71,66 +74,53 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """A person in a picture."""
+    """A person in a picture, and the room behind."""
 
     picture: Floats
     """(h, w, 3) [-1, 1]."""
-    small: Floats
-    """(h / cell, w / cell, 3) means of cells."""
     values: Floats
-    """(h, w) 0–1."""
-    eyes: float
-    """Distance of the outer eye corners [px]."""
-    depth: Floats
-    backdrop: Backdrop
+    """(h, w) 0–1, how much of each pixel is the person."""
+    room: Backdrop
+    rim: float
+    """How far beyond the matte the picture may still show the person's edge [px]."""
 
     @classmethod
-    def of(cls, picture: Floats, share: Floats, deepest: Floats, eyes: float) -> Matte:
+    def of(cls, picture: Floats, share: Floats, moved: Floats, eyes: float) -> Matte:
         """Return the matte of a picture, whose edge is where the picture has it.
 
         A fast guided filter (He & Sun, arXiv:1505.00996) on cells. Its guide is not brightness, but
         how far each colour lies on the way from the colours of the room near by to those of the
         person (the projection of Bayesian matting, Chuang et al., CVPR 2001, without its spreads).
+        What looks as the room would if it went on is then taken off: an edge of the room that ends
+        at the person must not be taken for hair.
 
         Args:
-            picture: (h, w, 3) float32 [-1, 1], of whole and even numbers of cells.
-            share: (h / cell, w / cell) float32 0–1 in the middle of each cell, as coarse as it may
-                be.
+            picture: (h, w, 3) float32 [-1, 1], of whole numbers of cells.
+            share: (h / cell, w / cell) float32 0–1, the person in the middle of each cell, as
+                coarse as it may be.
+            moved: (h / cell, w / cell) how far each cell, or one near it, will be moved [px].
             eyes: distance of the outer eye corners [px].
         """
-        cell = len(picture) // len(share)
+        cell, rim = len(picture) // len(share), _RIM * eyes
         small = cv2.resize(picture, share.shape[::-1], interpolation=cv2.INTER_AREA)
         scale = _Scale.between(small, share, eyes / cell)
-        fit = _fitted(scale.of(small), share, eyes / cell)
-        soft = cv2.GaussianBlur(share, (0, 0), max(_DOUBT * eyes / cell, 0.5))
-        high = np.clip((soft - _NONE) / (_SOME - _NONE), 0, 1)
-        low = np.clip((soft - 1 + _SOME) / (_SOME - _NONE), 0, 1)
-        size = picture.shape[1::-1]
-        values = cv2.resize(low, size, interpolation=cv2.INTER_LINEAR)
-        in_doubt = cv2.dilate(((high > 0) & (low < 1)).astype(np.uint8), np.ones((3, 3), np.uint8))
-        at = np.flatnonzero(cv2.resize(in_doubt, size, interpolation=cv2.INTER_NEAREST))
-        y, x = (v.astype(np.float32) for v in np.divmod(at, size[0]))
-        slope, level, least, most = sampled(cv2.merge([*fit, low, high]), x, y, cell).T
-        found = slope * scale.at(picture.reshape(-1, 3)[at], x, y, cell) + level
-        found = np.clip((found - _LEAST) / (_MOST - _LEAST), least, most)
-        values.ravel()[at] = np.clip(found, 0, 1)
+        band = _Band.round(share, eyes / cell)
+        at = band.pixels(picture.shape[:2])
+        y, x = (v.astype(np.float32) for v in np.divmod(at, picture.shape[1]))
+        colours = picture.reshape(-1, 3)[at]
+        slope, level = _fitted(scale.of(small), share, eyes / cell)
+        fit = sampled(cv2.merge([slope, level, band.low, band.high]), x, y, cell).T
+        found = (fit[0] * scale.at(colours, x, y, cell) + fit[1] - _LEAST) / (_MOST - _LEAST)
+        values = cv2.resize(band.low, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        values.ravel()[at] = np.clip(np.clip(found, fit[2], fit[3]), 0, 1)
         person = cv2.resize(values, share.shape[::-1], interpolation=cv2.INTER_AREA)
-        depth = depth_of(person > _PERSON, cell, _RIM * eyes)
-        asked = (depth > -cell) & ((in_doubt > 0) | (depth < deepest))
-        backdrop = Backdrop.of(picture, small, depth, asked, eyes=eyes)
-        matte = cls(picture, small, values, eyes, depth, backdrop)
-        matte._without_room(at[found > 0], scale)
-        return matte
-
-    def _without_room(self, at: NDArray[np.intp], scale: _Scale) -> None:
-        """Take from the matte, at some pixels, what looks as the room would there."""
-        y, x = (v.astype(np.float32) for v in np.divmod(at, self.values.shape[1]))
-        room = self.backdrop.at(x, y)
-        away = np.square(self.picture.reshape(-1, 3)[at] - room).sum(-1)
-        person = sampled(scale.person, x, y, _SCALE * (len(self.picture) // len(self.small)))
-        apart = np.square(person - room).sum(-1)
-        looks = np.exp(-away / np.float32(2 * _LIKE**2)) * apart / (apart + np.float32(4 * _LIKE**2))
-        self.values.ravel()[at] *= 1 - looks
+        depth = depth_of(person > _PERSON, cell, rim)
+        asked = (depth > -cell) & (band.doubt | (depth < moved + 2 * cell))
+        asked = cv2.dilate(asked.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        room = Backdrop.of(picture, small, depth, asked, eyes=eyes)
+        likeness = _likeness(colours, room.at(x, y), scale.person_at(x, y, cell))
+        values.ravel()[at] *= 1 - likeness
+        return cls(picture, values, room, rim)
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
@@ -143,32 +133,77 @@ class Matte:
         plain = (is_room & (carried <= 0)).view(np.uint8)
         for seen, plane in zip(moved.source, moved.edited, strict=True):
             cv2.copyTo(seen, plain, plane)
-        rim = _RIM * self.eyes
-        left, top = moved.corner
-        whole = cv2.resize(self.depth, self.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        deep = whole[top : top + len(plain), left : left + plain.shape[1]]
-        at = np.nonzero(is_room & ((carried > 0) | (deep > -1)))
-        y, x = ((v + low).astype(np.float32) for v, low in zip(at, (top, left), strict=True))
-        from_x, from_y = (plane[at] for plane in moved.origins)
-        # Where the face hardly moves, what lies close to it stays, whatever it is.
-        way = np.hypot(from_x - x, from_y - y)
-        bare = np.maximum(rim - 0.5 * way, 0).astype(np.float32)
-        backdrop = self.backdrop
-        seen = self.picture[y.astype(np.intp), x.astype(np.intp)]
-        result = backdrop.seen(seen, x, y, bare)
-        share = carried[at]
-        edge = np.flatnonzero(share)
-        before = sampled(self.picture, from_x[edge], from_y[edge])
-        away = backdrop.seen(before, from_x[edge], from_y[edge], bare[edge])
-        edited = np.stack([plane[at][edge] for plane in moved.edited], -1)
-        part = share[edge, None]
-        behind = result[edge]
-        there = before + part * (edited - before)
-        mixed = there + (1 - part) * (behind - away)
-        # Guessed rooms may differ by more than any room does.
-        result[edge] = np.clip(mixed, np.minimum(behind, there), np.maximum(behind, there))
-        for plane, values in zip(moved.edited, np.clip(result, -1, 1).T, strict=True):
+        x0, y0 = moved.corner
+        depth = cv2.resize(self.room.depth, self.picture.shape[1::-1])
+        near = depth[y0 : y0 + len(plain), x0 : x0 + plain.shape[1]] > -self.room.cell
+        at = np.nonzero(is_room & ((carried > 0) | near))
+        behind, there = self._behind(moved, at), carried[at]
+        edge = tuple(v[there > 0] for v in at)
+        behind[there > 0] = self._edge(moved, edge, carried[edge], behind[there > 0])
+        for plane, values in zip(moved.edited, np.clip(behind, -1, 1).T, strict=True):
             plane[at] = values
+
+    def _behind(self, moved: Moved, at: Pixels) -> Floats:
+        """Return the room's colours (P, 3) at pixels of the part."""
+        rows, columns = at[0] + moved.corner[1], at[1] + moved.corner[0]
+        x, y = columns.astype(np.float32), rows.astype(np.float32)
+        return self.room.seen(self.picture[rows, columns], x, y, self._bare(moved, at))
+
+    def _edge(self, moved: Moved, at: Pixels, share: Floats, behind: Floats) -> Floats:
+        """Return the colours (P, 3) of pixels of which a share (P,) is the person, before the room
+        `behind` (P, 3)."""
+        x, y = (plane[at] for plane in moved.origins)
+        before = sampled(self.picture, x, y)
+        away = self.room.seen(before, x, y, self._bare(moved, at))
+        edited = np.stack([plane[at] for plane in moved.edited], -1)
+        there = before + share[:, None] * (edited - before)
+        mixed = there + (1 - share)[:, None] * (behind - away)
+        # Guessed rooms may differ by more than any room does.
+        return np.clip(mixed, np.minimum(behind, there), np.maximum(behind, there))
+
+    def _bare(self, moved: Moved, at: Pixels) -> Floats:
+        """Return how close to the person (P,) [px] the picture's own room is trusted: where the
+        face hardly moves, what lies close to it stays, whatever it is."""
+        x, y = (plane[at] for plane in moved.origins)
+        far = np.hypot(x - (at[1] + moved.corner[0]), y - (at[0] + moved.corner[1]))
+        return np.maximum(self.rim - 0.5 * far, 0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Where a share leaves in doubt what is the person, on cells."""
+
+    low: Floats
+    """(h, w) 0–1, at least so much is the person …"""
+    high: Floats
+    """… and at most so much."""
+
+    @classmethod
+    def round(cls, share: Floats, eyes: float) -> _Band:
+        """Return the band round the edges of a share (h, w)."""
+        soft = cv2.GaussianBlur(share, (0, 0), max(_DOUBT * eyes, 0.5))
+        high = np.clip((soft - _NONE) / (_SOME - _NONE), 0, 1)
+        return cls(np.clip((soft - 1 + _SOME) / (_SOME - _NONE), 0, 1), high)
+
+    @property
+    def doubt(self) -> Flags:
+        """(h, w) bool, with the cells next to it."""
+        open_to = ((self.high > 0) & (self.low < 1)).view(np.uint8)
+        return np.asarray(cv2.dilate(open_to, np.ones((3, 3), np.uint8))) > 0
+
+    def pixels(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return the flat indices (P,) of pixels in doubt, of a picture of some height and
+        width."""
+        fine = cv2.resize(self.doubt.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
+        return np.flatnonzero(fine)
+
+
+def _likeness(colours: Floats, room: Floats, person: Floats) -> Floats:
+    """Return how much colours (P, 3) look as the room would there (P,) 0–1, and not as the person
+    does."""
+    away, apart = (np.square(other - room).sum(-1) for other in (colours, person))
+    told = apart / (apart + np.float32(4 * _LIKE**2))
+    return np.asarray(told * np.exp(-away / np.float32(2 * _LIKE**2)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +211,9 @@ class _Scale:
     """How far colours lie on the way from the room's to the person's: v·colour - c."""
 
     values: Floats
-    """(…, 4) v and c, four cells of the grid of mattes to each of its own."""
+    """(h, w, 4) v and c, on cells as large as `_SCALE` cells of the matte."""
     person: Floats
+    """(h, w, 3) the person's mean colours near by."""
 
     @classmethod
     def between(cls, small: Floats, share: Floats, eyes: float) -> _Scale:
@@ -204,6 +240,10 @@ class _Scale:
     def at(self, colours: Floats, x: Floats, y: Floats, cell: int) -> Floats:
         """Return where colours (P, 3) at places (P,) [px] are, (P,)."""
         return _on_scale(colours, sampled(self.values, x, y, _SCALE * cell))
+
+    def person_at(self, x: Floats, y: Floats, cell: int) -> Floats:
+        """Return the person's mean colours (P, 3) near places (P,) [px]."""
+        return sampled(self.person, x, y, _SCALE * cell)
 
 
 def _on_scale(colours: Floats, values: Floats) -> Floats:

@@ -79,9 +79,14 @@ def before_the_face(parsing: Parsing, side: int, letters: Tensor | None = None) 
     small = parsing.sampled(edges, whole, whole, step, middle=True)
     if letters is not None:
         reach = int(_BESIDE_LETTERS / torch.linalg.vector_norm(parsing.crop_to_grid[0, 0, :2]))
-        beside = F.max_pool2d(letters[:, :, ::step, ::step], 2 * (reach // step) + 1, 1, reach // step)
+        beside = F.max_pool2d(
+            letters[:, :, ::step, ::step], 2 * (reach // step) + 1, 1, reach // step
+        )
         small = torch.where(beside > 0, 0.0, small)
-    out = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR) for mask in small[:, 0].numpy()]
+    out = [
+        cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR)
+        for mask in small[:, 0].numpy()
+    ]
     return torch.from_numpy(np.stack(out)[:, None])
 
 

@@ -66,43 +66,45 @@ def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
     if not width:
         return
     at = (slice(top, top + height), slice(left, left + width))
-    x, y = edited.corner
+    x, y = left + edited.corner[0], top + edited.corner[1]
     eyes = float(eye_distance(source.landmarks[n].double().numpy()))
     cell, around = cell_of(eyes), round(_AROUND * eyes)
     # The window depends on this face alone: the others of a batch change nothing.
-    rows = _whole_cells(y + top - around, y + top + height + around, source, 2 * cell)
-    columns = _whole_cells(x + left - around, x + left + width + around, source, 2 * cell)
-    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)
+    side = source.images.shape[-1]
+    rows = _whole_cells(y - around, y + height + around, side, cell)
+    columns = _whole_cells(x - around, x + width + around, side, cell)
     planes = source.images[n].numpy()
-    window = planes[:, rows, columns]
-    corner = np.array([columns.start, rows.start], np.float32)
+    first = np.array([columns.start, rows.start], np.float32)
     moved = Moved(
-        source=planes[:, y + top : y + top + height, x + left : x + left + width],
+        source=planes[:, y : y + height, x : x + width],
         edited=image[:, *at],
-        origins=origins[n].numpy()[:, *at] - corner[:, None, None],
+        origins=origins[n].numpy()[:, *at] - first[:, None, None],
         mask=mask[at],
-        corner=(x + left - columns.start, y + top - rows.start),
+        corner=(x - columns.start, y - rows.start),
     )
-    deepest = _deepest(moved, cells.shape[2:], cell)
-    Matte.of(cv2.merge([*window]), cells[0, 0].numpy(), deepest, eyes).still_room(moved)
+    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)[0, 0].numpy()
+    picture = cv2.merge([*planes[:, rows, columns]])
+    Matte.of(picture, cells, _far(moved, cells, cell), eyes).still_room(moved)
 
 
-def _deepest(moved: Moved, size: tuple[int, ...], cell: int) -> Floats:
-    """Return how far each cell of the window is moved, or one near it, (h, w) [px]."""
-    x0, y0 = moved.corner
+def _far(moved: Moved, cells: Floats, cell: int) -> Floats:
+    """Return how far each cell (h, w), or one near it, is moved [px]."""
+    first = [
+        np.arange(start, start + length, cell)
+        for start, length in zip(moved.corner, moved.mask.shape[::-1], strict=True)
+    ]
     x, y = moved.origins[:, ::cell, ::cell]
-    height, width = x.shape
-    far = np.hypot(x - (x0 + cell * np.arange(width)), y - (y0 + cell * np.arange(height))[:, None])
-    out = np.zeros(size, np.float32)
-    top, left = y0 // cell, x0 // cell
-    part = out[top : top + height, left : left + width]
-    part[:] = far[: part.shape[0], : part.shape[1]]
-    reach = 2 * int(np.ceil(part.max() / cell)) + 1
-    return np.asarray(cv2.dilate(out, np.ones((reach, reach), np.uint8))) + 2 * cell
+    far = np.hypot(x - first[0], y - first[1][:, None]).astype(np.float32)
+    out = np.zeros_like(cells)
+    left, top = (v // cell for v in moved.corner)
+    out[top : top + len(far), left : left + far.shape[1]] = far[
+        : len(out) - top, : out.shape[1] - left
+    ]
+    reach = 2 * int(np.ceil(far.max() / cell)) + 1
+    return np.asarray(cv2.dilate(out, np.ones((reach, reach), np.uint8)), np.float32)
 
 
-def _whole_cells(low: int, high: int, source: AlignedBatch, cell: int) -> slice:
-    """Return what holds pixels from `low` to before `high`, as far as the crop holds cells."""
-    last = source.images.shape[-1] // cell
-    start, stop = max(low // cell, 0), min(-(-high // cell), last)
+def _whole_cells(low: int, high: int, side: int, cell: int) -> slice:
+    """Return what holds pixels from `low` to before `high`, as far as a crop holds cells."""
+    start, stop = max(low // cell, 0), min(-(-high // cell), side // cell)
     return slice(start * cell, stop * cell)
