@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-Cells = tuple[NDArray[np.intp], NDArray[np.intp]]
+Cells = tuple[NDArray[np.intp], ...]
 """Rows and columns of some cells of a grid."""
 
 _ALONG, _ASIDE = 0.08, 0.02
@@ -116,7 +116,7 @@ class Backdrop:
         for along_x, along_y, share in ways:
             there = sampled(self.picture, x + along_x, y + along_y, 1, cv2.INTER_LINEAR)
             found += (share / np.maximum(total, 1))[:, None] * there
-        return found
+        return np.asarray(found, np.float32)
 
 
 def depth_of(person: Flags, cell: int, rim: float) -> Floats:
@@ -136,11 +136,15 @@ def sampled(values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | Non
     Cubic between pixels, linear between larger cells, unless OpenCV's `kind` is given; beyond the
     grid those of its border.
     """
-    rows = max(-(-len(x) // _ROW), 1)
+    if not len(x):
+        return np.zeros((0, *values.shape[2:]), np.float32)
+    rows = -(-len(x) // _ROW)
     at = np.zeros((2, rows * min(len(x), _ROW)), np.float32)
     at[0, : len(x)], at[1, : len(x)] = x, y
     if cell > 1:
-        at = (at + np.float32(0.5)) / cell - np.float32(0.5)
+        at += np.float32(0.5)
+        at /= np.float32(cell)
+        at -= np.float32(0.5)
     if kind is None:
         kind = cv2.INTER_LINEAR if cell > 1 else cv2.INTER_CUBIC
     map_x, map_y = at.reshape(2, rows, -1)
@@ -174,7 +178,7 @@ def _spread(tensor: Floats, seen: Floats, sigmas: tuple[float, float]) -> Floats
     part = cv2.merge([tensor, seen])
     for _ in range(2):
         part = cv2.blur(part, (x, y), borderType=cv2.BORDER_REPLICATE)
-    return part[..., :3] / np.maximum(part[..., 3:], 1e-3)
+    return np.asarray(part[..., :3] / np.maximum(part[..., 3:], 1e-3), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ class _Search:
         found[0][:, 2] *= level
         found[1][:, 2] *= 1 - level
         ways = np.zeros((2, *self.depth.shape, 3), np.float32)
-        ways[:, *self.at] = found
+        ways[0][self.at], ways[1][self.at] = found
         return ways
 
     def _places(self) -> tuple[Floats, Floats]:

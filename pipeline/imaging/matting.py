@@ -64,12 +64,26 @@ class Moved:
     """(3, h, w) [-1, 1], as it was."""
     edited: Floats
     """(3, h, w) [-1, 1]."""
-    origins: Floats
-    """(2, h, w) x, y [px of the picture] where every pixel was moved from."""
+    shifts: Floats
+    """(2, h, w) x, y [px] from every pixel to where it was moved from."""
     mask: Floats
     """(h, w), above 0 where it counts."""
     corner: tuple[int, int]
     """x, y [px of the picture] of the part's first pixel."""
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture."""
+        (x, y), (height, width) = self.corner, self.mask.shape
+        return slice(y, y + height), slice(x, x + width)
+
+    def origins(self) -> Floats:
+        """Return x, y [px of the picture] where every pixel was moved from, (2, h, w)."""
+        rows, columns = self.window
+        out = self.shifts.copy()
+        out[0] += np.arange(columns.start, columns.stop, dtype=np.float32)
+        out[1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +138,21 @@ class Matte:
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
-        carried = cv2.remap(
-            self.values, *moved.origins, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        x, y = moved.origins()
+        carried = cv2.remap(self.values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         is_room = (moved.mask > 0) & (carried < 1)
         if not is_room.any():
             return
         plain = (is_room & (carried <= 0)).view(np.uint8)
         for seen, plane in zip(moved.source, moved.edited, strict=True):
             cv2.copyTo(seen, plain, plane)
-        x0, y0 = moved.corner
         depth = cv2.resize(self.room.depth, self.picture.shape[1::-1])
-        near = depth[y0 : y0 + len(plain), x0 : x0 + plain.shape[1]] > -self.room.cell
+        near = depth[moved.window] > -self.room.cell
         at = np.nonzero(is_room & ((carried > 0) | near))
-        behind, there = self._behind(moved, at), carried[at]
-        edge = tuple(v[there > 0] for v in at)
-        behind[there > 0] = self._edge(moved, edge, carried[edge], behind[there > 0])
+        behind, share = self._behind(moved, at), carried[at]
+        edge = share > 0
+        pixels = at[0][edge], at[1][edge]
+        behind[edge] = self._edge(moved, pixels, (x[pixels], y[pixels]), share[edge], behind[edge])
         for plane, values in zip(moved.edited, np.clip(behind, -1, 1).T, strict=True):
             plane[at] = values
 
@@ -149,24 +162,31 @@ class Matte:
         x, y = columns.astype(np.float32), rows.astype(np.float32)
         return self.room.seen(self.picture[rows, columns], x, y, self._bare(moved, at))
 
-    def _edge(self, moved: Moved, at: Pixels, share: Floats, behind: Floats) -> Floats:
-        """Return the colours (P, 3) of pixels of which a share (P,) is the person, before the room
-        `behind` (P, 3)."""
-        x, y = (plane[at] for plane in moved.origins)
-        before = sampled(self.picture, x, y)
-        away = self.room.seen(before, x, y, self._bare(moved, at))
+    def _edge(
+        self,
+        moved: Moved,
+        at: Pixels,
+        origins: tuple[Floats, Floats],
+        share: Floats,
+        behind: Floats,
+    ) -> Floats:
+        """Return the colours (P, 3) of pixels that came from `origins` (P,), of which a share (P,)
+        is the person, before the room `behind` (P, 3)."""
+        before = sampled(self.picture, *origins)
+        away = self.room.seen(before, *origins, self._bare(moved, at))
         edited = np.stack([plane[at] for plane in moved.edited], -1)
         there = before + share[:, None] * (edited - before)
         mixed = there + (1 - share)[:, None] * (behind - away)
         # Guessed rooms may differ by more than any room does.
-        return np.clip(mixed, np.minimum(behind, there), np.maximum(behind, there))
+        low, high = np.minimum(behind, there), np.maximum(behind, there)
+        return np.asarray(np.clip(mixed, low, high), np.float32)
 
     def _bare(self, moved: Moved, at: Pixels) -> Floats:
         """Return how close to the person (P,) [px] the picture's own room is trusted: where the
         face hardly moves, what lies close to it stays, whatever it is."""
-        x, y = (plane[at] for plane in moved.origins)
-        far = np.hypot(x - (at[1] + moved.corner[0]), y - (at[0] + moved.corner[1]))
-        return np.maximum(self.rim - 0.5 * far, 0).astype(np.float32)
+        x, y = (plane[at] for plane in moved.shifts)
+        close = np.float32(self.rim) - np.float32(0.5) * np.hypot(x, y)
+        return np.asarray(np.maximum(close, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
