@@ -334,8 +334,9 @@ class EditedBatch:
     """(N, 1, h, w) float32, 0 keep … 1 replace; 0 along the crop border."""
     corner: tuple[int, int] = (0, 0)
     """x, y [crop px] of the part's first pixel. Beyond the part all is as it was."""
-    origins: Tensor | None = None
-    """(N, 2, h, w) float32, x, y [crop px] where each pixel was moved from; None: none was."""
+    shifts: Tensor | None = None
+    """(N, 2, h, w) float32, x, y [px] from every pixel to where it was moved from; None: nothing
+    was moved."""
     left: Mapping[str, Tensor] = field(default_factory=dict)
     """By cause, what share of the edit it leaves each crop (N,) 0–1; masks have it in them."""
 
@@ -344,8 +345,8 @@ class EditedBatch:
         (x, y), (height, width) = self.corner, self.masks.shape[-2:]
         _check_rank("EditedBatch", "images", self.images, (n, 3, height, width))
         _check_rank("EditedBatch", "masks", self.masks, (n, 1, height, width))
-        if self.origins is not None:
-            _check_rank("EditedBatch", "origins", self.origins, (n, 2, height, width))
+        if self.shifts is not None:
+            _check_rank("EditedBatch", "shifts", self.shifts, (n, 2, height, width))
         if not (0 <= x <= side - width and 0 <= y <= side - height):
             raise ValueError(
                 f"EditedBatch: a part of {width}x{height} px at {self.corner} is not inside crops "
@@ -367,14 +368,11 @@ class EditedBatch:
         rows, columns = self.part
         images[:, :, rows, columns] = self.images
         masks[:, :, rows, columns] = self.masks
-        origins = self.origins
-        if origins is not None:
-            from .parsing import places_of  # needs torch, which types alone do not
-
-            places = places_of(images)
-            places[:, :, rows, columns] = origins
-            origins = places
-        return EditedBatch(self.source, images, masks, origins=origins, left=self.left)
+        shifts = None
+        if self.shifts is not None:
+            shifts = images.new_zeros(len(images), 2, *images.shape[-2:])
+            shifts[:, :, rows, columns] = self.shifts
+        return EditedBatch(self.source, images, masks, shifts=shifts, left=self.left)
 
     def __repr__(self) -> str:
         return f"EditedBatch({len(self.source)} crops of {self.source.images.shape[-1]} px)"

@@ -199,7 +199,8 @@ class PortraitModel(nn.Module):
         edited = self._with_teeth(change, window, fit, moved, edit, before, state)
         output = images[:, :, window.rows, window.columns].clone()
         paste(edited.clamp_(-1, 1), output, mask[:, 0] > 0)
-        return Rendered(output, mask, unit_to_pixels(source, images.shape[-1]), window)
+        shifts = unit_to_pixels(source, images.shape[-1]) - window.pixels(source)
+        return Rendered(output, mask, shifts, window)
 
     def _edit(
         self, fit: ShapeFit, vertices: Tensor, before: Tensor, after: Tensor, state: Tensor

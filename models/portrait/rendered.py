@@ -18,8 +18,8 @@ class Rendered(NamedTuple):
     """(N, 3, h, w) in [-1, 1], edited."""
     masks: Tensor
     """(N, 1, h, w) 0-1."""
-    origins: Tensor
-    """(N, 2, h, w) x, y [crop px] where every pixel came from."""
+    shifts: Tensor
+    """(N, 2, h, w) x, y [px] from every pixel to where it came from."""
     window: Window
     """Where the part lies."""
 
@@ -35,7 +35,7 @@ class Rendered(NamedTuple):
         return Rendered(
             torch.where(keep, self.images, here),
             torch.where(keep, self.masks, torch.zeros_like(self.masks)),
-            torch.where(keep, self.origins, self.window.pixels(self.origins)),
+            torch.where(keep, self.shifts, torch.zeros_like(self.shifts)),
             self.window,
         )
 
@@ -57,14 +57,14 @@ def joined(images: Tensor, parts: Sequence[Rendered]) -> Rendered:
     window = windows[0].with_all(windows)
     output = images[:, :, window.rows, window.columns].clone()
     masks = torch.zeros_like(output[:, :1])
-    origins = window.pixels(output).expand(len(parts), -1, -1, -1).clone()
+    shifts = torch.zeros_like(output[:, :2])
     for n, part in enumerate(parts):
         spot = part.window
         top, left = spot.rows.start - window.rows.start, spot.columns.start - window.columns.start
         at = (slice(top, top + part.masks.shape[2]), slice(left, left + part.masks.shape[3]))
         output[n, :, *at], masks[n, :, *at] = part.images[0], part.masks[0]
-        origins[n, :, *at] = part.origins[0]
-    return Rendered(output, masks, origins, window)
+        shifts[n, :, *at] = part.shifts[0]
+    return Rendered(output, masks, shifts, window)
 
 
 def rows_at_once(images: Tensor) -> list[slice]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-Cells = tuple[NDArray[np.intp], NDArray[np.intp]]
+Cells = tuple[NDArray[np.intp], ...]
 """Rows and columns of some cells of a grid."""
 
 _ALONG, _ASIDE = 0.08, 0.02
@@ -44,10 +44,10 @@ _TRACED: Final = 4
 """Steps taken to find the outline."""
 _OVERSTEP: Final = 1.3
 """Of each step: lines leave the person aslant, so the outline lies beyond its nearest point."""
-_BEYOND: Final = 0.3
-"""How far beyond the outline a pixel's colour is taken, in its distance to it."""
-_MARGIN: Final = 0.75
-"""How much further at least [cells], so that all pixels of a cell find the room."""
+_MARGIN: Final = 0.5
+"""How far beyond the outline a pixel's colour is taken [cells]."""
+_FADE: Final = 1.0
+"""Over how many cells what is seen gives way to what is guessed."""
 _LUMA: Final = np.array([[0.299, 0.587, 0.114]], np.float32) * 0.5
 """Of colours in [-1, 1], in levels 0–1 less a half."""
 _ROW: Final = 4096
@@ -65,8 +65,8 @@ class Backdrop:
     depth: Floats
     """(h / cell, w / cell) how far within the outline a cell lies [px], less than 0 outside."""
     ways: Floats
-    """(…, 6) two ways from a place to the room, along its level and along its upright edges: x and
-    y [px], and how much (0–1) it counts."""
+    """(2, …, 3) ways from a place to the room, along its level and along its upright edges: x and y
+    [px], and how much (0–1) each counts."""
     colours: Floats
     """(h / cell / 2, w / cell / 2, 3) those near by, where nothing else is found."""
 
@@ -94,14 +94,14 @@ class Backdrop:
         search = _Search(depth / np.float32(cell), small, colours, (rows, columns))
         tensors = _carried(cv2.transform(small, _LUMA), seen, eyes / cell)
         ways = search.ways(tensors)
-        ways[..., [0, 1, 3, 4]] *= cell
+        ways[..., :2] *= cell
         return cls(picture, cell, depth, ways, colours)
 
     def seen(self, pixels: Floats, x: Floats, y: Floats, bare: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,): the picture's own (P, 3), or what is
         behind the person where that is deeper within the outline than `bare` (P,) [px]."""
         depth = sampled(self.depth, x, y, self.cell)
-        hidden = np.clip(depth - bare + np.float32(0.5), 0, 1)
+        hidden = np.clip((depth - bare) / np.float32(_FADE * self.cell) + np.float32(0.5), 0, 1)
         behind = np.flatnonzero(hidden)
         room = pixels.copy()
         if len(behind):
@@ -111,16 +111,12 @@ class Backdrop:
 
     def at(self, x: Floats, y: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,) [px] within the outline."""
-        ways = [
-            sampled(np.ascontiguousarray(self.ways[..., k : k + 3]), x, y, self.cell).T
-            for k in (0, 3)
-        ]
+        ways = [sampled(way, x, y, self.cell).T for way in self.ways]
         total = ways[0][2] + ways[1][2]
         found = sampled(self.colours, x, y, 2 * self.cell) * np.maximum(1 - total, 0)[:, None]
         for along_x, along_y, share in ways:
-            part = share / np.maximum(total, 1)
             there = sampled(self.picture, x + along_x, y + along_y, 1, cv2.INTER_LINEAR)
-            found += part[:, None] * there
+            found += (share / np.maximum(total, 1))[:, None] * there
         return np.asarray(found, np.float32)
 
 
@@ -141,11 +137,15 @@ def sampled(values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | Non
     Cubic between pixels, linear between larger cells, unless OpenCV's `kind` is given; beyond the
     grid those of its border.
     """
-    rows = max(-(-len(x) // _ROW), 1)
-    at: Floats = np.zeros((2, rows * min(len(x), _ROW)), np.float32)
+    if not len(x):
+        return np.zeros((0, *values.shape[2:]), np.float32)
+    rows = -(-len(x) // _ROW)
+    at = np.zeros((2, rows * min(len(x), _ROW)), np.float32)
     at[0, : len(x)], at[1, : len(x)] = x, y
     if cell > 1:
-        at = np.asarray((at + np.float32(0.5)) / cell - np.float32(0.5), np.float32)
+        at += np.float32(0.5)
+        at /= np.float32(cell)
+        at -= np.float32(0.5)
     if kind is None:
         kind = cv2.INTER_LINEAR if cell > 1 else cv2.INTER_CUBIC
     map_x, map_y = at.reshape(2, rows, -1)
@@ -196,7 +196,7 @@ class _Search:
     """Where ways are looked for."""
 
     def ways(self, tensors: Sequence[Floats]) -> Floats:
-        """Return the ways to the room (h, w, 6) [cells], along the edges of two tensors (h, w,
+        """Return the ways to the room (2, h, w, 3) [cells], along the edges of two tensors (h, w,
         3)."""
         smooth = cv2.GaussianBlur(self.depth, (0, 0), 1.5)
         out = [-cv2.Sobel(smooth, cv2.CV_32F, *axis)[self.at] for axis in ((1, 0), (0, 1))]
@@ -213,8 +213,8 @@ class _Search:
         level = np.clip(0.5 + lead / _LEAD, 0, 1)
         found[0][:, 2] *= level
         found[1][:, 2] *= 1 - level
-        ways = np.zeros((*self.depth.shape, 6), np.float32)
-        ways[self.at] = np.concatenate(found, 1)
+        ways = np.zeros((2, *self.depth.shape, 3), np.float32)
+        ways[0][self.at], ways[1][self.at] = found
         return ways
 
     def _places(self) -> tuple[Floats, Floats]:
@@ -230,7 +230,7 @@ class _Search:
 
         for _ in range(_TRACED):
             steps += _OVERSTEP * np.maximum(there(self.depth), 0)
-        steps = (1 + _BEYOND) * steps + np.float32(_MARGIN)
+        steps = np.maximum(steps + there(self.depth), 0) + np.float32(_MARGIN)
         # What lies along a line may be another part of the person.
         clear = np.clip(0.5 - there(self.depth), 0, 1)
         return np.stack([along_x * steps, along_y * steps, clear], -1), there(self.small)

@@ -21,6 +21,8 @@ from .backdrop import Backdrop, depth_of, sampled
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Pixels = tuple[NDArray[np.intp], ...]
+"""Rows and columns of P pixels of a part."""
 
 _RADIUS: Final = 0.035
 """Of the guided filter [outer eye distances]."""
@@ -31,8 +33,10 @@ _NEAR: Final = 0.06
 """Sigma of what counts as near [outer eye distances]."""
 _ALIKE: Final = 0.12
 """Distance of two colours ([-1, 1]) that can hardly be told apart."""
+_LIKE: Final = 0.12
+"""Distance of two colours ([-1, 1]) up to which they look alike."""
 _SCALE: Final = 4
-"""Cells to a cell of the grid of mean colours, along each side."""
+"""Side of a cell of the grid of mean colours [cells of the matte]."""
 _DOUBT: Final = 0.015
 """Sigma of how far beside the given share the edge may lie [outer eye distances]."""
 _NONE, _SOME = 0.03, 0.25
@@ -60,106 +64,166 @@ class Moved:
     """(3, h, w) [-1, 1], as it was."""
     edited: Floats
     """(3, h, w) [-1, 1]."""
-    origins: Floats
-    """(2, h, w) x, y [px of the picture] where every pixel was moved from."""
+    shifts: Floats
+    """(2, h, w) x, y [px] from every pixel to where it was moved from."""
     mask: Floats
     """(h, w), above 0 where it counts."""
     corner: tuple[int, int]
     """x, y [px of the picture] of the part's first pixel."""
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture."""
+        (x, y), (height, width) = self.corner, self.mask.shape
+        return slice(y, y + height), slice(x, x + width)
+
+    def origins(self) -> Floats:
+        """Return x, y [px of the picture] where every pixel was moved from, (2, h, w)."""
+        rows, columns = self.window
+        out = self.shifts.copy()
+        out[0] += np.arange(columns.start, columns.stop, dtype=np.float32)
+        out[1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        return out
+
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """A person in a picture."""
+    """A person in a picture, and the room behind."""
 
     picture: Floats
     """(h, w, 3) [-1, 1]."""
-    small: Floats
-    """(h / cell, w / cell, 3) means of cells."""
     values: Floats
-    """(h, w) 0–1."""
-    eyes: float
-    """Distance of the outer eye corners [px]."""
+    """(h, w) 0–1, how much of each pixel is the person."""
+    room: Backdrop
+    rim: float
+    """How far beyond the matte the picture may still show the person's edge [px]."""
 
     @classmethod
-    def of(cls, picture: Floats, share: Floats, eyes: float) -> Matte:
+    def of(cls, picture: Floats, share: Floats, moved: Floats, eyes: float) -> Matte:
         """Return the matte of a picture, whose edge is where the picture has it.
 
         A fast guided filter (He & Sun, arXiv:1505.00996) on cells. Its guide is not brightness, but
         how far each colour lies on the way from the colours of the room near by to those of the
         person (the projection of Bayesian matting, Chuang et al., CVPR 2001, without its spreads).
+        What looks as the room would if it went on is then taken off: an edge of the room that ends
+        at the person must not be taken for hair.
 
         Args:
-            picture: (h, w, 3) float32 [-1, 1], of whole and even numbers of cells.
-            share: (h / cell, w / cell) float32 0–1 in the middle of each cell, as coarse as it may
-                be.
+            picture: (h, w, 3) float32 [-1, 1], of whole numbers of cells.
+            share: (h / cell, w / cell) float32 0–1, the person in the middle of each cell, as
+                coarse as it may be.
+            moved: (h / cell, w / cell) how far each cell, or one near it, will be moved [px].
             eyes: distance of the outer eye corners [px].
         """
-        cell = len(picture) // len(share)
+        cell, rim = len(picture) // len(share), _RIM * eyes
         small = cv2.resize(picture, share.shape[::-1], interpolation=cv2.INTER_AREA)
         scale = _Scale.between(small, share, eyes / cell)
-        fit = _fitted(scale.of(small), share, eyes / cell)
-        soft = cv2.GaussianBlur(share, (0, 0), max(_DOUBT * eyes / cell, 0.5))
-        high = np.clip((soft - _NONE) / (_SOME - _NONE), 0, 1)
-        low = np.clip((soft - 1 + _SOME) / (_SOME - _NONE), 0, 1)
-        size = picture.shape[1::-1]
-        values = cv2.resize(low, size, interpolation=cv2.INTER_LINEAR)
-        in_doubt = cv2.dilate(((high > 0) & (low < 1)).astype(np.uint8), np.ones((3, 3), np.uint8))
-        at = np.flatnonzero(cv2.resize(in_doubt, size, interpolation=cv2.INTER_NEAREST))
-        y, x = (v.astype(np.float32) for v in np.divmod(at, size[0]))
-        slope, level, least, most = sampled(cv2.merge([*fit, low, high]), x, y, cell).T
-        found = slope * scale.at(picture.reshape(-1, 3)[at], x, y, cell) + level
-        found = np.clip((found - _LEAST) / (_MOST - _LEAST), least, most)
-        values.ravel()[at] = np.clip(found, 0, 1)
-        return cls(picture, small, values, eyes)
+        band = _Band.round(share, eyes / cell)
+        at = band.pixels(picture.shape[:2])
+        y, x = (v.astype(np.float32) for v in np.divmod(at, picture.shape[1]))
+        colours = picture.reshape(-1, 3)[at]
+        slope, level = _fitted(scale.of(small), share, eyes / cell)
+        fit = sampled(cv2.merge([slope, level, band.low, band.high]), x, y, cell).T
+        found = (fit[0] * scale.at(colours, x, y, cell) + fit[1] - _LEAST) / (_MOST - _LEAST)
+        values = cv2.resize(band.low, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        values.ravel()[at] = np.clip(np.clip(found, fit[2], fit[3]), 0, 1)
+        person = cv2.resize(values, share.shape[::-1], interpolation=cv2.INTER_AREA)
+        depth = depth_of(person > _PERSON, cell, rim)
+        asked = (depth > -cell) & (band.doubt | (depth < moved + 2 * cell))
+        asked = cv2.dilate(asked.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        room = Backdrop.of(picture, small, depth, asked, eyes=eyes)
+        likeness = _likeness(colours, room.at(x, y), scale.person_at(x, y, cell))
+        values.ravel()[at] *= 1 - likeness
+        return cls(picture, values, room, rim)
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
-        map_x, map_y = moved.origins
-        carried = cv2.remap(
-            self.values, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        x, y = moved.origins()
+        carried = cv2.remap(self.values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         is_room = (moved.mask > 0) & (carried < 1)
         if not is_room.any():
             return
         plain = (is_room & (carried <= 0)).view(np.uint8)
         for seen, plane in zip(moved.source, moved.edited, strict=True):
             cv2.copyTo(seen, plain, plane)
-        rim = _RIM * self.eyes
-        person = cv2.resize(self.values, self.small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        depth = depth_of(person > _PERSON, len(self.picture) // len(person), rim)
-        left, top = moved.corner
-        whole = cv2.resize(depth, self.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        deep = whole[top : top + len(plain), left : left + plain.shape[1]]
-        at = np.nonzero(is_room & ((carried > 0) | (deep > -1)))
-        y, x = ((v + low).astype(np.float32) for v, low in zip(at, (top, left), strict=True))
-        from_x, from_y = (plane[at] for plane in moved.origins)
-        # Where the face hardly moves, what lies close to it stays, whatever it is.
-        way = np.hypot(from_x - x, from_y - y)
-        bare = np.maximum(rim - 0.5 * way, 0).astype(np.float32)
-        asked: NDArray[np.uint8] = np.zeros(depth.shape[:2], np.uint8)
-        cell = len(self.picture) // len(asked)
-        for at_x, at_y in ((x, y), (from_x, from_y)):
-            row, column = ((v / cell).astype(np.intp) for v in (at_y, at_x))
-            asked[row.clip(0, len(asked) - 1), column.clip(0, asked.shape[1] - 1)] = 1
-        asked = cv2.dilate(asked, np.ones((3, 3), np.uint8))
-        asked &= depth > -cell
-        backdrop = Backdrop.of(self.picture, self.small, depth, asked > 0, eyes=self.eyes)
-        seen = self.picture[y.astype(np.intp), x.astype(np.intp)]
-        result = backdrop.seen(seen, x, y, bare)
-        share = carried[at]
-        edge = np.flatnonzero(share)
-        before = sampled(self.picture, from_x[edge], from_y[edge])
-        away = backdrop.seen(before, from_x[edge], from_y[edge], bare[edge])
-        edited = np.stack([plane[at][edge] for plane in moved.edited], -1)
-        part = share[edge, None]
-        behind = result[edge]
-        there = before + part * (edited - before)
-        mixed = there + (1 - part) * (behind - away)
-        # Guessed rooms may differ by more than any room does.
-        result[edge] = np.clip(mixed, np.minimum(behind, there), np.maximum(behind, there))
-        for plane, values in zip(moved.edited, np.clip(result, -1, 1).T, strict=True):
+        depth = cv2.resize(self.room.depth, self.picture.shape[1::-1])
+        near = depth[moved.window] > -self.room.cell
+        at = np.nonzero(is_room & ((carried > 0) | near))
+        behind, share = self._behind(moved, at), carried[at]
+        edge = share > 0
+        pixels = at[0][edge], at[1][edge]
+        behind[edge] = self._edge(moved, pixels, (x[pixels], y[pixels]), share[edge], behind[edge])
+        for plane, values in zip(moved.edited, np.clip(behind, -1, 1).T, strict=True):
             plane[at] = values
+
+    def _behind(self, moved: Moved, at: Pixels) -> Floats:
+        """Return the room's colours (P, 3) at pixels of the part."""
+        rows, columns = at[0] + moved.corner[1], at[1] + moved.corner[0]
+        x, y = columns.astype(np.float32), rows.astype(np.float32)
+        return self.room.seen(self.picture[rows, columns], x, y, self._bare(moved, at))
+
+    def _edge(
+        self,
+        moved: Moved,
+        at: Pixels,
+        origins: tuple[Floats, Floats],
+        share: Floats,
+        behind: Floats,
+    ) -> Floats:
+        """Return the colours (P, 3) of pixels that came from `origins` (P,), of which a share (P,)
+        is the person, before the room `behind` (P, 3)."""
+        before = sampled(self.picture, *origins)
+        away = self.room.seen(before, *origins, self._bare(moved, at))
+        edited = np.stack([plane[at] for plane in moved.edited], -1)
+        there = before + share[:, None] * (edited - before)
+        mixed = there + (1 - share)[:, None] * (behind - away)
+        # Guessed rooms may differ by more than any room does.
+        low, high = np.minimum(behind, there), np.maximum(behind, there)
+        return np.asarray(np.clip(mixed, low, high), np.float32)
+
+    def _bare(self, moved: Moved, at: Pixels) -> Floats:
+        """Return how close to the person (P,) [px] the picture's own room is trusted: where the
+        face hardly moves, what lies close to it stays, whatever it is."""
+        x, y = (plane[at] for plane in moved.shifts)
+        close = np.float32(self.rim) - np.float32(0.5) * np.hypot(x, y)
+        return np.asarray(np.maximum(close, 0), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Where a share leaves in doubt what is the person, on cells."""
+
+    low: Floats
+    """(h, w) 0–1, at least so much is the person …"""
+    high: Floats
+    """… and at most so much."""
+
+    @classmethod
+    def round(cls, share: Floats, eyes: float) -> _Band:
+        """Return the band round the edges of a share (h, w)."""
+        soft = cv2.GaussianBlur(share, (0, 0), max(_DOUBT * eyes, 0.5))
+        high = np.clip((soft - _NONE) / (_SOME - _NONE), 0, 1)
+        return cls(np.clip((soft - 1 + _SOME) / (_SOME - _NONE), 0, 1), high)
+
+    @property
+    def doubt(self) -> Flags:
+        """(h, w) bool, with the cells next to it."""
+        open_to = ((self.high > 0) & (self.low < 1)).view(np.uint8)
+        return np.asarray(cv2.dilate(open_to, np.ones((3, 3), np.uint8))) > 0
+
+    def pixels(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """Return the flat indices (P,) of pixels in doubt, of a picture of some height and
+        width."""
+        fine = cv2.resize(self.doubt.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
+        return np.flatnonzero(fine)
+
+
+def _likeness(colours: Floats, room: Floats, person: Floats) -> Floats:
+    """Return how much colours (P, 3) look as the room would there (P,) 0–1, and not as the person
+    does."""
+    away, apart = (np.square(other - room).sum(-1) for other in (colours, person))
+    told = apart / (apart + np.float32(4 * _LIKE**2))
+    return np.asarray(told * np.exp(-away / np.float32(2 * _LIKE**2)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +231,9 @@ class _Scale:
     """How far colours lie on the way from the room's to the person's: v·colour - c."""
 
     values: Floats
-    """(…, 4) v and c, four cells of the grid of mattes to each of its own."""
+    """(h, w, 4) v and c, on cells as large as `_SCALE` cells of the matte."""
+    person: Floats
+    """(h, w, 3) the person's mean colours near by."""
 
     @classmethod
     def between(cls, small: Floats, share: Floats, eyes: float) -> _Scale:
@@ -184,7 +250,7 @@ class _Scale:
         person, room = means
         way = person - room
         way /= np.square(way).sum(-1, keepdims=True) + np.float32(_ALIKE**2)
-        return cls(cv2.merge([way, np.einsum("hwc,hwc->hw", way, room)]))
+        return cls(cv2.merge([way, np.einsum("hwc,hwc->hw", way, room)]), person)
 
     def of(self, small: Floats) -> Floats:
         """Return where the colours (h, w, 3) of cells are, (h, w)."""
@@ -194,6 +260,10 @@ class _Scale:
     def at(self, colours: Floats, x: Floats, y: Floats, cell: int) -> Floats:
         """Return where colours (P, 3) at places (P,) [px] are, (P,)."""
         return _on_scale(colours, sampled(self.values, x, y, _SCALE * cell))
+
+    def person_at(self, x: Floats, y: Floats, cell: int) -> Floats:
+        """Return the person's mean colours (P, 3) near places (P,) [px]."""
+        return sampled(self.person, x, y, _SCALE * cell)
 
 
 def _on_scale(colours: Floats, values: Floats) -> Floats:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..parsing import Parsing
 from .masks import spread
 
 Floats = NDArray[np.float32]
@@ -46,54 +43,6 @@ def printed(images: Tensor, landmarks: Tensor) -> Tensor | None:
     """
     points = landmarks.cpu().double().numpy()
     return spread([_found(p, q) for p, q in zip(images.numpy(), points, strict=True)], images)
-
-
-_FRONT, _RIMS = 0.5, 0.4
-"""Shares of what is before the face, and of glasses, from which on a cell shows them."""
-_REACHED = (0.82, 0.95)
-"""How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
-_BESIDE_LETTERS = 0.06
-"""How far beside letters a parsing is not asked, in halves of its grid."""
-_EDGE = 0.8
-"""Sigma of the edge of their mask, which lies outside of them [cells of the parsing]."""
-
-
-def before_the_face(parsing: Parsing, side: int, letters: Tensor | None = None) -> Tensor | None:
-    """(N, 1, S, S) float32, S = `side`: 1 over what a parsing, on the CPU, says is before the faces
-    and over rims of glasses, 0 elsewhere, smooth; None if there is nothing.
-
-    `letters` (N, 1, S, S), from `printed`, are known better than a parsing knows them: what it says
-    of their surroundings does not count.
-    """
-    front = (parsing.of("front") > _FRONT) & _reached(parsing.shares.shape[-1])
-    things = front | (parsing.of("glasses") > _RIMS)
-    if not bool(things.any()):
-        return None
-    soft = np.zeros(things.shape, np.float32)
-    for cells, edge in zip(things[:, 0].numpy(), soft[:, 0], strict=True):
-        grown = cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8))
-        cv2.GaussianBlur(grown, (0, 0), _EDGE, dst=edge)
-    # Blurred, a straight edge one cell out is at 0.97 where the thing itself ends.
-    edges = torch.from_numpy(soft * np.float32(1.1) - np.float32(0.05)).clamp_(0, 1)
-    whole, step = slice(0, side), 1 if side % 2 else 2
-    small = parsing.sampled(edges, whole, whole, step, middle=True)
-    if letters is not None:
-        reach = int(_BESIDE_LETTERS / torch.linalg.vector_norm(parsing.crop_to_grid[0, 0, :2]))
-        beside = F.max_pool2d(
-            letters[:, :, ::step, ::step], 2 * (reach // step) + 1, 1, reach // step
-        )
-        small = torch.where(beside > 0, 0.0, small)
-    out = [
-        cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR)
-        for mask in small[:, 0].numpy()
-    ]
-    return torch.from_numpy(np.stack(out)[:, None])
-
-
-def _reached(grid: int) -> Tensor:
-    """(G, G) bool: the cells of a parsing that an edit may reach, an ellipse round the face."""
-    line = (torch.arange(grid) + 0.5) * (2 / grid) - 1
-    return (line / _REACHED[0]).square() + (line[:, None] / _REACHED[1]).square() < 1
 
 
 def _found(

@@ -88,7 +88,7 @@ class PortraitLatentModel:
         del regions
         old, new = self.split(before.w)[0], self.split(after.w)[0]
         part = self._network.render_part(batch.images, batch.landmarks, old, new, before.state)
-        return EditedBatch(batch, part.images, part.masks, part.corner, part.origins)
+        return EditedBatch(batch, part.images, part.masks, part.corner, part.shifts)
 
     def limits(self, before: Tensor, after: Tensor, state: Tensor) -> Mapping[str, Tensor]:
         """Return what is left of the way from one code to another in frames of a shot."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..editors import Editor
-from ..imaging.sampling import sample
+from ..imaging.sampling import pixels, sample
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, Needs
 
@@ -67,25 +67,26 @@ def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:
             batch,
             done.images,
             torch.maximum(edited.masks, done.masks),
-            origins=_moved_twice(edited.origins, done.origins),
+            shifts=_moved_twice(edited.shifts, done.shifts),
         )
     return edited
 
 
 def _moved_twice(first: Tensor | None, then: Tensor | None) -> Tensor | None:
-    """Return where pixels (N, 2, S, S) moved by one edit and then by another came from."""
+    """Return how far pixels were shifted (N, 2, S, S) by one edit and then by another."""
     if first is None or then is None:
         return first if then is None else then
-    return sample(first, then.permute(0, 2, 3, 1), kernel="linear")
+    at = pixels(then.shape[-1], then) + then.permute(0, 2, 3, 1)
+    return then + sample(first, at, kernel="linear")
 
 
 def fetched(edited: EditedBatch, source: AlignedBatch) -> EditedBatch:
     """Return edited crops beside those they were made of, in the CPU's memory."""
     if edited.source is source:
         return edited
-    moved = () if edited.origins is None else (edited.origins,)
+    moved = () if edited.shifts is None else (edited.shifts,)
     all_of_it = torch.cat([edited.images, edited.masks, *moved], dim=1)
     here = torch.empty(all_of_it.shape, dtype=all_of_it.dtype, pin_memory=all_of_it.is_cuda)
     here.copy_(all_of_it)  # the one wait for all that was asked of the device
-    origins = here[:, 4:] if moved else None
-    return EditedBatch(source, here[:, :3], here[:, 3:4], edited.corner, origins)
+    shifts = here[:, 4:] if moved else None
+    return EditedBatch(source, here[:, :3], here[:, 3:4], edited.corner, shifts)

@@ -19,9 +19,10 @@ from torch import Tensor
 from ..causes import FADED, IN_FRONT
 from ..imaging.fading import Fade
 from ..imaging.filling import filled, grown
+from ..imaging.front import before_faces
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
-from ..imaging.overlays import before_the_face, printed
+from ..imaging.overlays import printed
 from ..types import AlignedBatch, EditedBatch
 
 _EDGE_PX = 2
@@ -88,7 +89,7 @@ class Protection:
         letters = printed(batch.images, batch.landmarks)
         finds = [letters]
         if batch.parsing is not None:
-            finds.append(before_the_face(batch.parsing, side, letters))
+            finds.append(before_faces(batch.parsing, batch.landmarks, side, letters=letters))
         if self.spares_hair:
             finds.append(hidden_by_colour(batch.images, batch.landmarks))
             tell = self.hidden.get(int(batch.track_id[0]))

@@ -1,6 +1,6 @@
 """Room: what is behind an edited person stands still, however far the edit moves pixels.
 
-An editor says where each pixel was moved from (`EditedBatch.origins`). With the person's matte,
+An editor says where each pixel was moved from (`EditedBatch.shifts`). With the person's matte,
 that is enough to tell the person, who moves, from the room, which does not (`imaging/matting.py`).
 """
 
@@ -18,7 +18,7 @@ from ..imaging.filling import spread_in
 from ..imaging.geometry import eye_distance
 from ..imaging.matting import Matte, Moved, cell_of
 from ..parsing import Parsing
-from ..types import AlignedBatch, EditedBatch
+from ..types import EditedBatch
 
 Floats = NDArray[np.float32]
 
@@ -34,8 +34,8 @@ def kept(edited: EditedBatch) -> EditedBatch:
     Crops of which nobody told what they show where, and edits that moved nothing, are returned as
     they are.
     """
-    source, origins = edited.source, edited.origins
-    if origins is None or source.parsing is None or not bool(edited.masks.any()):
+    source = edited.source
+    if edited.shifts is None or source.parsing is None or not bool(edited.masks.any()):
         return edited
     images = edited.images.clone(memory_format=torch.contiguous_format)
     shares = person(source.parsing)
@@ -59,36 +59,46 @@ def person(parsing: Parsing) -> Tensor:
 
 def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
     """Put the room behind one face, into its edited picture (3, h, w), in place."""
-    source, origins = edited.source, edited.origins
-    assert origins is not None
+    source = edited.source
+    assert edited.shifts is not None
     assert source.parsing is not None
     mask = edited.masks[n, 0].numpy()
     left, top, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
     if not width:
         return
     at = (slice(top, top + height), slice(left, left + width))
-    x, y = edited.corner
+    x, y = left + edited.corner[0], top + edited.corner[1]
     eyes = float(eye_distance(source.landmarks[n].double().numpy()))
     cell, around = cell_of(eyes), round(_AROUND * eyes)
     # The window depends on this face alone: the others of a batch change nothing.
-    rows = _whole_cells(y + top - around, y + top + height + around, source, 2 * cell)
-    columns = _whole_cells(x + left - around, x + left + width + around, source, 2 * cell)
-    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)
+    side = source.images.shape[-1]
+    rows = _whole_cells(y - around, y + height + around, side, cell)
+    columns = _whole_cells(x - around, x + width + around, side, cell)
     planes = source.images[n].numpy()
-    window = planes[:, rows, columns]
-    corner = np.array([columns.start, rows.start], np.float32)
     moved = Moved(
-        source=planes[:, y + top : y + top + height, x + left : x + left + width],
+        source=planes[:, y : y + height, x : x + width],
         edited=image[:, *at],
-        origins=origins[n].numpy()[:, *at] - corner[:, None, None],
+        shifts=edited.shifts[n].numpy()[:, *at],
         mask=mask[at],
-        corner=(x + left - columns.start, y + top - rows.start),
+        corner=(x - columns.start, y - rows.start),
     )
-    Matte.of(cv2.merge([*window]), cells[0, 0].numpy(), eyes).still_room(moved)
+    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)[0, 0].numpy()
+    picture = cv2.merge([*planes[:, rows, columns]])
+    Matte.of(picture, cells, _far(moved, cells.shape, cell), eyes).still_room(moved)
 
 
-def _whole_cells(low: int, high: int, source: AlignedBatch, cell: int) -> slice:
-    """Return what holds pixels from `low` to before `high`, as far as the crop holds cells."""
-    last = source.images.shape[-1] // cell
-    start, stop = max(low // cell, 0), min(-(-high // cell), last)
+def _far(moved: Moved, size: tuple[int, ...], cell: int) -> Floats:
+    """Return how far each of some cells (h, w), or one near it, is moved [px]."""
+    x, y = moved.shifts[:, ::cell, ::cell]
+    far, out = np.hypot(x, y), np.zeros(size, np.float32)
+    left, top = (v // cell for v in moved.corner)
+    part = out[top : top + len(far), left : left + far.shape[1]]
+    part[:] = far[: len(part), : part.shape[1]]
+    reach = 2 * int(np.ceil(far.max() / cell)) + 1
+    return np.asarray(cv2.dilate(out, np.ones((reach, reach), np.uint8)), np.float32)
+
+
+def _whole_cells(low: int, high: int, side: int, cell: int) -> slice:
+    """Return what holds pixels from `low` to before `high`, as far as a crop holds cells."""
+    start, stop = max(low // cell, 0), min(-(-high // cell), side // cell)
     return slice(start * cell, stop * cell)

@@ -247,10 +247,33 @@ def test_the_part_that_is_rendered_holds_all_that_changes(model: PortraitModel) 
     after[1] = w[1]
     output, masks = model.render(images, landmarks, w, after, state)
     rendered = model.render_part(images, landmarks, w, after, state)
-    part, part_masks = rendered.images, rendered.masks
-    rows, columns = rendered.window.rows, rendered.window.columns
+    part, part_masks, (x, y) = rendered.images, rendered.masks, rendered.corner
+    rows, columns = slice(y, y + part.shape[2]), slice(x, x + part.shape[3])
     assert part.shape[2] < SIDE
     assert torch.equal(output[:, :, rows, columns], part)
     assert torch.equal(masks[:, :, rows, columns], part_masks)
     assert torch.count_nonzero(masks) == torch.count_nonzero(part_masks)
     assert (output != images).sum() == (part != images[:, :, rows, columns]).sum() > 1000
+
+
+def test_where_pixels_came_from_is_where_they_are_found(model: PortraitModel) -> None:
+    images, landmarks = crops(model, 3)
+    landmarks = landmarks + torch.tensor([0.0, 14.0, -9.0])[:, None, None]
+    w, state = model.encode(images, landmarks)
+    after = moved(w, WIDEN, 2)
+    after[1] = w[1]
+    # A ramp instead of a picture: what is found at a pixel says where it was taken from.
+    line = torch.linspace(-0.6, 0.6, SIDE)
+    ramp = torch.stack(
+        [line.expand(SIDE, -1), line[:, None].expand(-1, SIDE), torch.zeros(SIDE, SIDE)]
+    )
+    rendered = model.render_part(ramp.expand(3, -1, -1, -1), landmarks, w, after, state)
+    (x, y), (height, width) = rendered.corner, rendered.masks.shape[2:]
+    across, down = torch.arange(x, x + width), torch.arange(y, y + height)
+    here = torch.stack(torch.meshgrid(across, down, indexing="xy"))
+    found = (rendered.images[0, :2] / 1.2 + 0.5) * (SIDE - 1) - here
+    inside = rendered.masks[0, 0] > 0
+    assert torch.count_nonzero(rendered.shifts[1]) == 0
+    assert float(rendered.shifts[0].abs().max()) > 1
+    off = (found - rendered.shifts[0]).abs().amax(0)[inside]
+    assert float((off < 0.1).float().mean()) > 0.97, "all but the teeth that are drawn"
