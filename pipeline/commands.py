@@ -109,7 +109,7 @@ def _preview(options: argparse.Namespace) -> int:
     factors = factors_of(options.strengths)
     request = request_of(options)
     from .compare import side_by_side
-    from .inspection import preview
+    from .contact_sheet import preview
 
     warn = _Warnings()
     with _watched(options, warn) as common:
