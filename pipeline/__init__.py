@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .compare import side_by_side
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
-    from .contact_sheet import preview
+    from .contact_sheet import preview, preview_worst
     from .errors import VisagistError
     from .inspection import inspect
     from .plan import Plan
@@ -42,6 +42,7 @@ __all__ = [
     "inspect",
     "open_session",
     "preview",
+    "preview_worst",
     "side_by_side",
 ]
 
@@ -49,7 +50,7 @@ _HOMES = {
     "compare": "side_by_side",
     "config": "AnalyzeOptions EncodeOptions RenderOptions",
     "errors": "VisagistError",
-    "contact_sheet": "preview",
+    "contact_sheet": "preview preview_worst",
     "inspection": "inspect",
     "report": "Report",
     "request": "Edit EditRequest Exemplar",

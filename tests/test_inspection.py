@@ -219,9 +219,47 @@ def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_a_sheet_of_the_worst_frames_tells_the_reasons(
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    stored["tracks"][0]["frames"][3]["mouth"] = 0.3
+    stored["tracks"][0]["frames"][7]["score"] = 0.65
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    target = tmp_path / "worst.png"
+    options = ["--attr", "smile=-2", "--analysis", str(changed), "--worst", "2", "-o", str(target)]
+    assert main(["preview", str(face_clip.path), *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{target}\n"
+    assert shown.err.splitlines()[-2:] == [
+        "frame 3, face 0: mouth hardly seen, score 0.30",
+        "frame 7, face 0: landmark score 0.65",
+    ]
+    sheet = picture(target)
+    tile, label = 400, 26
+    assert sheet.shape == (2 * (2 * label + tile + 4), 2 * (tile + 4), 3)
+    for row in range(2):
+        top = row * (2 * label + tile + 4) + 2 * label
+        original, edited = (sheet[top : top + tile, x : x + tile] for x in (0, tile + 4))
+        assert np.abs(original.astype(int) - edited).max() > 30
+    assert main(["preview", str(face_clip.path), *options]) == 4
+
+
+def test_a_clip_without_doubts_says_so(
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--attr", "age=0", "--analysis", str(face_clip.analysis), "--worst", "3"]
+    assert main(["preview", str(face_clip.path), *options, "-o", str(tmp_path / "w.png")]) == 0
+    assert "nothing to doubt was found" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
+        (["--worst", "0"], 2),
+        (["--worst", "2", "--side-by-side"], 2),
+        (["--worst", "2", "-o", "sheet.jpg"], 4),
         (["--strengths", "1,x"], 2),
         (["--strengths", "5"], 2),
         (["--count", "0"], 2),
