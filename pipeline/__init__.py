@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .compare import side_by_side
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
+    from .contact_sheet import preview, preview_worst
     from .errors import VisagistError
-    from .inspection import inspect, preview
+    from .inspection import inspect
     from .plan import Plan
     from .report import Report
     from .request import Edit, EditRequest, Exemplar
@@ -41,6 +42,7 @@ __all__ = [
     "inspect",
     "open_session",
     "preview",
+    "preview_worst",
     "side_by_side",
 ]
 
@@ -48,7 +50,8 @@ _HOMES = {
     "compare": "side_by_side",
     "config": "AnalyzeOptions EncodeOptions RenderOptions",
     "errors": "VisagistError",
-    "inspection": "inspect preview",
+    "contact_sheet": "preview preview_worst",
+    "inspection": "inspect",
     "report": "Report",
     "request": "Edit EditRequest Exemplar",
     "run": "analyze_to_file edit",

@@ -106,19 +106,26 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _preview(options: argparse.Namespace) -> int:
-    factors = factors_of(options.strengths)
+    factors = None if options.strengths is None else factors_of(options.strengths)
     request = request_of(options)
     from .compare import side_by_side
-    from .inspection import preview
+    from .contact_sheet import FACTORS, WORST_FACTORS, preview, preview_worst
 
-    warn = _Warnings()
+    warn, told = _Warnings(), ""
     with _watched(options, warn) as common:
         if options.side_by_side:
             path, warnings = side_by_side(request, options.output, **common)
             warn(*warnings)
+        elif options.worst is not None:
+            factors = WORST_FACTORS if factors is None else factors
+            path, doubts = preview_worst(
+                request, options.output, count=options.worst, factors=factors, **common
+            )
+            told = "\n".join(map(str, doubts)) or "nothing to doubt was found"
         else:
+            factors = FACTORS if factors is None else factors
             path = preview(request, options.output, count=options.count, factors=factors, **common)
-    return _done(options, path)
+    return _done(options, path, told)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""One frame, stage by stage, as pictures and JSON; and contact sheets of a clip.
+"""One frame, stage by stage, as pictures and JSON.
 
 The pictures `reconstruction` and `reconstruction-edited` show what the code of a face holds before
 and after the edit, in the model's own frame: for the portrait the skin without its shape, for
@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from .edits import moved_by
-from .errors import OutputError, UsageError
+from .diagrams import (
+    Floats,
+    Gate,
+    areas_of,
+    beside,
+    gates,
+    key_of,
+    outline_key,
+    outlined,
+    paint_key,
+    painted,
+)
+from .errors import UsageError
 from .files import write_whole
 from .imaging.geometry import head_pose, landmark_box, transform
-from .media.opening import open_source
+from .lapses import Words
+from .ledger import Ledger
 from .outputs import check_outputs
 from .pictures import (
     Picture,
@@ -32,24 +46,22 @@ from .pictures import (
     tensor_rgb,
     write_png,
 )
-from .progress import Progress, passes, unheard
-from .report import edit_facts
+from .progress import Progress, unheard
+from .report import edit_facts, ledger_of
 from .request import EditRequest
-from .session import FrameView, Session, open_session
+from .session import FrameView, Session
 from .targets import check_folder, output_errors
-from .types import PARTS, Box, EditedBatch, FaceState, FaceTrack, Frame
+from .types import PARTS, AlignedBatch, EditedBatch, FaceState, FaceTrack, Frame
+from .viewing import aspect, frames_at, opened, present
 
 _RESIDUAL_GAIN: Final = 4.0
 """Differences are shown enlarged around mid-grey."""
 _TILE_PX: Final = 384
-_SHEET_TILE_PX: Final = 300
 _DRAWN_PX: Final = 960
 """Small frames are enlarged to about this long side before landmarks are drawn on them …"""
 _DRAWN_FACE_PX: Final = 300
 """… and further until faces are about this wide, but four times at most."""
 _DRAWN_MOST_PX: Final = 3840
-_FACE_MARGIN: Final = 0.55
-"""Of a face's box, left around it on a contact sheet."""
 
 
 def inspect(
@@ -64,8 +76,11 @@ def inspect(
     """Write everything about one frame into a folder and return the folder.
 
     Pictures (PNG): `frame`, `landmarks` (with box and crop), `composite`, `change` (grey = none),
-    `side-by-side`, and per face `crop`, `edited`, `mask`, `residual`, `blended` and `overview`.
-    `frame.json` holds the numbers. `warn` hears what is odd about the video.
+    `side-by-side`; for every face that is there `parsing` (what its crop shows where) and `gates`
+    (what lets an edit through, here and over the shot); for every face that was edited `crop`,
+    `edited`, `mask`, `residual`, `blended`, `edge` (how far the edit reaches) and `overview`, with
+    `-2` behind the name where later edits see another crop. `frame.json` holds the numbers. `warn`
+    hears what is odd about the video.
 
     Raises:
         UsageError: the clip has no such frame.
@@ -76,131 +91,28 @@ def inspect(
     names = ("frame.json", "*.png")
     check_folder(folder, "the folder", names=names, taken=taken, overwrite=overwrite)
     progress = progress or Progress()
-    session = _opened(request, "inspect", progress, warn, frame_index)
+    session = opened(request, "inspect", progress, warn, frame_index)
     count = session.plan.frame_count
     if frame_index >= count:
         raise UsageError(
             f"frame {frame_index} does not exist; {request.input} has frames 0 to {count - 1}"
         )
     progress.start("inspect", 1)
-    view = session.look(_frames_at(session, [frame_index])[0])
-    pictures = _frame_pictures(session, view)
-    for face in view.faces:
-        pictures |= _face_pictures(face, rgb_of(view.result.frame))
+    view = session.look(frames_at(session, [frame_index])[0])
+    ledger = ledger_of(session)
+    curves = {track.track_id: ledger.shares(track.track_id) for track in session.plan.tracks}
+    ledger.add(view.frame, view.result.faces)
+    gates_of = {
+        track.track_id: _gates(aspect(session), track, row, curves[track.track_id], ledger)
+        for track, row in present(session.plan.tracks, frame_index)
+    }
+    pictures = _frame_pictures(session, view) | _face_pictures(session, view, gates_of)
     for track, views in view.views.items():
         pictures |= {f"face{track}-{name}": tensor_rgb(shown) for name, shown in views.items()}
-    _write_all(folder, pictures, _facts(session, view))
+    _write_all(folder, pictures, _facts(session, view, ledger))
     progress.advance(1)
     progress.finish()
     return folder
-
-
-def preview(
-    request: EditRequest,
-    target: Path | None = None,
-    *,
-    count: int = 4,
-    factors: Sequence[float] = (-1.0, 0.0, 1.0, 2.0),
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    warn: Callable[[str], None] = unheard,
-) -> Path:
-    """Write a contact sheet, `count` frames down and strength factors across; return its path.
-
-    Frames are shown around the faces to be edited, if these are close together; else whole. `warn`
-    hears what is odd about the video.
-
-    Raises:
-        UsageError: no frame or no factor asked for, or a strength out of range.
-        OutputError: the picture exists or cannot be written.
-    """
-    if count < 1 or not factors:
-        raise UsageError(f"a sheet of {count} frames × {len(factors)} strengths is empty")
-    target = target or request.input.with_name(f"{request.input.stem}.preview.png")
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"the sheet {target} must be a .png file")
-    check_outputs(request, [(target, "the sheet")], overwrite=overwrite)
-    progress = progress or Progress()
-    session = _opened(request, "preview", progress, warn)
-    columns = [[moved_by(e, f, session.catalogue) for e in session.edits] for f in factors]
-    plan = session.plan
-    indices = np.linspace(0, plan.frame_count - 1, min(count, plan.frame_count))
-    frames = _frames_at(session, indices.round().astype(int).tolist())
-    windows = _windows(session, frames)
-    tiles: list[list[Picture]] = [[] for _ in frames]
-    progress.start("preview", len(columns) * len(frames))
-    for edits in columns:
-        results = session.render(plan.with_edits(edits), frames)
-        for row, (result, (x0, y0, x1, y1)) in enumerate(zip(results, windows, strict=True)):
-            part = rgb_of(result.frame)[y0:y1, x0:x1]
-            tiles[row].append(fit(part, _SHEET_TILE_PX, pixel_aspect=_aspect(session)))
-            progress.advance(1)
-    progress.finish()
-    heads = [", ".join(f"{e.attribute} {e.strength:+g}" for e in edits) for edits in columns]
-    heads = [
-        h if any(e.strength for e in c) else "original" for h, c in zip(heads, columns, strict=True)
-    ]
-    picture = sheet(tiles, heads, [f"frame {frame.index}" for frame in frames])
-    write_png(target, picture, overwrite=overwrite)
-    return target
-
-
-def _opened(
-    request: EditRequest,
-    last_pass: str,
-    progress: Progress,
-    warn: Callable[[str], None],
-    frame_index: int | None = None,
-) -> Session:
-    """Return a session, with what is odd about its video told."""
-    source = open_source(request.input, request.analyze.video_stream)
-    if frame_index is not None:
-        source.check_frame(frame_index)
-    for sentence in source.warnings:
-        warn(sentence)
-    progress.expect(passes(last_pass))
-    return open_session(request, source=source, progress=progress)
-
-
-def _frames_at(session: Session, indices: Sequence[int]) -> list[Frame]:
-    frames: list[Frame] = []
-    for index in indices:
-        with session.frames(session.plan, index, index + 1) as reading:
-            frames += reading
-    return frames
-
-
-def _aspect(session: Session) -> float:
-    return float(session.source.info.pixel_aspect)
-
-
-def _present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[FaceTrack, int]]:
-    """Yield the tracks that have a place in a frame, with their row of it."""
-    for track in tracks:
-        row = frame_index - track.first_frame
-        if 0 <= row < len(track) and track.states[row] != FaceState.ABSENT:
-            yield track, row
-
-
-def _windows(session: Session, frames: Sequence[Frame]) -> list[Box]:
-    """Return the part of each frame to show: a square around its faces, or all of every frame."""
-    width, height = frames[0].width, frames[0].height
-    whole: list[Box] = [(0, 0, width, height)] * len(frames)
-    boxes = []
-    for frame in frames:
-        seen = [t.landmarks[row] for t, row in _present(session.plan.tracks, frame.index)]
-        boxes.append(landmark_box(np.concatenate(seen), margin=_FACE_MARGIN) if seen else None)
-    sides = [float((box[2:] - box[:2]).max()) for box in boxes if box is not None]
-    side = round(max(sides, default=np.inf)) if sides else width + height
-    if side > min(width, height):
-        return whole
-    windows: list[Box] = []
-    for box in boxes:
-        centre = (box[:2] + box[2:]) / 2 if box is not None else np.array([width, height]) / 2
-        x = int(np.clip(round(float(centre[0]) - side / 2), 0, width - side))
-        y = int(np.clip(round(float(centre[1]) - side / 2), 0, height - side))
-        windows.append((x, y, x + side, y + side))
-    return windows
 
 
 def _frame_pictures(session: Session, view: FrameView) -> dict[str, Picture]:
@@ -209,12 +121,12 @@ def _frame_pictures(session: Session, view: FrameView) -> dict[str, Picture]:
     scale = _drawing_scale(session, frame)
     drawn = np.ascontiguousarray(fit(before, before.shape[0] * scale))
     crops = {int(t): _corners(b, n) for b in view.faces for n, t in enumerate(b.source.track_id)}
-    for track, row in _present(session.plan.tracks, frame.index):
+    for track, row in present(session.plan.tracks, frame.index):
         state = FaceState(int(track.states[row])).name.lower()
         text = f"face {track.track_id}: {state} {track.scores[row]:.2f}"
         draw_face(drawn, track.landmarks[row], crops.get(track.track_id), text, scale)
     tiles = [
-        fit(p, max(_TILE_PX, p.shape[0]), pixel_aspect=_aspect(session)) for p in (before, after)
+        fit(p, max(_TILE_PX, p.shape[0]), pixel_aspect=aspect(session)) for p in (before, after)
     ]
     return {
         "frame": before,
@@ -230,7 +142,7 @@ def _drawing_scale(session: Session, frame: Frame) -> int:
     long_side = max(frame.width, frame.height)
     widths = (
         float(np.ptp(track.landmarks[row, :, 0]))
-        for track, row in _present(session.plan.tracks, frame.index)
+        for track, row in present(session.plan.tracks, frame.index)
     )
     wanted = max([_DRAWN_PX / long_side, *(_DRAWN_FACE_PX / max(1.0, w) for w in widths)])
     return max(1, min(round(wanted), 4, _DRAWN_MOST_PX // long_side))
@@ -242,29 +154,118 @@ def _corners(batch: EditedBatch, n: int) -> Any:
     return transform(batch.source.crop_to_frame[n], square)
 
 
-def _face_pictures(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:
-    pictures: dict[str, Picture] = {}
-    batch = edited.source
-    for n, track in enumerate(batch.track_id):
-        crop, changed = tensor_rgb(batch.images[n]), tensor_rgb(edited.images[n])
-        views = {
-            "crop": crop,
-            "edited": changed,
-            "blended": crop_of(composite, batch.crop_to_frame[n], crop.shape[0]),
-            "mask": tensor_rgb(edited.masks[n].expand(3, -1, -1) * 2 - 1),
-            "residual": tensor_rgb((edited.images[n] - batch.images[n]) * _RESIDUAL_GAIN),
-        }
-        views["change"] = difference(crop, views["blended"], _RESIDUAL_GAIN)
-        tiles = [fit(view, _TILE_PX) for view in views.values()]
-        heads = ("1 crop", "2 edited crop", "3 blended into the frame")
-        lower = ("mask", "2 - 1, four times", "3 - 1, four times")
-        page = [sheet([tiles[:3]], heads, []), sheet([tiles[3:]], lower, [])]
-        pictures |= {f"face{track}-{name}": view for name, view in views.items()}
-        pictures[f"face{track}-overview"] = np.vstack(page)
+def _face_pictures(
+    session: Session, view: FrameView, gates_of: Mapping[int, list[Gate]]
+) -> dict[str, Picture]:
+    """Return the pictures of all faces: what is known of those that are there, and of those that
+    were edited every stage."""
+    composite, pictures = rgb_of(view.result.frame), {}
+    parsings = {int(batch.track_id[0]): batch for batch in view.present}
+    drawn_gates = {}
+    for track, _ in present(session.plan.tracks, view.frame.index):
+        name, batch = f"face{track.track_id}", parsings[track.track_id]
+        shares = _shares_of(batch)
+        if shares is not None:
+            shown = painted(tensor_rgb(batch.images[0]), shares)
+            pictures[f"{name}-parsing"] = beside(shown, paint_key(shares))
+        rows, at = gates_of[track.track_id], (view.frame.index, track.first_frame)
+        drawn_gates[track.track_id] = partial(gates, rows, *at)
+        pictures[f"{name}-gates"] = gates(rows, *at)
+    seen: Counter[int] = Counter()
+    for edited in view.faces:
+        track_id = int(edited.source.track_id[0])
+        seen[track_id] += 1
+        mark = f"-{seen[track_id]}" if seen[track_id] > 1 else ""
+        stages = _stages(edited, composite)
+        stages["overview"] = _overview(stages, edited, drawn_gates[track_id])
+        pictures |= {f"face{track_id}-{name}{mark}": shown for name, shown in stages.items()}
     return pictures
 
 
-def _facts(session: Session, view: FrameView) -> dict[str, Any]:
+def _stages(edited: EditedBatch, composite: Picture) -> dict[str, Picture]:
+    """Return the pictures of an edit of one crop."""
+    batch = edited.source
+    crop, changed = tensor_rgb(batch.images[0]), tensor_rgb(edited.images[0])
+    views = {
+        "crop": crop,
+        "edited": changed,
+        "blended": crop_of(composite, batch.crop_to_frame[0], crop.shape[0]),
+        "mask": tensor_rgb(edited.masks[0].expand(3, -1, -1) * 2 - 1),
+        "residual": tensor_rgb((edited.images[0] - batch.images[0]) * _RESIDUAL_GAIN),
+    }
+    views["change"] = difference(crop, views["blended"], _RESIDUAL_GAIN)
+    views["edge"] = beside(outlined(views["blended"], edited.masks[0, 0].numpy()), outline_key())
+    return views
+
+
+def _overview(
+    stages: Mapping[str, Picture], edited: EditedBatch, gates_in: Callable[[int], Picture]
+) -> Picture:
+    """Return a page with all there is to see of an edit of one crop."""
+    tiles = {name: fit(shown, _TILE_PX) for name, shown in stages.items() if name != "edge"}
+    upper = [tiles[name] for name in ("crop", "edited", "blended")]
+    lower = [tiles[name] for name in ("mask", "residual", "change")]
+    shares = _shares_of(edited.source)
+    keys = [outline_key()] if shares is None else [paint_key(shares), outline_key()]
+    crop = np.zeros_like(stages["crop"]) if shares is None else painted(stages["crop"], shares)
+    known = [
+        fit(crop, _TILE_PX),
+        fit(outlined(stages["blended"], edited.masks[0, 0].numpy()), _TILE_PX),
+        key_of(keys, _TILE_PX, _TILE_PX)[:, :_TILE_PX],
+    ]
+    page = [
+        sheet([upper], ("1 crop", "2 edited crop", "3 blended into the frame"), []),
+        sheet([lower], ("mask", "2 - 1, four times", "3 - 1, four times"), []),
+        sheet([known], ("parsing", "how far the edit reaches", "key"), []),
+    ]
+    below = gates_in(page[0].shape[1])
+    width = max(below.shape[1], page[0].shape[1])
+    return np.vstack([_widened(part, width) for part in (*page, below)])
+
+
+def _widened(picture: Picture, width: int) -> Picture:
+    more = ((0, 0), (0, width - picture.shape[1]), (0, 0))
+    return np.pad(picture, more, constant_values=255)
+
+
+def _shares_of(batch: AlignedBatch) -> Floats | None:
+    """Return what one crop shows where, (13, S, S) 0–1, 0 beyond what was looked at; None where
+    nobody told."""
+    if batch.parsing is None:
+        return None
+    whole = slice(0, batch.images.shape[-1])
+    shares: Floats = batch.parsing.sampled(batch.parsing.shares, whole, whole)[0].cpu().numpy()
+    y, x = np.mgrid[whole, whole].astype(np.float32)
+    across, down, at = batch.parsing.crop_to_grid[0].cpu().numpy().T[:, :, None, None]
+    known = (np.abs(across * x + down * y + at) <= 1).all(0)
+    return np.asarray(shares * known, np.float32)
+
+
+def _gates(
+    pixel_aspect: float,
+    track: FaceTrack,
+    row: int,
+    curves: Mapping[str, tuple[Floats, Words]],
+    ledger: Ledger,
+) -> list[Gate]:
+    """Return all gates of a face in one frame: what the face's place, its turn, its parts and the
+    attributes let through; `curves`: of the attributes, over the track."""
+    yaw = float(head_pose(track.landmarks[row], pixel_aspect=pixel_aspect)[0])
+    state = FaceState(int(track.states[row])).name.lower()
+    there = np.divide(
+        track.weights, track.turned, out=np.ones_like(track.weights), where=track.turned > 0
+    )
+    known = [
+        ("face", there, f"{state}, score {track.scores[row]:.2f}"),
+        ("head's turn", track.turned, f"{yaw:+.0f} degrees"),
+        *((f"{p} seen", track.parts[:, k], "") for k, p in enumerate(PARTS)),
+    ]
+    rows = [Gate(name, shares, float(shares[row]), note) for name, shares, note in known]
+    taken = ledger.at(track.first_frame + row, track.track_id)
+    return rows + [Gate(name, curves[name][0], *here) for name, here in taken.items()]
+
+
+def _facts(session: Session, view: FrameView, ledger: Ledger) -> dict[str, Any]:
     frame = view.frame
     outcomes = {outcome.track_id: outcome for outcome in view.result.faces}
     crops = {
@@ -276,13 +277,19 @@ def _facts(session: Session, view: FrameView) -> dict[str, Any]:
         for b in view.faces
         for n, track in enumerate(b.source.track_id)
     }
+    shown = {int(batch.track_id[0]): _areas(batch) for batch in view.present}
     faces = []
-    for track, row in _present(session.plan.tracks, frame.index):
+    for track, row in present(session.plan.tracks, frame.index):
         outcome = outcomes.get(track.track_id)
-        fact = _face_facts(_aspect(session), track, row)
+        fact = _face_facts(aspect(session), track, row)
         fact["crop"] = crops.get(track.track_id)
         fact["edited"] = bool(outcome and outcome.edited)
         fact["skipped"] = outcome.reason if outcome else "not selected"
+        fact["attributes"] = {
+            name: {"share": round(share, 3), "cause": cause}
+            for name, (share, cause) in ledger.at(frame.index, track.track_id).items()
+        }
+        fact["shows"] = shown.get(track.track_id)
         faces.append(fact)
     return {
         "frame": frame.index,
@@ -291,6 +298,14 @@ def _facts(session: Session, view: FrameView) -> dict[str, Any]:
         "edits": [edit_facts(edit) for edit in session.edits],
         "faces": faces,
     }
+
+
+def _areas(batch: AlignedBatch) -> dict[str, float] | None:
+    """Return the share of one crop that every label covers; None where nobody told."""
+    shares = _shares_of(batch)
+    if shares is None:
+        return None
+    return {name: round(area, 4) for name, area in areas_of(shares).items()}
 
 
 def _face_facts(pixel_aspect: float, track: FaceTrack, row: int) -> dict[str, Any]:
@@ -302,6 +317,7 @@ def _face_facts(pixel_aspect: float, track: FaceTrack, row: int) -> dict[str, An
         "state": FaceState(int(track.states[row])).name.lower(),
         "score": round(float(track.scores[row]), 3),
         "weight": round(float(track.weights[row]), 3),
+        "turned": round(float(track.turned[row]), 3),
         "seen": {p: round(float(v), 3) for p, v in zip(PARTS, track.parts[row], strict=True)},
         "yaw_deg": round(float(yaw), 1),
         "pitch_deg": round(float(pitch), 1),

@@ -103,6 +103,11 @@ class Ledger:
         rows = {name: self._rows[track_id, name] for name in self._attributes}
         return {n: row.at(frame_index - row.track.first_frame) for n, row in rows.items()}
 
+    def shares(self, track_id: int) -> dict[str, tuple[Shares, Words]]:
+        """Return, by attribute, the share taken of every frame of a track (T,), places that are
+        covered taken off, too, and what takes most of the rest."""
+        return {name: self._rows[track_id, name].all() for name in self._attributes}
+
     def lapses(self) -> list[Lapse]:
         """Return all lapses of the frames rendered, in order."""
         if not self._attributes:

@@ -239,11 +239,12 @@ def open_report(session: Session, output: Sink) -> Report:
         warnings=[*_ignored(request, plan), *cautions(plan.edits, pack)],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=unchosen,
-        ledger=_ledger(session, unchosen),
+        ledger=ledger_of(session, unchosen),
     )
 
 
-def _ledger(session: Session, unchosen: frozenset[int]) -> Ledger:
+def ledger_of(session: Session, unchosen: frozenset[int] = frozenset()) -> Ledger:
+    """Return a ledger for the plan of a session; `unchosen`: frames without a chosen face."""
     plan = session.plan
     return Ledger(
         plan.tracks,

@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from . import analysis as analysis_file
 from .analysis import Analysis
@@ -33,7 +34,7 @@ from .media.opening import open_source
 from .passes.analyze import analyze
 from .passes.crops import Crops
 from .passes.prepare import ShotWork, prepared
-from .passes.render import Group, Rendering, render
+from .passes.render import Group, Rendering, look, render
 from .plan import Plan
 from .progress import Progress, Stopwatch
 from .reference import Exemplars, describe_person
@@ -43,14 +44,13 @@ from .stages.edit import Step
 from .stages.protect import Protection
 from .tracking.select import FaceChoice, select
 from .tracking.track import TrackOptions, refine
-from .types import EditResult, FaceTrack, Frame, Needs
+from .types import EditResult, FaceState, FaceTrack, Frame, Needs
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .tracking.track import RawTrack
-    from .types import EditedBatch
+    from .types import AlignedBatch, EditedBatch
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,7 +60,10 @@ class FrameView:
     frame: Frame
     result: EditResult
     faces: tuple[EditedBatch, ...]
-    """Its faces' crops (`source`) and the edited ones, whole."""
+    """The crops (`source`) of the faces that were edited, and the edited ones, whole; where later
+    edits see other crops, these follow."""
+    present: tuple[AlignedBatch, ...]
+    """One crop of every face that is there, edited or not, with what it shows where."""
     views: Mapping[int, Mapping[str, Tensor]]
     """By track, what editors can show of their work, (3, S, S) in [-1, 1]."""
 
@@ -199,11 +202,10 @@ class Session:
     def look(self, frame: Frame, edits: Sequence[Edit] | None = None) -> FrameView:
         """Return everything about one frame of the clip; `edits`: others than those asked for."""
         plan = self.plan if edits is None else self.plan.with_edits(edits)
-        rendering = self.rendering(plan)
-        result = next(render(rendering, [frame], Stopwatch()))
-        faces = tuple(rendering.crops([frame]))
-        views = {int(face.source.track_id[0]): self._views(plan, face) for face in faces}
-        return FrameView(frame, result, faces, views)
+        result, faces = look(self.rendering(plan), frame)
+        first = {int(face.source.track_id[0]): face for face in faces[::-1]}
+        views = {track: self._views(plan, face) for track, face in first.items()}
+        return FrameView(frame, result, faces, self._present(plan, frame), views)
 
     def needs(self, edits: Sequence[Edit]) -> dict[str, Needs]:
         """Return the parts of a face that each attribute needs; strength 0 needs nothing."""
@@ -352,17 +354,25 @@ class Session:
         )
 
     def _views(self, plan: Plan, face: EditedBatch) -> Mapping[str, Tensor]:
-        """Return what the face's code holds before and after the last edits of it."""
+        """Return what the face's code holds before and after all edits of it."""
         codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
         steps = [step for group in self._groups(plan) for step in group.steps]
         own = [step for step in steps if step.editor is self.face_editor]
-        edits = own[-1].edits if own else ()
-        amounts = face.source.weights[None][:0]
-        if own:
-            amounts = own[-1].amounts(own[-1].shares(face.source))
+        edits = [edit for step in own for edit in step.edits]
+        none = face.source.weights[None][:0]
+        amounts = torch.cat([none, *(step.amounts(step.shares(face.source)) for step in own)])
         track = int(face.source.track_id[0])
         views = self.face_editor.views(face.source, edits, amounts, codes[track])
         return {name: pictures[0] for name, pictures in views.items()}
+
+    def _present(self, plan: Plan, frame: Frame) -> tuple[AlignedBatch, ...]:
+        """Return the crops of all faces that are there, whatever an edit makes of them."""
+        there = [
+            dataclasses.replace(t, weights=(t.states != FaceState.ABSENT).astype(np.float32))
+            for t in plan.tracks
+        ]
+        crops = self._crops(plan)
+        return tuple(crops.parsed(batch) for batch in crops.cutter(there)([frame])[1])
 
 
 _ANY_EDIT = Edit("")

@@ -77,7 +77,7 @@ def edited(session: Session, frames: list[Frame]) -> list[Frame]:
 
 
 def cropped(session: Session, frames: list[Frame]) -> list[EditedBatch]:
-    return list(session.rendering(session.plan).crops(frames))
+    return [face for frame in frames for face in session.look(frame).faces]
 
 
 def run(face_clip: FaceClip, output: Path, *more: str) -> Path:

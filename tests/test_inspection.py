@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -14,6 +16,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.cli import main
+from pipeline.editors import smooth_skin
+from pipeline.editors.latent import Latent
+from pipeline.types import AlignedBatch, CropRule, EditedBatch
 from tests.conftest import Desk, FaceClip, Pictures
 
 PER_FACE = (
@@ -23,7 +28,10 @@ PER_FACE = (
     "mask",
     "residual",
     "change",
+    "edge",
+    "gates",
     "overview",
+    "parsing",
     "reconstruction",
     "reconstruction-edited",
 )
@@ -65,6 +73,76 @@ def test_the_pictures_agree_with_each_other(folder: Path) -> None:
     assert np.abs(crop.astype(int) - edited)[mask > 200].max() > 20
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     assert edge.max() == 0
+
+
+def test_what_the_face_shows_and_takes_is_told_in_numbers(folder: Path) -> None:
+    (face,) = json.loads((folder / "frame.json").read_text())["faces"]
+    shows = face["shows"]
+    assert sum(shows.values()) == pytest.approx(1, abs=0.01)
+    assert 0.1 < shows["skin"] < 0.4
+    assert shows["hair"] > 0.1
+    assert shows["front"] < 0.1
+    smile = face["attributes"]["smile"]
+    assert 0.3 < smile["share"] < 0.9, "she smiles already"
+    assert smile["cause"] == "expression already near its limit"
+    assert face["turned"] == 1
+
+
+def test_gates_and_parsing_are_shown_of_a_face_that_is_not_edited(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    for line in stored["tracks"][0]["frames"]:
+        line["mouth"] = 0.0
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    target = tmp_path / "pictures"
+    options = ["--attr", "smile", "--frame", "4", "-o", str(target), "--quiet"]
+    assert main(["inspect", str(face_clip.path), *options, "--analysis", str(changed)]) == 0
+    (face,) = json.loads((target / "frame.json").read_text())["faces"]
+    assert (face["edited"], face["skipped"]) == (False, "mouth covered")
+    assert face["attributes"] == {"smile": {"share": 0, "cause": "mouth covered"}}
+    names = {path.name for path in target.glob("face0-*.png")}
+    assert names == {"face0-gates.png", "face0-parsing.png"}
+
+
+def test_edits_of_every_crop_are_shown(
+    face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = dataclasses.replace(smooth_skin.SPEC, crop=CropRule(2.5))
+    monkeypatch.setattr(smooth_skin, "SPEC", spec)
+    monkeypatch.setattr(smooth_skin.SmoothSkin, "spec", spec)
+    target = tmp_path / "pictures"
+    options = ["--attr", "smile", "--attr", "smooth-skin=2", "--frame", "4", "-o", str(target)]
+    options += ["--analysis", str(face_clip.analysis), "--quiet"]
+    assert main(["inspect", str(face_clip.path), *options]) == 0
+    first, second = (picture(target / f"face0-crop{mark}.png") for mark in ("", "-2"))
+    assert len(second) < len(first)
+    for name in ("edited", "mask", "edge", "overview"):
+        assert (target / f"face0-{name}-2.png").is_file()
+    # What the later edit sees is what the earlier one made.
+    margin = (len(first) - len(second)) // 2
+    within = slice(margin, margin + len(second))
+    blended = picture(target / "face0-blended.png")[within, within].astype(int)
+    assert np.abs(blended - picture(target / "face0-blended-2.png")).max() <= 1
+    assert np.abs(first[within, within].astype(int) - second).max() > 20
+
+
+def test_the_frame_is_edited_once(
+    face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    usual = Latent.apply_row
+
+    def counted(self: Latent, batch: AlignedBatch, *more: Any) -> EditedBatch:
+        rows.append(len(batch))
+        return usual(self, batch, *more)
+
+    monkeypatch.setattr(Latent, "apply_row", counted)
+    options = ["--attr", "smile", "--frame", "4", "-o", str(tmp_path / "pictures"), "--quiet"]
+    options += ["--analysis", str(face_clip.analysis)]
+    assert main(["inspect", str(face_clip.path), *options]) == 0
+    assert rows == [1]
 
 
 def test_the_numbers_are_those_of_the_frame(folder: Path, face_clip: FaceClip) -> None:
@@ -141,9 +219,47 @@ def test_a_sheet_has_a_row_per_frame_and_a_column_per_strength(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_a_sheet_of_the_worst_frames_tells_the_reasons(
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = json.loads(face_clip.analysis.read_text())
+    stored["tracks"][0]["frames"][3]["mouth"] = 0.3
+    stored["tracks"][0]["frames"][7]["score"] = 0.65
+    changed = tmp_path / "faces.json"
+    changed.write_text(json.dumps(stored))
+    target = tmp_path / "worst.png"
+    options = ["--attr", "smile=-2", "--analysis", str(changed), "--worst", "2", "-o", str(target)]
+    assert main(["preview", str(face_clip.path), *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{target}\n"
+    assert shown.err.splitlines()[-2:] == [
+        "frame 3, face 0: mouth hardly seen, score 0.30",
+        "frame 7, face 0: landmark score 0.65",
+    ]
+    sheet = picture(target)
+    tile, label = 400, 26
+    assert sheet.shape == (2 * (2 * label + tile + 4), 2 * (tile + 4), 3)
+    for row in range(2):
+        top = row * (2 * label + tile + 4) + 2 * label
+        original, edited = (sheet[top : top + tile, x : x + tile] for x in (0, tile + 4))
+        assert np.abs(original.astype(int) - edited).max() > 30
+    assert main(["preview", str(face_clip.path), *options]) == 4
+
+
+def test_a_clip_without_doubts_says_so(
+    face_clip: FaceClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--attr", "age=0", "--analysis", str(face_clip.analysis), "--worst", "3"]
+    assert main(["preview", str(face_clip.path), *options, "-o", str(tmp_path / "w.png")]) == 0
+    assert "nothing to doubt was found" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
+        (["--worst", "0"], 2),
+        (["--worst", "2", "--side-by-side"], 2),
+        (["--worst", "2", "-o", "sheet.jpg"], 4),
         (["--strengths", "1,x"], 2),
         (["--strengths", "5"], 2),
         (["--count", "0"], 2),

@@ -155,20 +155,31 @@ def _add_preview(commands: Commands) -> None:
     command = _clip_command(
         commands,
         "preview",
-        "make a contact sheet (frames × strengths) or a side-by-side clip",
-        "Write one picture with several frames of the clip at several strengths, or, with "
-        "--side-by-side, a clip with the original on the left and the edit on the right.",
+        "make a contact sheet (frames × strengths, or the worst frames) or a side-by-side clip",
+        "Write one picture with several frames of the clip at several strengths; with --worst, the "
+        "frames to be looked at first; or, with --side-by-side, a clip with the original on the "
+        "left and the edit on the right.",
     )
-    _add_output(command, "VIDEO.preview.png, or VIDEO.compare.EXT with --side-by-side")
-    command.add_argument("--side-by-side", action="store_true", help="a clip, not a sheet")
-    command.add_argument(
+    _add_output(
+        command,
+        "VIDEO.preview.png; VIDEO.worst.png with --worst; VIDEO.compare.EXT with --side-by-side",
+    )
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("--side-by-side", action="store_true", help="a clip, not a sheet")
+    kind.add_argument(
+        "--worst",
+        type=int,
+        metavar="N",
+        help="a sheet of at most N frames that the program itself trusts least, with the reasons",
+    )
+    kind.add_argument(
         "--count", type=int, default=4, metavar="N", help="frames of the sheet (default 4)"
     )
     command.add_argument(
         "--strengths",
-        default="-1,0,1,2",
         metavar="F,F,…",
-        help="columns of the sheet: factors of the strength asked for (default -1,0,1,2)",
+        help="columns of the sheet: factors of the strength asked for (default -1,0,1,2; with "
+        "--worst 0,1)",
     )
     add_edit_options(command)
     add_encode_options(command)

@@ -29,6 +29,9 @@ from ..types import (
 )
 from .crops import Crops
 
+Cutter = Callable[[list[Frame]], Chunk]
+"""Cuts the faces out of frames; for any thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -37,7 +40,7 @@ class Group:
     steps: tuple[Step, ...]
     crops: Crops
 
-    def cutter(self, tracks: Iterable[FaceTrack]) -> Callable[[list[Frame]], Chunk]:
+    def cutter(self, tracks: Iterable[FaceTrack]) -> Cutter:
         """Return what cuts out the faces that take anything of the edits."""
         return self.crops.cutter(tracks, [needs for step in self.steps for needs in step.needs])
 
@@ -71,15 +74,9 @@ class Rendering:
     protection: Protection
     blend: BlendMethod
 
-    def crops(self, frames: Iterable[Frame]) -> Iterator[EditedBatch]:
-        """Yield the edited crops of some frames, whole, as the first group sees and makes them."""
-        group, clock = self.groups[0], Stopwatch()
-        cut = group.cutter(self.tracks)
-        with torch.inference_mode():
-            for chunk in group.crops.chunks(frames):
-                for batch in cut(chunk)[1]:
-                    for edited in group.edited(batch, self.protection, clock):
-                        yield edited.whole()
+    def cutters(self) -> list[Cutter]:
+        """Return what cuts out the faces, for each group."""
+        return [group.cutter(self.tracks) for group in self.groups]
 
 
 def render(
@@ -90,29 +87,44 @@ def render(
     Some threads cut out, edit and blend, so that one's work on the device overlaps the others' on
     the frames. Close the iterator if it is not used up, so that its threads end.
     """
-    cutters = [group.cutter(rendering.tracks) for group in rendering.groups]
-
-    def rendered(frames: list[Frame]) -> list[EditResult]:
-        results: list[EditResult] = []
-        for group, cut in zip(rendering.groups, cutters, strict=True):
-            with clock.time("align"):
-                chunk, batches, skipped = cut([r.frame for r in results] or frames)
-            with clock.time("edit"), torch.inference_mode():
-                edited = [
-                    part
-                    for batch in batches
-                    for part in group.edited(batch, rendering.protection, clock)
-                ]
-            with clock.time("blend"):
-                blended = blend(chunk, edited, skipped=skipped, method=rendering.blend, clock=clock)
-            results = _both(results, blended) if results else blended
-        return results
-
+    cutters = rendering.cutters()
     crops = rendering.groups[0].crops
     chunks = clock.timed("wait for decoder", crops.chunks(frames))
+
+    def rendered(frames: list[Frame]) -> list[EditResult]:
+        return _rendered(rendering, cutters, frames, clock)[0]
+
     with in_order(rendered, chunks, workers=crops.workers) as results:
         for result in results:
             yield from result
+
+
+def look(rendering: Rendering, frame: Frame) -> tuple[EditResult, tuple[EditedBatch, ...]]:
+    """Return one frame, edited or as it came, and the crops that were made for it, whole."""
+    results, edited = _rendered(rendering, rendering.cutters(), [frame], Stopwatch())
+    return results[0], tuple(part.whole() for part in edited)
+
+
+def _rendered(
+    rendering: Rendering, cutters: Sequence[Cutter], frames: list[Frame], clock: Stopwatch
+) -> tuple[list[EditResult], list[EditedBatch]]:
+    """Return some frames and their edited crops, group by group."""
+    results: list[EditResult] = []
+    all_edited: list[EditedBatch] = []
+    for group, cut in zip(rendering.groups, cutters, strict=True):
+        with clock.time("align"):
+            chunk, batches, skipped = cut([r.frame for r in results] or frames)
+        with clock.time("edit"), torch.inference_mode():
+            edited = [
+                part
+                for batch in batches
+                for part in group.edited(batch, rendering.protection, clock)
+            ]
+        with clock.time("blend"):
+            blended = blend(chunk, edited, skipped=skipped, method=rendering.blend, clock=clock)
+        results = _both(results, blended) if results else blended
+        all_edited += edited
+    return results, all_edited
 
 
 def _both(before: Sequence[EditResult], after: Sequence[EditResult]) -> list[EditResult]:

@@ -238,7 +238,7 @@ def _outcome(patch: _Patch, free: Floats) -> FaceOutcome:
     """What happened to a face; `free`: what of its mask no nearer face has taken."""
     whole, rest = float(patch.mask.sum()), float(free.sum())
     left = {cause: share for cause, share in patch.left.items() if share < 1}
-    if rest < whole:
+    if rest < 0.999 * whole:
         left[NEARER] = rest / whole
     reason = ""
     if not rest:

@@ -23,8 +23,8 @@ def _warm_up() -> None:
     # One thread: a process whose libraries have started threads cannot be forked safely.
     for library in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ[library] = "1"
-    for name in ("pipeline.bench", "pipeline.compare", "pipeline.inspection", "pipeline.run"):
-        importlib.import_module(name)
+    for name in ("bench", "compare", "contact_sheet", "inspection", "run"):
+        importlib.import_module(f"pipeline.{name}")
 
 
 def corpus() -> list[Case]:
