@@ -30,7 +30,7 @@ COLOURS = {
     "chestnut": "#593a2c",
     "blond": "#b9956d",
     "platinum": "#d2c6b2",
-    "copper": "#8e5a3e",
+    "copper": "#965a39",
     "red": "#743a2c",
     "blue": "#3c5478",
     "green": "#4a6a55",

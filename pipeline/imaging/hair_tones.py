@@ -54,7 +54,7 @@ _STRAND = 0.03
 """Sigma of what is wider than a strand [outer eye distances]."""
 _LEAST_STRANDS = 0.12
 """Standard deviation that strands are taken to have at least: less is noise."""
-_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.8
+_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.65
 """How fast strands whiten with strength where they do so first; elsewhere, as a share; and how much
 sooner a strand does that stands out."""
 _LEAST_WHITE = -0.8
@@ -163,13 +163,15 @@ def _graded(colour: Floats, tone: HairTone) -> Floats:
     clip's skin is than skin beside which colours are meant."""
     chroma = float(yellowness(tone.skin) + redness(tone.skin)) / sum(_GOOD_SKIN)
     luma = log_luma(colour)
-    return np.asarray(luma + min(max(chroma, 0.4), 1.0) * (colour - luma) + _warmer(tone))
+    return np.asarray(
+        luma + min(max(0.4 + 0.6 * chroma, 0.7), 1.0) * (colour - luma) + _warmer(tone)
+    )
 
 
 def _warmer(tone: HairTone) -> Floats:
     """Return the change (3,) of log colours by which the clip's light is warmer than neutral."""
     yellow, red = yellowness(tone.skin) - _GOOD_SKIN[0], redness(tone.skin) - _GOOD_SKIN[1]
-    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.12, 0.25))
+    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.05, 0.25))
     return np.array([0.35 * warmth, 0.0, -0.65 * warmth], np.float32)
 
 
@@ -228,7 +230,7 @@ def greyed(
     # Where hair is thin, what is between its strands would turn white with them.
     share = np.clip(cover * (1 + _CHOOSY * (1 - cover) * relative), 0, 1) * matte
     white = max(_white(tone), tone.luma + 0.15)
-    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.9) * strand
+    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.8) * strand
     light = np.exp(np.minimum(goal, _WHITE))
     out = np.empty_like(hair)
     for k, cast in enumerate(_cast(tone)):
