@@ -79,20 +79,20 @@ class Hair:
         if window is None:
             return None
         matte, hair = matted(window, self.place.share(window))
-        matte = matte * _clear_of_border(window, batch.images.shape[-1])
+        _fade_to_border(matte, window, batch.images.shape[-1])
         sigma = _EARLY_SIGMA * window.eyes / window.cell
         near = cv2.GaussianBlur(window.shares("skin", "nose"), (0, 0), sigma)
         early = cv2.resize(smoothstep(near, *_EARLY), matte.shape[::-1])
         return Found(window.rows, window.columns, matte, hair, early, window.eyes)
 
 
-def _clear_of_border(window: Cells, side: int) -> Floats:
-    """Return a factor (h, w) that fades to 0 at the border of the crop."""
-    lines = []
-    for span in (window.rows, window.columns):
+def _fade_to_border(matte: Floats, window: Cells, side: int) -> None:
+    """Let a matte (h, w) fade to 0 at the border of the crop, in place."""
+    for axis, span in enumerate((window.rows, window.columns)):
         at = np.arange(span.start, span.stop, dtype=np.float32)
-        lines.append(np.clip(np.minimum(at, side - 1 - at) / (_RIM * side), 0, 1))
-    return np.asarray(lines[0][:, None] * lines[1][None, :], np.float32)
+        line = np.clip(np.minimum(at, side - 1 - at) / (_RIM * side), 0, 1)
+        if line.min() < 1:
+            matte *= line[:, None] if axis == 0 else line[None, :]
 
 
 def _window(batch: AlignedBatch, n: int, where: Floats | None = None) -> Cells | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .hair_cells import Cells
 from .tones import Floats, smoothstep
@@ -12,7 +13,7 @@ _EDGE = 0.04
 """How wide an edge is: beyond that all is hair, or none [outer eye distances]."""
 _ALIKE = 0.16
 """Distance of two colours ([-1, 1]) that can hardly be told apart."""
-_SURELY, _POSSIBLY = (0.9, 1.0), (0.0, 0.12)
+_SURELY, _POSSIBLY = (0.85, 0.97), (0.02, 0.12)
 """Shares around a pixel that make it hair whatever its colour, and without which it is none."""
 _LEAST, _MOST = 0.08, 0.92
 """Shares of a pixel that count for nothing, and for all."""
@@ -39,21 +40,41 @@ def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
     way /= (length + np.float32(_ALIKE**2))[..., None]
     told = length / (length + np.float32(_ALIKE**2))
     level = (1 - told) * share - np.einsum("hwc,hwc->hw", way, others)
-    size = window.picture.shape[:0:-1]
-    red, green, blue, level = (
-        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
-        for plane in (*way.transpose(2, 0, 1), level)
-    )
-    pixels = window.picture
-    found = red * pixels[0] + green * pixels[1] + blue * pixels[2] + level
     soft = cv2.GaussianBlur(share, (0, 0), max(0.5 * reach, 0.5))
-    low, high = (
-        cv2.resize(smoothstep(soft, *ends), size, interpolation=cv2.INTER_LINEAR)
-        for ends in (_SURELY, _POSSIBLY)
-    )
-    matte = np.clip(np.clip((found - _LEAST) / (_MOST - _LEAST), low, high), 0, 1)
-    within = cv2.resize(hair, size, interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
-    return matte, pixels + (1 - matte * matte) * (within - pixels)
+    low, high = (smoothstep(soft, *ends) for ends in (_SURELY, _POSSIBLY))
+    size = window.picture.shape[:0:-1]
+    matte = cv2.resize(low, size, interpolation=cv2.INTER_NEAREST)
+    own = window.picture.copy()
+    # Most cells, and those round them, are hair or not: only the others are looked into.
+    unsure = cv2.dilate(((low < 1) & (high > 0)).astype(np.uint8), np.ones((3, 3), np.uint8))
+    at = np.flatnonzero(cv2.resize(unsure, size, interpolation=cv2.INTER_NEAREST))
+    if not len(at):
+        return matte, own
+    pixels = own.reshape(3, -1)[:, at].T
+    x, y = at % size[0], at // size[0]
+    found = np.einsum("pc,pc->p", pixels, _at(way, x, y, window.cell))
+    level, low, high = _at(np.dstack([level, low, high]), x, y, window.cell).T
+    mixed = np.clip((found + level - _LEAST) / np.float32(_MOST - _LEAST), low, high)
+    matte.ravel()[at] = mixed
+    within = _at(hair, x, y, window.cell)
+    own.reshape(3, -1)[:, at] = (pixels + (1 - mixed * mixed)[:, None] * (within - pixels)).T
+    return matte, own
+
+
+_ROW = 4096
+"""Places that are looked up in one row: OpenCV takes no longer ones than 32767."""
+
+
+def _at(values: Floats, x: NDArray[np.int64], y: NDArray[np.int64], cell: int) -> Floats:
+    """Return values (h, w, 3) of cells at pixels (P,), linear between the middles: (P, 3)."""
+    rows = -(-len(x) // _ROW)
+    places = np.zeros((2, rows * _ROW), np.float32)
+    places[0, : len(x)], places[1, : len(x)] = x, y
+    places = (places + np.float32(0.5)) / np.float32(cell) - np.float32(0.5)
+    maps = places.reshape(2, rows, _ROW)
+    values = np.ascontiguousarray(values)
+    found = cv2.remap(values, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(-1, 3)[: len(x)])
 
 
 def _around(colours: Floats, share: Floats, reach: float) -> Floats:
