@@ -117,10 +117,12 @@ class Dye:
 
 def dyed(tone: HairTone, goal: Floats, strength: float) -> Dye:
     """Return the change towards a log colour (3,), all of it at strength 1 as far as hair can be
-    moved; below 0 only colour is taken out, not depth."""
-    tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
+    moved; below 0 what the hair has of the colour is taken out, not its depth."""
     if strength <= 0:
-        return Dye(tone, 0.0, 1.0, tint)
+        own, of_goal = (colour - log_luma(colour) for colour in (tone.median, goal))
+        part = np.clip(own @ of_goal / max(float(of_goal @ of_goal), 1e-6), 0, 1)
+        return Dye(tone, 0.0, 1.0, np.float32(strength * part) * of_goal)
+    tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
     way = _possible(tone, strength * (float(log_luma(goal)) + _light(tone) - tone.luma))
     return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(strength, 1.0))
 
