@@ -24,7 +24,7 @@ from ._attribute import Attribute
 from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
 
 COLOURS = {
-    "auburn": "#60342a",
+    "auburn": "#673a28",
     "black": "#1c1917",
     "brown": "#4b3528",
     "chestnut": "#593a2c",
@@ -61,7 +61,7 @@ SPEC = EditorSpec(
     attributes=(
         Attribute(
             "hair-colour",
-            "hair has the colour set, auburn by default; below 0 less of that colour",
+            "hair has the colour set, auburn by default; below 0 it turns to ash",
             aliases=("hair-color", "hair"),
             low=-1.0,
             high=1.2,

@@ -27,6 +27,8 @@ _WHITE, _KNEE = -0.05, 0.25
 """Log luma that nothing is made to exceed, and how far below it comes near."""
 _EVENNESS = 0.6
 """How far strands of other colours come nearer to the median's in hair that is dyed or lighter."""
+_ASH = 0.7
+"""Share of its own colour that hair loses at strength -1."""
 _WARMTH = 0.7
 """Share of the colour of natural hair that comes with its depth."""
 _SHINE = (0.1, 1.1)
@@ -52,6 +54,8 @@ _NATURAL = np.stack(
 # Grey.
 _STRAND = 0.03
 """Sigma of what is wider than a strand [outer eye distances]."""
+_RIM = 0.015
+"""Width of the rim of hair in which no strands are looked for [outer eye distances]."""
 _LEAST_STRANDS = 0.12
 """Standard deviation that strands are taken to have at least: less is noise."""
 _RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.65
@@ -117,11 +121,10 @@ class Dye:
 
 def dyed(tone: HairTone, goal: Floats, strength: float) -> Dye:
     """Return the change towards a log colour (3,), all of it at strength 1 as far as hair can be
-    moved; below 0 what the hair has of the colour is taken out, not its depth."""
+    moved; below 0 hair has less of its own colour, to ash, and stays as deep."""
     if strength <= 0:
-        own, of_goal = (colour - log_luma(colour) for colour in (tone.median, goal))
-        part = np.clip(own @ of_goal / max(float(of_goal @ of_goal), 1e-6), 0, 1)
-        return Dye(tone, 0.0, 1.0, np.float32(strength * part) * of_goal)
+        own = tone.median - log_luma(tone.median)
+        return Dye(tone, 0.0, 1.0, np.float32(_ASH * strength) * own)
     tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
     way = _possible(tone, strength * (float(log_luma(goal)) + _light(tone) - tone.luma))
     return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(strength, 1.0))
@@ -224,7 +227,9 @@ def greyed(
     """
     luma = np.log(luma_of(hair) + np.float32(FLOOR))
     wide = _within(luma, matte, _STRAND * eyes)
-    strand = luma - wide
+    # What is light along the edge may be what is behind it, and no strand.
+    side = 2 * max(round(_RIM * eyes), 1) + 1
+    strand = (luma - wide) * cv2.blur(cv2.erode(matte, np.ones((side, side))), (side, side))
     relative = np.clip(strand / max(tone.strands, _LEAST_STRANDS), -2, 2)
     if strength < 0:
         return _coloured_again(hair, luma, relative, tone, -strength)
