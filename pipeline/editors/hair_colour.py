@@ -24,13 +24,13 @@ from ._attribute import Attribute
 from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
 
 COLOURS = {
-    "auburn": "#60342a",
+    "auburn": "#673a28",
     "black": "#1c1917",
     "brown": "#4b3528",
     "chestnut": "#593a2c",
     "blond": "#b9956d",
     "platinum": "#d2c6b2",
-    "copper": "#8e5a3e",
+    "copper": "#965a39",
     "red": "#743a2c",
     "blue": "#3c5478",
     "green": "#4a6a55",
@@ -61,7 +61,7 @@ SPEC = EditorSpec(
     attributes=(
         Attribute(
             "hair-colour",
-            "hair has the colour set, auburn by default; below 0 less of that colour",
+            "hair has the colour set, auburn by default; below 0 it turns to ash",
             aliases=("hair-color", "hair"),
             low=-1.0,
             high=1.2,

@@ -2,8 +2,8 @@
 
 No network: where each part is and how large it is on this face say its own landmarks, also how far
 it is foreshortened on a turned head, because every point moves by a share of its own distance from
-the middle of its part. What stands before the face keeps its place, and so do glasses: the pull
-ends beside them.
+the middle of its part. What stands before the face keeps its place, and so do glasses and clothes:
+the pull ends beside them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ..imaging.sampling import blurred
 from ..imaging.warping import between_nodes, nodes, pulled, radial_pull, swelling_pull
-from ..parsing import LABELS, Parsing
+from ..parsing import Parsing
 from ..request import Edit
-from ..types import AlignedBatch, EditedBatch
+from ..types import AlignedBatch, EditedBatch, places_of
 from ._attribute import Attribute
 from ._base import Editor, EditorSpec, Kit
 
@@ -213,7 +213,7 @@ def _padded(moves: Tensor, centres: Tensor) -> Tensor:
 
 def _free(batch: AlignedBatch, at: Tensor, cell: int) -> Tensor:
     """Return how free each node is to move, (N, 1, Q, Q) 0–1: not at the border of the crop, nor
-    where something stands before the face."""
+    where there is something before the face, or cloth."""
     side = batch.images.shape[-1]
     count = round(len(at) ** 0.5)
     line = torch.minimum(at, side - 1 - at).amin(-1).reshape(1, 1, count, count) / (0.06 * side)
@@ -226,17 +226,17 @@ def _free(batch: AlignedBatch, at: Tensor, cell: int) -> Tensor:
 
 def _held(parsing: Parsing) -> Tensor:
     """Return what holds its place, on the parsing's grid (N, 1, G, G) 0–1."""
-    shares = parsing.shares[:, [LABELS.index("front"), LABELS.index("glasses")]]
+    shares = parsing.of("front", "glasses", "clothes")
     # Grown before it is softened: a rim is thinner than the way from node to node.
     reach = max(round(_HELD_GROWTH * shares.shape[-1]), 1)
-    grown = F.max_pool2d(shares.sum(1, keepdim=True), 2 * reach + 1, 1, reach)
+    grown = F.max_pool2d(shares, 2 * reach + 1, 1, reach)
     return blurred(grown, _HELD_SOFTNESS * shares.shape[-1]).clamp(0, 1)
 
 
 def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
     """Return the crops under a pull (N, 2, Q, Q) on nodes."""
     images, side = batch.images.clone(), batch.images.shape[-1]
-    masks = images.new_zeros(len(batch), 1, side, side)
+    masks, origins = images.new_zeros(len(batch), 1, side, side), places_of(images)
     for n in range(len(batch)):
         pull = field[n : n + 1]
         window = _window(pull.abs().amax((0, 1)) > _STILL_PX, cell, side)
@@ -249,7 +249,8 @@ def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
         there = pulled(batch.images[n : n + 1], fine, share > 0, rows, columns)
         images[n : n + 1, :, rows, columns] = there.clamp_(-1, 1)
         masks[n : n + 1, 0, rows, columns] = share
-    return EditedBatch(batch, images, masks)
+        origins[n : n + 1, :, rows, columns] += fine
+    return EditedBatch(batch, images, masks, origins=origins)
 
 
 def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice] | None:

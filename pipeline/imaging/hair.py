@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from ..types import AlignedBatch
 from .geometry import face_unit
-from .hair_matte import (
+from .hair_cells import Cells, hair_of
+from .hair_matte import matted
+from .hair_place import (
     BINS,
-    Cells,
     HairPlace,
     averaged,
     counted,
     followed,
     likeness_of,
-    matted,
+    of_head,
     on_map,
 )
 from .hair_tones import HairTone, strands_of
@@ -68,7 +69,7 @@ class Hair:
         """Return what was learnt (see `learnt`); None if there is no hair."""
         if not arrays:
             return None
-        place = HairPlace(arrays["like"], arrays["where"])
+        place = HairPlace(arrays["like"], arrays["where"], arrays["head"])
         tone = HairTone(arrays["median"], float(arrays["strands"]), arrays["skin"])
         return cls(place, tone)
 
@@ -78,20 +79,20 @@ class Hair:
         if window is None:
             return None
         matte, hair = matted(window, self.place.share(window))
-        matte = matte * _clear_of_border(window, batch.images.shape[-1])
+        _fade_to_border(matte, window, batch.images.shape[-1])
         sigma = _EARLY_SIGMA * window.eyes / window.cell
         near = cv2.GaussianBlur(window.shares("skin", "nose"), (0, 0), sigma)
         early = cv2.resize(smoothstep(near, *_EARLY), matte.shape[::-1])
         return Found(window.rows, window.columns, matte, hair, early, window.eyes)
 
 
-def _clear_of_border(window: Cells, side: int) -> Floats:
-    """Return a factor (h, w) that fades to 0 at the border of the crop."""
-    lines = []
-    for span in (window.rows, window.columns):
+def _fade_to_border(matte: Floats, window: Cells, side: int) -> None:
+    """Let a matte (h, w) fade to 0 at the border of the crop, in place."""
+    for axis, span in enumerate((window.rows, window.columns)):
         at = np.arange(span.start, span.stop, dtype=np.float32)
-        lines.append(np.clip(np.minimum(at, side - 1 - at) / (_RIM * side), 0, 1))
-    return np.asarray(lines[0][:, None] * lines[1][None, :], np.float32)
+        line = np.clip(np.minimum(at, side - 1 - at) / (_RIM * side), 0, 1)
+        if line.min() < 1:
+            matte *= line[:, None] if axis == 0 else line[None, :]
 
 
 def _window(batch: AlignedBatch, n: int, where: Floats | None = None) -> Cells | None:
@@ -121,7 +122,7 @@ class Sight:
         window = _window(batch, n)
         if window is None:
             return None
-        share, told = window.shares("hair"), window.trust() > _TRUSTED
+        share, told = window.hair(), window.trust() > _TRUSTED
         parts = (share > _SURE, share < _SURELY_NOT, window.shares("skin") > _SURE)
         return cls(window, window.colours(), *(told & _core(part, window) for part in parts))
 
@@ -147,6 +148,10 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     if counts[0].sum() < _LEAST_CELLS or not any(sight.skin.any() for sight in sights):
         return {}
     like = likeness_of(*counts)
+    of_skin = sum(counted(sight.colours, sight.skin) for sight in sights)
+    # Of what hangs beyond the square, none may be a neck: so skin counts as much as all the rest.
+    strict = np.minimum(like, likeness_of(counts[0], np.asarray(of_skin)))
+    often = np.mean([hair_of(s.window.parsing)[0, 0].cpu().numpy() for s in sights], axis=0)
     hair, skin = (
         np.median(logs_of(np.concatenate(parts, 1)[:, None])[:, 0], axis=1)
         for parts in (
@@ -156,7 +161,8 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     )
     return {
         "like": like,
-        "where": averaged([on_map(followed(s.window, like), s.window) for s in sights]),
+        "where": averaged([on_map(followed(s.window, strict), s.window) for s in sights], often),
+        "head": of_head(often),
         "median": np.asarray(hair, np.float32),
         "skin": np.asarray(skin, np.float32),
         "strands": np.array(np.median([sight.strands() for sight in sights]), np.float32),

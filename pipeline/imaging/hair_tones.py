@@ -27,6 +27,8 @@ _WHITE, _KNEE = -0.05, 0.25
 """Log luma that nothing is made to exceed, and how far below it comes near."""
 _EVENNESS = 0.6
 """How far strands of other colours come nearer to the median's in hair that is dyed or lighter."""
+_ASH = 0.7
+"""Share of its own colour that hair loses at strength -1."""
 _WARMTH = 0.7
 """Share of the colour of natural hair that comes with its depth."""
 _SHINE = (0.1, 1.1)
@@ -52,9 +54,11 @@ _NATURAL = np.stack(
 # Grey.
 _STRAND = 0.03
 """Sigma of what is wider than a strand [outer eye distances]."""
+_RIM = 0.015
+"""Width of the rim of hair in which no strands are looked for [outer eye distances]."""
 _LEAST_STRANDS = 0.12
 """Standard deviation that strands are taken to have at least: less is noise."""
-_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.8
+_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.65
 """How fast strands whiten with strength where they do so first; elsewhere, as a share; and how much
 sooner a strand does that stands out."""
 _LEAST_WHITE = -0.8
@@ -117,10 +121,11 @@ class Dye:
 
 def dyed(tone: HairTone, goal: Floats, strength: float) -> Dye:
     """Return the change towards a log colour (3,), all of it at strength 1 as far as hair can be
-    moved; below 0 only colour is taken out, not depth."""
-    tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
+    moved; below 0 hair has less of its own colour, to ash, and stays as deep."""
     if strength <= 0:
-        return Dye(tone, 0.0, 1.0, tint)
+        own = tone.median - log_luma(tone.median)
+        return Dye(tone, 0.0, 1.0, np.float32(_ASH * strength) * own)
+    tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
     way = _possible(tone, strength * (float(log_luma(goal)) + _light(tone) - tone.luma))
     return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(strength, 1.0))
 
@@ -163,13 +168,15 @@ def _graded(colour: Floats, tone: HairTone) -> Floats:
     clip's skin is than skin beside which colours are meant."""
     chroma = float(yellowness(tone.skin) + redness(tone.skin)) / sum(_GOOD_SKIN)
     luma = log_luma(colour)
-    return np.asarray(luma + min(max(chroma, 0.4), 1.0) * (colour - luma) + _warmer(tone))
+    return np.asarray(
+        luma + min(max(0.4 + 0.6 * chroma, 0.7), 1.0) * (colour - luma) + _warmer(tone)
+    )
 
 
 def _warmer(tone: HairTone) -> Floats:
     """Return the change (3,) of log colours by which the clip's light is warmer than neutral."""
     yellow, red = yellowness(tone.skin) - _GOOD_SKIN[0], redness(tone.skin) - _GOOD_SKIN[1]
-    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.12, 0.25))
+    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.05, 0.25))
     return np.array([0.35 * warmth, 0.0, -0.65 * warmth], np.float32)
 
 
@@ -220,7 +227,9 @@ def greyed(
     """
     luma = np.log(luma_of(hair) + np.float32(FLOOR))
     wide = _within(luma, matte, _STRAND * eyes)
-    strand = luma - wide
+    # What is light along the edge may be what is behind it, and no strand.
+    side = 2 * max(round(_RIM * eyes), 1) + 1
+    strand = (luma - wide) * cv2.blur(cv2.erode(matte, np.ones((side, side))), (side, side))
     relative = np.clip(strand / max(tone.strands, _LEAST_STRANDS), -2, 2)
     if strength < 0:
         return _coloured_again(hair, luma, relative, tone, -strength)
@@ -228,7 +237,7 @@ def greyed(
     # Where hair is thin, what is between its strands would turn white with them.
     share = np.clip(cover * (1 + _CHOOSY * (1 - cover) * relative), 0, 1) * matte
     white = max(_white(tone), tone.luma + 0.15)
-    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.9) * strand
+    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.8) * strand
     light = np.exp(np.minimum(goal, _WHITE))
     out = np.empty_like(hair)
     for k, cast in enumerate(_cast(tone)):

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from pipeline.editors.shape import SPEC, Shape, pull_of
+from pipeline.imaging.sampling import pixels, sample
 from pipeline.imaging.warping import between_nodes
-from pipeline.parsing import LABELS, Parsing
+from pipeline.parsing import LABELS, Label, Parsing
 from pipeline.request import Edit
 from pipeline.types import AlignedBatch
 
@@ -61,6 +62,12 @@ def fine_pull(batch: AlignedBatch, name: str, strength: float) -> Tensor:
     return between_nodes(field, 8, whole, whole)[0]
 
 
+def jacobian_of(pull: Tensor) -> Tensor:
+    """(S, S) how much larger a pixel's source is; not above 0 where the picture folds over."""
+    dx, dy = torch.gradient(pull, dim=2)[0], torch.gradient(pull, dim=1)[0]
+    return (1 + dx[0]) * (1 + dy[1]) - dx[1] * dy[0]
+
+
 def done(batch: AlignedBatch, *edits: tuple[str, float]) -> Any:
     with torch.inference_mode():
         amounts = torch.tensor([[strength] * len(batch) for _, strength in edits])
@@ -72,8 +79,7 @@ def done(batch: AlignedBatch, *edits: tuple[str, float]) -> Any:
 @pytest.mark.parametrize("turned", [0.0, 0.45])
 def test_no_part_of_the_picture_folds_over(name: str, strength: float, turned: float) -> None:
     pull = fine_pull(a_batch(a_face(turned)), name, strength)
-    dx, dy = torch.gradient(pull, dim=2)[0], torch.gradient(pull, dim=1)[0]
-    jacobian = (1 + dx[0]) * (1 + dy[1]) - dx[1] * dy[0]
+    jacobian = jacobian_of(pull)
     assert jacobian.min() > 0.25
     assert jacobian.max() < 2.5
 
@@ -118,6 +124,17 @@ def test_only_the_part_and_what_is_next_to_it_moves(name: str) -> None:
     assert torch.equal(edited.images[0][still], edited.source.images[0][still])
 
 
+def test_an_edit_says_where_its_pixels_came_from() -> None:
+    batch = a_batch(a_face())
+    edited = done(batch, ("jaw", -2.0))
+    own = pixels(SIDE, batch.images).permute(2, 0, 1)
+    pull = fine_pull(batch, "jaw", -2.0)
+    assert torch.allclose(edited.origins[0], own + pull, atol=0.1)
+    again = sample(batch.images, edited.origins.permute(0, 2, 3, 1)).clamp(-1, 1)
+    whole = edited.masks.expand(-1, 3, -1, -1) == 1
+    assert torch.allclose(edited.images[whole], again[whole], atol=1e-3)
+
+
 def test_an_iris_stays_round() -> None:
     face = a_face()
     centre = face[0, 36:42].mean(0).tolist()
@@ -144,18 +161,20 @@ def test_the_inside_of_the_mouth_keeps_its_place_under_fuller_lips() -> None:
     assert pull[:, inner[:, 1], inner[:, 0]].abs().max() < 0.5
 
 
-def test_what_stands_before_the_face_holds_its_place() -> None:
+@pytest.mark.parametrize("thing", ["front", "clothes"])
+def test_what_is_not_of_the_face_holds_its_place_and_nothing_folds_beside_it(thing: Label) -> None:
     shares = torch.zeros(1, len(LABELS), 96, 96)
     shares[:, LABELS.index("skin")] = 1.0
     hand = (slice(None), slice(60, 84), slice(14, 34))  # over the jaw
     shares[:, LABELS.index("skin")][hand] = 0.0
-    shares[:, LABELS.index("front")][hand] = 1.0
+    shares[:, LABELS.index(thing)][hand] = 1.0
     over = torch.tensor([[[2 / SIDE, 0.0, 1 / SIDE - 1], [0.0, 2 / SIDE, 1 / SIDE - 1]]])
     pull = fine_pull(a_batch(a_face(), parsing=Parsing(shares, over)), "jaw", 2.0)
     free = fine_pull(a_batch(a_face()), "jaw", 2.0)
     rows, columns = slice(round(60 / 96 * SIDE), round(84 / 96 * SIDE)), slice(50, 118)
     assert free[:, rows, columns].abs().max() > 5
     assert pull[:, rows, columns].abs().max() < 0.7
+    assert jacobian_of(pull).min() > 0.15
     assert torch.allclose(pull[..., 200:], free[..., 200:], atol=1e-5)
 
 

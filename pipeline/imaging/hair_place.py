@@ -1,0 +1,223 @@
+"""Where hair is, and what colours it has, learnt over a shot.
+
+Inside the square of the parsing its shares tell; long hair leaves that square. What lies beyond is
+told by where hair was found over the whole shot, in the face's own frame. Colours seen over the
+shot then part hair from what is beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from .hair_cells import RIM, WIDER, Cells
+from .tones import Floats, smoothstep
+
+MAP_SIDE = 96
+"""Cells of that map along both axes."""
+_SHIFT = 3
+BINS = 256 >> _SHIFT
+"""Of colours, along each channel."""
+_FAINT = 0.02
+"""What any colour has beside what was seen of it, as a share of a bin's mean: a colour that was
+never seen is not told by the little that spills over from its neighbours."""
+
+_EVIDENCE = 0.025
+"""Sigma of what colours say [outer eye distances]."""
+_COUNTED = 0.6
+"""Exponent of the odds that colours give."""
+_DECIDED = (0.2, 0.65)
+"""Shares of hair, by place and colour, that are none, and all."""
+_HARDLY = (0.04, 0.2)
+"""Shares of hair that count for none, and that colours may raise."""
+
+_PIECE = 0.3
+"""Mean share of hair that makes a piece of it."""
+_MOUTH, _CHIN = 0.4, (0.3, 0.9)
+"""Places in the parsing's square: down to above the mouth; half the width and the end of a beard
+on a chin."""
+_MORE = 1 / 20
+"""How much further hair reaches now and then, in sides of the square."""
+_SEED = (0.5, 0.85)
+"""Shares in the square from which hair begins to be followed out of it, and is."""
+_LIKELY = (0.4, 0.75)
+"""Likeness of colours along which hair is not followed, and is."""
+_FOLLOWED = 1.2
+"""How far hair is followed [outer eye distances]."""
+_KEPT = 0.4
+"""Of what is found, after that way: what is far away is less certain."""
+_OFTEN = (0.3, 0.7)
+"""Shares of frames in which a place shows hair that count for nothing, and fully."""
+_LEAVES = (0.5, 0.85)
+"""Mean shares of hair, at the edge of the square, that do not leave it, and do."""
+_ASIDE = 5
+"""Cells of the map that hair hangs down for each that it goes aside."""
+_ACROSS, _BELOW = (1.5, 1.2), (1.95, 1.7)
+"""Places in sides of the square from its middle (x 2) where hair ends to be looked for, and where
+it is fully."""
+
+
+@dataclass(frozen=True, slots=True)
+class HairPlace:
+    """Where hair is beside the parsing's square, over a shot, and what colours it has."""
+
+    like: Floats
+    """(BINS, BINS, BINS) 0–1: how much more a colour (red, green, blue) is seen in hair than
+    elsewhere, as a share of both."""
+    where: Floats
+    """(MAP_SIDE, MAP_SIDE) 0–1, over a square `WIDER` than the parsing's: how often hair."""
+
+    head: Floats
+    """(G, G) 0–1, on the parsing's grid: what hangs together with the hair of this head."""
+
+    def share(self, window: Cells) -> Floats:
+        """Return the share of hair of the cells of a window, (h, w) 0–1."""
+        trust = window.trust()
+        share = np.asarray(trust * window.hair(self.head), np.float32)
+        if self.where.any():
+            at = window.places()[None] / WIDER
+            map_ = torch.from_numpy(self.where)[None, None]
+            beside = F.grid_sample(map_, at, align_corners=False)[0, 0].numpy()
+            share += (1 - trust) * beside
+        return smoothstep(posterior(share, looked_up(self.like, window)), *_DECIDED)
+
+
+def posterior(share: Floats, likeness: Floats) -> Floats:
+    """Return shares of hair (h, w) once colours have been looked at, by Bayes' rule; colours count
+    for less than they say, because neighbours are of one colour."""
+    odds = np.power(likeness / (1 - likeness), np.float32(_COUNTED))
+    raised = share * odds / (share * odds + 1 - share)
+    return np.asarray(raised * smoothstep(share, *_HARDLY), np.float32)
+
+
+def counted(colours: Floats, part: NDArray[np.bool_]) -> Floats:
+    """Return how many of some cells (h, w) have each colour (3, h, w): (BINS, BINS, BINS)."""
+    counts = np.bincount(_index(colours)[part], minlength=BINS**3)
+    return counts.reshape(BINS, BINS, BINS).astype(np.float32)
+
+
+def _index(colours: Floats) -> NDArray[np.int32]:
+    red, green, blue = (
+        (cv2.convertScaleAbs(c + 1, alpha=127.5) >> _SHIFT).astype(np.int32) for c in colours
+    )
+    return np.asarray((red * BINS + green) * BINS + blue)
+
+
+def likeness_of(hair: Floats, others: Floats) -> Floats:
+    """Return how much more each colour is seen in hair than elsewhere, from counts of both."""
+    of_hair, of_others = (_spread(c) / max(float(c.sum()), 1e-6) for c in (hair, others))
+    faint = np.float32(_FAINT / BINS**3)
+    return np.asarray((of_hair + faint / 2) / (of_hair + of_others + faint), np.float32)
+
+
+def _spread(counts: Floats) -> Floats:
+    """Return counts blurred over neighbouring colours."""
+    for axis in range(3):
+        turned = np.ascontiguousarray(np.moveaxis(counts, axis, 0)).reshape(BINS, -1)
+        soft = cv2.GaussianBlur(turned, (1, 9), 0, sigmaY=1.2, borderType=cv2.BORDER_REPLICATE)
+        counts = np.moveaxis(soft.reshape(BINS, BINS, BINS), 0, axis)
+    return np.ascontiguousarray(counts)
+
+
+def looked_up(like: Floats, window: Cells) -> Floats:
+    """Return what a table of likeness says of the cells of a window, (h, w) 0–1.
+
+    A strand that shines is told by those beside it.
+    """
+    said = like.ravel()[_index(window.colours())]
+    sigma = _EVIDENCE * window.eyes / window.cell
+    soft = cv2.GaussianBlur(said, (0, 0), max(sigma, 0.5))
+    return np.asarray(np.clip(soft, 1e-3, 1 - 1e-3))
+
+
+def followed(window: Cells, like: Floats) -> Floats:
+    """Return where hair is in a window (h, w) 0–1, followed from the parsing's square outwards.
+
+    Hair beyond the square hangs together with hair inside it: a reconstruction by dilation
+    (Vincent, "Morphological grayscale reconstruction in image analysis", 1993).
+    """
+    trust = window.trust()
+    certain = smoothstep(window.hair(), *_SEED)
+    likely = smoothstep(looked_up(like, window), *_LIKELY)
+    limit = np.asarray(trust * certain + (1 - trust) * likely, np.float32)
+    steps = max(round(_FOLLOWED * window.eyes / window.cell), 1)
+    kept = np.float32(_KEPT ** (1 / steps))
+    found, kernel = np.asarray(trust * certain, np.float32), np.ones((3, 3), np.uint8)
+    for _ in range(steps):
+        found = np.maximum(found, np.minimum(cv2.dilate(found, kernel) * kept, limit))
+    return found
+
+
+def on_map(found: Floats, window: Cells) -> Floats:
+    """Return shares of the cells of a whole crop on the map round the face."""
+    line = _map_line()
+    matrix = window.parsing.crop_to_grid[0].cpu().double().numpy()
+    back = np.linalg.inv(matrix[:, :2])
+    at = np.stack(np.meshgrid(line, line)) - matrix[:, 2, None, None]
+    pixels = np.einsum("ij,jhw->ihw", back, at)
+    x, y = ((pixels + 0.5) / window.cell - 0.5).astype(np.float32)
+    return np.asarray(cv2.remap(found, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+
+
+def averaged(maps: Sequence[Floats], often: Floats) -> Floats:
+    """Return where hair is beyond the parsing's square, (MAP_SIDE, MAP_SIDE) 0–1.
+
+    Args:
+        maps: where it was followed to in some frames (`on_map`).
+        often: (G, G) its mean share within the square.
+    """
+    found = smoothstep(np.mean(maps, axis=0).astype(np.float32), *_OFTEN)
+    line = _map_line()
+    across, down = smoothstep(np.abs(line), *_ACROSS), smoothstep(line, *_BELOW)
+    beyond = np.maximum(np.abs(line)[None, :], line[:, None]) > RIM[1]
+    possible = across[None, :] * down[:, None] * beyond * (line > -1)[:, None]
+    return np.asarray(found * possible * _hanging(often), np.float32)
+
+
+def _hanging(often: Floats) -> Floats:
+    """Return where on the map hair can be that leaves the square as it does on the mean: outwards
+    from there, and little aside; from the sides it hangs down, too."""
+    inside = round(MAP_SIDE / WIDER)
+    first = (MAP_SIDE - inside) // 2
+    hanging = np.zeros((MAP_SIDE, MAP_SIDE), np.float32)
+    small = cv2.resize(often, (inside, inside), interpolation=cv2.INTER_AREA)
+    hanging[first : first + inside, first : first + inside] = smoothstep(small, *_LEAVES)
+    within = round(0.5 * (1 - RIM[1]) * inside) + 1
+    for turns in (1, 3, 0):
+        turned = np.rot90(hanging, turns)
+        row = MAP_SIDE - first - within
+        for at in range(row, MAP_SIDE):
+            above = np.ascontiguousarray(turned[at - 1])
+            if (at - row) % _ASIDE == _ASIDE - 1:
+                above = cv2.dilate(above[None], np.ones((1, 3), np.uint8))[0]
+            turned[at] = above
+    return hanging
+
+
+def of_head(often: Floats) -> Floats:
+    """Return what of the parsing's grid (G, G) may be hair of a head, from the mean share of hair:
+    what hangs together and reaches up to the mouth, or lies on the chin."""
+    side = len(often)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats((often > _PIECE).astype(np.uint8))
+    kept = np.zeros_like(often, np.float32)
+    for label in range(1, count):
+        left, top, width, height, _ = boxes[label]
+        x, y = ((v * 2 / side - 1) for v in (left + 0.5 * width, top))
+        if y < _MOUTH or (abs(x) < _CHIN[0] and y + height * 2 / side < _CHIN[1]):
+            kept[labels == label] = 1
+    # Frame by frame there is a little more of it than on the whole.
+    reach = 2 * round(_MORE * side) + 1
+    grown = cv2.dilate(kept, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.25 * reach), np.float32)
+
+
+def _map_line() -> Floats:
+    """Return the places of the map's cells along an axis, in the parsing's square."""
+    at = (np.arange(MAP_SIDE, dtype=np.float32) + 0.5) * (2 / MAP_SIDE) - 1
+    return np.asarray(WIDER * at, np.float32)

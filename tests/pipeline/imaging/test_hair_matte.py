@@ -1,0 +1,132 @@
+"""Mattes of mixtures whose truth is known, and what is learnt of where hair is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pipeline.imaging.hair_cells import Cells, hair_of
+from pipeline.imaging.hair_matte import matted
+from pipeline.imaging.hair_place import averaged, likeness_of, of_head, posterior
+from pipeline.parsing import LABELS, Parsing
+
+SIDE, EYES = 320, 120.0
+Floats = NDArray[np.float32]
+HAIR, SKIN = np.array([0.15, 0.1, 0.08], np.float32), np.array([0.8, 0.62, 0.5], np.float32)
+OVER = torch.tensor([[[2 / SIDE, 0.0, 1 / SIDE - 1], [0.0, 2 / SIDE, 1 / SIDE - 1]]])
+
+
+def a_parsing(**parts: Any) -> Parsing:
+    """Shares (G, G) of some labels over the whole crop; the rest is background."""
+    shares = torch.zeros(1, len(LABELS), 160, 160)
+    for name, share in parts.items():
+        shares[0, LABELS.index(name)] = torch.as_tensor(share)
+    shares[:, 0] = 1 - shares.sum(1)
+    return Parsing(shares, OVER)
+
+
+def strands(seed: int = 0) -> Floats:
+    """(SIDE, SIDE) 0–1: hair above, skin below, strands of part of a pixel's width between."""
+    rng = np.random.default_rng(seed)
+    tips = SIDE / 2 + 3 * rng.normal(size=SIDE).astype(np.float32)
+    rows = np.arange(SIDE, dtype=np.float32)[:, None]
+    return cv2.GaussianBlur(np.clip(tips[None] - rows, 0, 1), (0, 0), 0.6)
+
+
+def mixed(alpha: Floats) -> Floats:
+    """(3, SIDE, SIDE) in [-1, 1]: hair over skin."""
+    noise = np.random.default_rng(1).normal(size=(3, *alpha.shape)).astype(np.float32)
+    light = alpha * HAIR[:, None, None] + (1 - alpha) * SKIN[:, None, None]
+    return np.asarray(2 * (light + 0.005 * noise) - 1, np.float32)
+
+
+def test_the_share_of_hair_in_mixed_pixels_is_found_from_their_colours() -> None:
+    alpha = strands()
+    window = Cells.of(mixed(alpha), a_parsing(), EYES)
+    assert window is not None
+    rough = cv2.resize(alpha, window.count[::-1], interpolation=cv2.INTER_AREA)
+    rough = cv2.GaussianBlur(rough, (0, 0), 1.5)
+    matte, alone = matted(window, rough)
+    assert np.abs(matte - alpha).mean() < 0.01
+    assert np.quantile(np.abs(matte - alpha), 0.999) < 0.3
+    coarse = cv2.resize(rough, alpha.shape, interpolation=cv2.INTER_LINEAR)
+    assert np.abs(matte - alpha).mean() < 0.3 * np.abs(coarse - alpha).mean()
+    inside = matte > 0.1
+    light = 0.5 * alone[:, inside] + 0.5
+    assert np.abs(light - HAIR[:, None]).max() < 0.25
+    assert np.abs(light - HAIR[:, None]).mean() < 0.02
+
+
+def test_where_hair_and_what_is_beside_look_alike_the_share_of_the_cell_counts() -> None:
+    window = Cells.of(np.full((3, SIDE, SIDE), -0.5, np.float32), a_parsing(), EYES)
+    assert window is not None
+    share = np.tile(np.linspace(0, 1, window.count[1], dtype=np.float32), (window.count[0], 1))
+    matte, _ = matted(window, share)
+    middle = matte[SIDE // 2, SIDE // 4 : -SIDE // 4]
+    assert (np.diff(middle) > -1e-4).all()
+    assert 0.3 < middle.mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("row", "hair", "cloth", "least", "most"),
+    [
+        (30, 0.5, 0.5, 0.9, 1.0),  # over the eyes, wavering: hair
+        (30, 0.02, 0.98, 0.0, 0.0),  # a hat
+        (150, 0.5, 0.5, 0.0, 0.05),  # below the chin, wavering: cloth
+        (150, 0.95, 0.05, 0.9, 1.0),  # long hair
+    ],
+)
+def test_what_wavers_between_hair_and_cloth_is_told_by_where_it_lies(
+    row: int, hair: float, cloth: float, least: float, most: float
+) -> None:
+    share = hair_of(a_parsing(hair=hair, clothes=cloth))[0, 0, row]
+    assert least <= share.min()
+    assert share.max() <= most
+
+
+def test_pieces_that_do_not_hang_together_with_the_head_are_no_hair_of_it() -> None:
+    often = np.zeros((160, 160), np.float32)
+    often[10:60, 30:130] = 1  # head
+    often[10:150, 120:132] = 1  # hangs down from it
+    often[125:150, 20:50] = 1  # a collar
+    often[128:140, 70:90] = 1  # a beard
+    head = of_head(often)
+    for piece in ((30, 80), (140, 126), (134, 80)):
+        assert head[piece] == pytest.approx(1, abs=0.01)
+    assert head[140, 30] < 1e-4
+
+
+def test_beyond_the_square_hair_hangs_down_from_where_it_leaves_it() -> None:
+    often = np.zeros((160, 160), np.float32)
+    often[60:160, 20:40] = 1
+    everywhere = np.ones((96, 96), np.float32)
+    where = averaged([everywhere], often)
+    below = where[75]
+    assert below[24 + 9] > 0.9  # column 30 of 160 in the square, which is 24 to 72 on the map
+    assert below[24 + 24 :].max() == 0
+    assert where[:69].max() == 0
+
+
+def test_colours_decide_where_the_share_is_open_and_not_where_it_is_sure() -> None:
+    share = np.array([0.02, 0.4, 0.4, 0.98], np.float32)
+    likeness = np.array([0.99, 0.99, 0.01, 0.2], np.float32)
+    sure_not, raised, lowered, sure = posterior(share, likeness)
+    assert sure_not == 0
+    assert raised > 0.85
+    assert lowered < 0.1
+    assert sure > 0.9
+
+
+def test_a_colour_that_was_never_seen_is_told_by_nothing() -> None:
+    seen = np.zeros((2, 32, 32, 32), np.float32)
+    seen[0, 3, 3, 3] = 500
+    seen[1, 20, 18, 16] = 500
+    like = likeness_of(seen[0], seen[1])
+    assert like[3, 3, 3] > 0.99
+    assert like[20, 18, 16] < 0.01
+    assert like[31, 0, 0] == pytest.approx(0.5)
