@@ -59,7 +59,9 @@ class FineLayers(nn.Module):
         `tint` times their log luma.
         """
         spared = torch.einsum("nj,jhw->nhw", change @ self.readout.T, self.spared)
-        channels = enlarge(torch.cat([coarse[:, :1] - spared[:, None], coarse[:, 1:]], dim=1), LAYER_SIDE)
+        channels = enlarge(
+            torch.cat([coarse[:, :1] - spared[:, None], coarse[:, 1:]], dim=1), LAYER_SIDE
+        )
         folds = self(change)[:, None]
         ratios = channels[:, 1:] + folds * self.tint[:, None, None]
         return torch.cat([_bounded(channels[:, :1] + folds), ratios], dim=1)
