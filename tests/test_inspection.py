@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.cli import main
-from pipeline.editors import smooth_skin
+from pipeline.editors import retouch
 from pipeline.editors.latent import Latent
 from pipeline.types import AlignedBatch, CropRule, EditedBatch
 from tests.conftest import Desk, FaceClip, Pictures
@@ -109,9 +109,9 @@ def test_gates_and_parsing_are_shown_of_a_face_that_is_not_edited(
 def test_edits_of_every_crop_are_shown(
     face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = dataclasses.replace(smooth_skin.SPEC, crop=CropRule(2.5))
-    monkeypatch.setattr(smooth_skin, "SPEC", spec)
-    monkeypatch.setattr(smooth_skin.SmoothSkin, "spec", spec)
+    spec = dataclasses.replace(retouch.SPEC, crop=CropRule(2.5))
+    monkeypatch.setattr(retouch, "SPEC", spec)
+    monkeypatch.setattr(retouch.Retouch, "spec", spec)
     target = tmp_path / "pictures"
     options = ["--attr", "smile", "--attr", "smooth-skin=2", "--frame", "4", "-o", str(target)]
     options += ["--analysis", str(face_clip.analysis), "--quiet"]

@@ -19,7 +19,7 @@ from ..imaging.sampling import blurred
 from ..imaging.warping import between_nodes, nodes, pulled, radial_pull, swelling_pull
 from ..parsing import Parsing
 from ..request import Edit
-from ..types import AlignedBatch, EditedBatch, places_of
+from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
 from ._base import Editor, EditorSpec, Kit
 
@@ -236,7 +236,8 @@ def _held(parsing: Parsing) -> Tensor:
 def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
     """Return the crops under a pull (N, 2, Q, Q) on nodes."""
     images, side = batch.images.clone(), batch.images.shape[-1]
-    masks, origins = images.new_zeros(len(batch), 1, side, side), places_of(images)
+    masks = images.new_zeros(len(batch), 1, side, side)
+    shifts = images.new_zeros(len(batch), 2, side, side)
     for n in range(len(batch)):
         pull = field[n : n + 1]
         window = _window(pull.abs().amax((0, 1)) > _STILL_PX, cell, side)
@@ -249,8 +250,8 @@ def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
         there = pulled(batch.images[n : n + 1], fine, share > 0, rows, columns)
         images[n : n + 1, :, rows, columns] = there.clamp_(-1, 1)
         masks[n : n + 1, 0, rows, columns] = share
-        origins[n : n + 1, :, rows, columns] += fine
-    return EditedBatch(batch, images, masks, origins=origins)
+        shifts[n : n + 1, :, rows, columns] = fine
+    return EditedBatch(batch, images, masks, shifts=shifts)
 
 
 def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice] | None:
