@@ -127,10 +127,9 @@ def test_only_the_part_and_what_is_next_to_it_moves(name: str) -> None:
 def test_an_edit_says_where_its_pixels_came_from() -> None:
     batch = a_batch(a_face())
     edited = done(batch, ("jaw", -2.0))
-    own = pixels(SIDE, batch.images).permute(2, 0, 1)
-    pull = fine_pull(batch, "jaw", -2.0)
-    assert torch.allclose(edited.origins[0], own + pull, atol=0.1)
-    again = sample(batch.images, edited.origins.permute(0, 2, 3, 1)).clamp(-1, 1)
+    assert torch.allclose(edited.shifts[0], fine_pull(batch, "jaw", -2.0), atol=0.1)
+    places = pixels(SIDE, batch.images) + edited.shifts.permute(0, 2, 3, 1)
+    again = sample(batch.images, places).clamp(-1, 1)
     whole = edited.masks.expand(-1, 3, -1, -1) == 1
     assert torch.allclose(edited.images[whole], again[whole], atol=1e-3)
 
