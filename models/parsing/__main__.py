@@ -13,7 +13,7 @@ import torch
 from ..topology68 import MESH_TO_68
 from ..training.command import checkpoint_of, run_command, show
 from ..weights import load_safetensors, save_safetensors
-from . import evaluate, labels, samples, steadiness, train
+from . import covered, evaluate, labels, samples, steadiness, train
 from .model import ParsingModel, build
 from .net import ParsingNet
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument("--data", type=Path, required=True, help="folder like data/omi")
     measuring.add_argument("--weights", type=Path, default=_EMBEDDED, help="default: the packaged")
     measuring.add_argument("--clips", type=Path, help="folder of <clip>.mp4 + landmarks478.npz")
+    measuring.add_argument("--labels", type=Path, help="label maps: things are drawn on them, too")
     for command in (labelling, measuring):
         command.add_argument("--threads", type=int, default=1, help="0: torch decides")
     training = commands.add_parser("train", help="train the network")
@@ -73,6 +74,9 @@ def _evaluate(args: argparse.Namespace) -> dict[str, object]:
     model = _model(args.weights)
     figures = evaluate.overlaps(model, args.data)
     clips = sorted(args.clips.glob("*.mp4")) if args.clips else []
+    if args.labels:
+        held_out = samples.load(args.data, args.labels, held_out=True)
+        figures["things"] = covered.found(model, held_out)
     return figures | {"steadiness": {video.stem: _steadiness(model, video) for video in clips}}
 
 

@@ -68,7 +68,8 @@ def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
         points |= {f"{group}/{n}": spot for n, spot in zip(own, spots, strict=True)}
     images = np.stack([_shrunk(read_picture(data / name)) for name in names])
     marks = np.stack([points[name] for name in names])
-    odds = odds * _per_face(faces) * (1 + _rarities(maps, marks))
+    # the root: hats seen four times as often made hats of smooth hair
+    odds = np.sqrt(odds) * _per_face(faces) * (1 + _rarities(maps, marks))
     return Pictures(images, maps, weights, marks, odds / odds.sum(), _squares(marks))
 
 
@@ -120,8 +121,8 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
     picture = augment.warped(pictures.images[k], matrix, SIDE).astype(np.float32)
     labels = augment.warped(pictures.labels[k], matrix, SIDE, outside=IGNORED)
     sure = augment.warped(pictures.weights[k], matrix, SIDE, outside=0)
-    points = _moved(pictures.points[k], matrix)
-    texture = _texture(pictures, rng)
+    points = moved(pictures.points[k], matrix)
+    texture = texture_of(pictures, rng)
     if rng.random() < 0.35:
         person = (pictures.labels[k] != _BACKGROUND).astype(np.float32)
         share = cv2.warpAffine(
@@ -140,7 +141,7 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
             behind = _with_another(behind, pictures, rng)
         picture = behind + share[..., None] * (picture - behind)
     layers: list[Layer] = []
-    if rng.random() < 0.05:
+    if rng.random() < 0.02:
         layers.append(worn.headwear(points, labels, rng))
     if not (labels == _GLASSES).any() and rng.random() < 0.22:
         layers += worn.glasses(points, SIDE, rng)
@@ -168,13 +169,13 @@ def _joined(first: augment.Matrix, second: augment.Matrix) -> augment.Matrix:
     return np.column_stack([linear, first[:, :2] @ second[:, 2] + first[:, 2]])
 
 
-def _moved(points: NDArray[np.float32], matrix: augment.Matrix) -> NDArray[np.float64]:
+def moved(points: NDArray[np.float32], matrix: augment.Matrix) -> NDArray[np.float64]:
     """Return points (68, 2) [px] in cells, by the map cells → px; renamed where it mirrors."""
     moved = (points.astype(np.float64) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     return moved[list(FLIP_68)] if np.linalg.det(matrix[:, :2]) < 0 else moved
 
 
-def _texture(pictures: Pictures, rng: Rng) -> Bytes:
+def texture_of(pictures: Pictures, rng: Rng) -> Bytes:
     """Return a piece (G, G, 3) of any picture, turned anyhow: faces are rarely known in it."""
     image = pictures.images[int(rng.integers(len(pictures.images)))]
     turn, scale = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(-1.2, 0.3))

@@ -65,14 +65,14 @@ def test_landmarks_move_with_their_picture(pictures: samples.Pictures, seed: int
     found = augment.warped(dot, matrix, SIDE)
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     middle = np.array([(columns * found).sum(), (rows * found).sum()]) / found.sum()
-    moved = samples._moved(pictures.points[0], matrix)
+    moved = samples.moved(pictures.points[0], matrix)
     is_mirrored = np.linalg.det(matrix[:, :2]) < 0
     assert np.abs(moved[36 if is_mirrored else 45] - middle).max() < 0.7
 
 
 def test_without_jitter_a_square_is_the_one_that_landmarks_give(pictures: samples.Pictures) -> None:
     matrix = augment.to_pixels(pictures.square[0], SIDE, samples.PICTURE)
-    moved = samples._moved(pictures.points[0], matrix)[list(_POINTS)]
+    moved = samples.moved(pictures.points[0], matrix)[list(_POINTS)]
     np.testing.assert_allclose((moved + 0.5) * 2 / SIDE - 1, _PLACES, atol=2e-3)
 
 
