@@ -43,15 +43,6 @@ def fit_layers(
     return high_pass(maps, torch.minimum(closed, closed.flip(1)), sigma=_FINER)
 
 
-def apart(maps: Tensor) -> Tensor:
-    """Return layers (J, H, W) of which no later one has anything of the first: what age draws must
-    not look like a smile."""
-    first = maps[0]
-    shared = (maps * first).sum(dim=(1, 2)) / first.square().sum().clamp_min(1e-12)
-    shared[0] = 0
-    return maps - shared[:, None, None] * first
-
-
 def fold_tint(
     textures: Textures, canonical: Tensor, fold: Tensor, predictors: Tensor, odd: Tensor, which: int
 ) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..ops.ridge import ridge
 from ..training.codes import LabelledCodes
 from .data import FaceSet
-from .fit_layers import apart, fit_layers, fold_tint
+from .fit_layers import fit_layers, fold_tint
 from .fit_shape import fit_shape
 from .fit_teeth import fit_teeth
 from .fit_texture import (
@@ -142,7 +142,7 @@ def _layer_maps(
     for name in _ODD_MEASURES:
         odd[len(rated) + MEASURES.index(name)] = -1
     layered = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
-    maps = apart(fit_layers(textures, canonical, predictors, odd, layered))
+    maps = fit_layers(textures, canonical, predictors, odd, layered)
     tint = fold_tint(textures, canonical, maps[0], predictors, odd, layered[0])
     maps[0] *= smile_gain(canonical, LAYER_SIDE)
     return maps, tint

@@ -15,7 +15,7 @@ from models.base import ModelError
 from models.ops.ridge import ridge
 from models.portrait import load_portrait
 from models.portrait.data import read_faces, read_level_pairs
-from models.portrait.fit_layers import apart, fit_layers, fold_tint, glasses_score
+from models.portrait.fit_layers import fit_layers, fold_tint, glasses_score
 from models.portrait.fit_shape import fit_shape
 from models.portrait.fit_teeth import _congealed, _robust_line
 from models.portrait.fit_texture import Textures
@@ -70,15 +70,6 @@ def test_a_layer_is_the_planted_fold_per_unit_of_its_label() -> None:
     assert layer[inside].mean().item() == pytest.approx(-0.1, abs=0.03)
     assert layer[~inside].abs().mean() < 0.01
     assert torch.allclose(layer, layer.flip(1), atol=1e-5)
-
-
-def test_no_later_layer_has_anything_of_the_first() -> None:
-    generator = torch.Generator().manual_seed(4)
-    first, own = torch.randn(2, 20, 20, generator=generator)
-    layers = apart(torch.stack([first, own + 0.7 * first]))
-    assert torch.equal(layers[0], first)
-    assert (layers[1] * first).sum().abs() < 1e-3
-    assert torch.corrcoef(torch.stack([layers[1].flatten(), own.flatten()]))[0, 1] > 0.95
 
 
 def test_the_tint_of_folds_is_found_on_the_cheeks() -> None:
