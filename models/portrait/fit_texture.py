@@ -1,5 +1,4 @@
-"""Learn the texture model, and the fine layers: how a rating changes the log luma of a
-shape-normalised face."""
+"""Learn the texture model: what shape-normalised faces look like."""
 
 from __future__ import annotations
 
@@ -9,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops.gaussian import blurred
 from .data import FaceSet
 from .layers import LAYER_SIDE
-from .regions import holes, skin_mask
+from .regions import skin_mask
 from .shape import ShapeModel
 from .texture import (
     CHROMA_SIDE,
@@ -25,12 +23,9 @@ from .texture import (
 from .topology import FLIP_VERTICES
 from .warp import canonical_grid, thin_plate_operator
 
-_FRONTAL_RADIANS = 0.33
+FRONTAL_RADIANS = 0.33
 """Faces turned further than this (19 degrees) hide one cheek and are left out of the texture
 statistics."""
-
-_BRIDGE_BOX = (-0.09, 0.09, -0.04, 0.10)
-"""Where a glasses bridge crosses the nose: x from, to, y from, to, canonical."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ def read_textures(faces: FaceSet, shape: ShapeModel, model: TextureModel) -> Tex
 def fit_texture_basis(model: TextureModel, textures: Textures) -> None:
     """Fill a texture model's mean, basis and scales from frontal faces and their mirror images."""
     rows, medians = texture_rows(model, textures)
-    frontal = textures.angles[:, 0].abs() < _FRONTAL_RADIANS
+    frontal = textures.angles[:, 0].abs() < FRONTAL_RADIANS
     rows, medians = rows[frontal], medians[frontal]
     both = torch.cat([rows, mirror_rows(model, rows)])
     model.mean.copy_(both.mean(dim=0))
@@ -104,53 +99,6 @@ def texture_rows(model: TextureModel, textures: Textures) -> tuple[Tensor, Tenso
     3)."""
     luma = F.avg_pool2d(textures.luma.float(), LAYER_SIDE // LUMA_SIDE)
     return model.masked(luma, textures.chroma)
-
-
-def fit_layers(
-    textures: Textures, canonical: Tensor, predictors: Tensor, odd: Tensor, layered: list[int]
-) -> Tensor:
-    """Return fine luma layers (J, LAYER_SIDE, LAYER_SIDE): log change per unit of the `layered`
-    predictors.
-
-    Regresses every texel on all `predictors` (N, P) together, over frontal faces without a glasses
-    bridge and their mirror images (`odd` (P,) is -1 for predictors that change sign when mirrored);
-    then keeps what is finer than the texture basis, averaged with its own mirror image.
-    """
-    frontal = textures.angles[:, 0].abs() < _FRONTAL_RADIANS * 0.75
-    chosen = frontal & (glasses_score(textures) < 0.12)
-    luma = textures.luma[chosen].float()
-    skin = skin_mask(canonical, LAYER_SIDE)
-    luma = luma - luma[:, skin].mean(dim=1)[:, None, None]
-    design = torch.cat([torch.ones(len(luma), 1), predictors[chosen]], dim=1)
-    mirrored = design * torch.cat([torch.ones(1), odd])
-    gram = design.T @ design + mirrored.T @ mirrored + 2.0 * torch.eye(design.shape[1])
-    moment = design.T @ luma.flatten(1) + mirrored.T @ luma.flip(2).flatten(1)
-    maps = torch.linalg.solve(gram, moment)[[1 + w for w in layered]].unflatten(
-        1, (LAYER_SIDE, LAYER_SIDE)
-    )
-    maps = (maps + maps.flip(2)) / 2
-    closed = 1 - holes(canonical, LAYER_SIDE, grow=0.008, soften=0.004)
-    return high_pass(maps, torch.minimum(closed, closed.flip(1)), sigma=14.0)
-
-
-def high_pass(maps: Tensor, weight: Tensor, *, sigma: float) -> Tensor:
-    """Return maps (J, H, W) less their weighted Gaussian mean; `weight` (H, W) leaves holes out."""
-    parts = maps * weight, weight[None]
-    soft, share = (blurred(part, sigma, int(3 * sigma), edges="reflect") for part in parts)
-    low = soft / share.clamp_min(1e-3)
-    return (maps - low) * weight
-
-
-def glasses_score(textures: Textures) -> Tensor:
-    """Return how dark a horizontal bar crosses the nose bridge (N,): glasses score above about
-    0.12."""
-    grid = canonical_grid(LAYER_SIDE)
-    x0, x1, y0, y1 = _BRIDGE_BOX
-    columns = ((grid[0, :, 0] > x0) & (grid[0, :, 0] < x1)).nonzero()[:, 0]
-    rows = ((grid[:, 0, 1] > y0) & (grid[:, 0, 1] < y1)).nonzero()[:, 0]
-    profile = textures.luma[:, rows][:, :, columns].float().mean(dim=2)
-    smooth = F.avg_pool1d(profile[:, None], 3, 1, 1)[:, 0]
-    return profile.median(dim=1).values - smooth[:, 1:-1].min(dim=1).values
 
 
 def mirror_rows(model: TextureModel, rows: Tensor) -> Tensor:

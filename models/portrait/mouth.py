@@ -128,7 +128,7 @@ def own_teeth(images: Tensor, vertices: Tensor, gap: Tensor) -> OwnTeeth:
     lighter = channels[:, 0] - skin[:, None, None]
     red = channels[:, 1]
     toothlike = torch.sigmoid((lighter + 0.55) * 8) * torch.sigmoid((0.45 - red) * 14)
-    clear = torch.sigmoid((lighter + 0.15) * 12) * torch.sigmoid((0.28 - red) * 20)
+    clear = clearly_teeth(lighter, red)
     weights = clear.square() / clear.square().sum(dim=(1, 2), keepdim=True).clamp_min(1e-6)
     colours = torch.cat([lighter[:, None], channels[:, 1:]], dim=1)
     parted = smoothstep(gap[:, 1:4].mean(dim=1), 0.02, 0.05)
@@ -137,6 +137,12 @@ def own_teeth(images: Tensor, vertices: Tensor, gap: Tensor) -> OwnTeeth:
         _in_middle(clear) * parted,
         (colours * weights[:, None]).sum(dim=(2, 3)),
     )
+
+
+def clearly_teeth(lighter: Tensor, red: Tensor) -> Tensor:
+    """Return how clearly texels show teeth, 0-1, by their log luma over the skin's and their log
+    ratio R/G, of any shape."""
+    return torch.sigmoid((lighter + 0.15) * 12) * torch.sigmoid((0.28 - red) * 20)
 
 
 def _in_middle(scores: Tensor) -> Tensor:
@@ -165,6 +171,15 @@ class TeethLook(NamedTuple):
     """(N,) sigma of the picture's blur, head units."""
     below: Tensor
     """(N,) 0-1: how much is drawn of what lies below the upper teeth."""
+
+
+def beside_own(inside: Tensor, look: TeethLook) -> Tensor:
+    """Return where the inside of a mouth (N, 3, h, w) in [-1, 1] may be drawn over: (N, 1, h, w) in
+    0-1. Where it is open and shows own teeth, drawn ones stand beside them."""
+    channels = to_log_channels(inside)
+    lighter = channels[:, 0] - look.skin[:, :1, None]
+    own = clearly_teeth(lighter, channels[:, 1]) * (1 - look.below[:, None, None])
+    return 1 - own[:, None]
 
 
 class Teeth(nn.Module):

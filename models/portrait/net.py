@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from .edit import Edit, Limits, limited_displacement, limits, mouth_modes
 from .layers import LAYER_SIDE, FineLayers
-from .mouth import LOWER_LIP, UPPER_LIP, Teeth, TeethLook, inner_gap, mouth_frame
+from .mouth import (
+    LOWER_LIP,
+    UPPER_LIP,
+    Teeth,
+    TeethLook,
+    beside_own,
+    inner_gap,
+    mouth_frame,
+)
 from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
@@ -319,8 +327,8 @@ class PortraitModel(nn.Module):
         where = points.expand(len(images), -1, -1, -1)
         channels, cover = self.teeth(where, mouth_frame(moved), fit.scale, fit.angles[:, 0], look)
         colours = 2 * (to_log_rgb(channels).exp() - LOG_OFFSET) - 1
-        cover = cover * edit.teeth[:, None, None, None]
         inside = images[:, :, rows, columns]
+        cover = cover * edit.teeth[:, None, None, None] * beside_own(inside, look)
         output = images.clone()
         output[:, :, rows, columns] = inside + cover * (colours - inside)
         return output

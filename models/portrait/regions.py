@@ -64,6 +64,66 @@ def holes(canonical: Tensor, side: int, *, grow: float, soften: float) -> Tensor
     return torch.stack([mouth, *eyes]).amax(dim=0)
 
 
+UPPER_LIP_SKIN = (
+    *vertex_indices((129,)),
+    *range(31, 36),
+    *vertex_indices((358,)),
+    *range(54, 47, -1),
+)
+"""Vertices around the skin between the wings of the nose and the upper lip."""
+
+LIPS = tuple(range(48, 60))
+
+UNDER_EYES = tuple(
+    vertex_indices(side)
+    for side in ((145, 159, 230, 229, 119, 118, 117), (374, 386, 450, 449, 348, 347, 346))
+)
+"""Vertices around the lower lids and what lies under them."""
+
+
+def smile_gain(canonical: Tensor, side: int) -> Tensor:
+    """Return how strongly what a smile shades may show (side, side) float in 0-1.
+
+    Hardly between nose and mouth, where it is read as a moustache, half under the eyes, where it
+    makes bags, and less on the forehead, which does not smile.
+    """
+    lip = polygon_mask(canonical[list(UPPER_LIP_SKIN)], side, grow=0.0, soften=0.035)
+    lids = _first_of(
+        [
+            *(polygon_mask(canonical[list(v)], side, grow=0.03, soften=0.03) for v in UNDER_EYES),
+            *(
+                polygon_mask(canonical[list(e)] + _BELOW_EYE, side, grow=0.03, soften=0.02)
+                for e in EYES
+            ),
+        ]
+    )
+    y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
+    forehead = ((canonical[19:25, 1].mean() - y) / 0.1).clamp(0, 1)
+    gain = (1 - 0.85 * lip) * (1 - 0.55 * lids) * (1 - 0.7 * forehead)
+    return (gain + gain.flip(1)) / 2
+
+
+_BELOW_EYE = torch.tensor([0.0, 0.05])
+
+
+def cheeks(canonical: Tensor, side: int) -> Tensor:
+    """Return the face below the eyes and beside nose and mouth (side, side) float in 0-1."""
+    face = polygon_mask(canonical[list(FACE_OVAL)], side, grow=-0.1, soften=0.02)
+    y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
+    low = ((y - canonical[29, 1]) / 0.05).clamp(0, 1)
+    off = _first_of(
+        [
+            polygon_mask(canonical[list(v)], side, grow=grow, soften=0.02)
+            for v, grow in ((UPPER_LIP_SKIN, 0.0), (LIPS, 0.04), (range(27, 36), 0.06))
+        ]
+    )
+    return face * low * (1 - off)
+
+
+def _first_of(masks: list[Tensor]) -> Tensor:
+    return torch.stack(masks).amax(dim=0)
+
+
 def layer_gain(canonical: Tensor, side: int) -> Tensor:
     """Return how strongly a texture change may show (side, side) float in 0-1.
 

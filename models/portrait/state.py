@@ -34,7 +34,7 @@ _BRIDGED_SECONDS, _HELD_SECONDS, _RELEASE_SECONDS = 0.9, 0.2, 0.4
 """Lips that close between two openings for no longer than the first count as talking; where they
 stay closed, they are held for the second and then released within the third."""
 
-_FADE_SECONDS, _FADE_FRAMES = 0.16, 3.0
+_FADE_SECONDS, _FADE_FRAMES = 0.20, 3.0
 """Drawn teeth fade while lips open and come before they close, within so many seconds and at least
 frames."""
 _STAY_SECONDS = 0.10

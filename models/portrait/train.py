@@ -4,6 +4,7 @@ from."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,13 +12,13 @@ from torch import Tensor
 from ..ops.ridge import ridge
 from ..training.codes import LabelledCodes
 from .data import FaceSet
+from .fit_layers import fit_layers, fold_tint
 from .fit_shape import fit_shape
 from .fit_teeth import fit_teeth
 from .fit_texture import (
     Textures,
     canonical_vertices,
     empty_texture_model,
-    fit_layers,
     fit_texture_basis,
     mirror_rows,
     read_textures,
@@ -26,7 +27,8 @@ from .fit_texture import (
 from .layers import LAYER_SIDE, FineLayers
 from .mouth import inner_gap
 from .net import PortraitModel
-from .regions import layer_gain, vertex_indices
+from .regions import layer_gain, smile_gain, vertex_indices
+from .texture import LUMA_SIDE
 from .topology import FLIP_VERTICES
 from .warp import canonical_grid
 
@@ -51,6 +53,12 @@ MEASURES = ("gap", "yaw", "pitch", "light_x", "light_y", "eye_open")
 
 _ODD_MEASURES = ("yaw", "light_x")
 """Measures that change sign in a mirrored picture."""
+
+_SMILE_AT_SAME = (
+    *("happy", "gap", "age", "weight", "gender", "skin-color"),
+    *("yaw", "pitch", "light_x", "light_y"),
+)
+"""A smile and what is held fixed when its direction is found, as by the mover of that name."""
 
 _RIDGE = 60.0
 
@@ -86,13 +94,17 @@ def fit_portrait(
     sign = torch.tensor([-1.0 if m in _ODD_MEASURES else 1.0 for m in MEASURES])
     ratings = faces.ratings.repeat(2, 1)
     labels = torch.cat([ratings, torch.cat([measures, sign * measures])], dim=1)
+    names = (*faces.attributes, *MEASURES)
     layers = FineLayers(len(LAYER_ATTRIBUTES), w.shape[1])
-    layers.maps.copy_(_layer_maps(faces, textures, canonical, measures))
+    maps, tint = _layer_maps(faces, textures, canonical, measures)
+    layers.maps.copy_(maps)
+    layers.tint.copy_(tint)
     layers.rise.copy_(torch.tensor(_LAYER_RISE))
     layers.fall.copy_(torch.tensor(_LAYER_FALL))
     columns = [faces.attributes.index(a) for a in LAYER_ATTRIBUTES]
     layers.readout.copy_(ridge(w, ratings[:, columns], _RIDGE)[0].T)
     model = PortraitModel(shape, texture, layers, fit_teeth(faces, shape, medians))
+    layers.spared[0] = _spared(model, canonical, _along_smile(w, labels, names))
     model.canonical.copy_(canonical)
     model.ring.copy_(_still_ring())
     model.movability.copy_(_movability(len(canonical)))
@@ -100,7 +112,6 @@ def fit_portrait(
     happy = ratings[:, [faces.attributes.index("happy")]]
     slope, level = ridge(shape_code[:, :-1], happy, _RIDGE)
     model.smile_axis.copy_(torch.cat([slope[:, 0] / shape.sigma, level]))
-    names = (*faces.attributes, *MEASURES)
     return model.eval(), LabelledCodes(w[:, None], labels, names)
 
 
@@ -121,14 +132,37 @@ def _measures(faces: FaceSet, textures: Textures, gap: Tensor) -> Tensor:
     return (columns - columns.mean(dim=0)) / columns.std(dim=0)
 
 
-def _layer_maps(faces: FaceSet, textures: Textures, canonical: Tensor, measures: Tensor) -> Tensor:
+def _layer_maps(
+    faces: FaceSet, textures: Textures, canonical: Tensor, measures: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the layers (J, LAYER_SIDE, LAYER_SIDE) and the tint of folds (2,)."""
     rated = [faces.attributes.index(a) for a in _RATED_PREDICTORS]
     predictors = torch.cat([faces.ratings[:, rated], measures], dim=1)
     odd = torch.ones(predictors.shape[1])
     for name in _ODD_MEASURES:
         odd[len(rated) + MEASURES.index(name)] = -1
     layered = [_RATED_PREDICTORS.index(a) for a in LAYER_ATTRIBUTES]
-    return fit_layers(textures, canonical, predictors, odd, layered)
+    maps = fit_layers(textures, canonical, predictors, odd, layered)
+    tint = fold_tint(textures, canonical, maps[0], predictors, odd, layered[0])
+    maps[0] *= smile_gain(canonical, LAYER_SIDE)
+    return maps, tint
+
+
+def _along_smile(w: Tensor, labels: Tensor, names: Sequence[str]) -> Tensor:
+    """Return how codes w (N, D) change with the rating *happy* at the same gap, age, pose, light
+    and build: (D,)."""
+    columns = labels[:, [names.index(name) for name in _SMILE_AT_SAME]]
+    return ridge(columns, w, _RIDGE)[0][0]
+
+
+def _spared(model: PortraitModel, canonical: Tensor, along: Tensor) -> Tensor:
+    """Return what a change `along` (D,) does to the coarse luma where a smile must not, per unit of
+    the first layer's reading: (LUMA_SIDE, LUMA_SIDE)."""
+    k = len(model.shape.sigma) + 1
+    code = along[None, k : k + model.texture.components]
+    coarse = model.texture.decode_difference(code)[0, 0] * model.residual_gain[0]
+    kept = smile_gain(canonical, LUMA_SIDE)
+    return coarse * (1 - kept) / (along @ model.layers.readout[0])
 
 
 def _still_ring() -> Tensor:

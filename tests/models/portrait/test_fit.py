@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from models.base import ModelError
 from models.ops.ridge import ridge
+from models.portrait import load_portrait
 from models.portrait.data import read_faces, read_level_pairs
+from models.portrait.fit_layers import fit_layers, fold_tint, glasses_score
 from models.portrait.fit_shape import fit_shape
 from models.portrait.fit_teeth import _congealed, _robust_line
-from models.portrait.fit_texture import Textures, fit_layers, glasses_score
+from models.portrait.fit_texture import Textures
 from models.portrait.layers import LAYER_SIDE, FineLayers
 from models.portrait.mouth import TEETH_TEXELS
-from models.portrait.texture import CHROMA_SIDE
+from models.portrait.regions import UNDER_EYES, smile_gain
+from models.portrait.texture import CHROMA_SIDE, LUMA_SIDE
 from models.portrait.topology import FLIP_VERTICES
+from models.portrait.warp import CANONICAL_LEFT, CANONICAL_SIDE, CANONICAL_TOP
 from models.training.face_folder import read_picture
 from tests.models.portrait.tiny import tiny_face
 
@@ -64,6 +70,31 @@ def test_a_layer_is_the_planted_fold_per_unit_of_its_label() -> None:
     assert layer[inside].mean().item() == pytest.approx(-0.1, abs=0.03)
     assert layer[~inside].abs().mean() < 0.01
     assert torch.allclose(layer, layer.flip(1), atol=1e-5)
+
+
+def test_the_tint_of_folds_is_found_on_the_cheeks() -> None:
+    textures, label, fold = planted_textures()
+    canonical = tiny_face()[:, :2]
+    planted = torch.tensor([-0.4, 0.15])
+    coarse = F.avg_pool2d(fold[None], LAYER_SIDE // CHROMA_SIDE)[0]
+    chroma = label[:, None, None, None] * planted[:, None, None] * coarse + 0.1
+    tinted = dataclasses.replace(textures, chroma=chroma)
+    found = fold_tint(tinted, canonical, fold, label[:, None], torch.ones(1), 0)
+    assert torch.allclose(found, planted, atol=0.08)
+
+
+def test_a_smile_shades_neither_the_upper_lip_nor_bags_under_the_eyes() -> None:
+    canonical = load_portrait().canonical
+    gain = smile_gain(canonical, LAYER_SIDE)
+
+    def at(*vertices: int) -> float:
+        x, y = canonical[list(vertices)].mean(dim=0).tolist()
+        texels = LAYER_SIDE / CANONICAL_SIDE
+        return gain[int((y - CANONICAL_TOP) * texels), int((x - CANONICAL_LEFT) * texels)].item()
+
+    assert at(33, 51) < 0.3
+    assert 0.3 < at(*UNDER_EYES[0]) < 0.75
+    assert at(4, 48) > 0.95
 
 
 def test_a_dark_bridge_counts_as_glasses() -> None:
@@ -114,6 +145,29 @@ def test_layers_rise_and_fall_with_their_own_gains() -> None:
     layers.fall.fill_(0.5)
     change = layers(torch.tensor([[1.0, 9.0], [-1.0, 9.0], [0.0, 9.0]]))[:, 0, 0]
     assert torch.allclose(change, torch.tensor([0.2, -0.05, 0.0]))
+
+
+def test_what_is_spared_of_the_coarse_change_is_not_made_in_either_direction() -> None:
+    layers = FineLayers(1, 2)
+    layers.readout.copy_(torch.tensor([[1.0, 0.0]]))
+    layers.spared[0, :80] = -0.05
+    change = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    coarse = torch.zeros(3, 3, LUMA_SIDE, LUMA_SIDE)
+    coarse[:, 0] = -0.05 * torch.tensor([1.0, -1.0, 1.0])[:, None, None]
+    top, bottom = layers.joined(change, coarse)[:, 0, [20, 300], 160].T
+    assert torch.allclose(top[:2], torch.zeros(2), atol=1e-6), "the first two go along with it"
+    assert torch.allclose(bottom.abs(), torch.tensor(0.05), atol=4e-3)
+    assert torch.allclose(top[2], bottom[2])
+
+
+def test_folds_are_redder_than_the_skin_beside_them() -> None:
+    layers = FineLayers(1, 1)
+    layers.maps[0, 150] = -0.1
+    layers.readout.fill_(1.0)
+    layers.tint.copy_(torch.tensor([-0.4, 0.2]))
+    log = layers.joined(torch.ones(1, 1), torch.zeros(1, 3, LUMA_SIDE, LUMA_SIDE))[0, :, 150, 160]
+    assert log[0] < -0.09
+    assert torch.allclose(log[1:], torch.tensor([0.04, -0.02]))
 
 
 def write_folder(folder: Path, *, rated: str = "1") -> None:
