@@ -78,8 +78,8 @@ def _reached(grid: int) -> Tensor:
 def _softened(cells: Flags) -> Floats:
     """Return (G, G) 0–1: 1 over some cells, falling to 0 within two or three cells."""
     grown = cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8))
-    # Blurred, a straight edge one cell out is at 0.97 where the thing itself ends.
-    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.1) - np.float32(0.05)
+    # Blurred, a corner one cell out is at 0.7 where the thing itself ends.
+    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.5) - np.float32(0.05)
     return np.asarray(np.clip(soft, 0, 1), np.float32)
 
 
