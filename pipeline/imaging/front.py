@@ -62,6 +62,7 @@ def before_faces(
     out = np.empty((len(small), 1, side, side), np.float32)
     for mask, large in zip(small, out[:, 0], strict=True):
         cv2.resize(mask, (side, side), dst=large, interpolation=cv2.INTER_LINEAR)
+    out.clip(0, 1, out=out)
     if letters is not None:
         for mask, text, eyes in zip(out[:, 0], letters[:, 0], eye_distance(points), strict=True):
             reach = 2 * round(_BESIDE_LETTERS * float(eyes)) + 1
@@ -76,11 +77,11 @@ def _reached(grid: int) -> Tensor:
 
 
 def _softened(cells: Flags) -> Floats:
-    """Return (G, G) 0–1: 1 over some cells, falling to 0 within two or three cells."""
+    """Return (G, G): 1 or more over some cells, falling below 0 within two or three cells."""
     grown = cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8))
     # Blurred, a corner one cell out is at 0.7 where the thing itself ends.
-    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.5) - np.float32(0.05)
-    return np.asarray(np.clip(soft, 0, 1), np.float32)
+    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.6) - np.float32(0.05)
+    return np.asarray(soft, np.float32)
 
 
 def _on_grid(crop_to_grid: Tensor, points: NDArray[np.float64], grid: int) -> NDArray[np.float64]:
