@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 _FRONT, _RIMS = 0.5, 0.4
 """Shares of what is before the face, and of glasses, from which on a cell shows them."""
-_REACHED: Final = (0.82, 0.95)
+_REACHED: Final = (1.0, 1.15)
 """How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
 _RIM_RADII: Final = (0.12, 0.6)
 """Where the rim round an eye is looked for, from the eye's middle [outer eye distances]."""

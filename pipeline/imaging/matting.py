@@ -39,7 +39,7 @@ _SCALE: Final = 4
 """Side of a cell of the grid of mean colours [cells of the matte]."""
 _DOUBT: Final = 0.015
 """Sigma of how far beside the given share the edge may lie [outer eye distances]."""
-_NONE, _SOME = 0.03, 0.25
+_NONE, _SOME = 0.06, 0.25
 """Shares, so blurred, up to which there is certainly nothing of a person, and from which on the
 picture decides; from 1 less these on it is certainly the person."""
 _LEAST, _MOST = 0.1, 0.85

@@ -20,13 +20,17 @@ def stripes(angle_deg: float, width: float = 30.0) -> Floats:
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     turn = np.radians(angle_deg)
     across = np.sin(2 * np.pi * (y * np.cos(turn) - x * np.sin(turn)) / width)
-    return np.float32([0.5, 0.3, 0.2]) * np.clip(3 * across, -1, 1)[..., None].astype(np.float32)
+    return np.array([0.5, 0.3, 0.2], np.float32) * np.clip(3 * across, -1, 1)[..., None].astype(
+        np.float32
+    )
 
 
 def behind(room: Floats) -> tuple[Floats, Floats, Floats]:
     """What is found of a room behind a red disc, and what was there, up to 10 px inside; and in
     which direction [degrees] from the disc's middle."""
-    picture = np.where(PERSON[..., None], np.float32([0.8, -0.5, -0.5]), room).astype(np.float32)
+    picture = np.where(PERSON[..., None], np.array([0.8, -0.5, -0.5], np.float32), room).astype(
+        np.float32
+    )
     size = (SIDE // CELL, SIDE // CELL)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     person = cv2.resize(PERSON.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
@@ -55,7 +59,9 @@ def test_a_room_between_two_parts_of_a_person_is_not_the_person() -> None:
     room = np.full((SIDE, SIDE, 3), 0.25, np.float32)
     person = PERSON.copy()
     person[:, 140:] = True
-    picture = np.where(person[..., None], np.float32([0.8, -0.5, -0.5]), room).astype(np.float32)
+    picture = np.where(person[..., None], np.array([0.8, -0.5, -0.5], np.float32), room).astype(
+        np.float32
+    )
     size = (SIDE // CELL, SIDE // CELL)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     depth = depth_of(person[::CELL, ::CELL], CELL, RIM)

@@ -59,7 +59,7 @@ def test_a_face_with_nothing_before_it_has_no_mask() -> None:
 
 
 def test_what_no_edit_reaches_is_left_alone() -> None:
-    assert before_faces(parsing("front", block(slice(85, 100), slice(0, 12))), FACE, SIDE) is None
+    assert before_faces(parsing("front", block(slice(92, 100), slice(0, 8))), FACE, SIDE) is None
 
 
 def test_rims_count_where_they_go_round_both_eyes() -> None:

@@ -25,14 +25,14 @@ def textured(seed: int, colour: tuple[float, float, float]) -> Floats:
     """(S, S, 3) a soft texture about a colour."""
     noise = np.random.default_rng(seed).normal(size=(SIDE, SIDE, 3)).astype(np.float32)
     soft = cv2.GaussianBlur(noise, (0, 0), 3)
-    return np.float32(colour) + 0.05 * soft / soft.std()
+    return np.array(colour, np.float32) + 0.05 * soft / soft.std()
 
 
 def room() -> Floats:
     """(S, S, 3) a wall with dark level bars, as dark as the person is."""
     wall = textured(1, (0.5, 0.45, 0.4))
     bars = np.clip(4 - np.abs((Y + 200) % 60 - 30), 0, 1)[..., None]
-    return (wall + bars * (np.float32([-0.5, -0.5, -0.5]) - wall)).astype(np.float32)
+    return (wall + bars * (np.array([-0.5, -0.5, -0.5], np.float32) - wall)).astype(np.float32)
 
 
 ROOM, BODY = room(), textured(2, (-0.45, -0.5, -0.55))

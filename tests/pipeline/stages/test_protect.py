@@ -27,9 +27,9 @@ def parsing(*, cup: bool) -> Parsing:
     shares = torch.zeros(1, len(LABELS), GRID, GRID)
     shares[:, LABELS.index("skin")] = 1
     if cup:
-        at = tuple(slice(s.start // 2, s.stop // 2) for s in CUP)
-        shares[:, :, *at] = 0
-        shares[:, LABELS.index("front"), *at] = 1
+        rows, columns = (slice(s.start // 2, s.stop // 2) for s in CUP)
+        shares[:, :, rows, columns] = 0
+        shares[:, LABELS.index("front"), rows, columns] = 1
     return Parsing(
         shares, torch.tensor([[[2 / SIDE, 0, 1 / SIDE - 1], [0, 2 / SIDE, 1 / SIDE - 1]]])
     )
@@ -70,7 +70,7 @@ def test_a_cup_keeps_its_pixels_and_leaves_no_second_edge() -> None:
     assert torch.equal(out[:, :, *CUP], source[:, :, *CUP])
     bare = shown(Protection(spares_hair=False).around(batch(cup=False), upwards))
     beside = (out - bare).abs()
-    beside[:, :, CUP[0].start - 8 : CUP[0].stop + 8, CUP[1].start - 8 : CUP[1].stop + 8] = 0
+    beside[:, :, CUP[0].start - 16 : CUP[0].stop + 16, CUP[1].start - 16 : CUP[1].stop + 16] = 0
     assert float(beside.max()) == 0
     rim = (out - bare).abs()
     rim[:, :, CUP[0].start - 1 : CUP[0].stop + 1, CUP[1].start - 1 : CUP[1].stop + 1] = 0
