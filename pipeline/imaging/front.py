@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..parsing import Parsing
+from .filling import spread_in
 from .geometry import LEFT_EYE, RIGHT_EYE, eye_distance
 
 Floats = NDArray[np.float32]
@@ -22,6 +23,8 @@ Flags = NDArray[np.bool_]
 
 _FRONT, _RIMS = 0.5, 0.4
 """Shares of what is before the face, and of glasses, from which on a cell shows them."""
+_IN_FRONT: Final = 0.1
+"""Share of what is before a person from which on a cell says nothing of the person."""
 _REACHED: Final = (1.0, 1.15)
 """How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
 _RIM_RADII: Final = (0.12, 0.6)
@@ -68,6 +71,19 @@ def before_faces(
             reach = 2 * round(_BESIDE_LETTERS * float(eyes)) + 1
             mask[cv2.dilate(text.numpy(), np.ones((reach, reach), np.uint8)) > 0] = 0
     return torch.from_numpy(out)
+
+
+def person_behind(parsing: Parsing) -> Tensor:
+    """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
+    before the person, as guessed from beside it."""
+    front, room = parsing.of("front"), parsing.of("background")
+    share = 1 - room
+    covered = front > _IN_FRONT
+    for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
+        known = (~covered[n, 0]).float().numpy()
+        beside = spread_in(share[n, 0, :, :, None].numpy(), known)
+        share[n, 0] = torch.from_numpy(beside[..., 0])
+    return share
 
 
 def _reached(grid: int) -> Tensor:

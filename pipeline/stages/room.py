@@ -14,18 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..imaging.filling import spread_in
+from ..imaging.front import person_behind
 from ..imaging.geometry import eye_distance
 from ..imaging.matting import Matte, Moved, cell_of
-from ..parsing import Parsing
 from ..types import EditedBatch
 
 Floats = NDArray[np.float32]
 
 _AROUND = 0.06
 """How far beyond the mask the picture is looked at [outer eye distances]."""
-_FRONT = 0.1
-"""Share of something before the person from which on a cell says nothing of the person."""
 
 
 def kept(edited: EditedBatch) -> EditedBatch:
@@ -38,23 +35,10 @@ def kept(edited: EditedBatch) -> EditedBatch:
     if edited.shifts is None or source.parsing is None:
         return edited
     images = edited.images.clone(memory_format=torch.contiguous_format)
-    shares = person(source.parsing)
+    shares = person_behind(source.parsing)
     for n in range(len(source)):
         _keep(edited, n, shares[n : n + 1], images[n].numpy())
     return dataclasses.replace(edited, images=images)
-
-
-def person(parsing: Parsing) -> Tensor:
-    """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
-    before the person, as guessed from beside it."""
-    front, room = parsing.of("front"), parsing.of("background")
-    share = 1 - room
-    covered = front > _FRONT
-    for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
-        known = (~covered[n, 0]).float().numpy()
-        beside = spread_in(share[n, 0, :, :, None].numpy(), known)
-        share[n, 0] = torch.from_numpy(beside[..., 0])
-    return share
 
 
 def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.imaging.filling import filled, grown, spread_in
+from pipeline.imaging.filling import Beside, filled, grown, spread_in
 
 SIDE = 96
 
@@ -53,10 +53,21 @@ def test_features_beside_a_thing_end_at_it() -> None:
     lips = torch.zeros(1, 1, SIDE, SIDE)
     lips[:, :, 32:40, 20:60] = 1
     images = torch.where(lips > 0, torch.tensor(0.8), images)
-    with_lips, without = filled(images, mask), filled(images, mask, lips)
+    skin = Beside(person=torch.ones_like(lips), features=lips)
+    with_lips, without = filled(images, mask), filled(images, mask, skin)
     assert float(with_lips[:, :, 40:60, 30:50].max()) > 0.3
     assert float(without[:, :, 40:60, 30:50].abs().max()) < 1e-5
     assert torch.equal(without[:, :, 32:40], images[:, :, 32:40])
+
+
+def test_person_and_room_are_not_mixed_under_a_thing() -> None:
+    person = torch.zeros(1, 1, SIDE, SIDE)
+    person[:, :, :, :40] = 1
+    images = torch.where(person > 0, torch.tensor(0.5), torch.tensor(-0.5)).expand(1, 3, -1, -1)
+    mask = thing()
+    beside = Beside(person=person, features=torch.zeros_like(person))
+    bare = filled(torch.where(mask > 0, torch.tensor(0.9), images), mask, beside)
+    assert float((bare - images).abs().max()) < 1e-5
 
 
 def test_the_others_of_a_batch_change_nothing() -> None:

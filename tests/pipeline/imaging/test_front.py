@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.imaging.front import before_faces
+from pipeline.imaging.front import before_faces, person_behind
 from pipeline.parsing import LABELS, Parsing
 from tests.pipeline.faces import drawn_face
 
@@ -79,3 +79,18 @@ def test_letters_are_known_better_than_their_surroundings() -> None:
     assert front is not None
     assert float(front[0, 0, 180:195, 150:220].max()) == 0
     assert float(front[0, 0, round(32 * PX), round(50 * PX)]) == 1
+
+
+def test_a_person_goes_on_behind_what_is_before_it() -> None:
+    line = (torch.arange(GRID) + 0.5) * (2 / GRID) - 1
+    person = ((0.5 - line.hypot(line[:, None])) * 10 + 0.5).clamp(0, 1)
+    shares = torch.zeros(1, len(LABELS), GRID, GRID)
+    shares[:, LABELS.index("skin")], shares[:, LABELS.index("background")] = person, 1 - person
+    hidden = shares.clone()
+    hidden[:, :, 45:55, 30:60] = 0
+    hidden[:, LABELS.index("front"), 45:55, 30:60] = 1
+    matrix = parsing("front", block(slice(0, 0), slice(0, 0))).crop_to_grid
+    share = person_behind(Parsing(hidden, matrix))
+    assert torch.equal(person_behind(Parsing(shares, matrix))[0, 0], 1 - shares[0, 0])
+    assert float((share[0, 0] - person).abs().max()) < 0.2
+    assert float((share[0, 0] - person).abs().mean()) < 0.005

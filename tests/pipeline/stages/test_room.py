@@ -88,12 +88,3 @@ def test_an_edit_that_moves_nothing_and_one_of_which_nothing_is_known_are_left_a
     assert room.kept(still) is still
     unknown = dataclasses.replace(moves, source=dataclasses.replace(moves.source, parsing=None))
     assert room.kept(unknown) is unknown
-
-
-def test_a_person_goes_on_behind_what_is_before_it() -> None:
-    parsing = a_parsing(1)
-    hidden = parsing.shares.clone()
-    hidden[:, :, 28:36, 20:40] = 0
-    hidden[:, LABELS.index("front"), 28:36, 20:40] = 1
-    share = room.person(Parsing(hidden, parsing.crop_to_grid))
-    assert float((share - room.person(parsing)).abs().max()) < 0.15
