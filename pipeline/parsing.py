@@ -68,6 +68,8 @@ class Parsing:
     def of(self, *labels: Label) -> Tensor:
         """Return how much of each cell of the grid shows any of some labels, (N, 1, G, G) 0–1."""
         chosen = [LABELS.index(label) for label in labels]
+        if len(chosen) == 1:
+            return self.shares[:, chosen[0] : chosen[0] + 1]
         return self.shares[:, chosen].sum(1, keepdim=True)
 
     def share(self, *labels: Label, rows: slice, columns: slice, step: int = 1) -> Tensor:

@@ -92,10 +92,8 @@ class Backdrop:
         colours = colour[..., :3] / np.maximum(colour[..., 3:], 1e-9)
         rows, columns = np.nonzero(asked)
         search = _Search(depth / np.float32(cell), small, colours, (rows, columns))
-        tensors = _carried(cv2.transform(small, _LUMA), seen, eyes / cell)
-        ways = search.ways(tensors)
-        ways[..., :2] *= cell
-        return cls(picture, cell, depth, ways, colours)
+        tensors = _carried(cv2.transform(small, _LUMA), seen, (rows, columns), eyes / cell)
+        return cls(picture, cell, depth, search.ways(tensors, cell), colours)
 
     def seen(self, pixels: Floats, x: Floats, y: Floats, bare: Floats) -> Floats:
         """Return the room's colours (P, 3) at places (P,): the picture's own (P, 3), or what is
@@ -153,9 +151,9 @@ def sampled(values: Floats, x: Floats, y: Floats, cell: int = 1, kind: int | Non
     return np.asarray(out, np.float32).reshape(-1, *values.shape[2:])[: len(x)]
 
 
-def _carried(luma: Floats, seen: Floats, eyes: float) -> tuple[Floats, Floats]:
-    """Return structure tensors (h, w, 3: xx, xy, yy) of the level and of the upright edges of what
-    is seen (h, w) of a picture (h, w), carried to where nothing is seen."""
+def _carried(luma: Floats, seen: Floats, at: Cells, eyes: float) -> tuple[Floats, Floats]:
+    """Return structure tensors (P, 3: xx, xy, yy) of the level and of the upright edges of what is
+    seen (h, w) of a picture (h, w), carried to some cells."""
     x = cv2.Sobel(luma, cv2.CV_32F, 1, 0, scale=1 / 8)
     y = cv2.Sobel(luma, cv2.CV_32F, 0, 1, scale=1 / 8)
     tensor = cv2.merge([x * x, x * y, y * y])
@@ -166,20 +164,20 @@ def _carried(luma: Floats, seen: Floats, eyes: float) -> tuple[Floats, Floats]:
     coherent = ((xx - yy) ** 2 + 4 * xy * xy) / (total * total)
     tensor *= (seen * coherent * coherent)[..., None]
     long, short = _ALONG * eyes, max(_ASIDE * eyes, 0.5)
-    return (
-        _spread(tensor * level[..., None], seen, (long, short)),
-        _spread(tensor * (1 - level)[..., None], seen, (short, long)),
-    )
+    parts = tensor * level[..., None], tensor * (1 - level)[..., None]
+    wide = (_spread(p, seen, s) for p, s in zip(parts, ((long, short), (short, long)), strict=True))
+    some = (np.asarray(w[at], np.float32) for w in wide)
+    one, other = (np.asarray(s[:, :3] / np.maximum(s[:, 3:], 1e-3), np.float32) for s in some)
+    return one, other
 
 
 def _spread(tensor: Floats, seen: Floats, sigmas: tuple[float, float]) -> Floats:
-    """Return a tensor (h, w, 3) under a Gaussian of two sigmas, of what is seen (h, w)."""
+    """Return a tensor (h, w, 3) and what is seen (h, w) of it, (h, w, 4), under a Gaussian of two
+    sigmas."""
     # Two boxes of width w are about a Gaussian of variance (w² - 1) / 6.
     x, y = (2 * round(0.5 * (np.sqrt(6 * sigma**2 + 1) - 1)) + 1 for sigma in sigmas)
-    part = cv2.merge([tensor, seen])
-    for _ in range(2):
-        part = cv2.blur(part, (x, y), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(part[..., :3] / np.maximum(part[..., 3:], 1e-3), np.float32)
+    once = cv2.blur(cv2.merge([tensor, seen]), (x, y), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.blur(once, (x, y), borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +193,15 @@ class _Search:
     at: Cells
     """Where ways are looked for."""
 
-    def ways(self, tensors: Sequence[Floats]) -> Floats:
-        """Return the ways to the room (2, h, w, 3) [cells], along the edges of two tensors (h, w,
-        3)."""
+    def ways(self, tensors: Sequence[Floats], cell: int) -> Floats:
+        """Return the ways to the room (2, h, w, 3) [px of which a cell has some], along the edges
+        of two tensors (P, 3)."""
         smooth = cv2.GaussianBlur(self.depth, (0, 0), 1.5)
         out = [-cv2.Sobel(smooth, cv2.CV_32F, *axis)[self.at] for axis in ((1, 0), (0, 1))]
         near = sampled(self.colours, *self._places(), 2)
         found, lead = [], np.zeros(self.depth.shape, np.float32)
         for sign, tensor in zip((1, -1), tensors, strict=True):
-            values = tensor[self.at].T
+            values = np.ascontiguousarray(tensor.T)
             way, colour = self._traced(*_directions(*values, *out))
             strong = np.log(values[0] + values[2] + np.float32(_PLAIN**2))
             lead[self.at] += sign * (strong - _UNLIKE * np.square(colour - near).sum(-1))
@@ -214,7 +212,8 @@ class _Search:
         found[0][:, 2] *= level
         found[1][:, 2] *= 1 - level
         ways = np.zeros((2, *self.depth.shape, 3), np.float32)
-        ways[0][self.at], ways[1][self.at] = found
+        for way, some in zip(ways, found, strict=True):
+            way[self.at] = some * np.array([cell, cell, 1], np.float32)
         return ways
 
     def _places(self) -> tuple[Floats, Floats]:
@@ -244,16 +243,21 @@ def _directions(
     `xx`, `xy`, `yy` (P,) are structure tensors, `out_x`, `out_y` (P,) point out of the person. A
     change along the outline is added, so that what has no direction gets the one across it.
     """
-    length = np.hypot(out_x, out_y) + np.float32(1e-6)
+    length = np.sqrt(out_x * out_x + out_y * out_y) + np.float32(1e-6)
     out_x, out_y = out_x / length, out_y / length
     plain = np.float32(_PLAIN**2)
     xx, xy, yy = xx + plain * out_y**2, xy - plain * out_x * out_y, yy + plain * out_x**2
-    # The eigenvector of the lesser eigenvalue: half the angle of the tensor's, a right angle on.
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(0.5 * np.pi)
-    x, y = np.cos(angle), np.sin(angle)
+    # The eigenvector of the lesser eigenvalue, from the row of the matrix that tells it better.
+    half = np.float32(0.5) * (xx - yy)
+    root = np.sqrt(half * half + xy * xy)
+    level = half < 0
+    x = np.where(level, root - half, -xy)
+    y = np.where(level, -xy, root + half)
+    length = np.sqrt(x * x + y * y) + np.float32(1e-12)
+    x, y = x / length, y / length
     slant = x * out_x + y * out_y
     turn = np.where(slant < 0, np.float32(-1), np.float32(1))
     lacking = 2 * np.maximum(np.float32(_LEAST_SLANT) - np.abs(slant), 0)
     x, y = turn * x + lacking * out_x, turn * y + lacking * out_y
-    length = np.hypot(x, y)
+    length = np.sqrt(x * x + y * y) + np.float32(1e-12)
     return x / length, y / length

@@ -6,6 +6,7 @@ a pyramid until no gap is left, and pushed down into the gaps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -22,17 +23,28 @@ _LEAST_SIDE: Final = 2
 """Of the smallest level [px]."""
 _ENOUGH: Final = 4.0
 """One over the share of a cell that has to be known for it to count as known."""
-_FEATURE: Final = 0.3
-"""Share of a feature from which on a pixel does not go on under a thing."""
+_HALF: Final = 0.5
+"""Share from which on a pixel counts as one thing and not as another."""
 _BESIDE: Final = 0.3
 """How much of what is beside a covered place is looked at, in its own lesser size."""
 
 
-def filled(images: Tensor, covered: Tensor, features: Tensor | None = None) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What N crops show beside what covers them."""
+
+    person: Tensor
+    """(N, 1, S, S) 0–1: how much of each pixel is the person, and would be under a thing. Behind a
+    thing the person goes on as the person, and the room as the room."""
+    features: Tensor
+    """(N, 1, S, S) 0–1: what ends where something covers it. Skin goes on under a thing, lips that
+    are seen beside it do not."""
+
+
+def filled(images: Tensor, covered: Tensor, beside: Beside | None = None) -> Tensor:
     """Return images (N, 3, S, S), on the CPU, with what is covered guessed from beside it.
 
-    Where `covered` (N, 1, S, S) 0–1 is 0 they are as they were, to the bit. `features` (N, 1, S, S)
-    0–1 end where something covers them: skin goes on under a thing, lips beside it do not.
+    Where `covered` (N, 1, S, S) 0–1 is 0 they are as they were, to the bit.
     """
     out = images.clone(memory_format=torch.contiguous_format)
     for n, picture in enumerate(out.numpy()):
@@ -46,11 +58,22 @@ def filled(images: Tensor, covered: Tensor, features: Tensor | None = None) -> T
             slice(max(x - reach, 0), x + width + reach),
         )
         pixels, share = picture[(slice(None), *at)], mask[at]
-        known = share == 0
-        if features is not None:
-            known &= features[n, 0].numpy()[at] < _FEATURE
-        pixels += share * (np.moveaxis(_guess(pixels, known), 2, 0) - pixels)
+        guess = _guess(pixels, share == 0)
+        if beside is not None:
+            person, features = (v[n, 0].numpy()[at] for v in (beside.person, beside.features))
+            guess = _apart(pixels, (share == 0) & (features < _HALF), person, guess)
+        pixels += share * (np.moveaxis(guess, 2, 0) - pixels)
     return out
+
+
+def _apart(pixels: Floats, known: Flags, person: Floats, otherwise: Floats) -> Floats:
+    """Return a guess (h, w, 3) of pixels (3, h, w) in which person and room are not mixed;
+    `otherwise` where one of the two is not seen at all."""
+    parts = []
+    for seen in (known & (person > _HALF), known & (person <= _HALF)):
+        parts.append(_guess(pixels, seen) if seen.any() else otherwise)
+    mine, room = parts
+    return np.asarray(room + person[..., None] * (mine - room), np.float32)
 
 
 def grown(masks: Tensor, reach: int) -> Tensor:

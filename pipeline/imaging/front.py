@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..parsing import Parsing
+from .filling import spread_in
 from .geometry import LEFT_EYE, RIGHT_EYE, eye_distance
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,9 @@ Flags = NDArray[np.bool_]
 
 _FRONT, _RIMS = 0.5, 0.4
 """Shares of what is before the face, and of glasses, from which on a cell shows them."""
-_REACHED: Final = (0.82, 0.95)
+_IN_FRONT: Final = 0.1
+"""Share of what is before a person from which on a cell says nothing of the person."""
+_REACHED: Final = (1.0, 1.15)
 """How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
 _RIM_RADII: Final = (0.12, 0.6)
 """Where the rim round an eye is looked for, from the eye's middle [outer eye distances]."""
@@ -62,11 +65,25 @@ def before_faces(
     out = np.empty((len(small), 1, side, side), np.float32)
     for mask, large in zip(small, out[:, 0], strict=True):
         cv2.resize(mask, (side, side), dst=large, interpolation=cv2.INTER_LINEAR)
+    out.clip(0, 1, out=out)
     if letters is not None:
         for mask, text, eyes in zip(out[:, 0], letters[:, 0], eye_distance(points), strict=True):
             reach = 2 * round(_BESIDE_LETTERS * float(eyes)) + 1
             mask[cv2.dilate(text.numpy(), np.ones((reach, reach), np.uint8)) > 0] = 0
     return torch.from_numpy(out)
+
+
+def person_behind(parsing: Parsing) -> Tensor:
+    """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
+    before the person, as guessed from beside it."""
+    front, room = parsing.of("front"), parsing.of("background")
+    share = 1 - room
+    covered = front > _IN_FRONT
+    for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
+        known = (~covered[n, 0]).float().numpy()
+        beside = spread_in(share[n, 0, :, :, None].numpy(), known)
+        share[n, 0] = torch.from_numpy(beside[..., 0])
+    return share
 
 
 def _reached(grid: int) -> Tensor:
@@ -76,11 +93,11 @@ def _reached(grid: int) -> Tensor:
 
 
 def _softened(cells: Flags) -> Floats:
-    """Return (G, G) 0–1: 1 over some cells, falling to 0 within two or three cells."""
+    """Return (G, G): 1 or more over some cells, falling below 0 within two or three cells."""
     grown = cv2.dilate(cells.astype(np.float32), np.ones((3, 3), np.uint8))
-    # Blurred, a straight edge one cell out is at 0.97 where the thing itself ends.
-    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.1) - np.float32(0.05)
-    return np.asarray(np.clip(soft, 0, 1), np.float32)
+    # Blurred, a corner one cell out is at 0.7 where the thing itself ends.
+    soft = cv2.GaussianBlur(grown, (0, 0), _EDGE) * np.float32(1.6) - np.float32(0.05)
+    return np.asarray(soft, np.float32)
 
 
 def _on_grid(crop_to_grid: Tensor, points: NDArray[np.float64], grid: int) -> NDArray[np.float64]:

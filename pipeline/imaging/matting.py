@@ -39,7 +39,7 @@ _SCALE: Final = 4
 """Side of a cell of the grid of mean colours [cells of the matte]."""
 _DOUBT: Final = 0.015
 """Sigma of how far beside the given share the edge may lie [outer eye distances]."""
-_NONE, _SOME = 0.03, 0.25
+_NONE, _SOME = 0.06, 0.25
 """Shares, so blurred, up to which there is certainly nothing of a person, and from which on the
 picture decides; from 1 less these on it is certainly the person."""
 _LEAST, _MOST = 0.1, 0.85
@@ -126,13 +126,16 @@ class Matte:
         fit = sampled(cv2.merge([slope, level, band.low, band.high]), x, y, cell).T
         found = (fit[0] * scale.at(colours, x, y, cell) + fit[1] - _LEAST) / (_MOST - _LEAST)
         values = cv2.resize(band.low, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        values.ravel()[at] = np.clip(np.clip(found, fit[2], fit[3]), 0, 1)
+        found = np.clip(np.clip(found, fit[2], fit[3]), 0, 1)
+        values.ravel()[at] = found
         person = cv2.resize(values, share.shape[::-1], interpolation=cv2.INTER_AREA)
         depth = depth_of(person > _PERSON, cell, rim)
         asked = (depth > -cell) & (band.doubt | (depth < moved + 2 * cell))
         asked = cv2.dilate(asked.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
         room = Backdrop.of(picture, small, depth, asked, eyes=eyes)
-        likeness = _likeness(colours, room.at(x, y), scale.person_at(x, y, cell))
+        some = np.flatnonzero((found > 0) & (fit[2] <= 0))
+        at, x, y = at[some], x[some], y[some]
+        likeness = _likeness(colours[some], room.at(x, y), scale.person_at(x, y, cell))
         values.ravel()[at] *= 1 - likeness
         return cls(picture, values, room, rim)
 
@@ -148,7 +151,7 @@ class Matte:
             cv2.copyTo(seen, plain, plane)
         depth = cv2.resize(self.room.depth, self.picture.shape[1::-1])
         near = depth[moved.window] > -self.room.cell
-        at = np.nonzero(is_room & ((carried > 0) | near))
+        at = np.divmod(np.flatnonzero(is_room & ((carried > 0) | near)), carried.shape[1])
         behind, share = self._behind(moved, at), carried[at]
         edge = share > 0
         pixels = at[0][edge], at[1][edge]
@@ -185,7 +188,7 @@ class Matte:
         """Return how close to the person (P,) [px] the picture's own room is trusted: where the
         face hardly moves, what lies close to it stays, whatever it is."""
         x, y = (plane[at] for plane in moved.shifts)
-        close = np.float32(self.rim) - np.float32(0.5) * np.hypot(x, y)
+        close = np.float32(self.rim) - np.float32(0.5) * np.sqrt(x * x + y * y)
         return np.asarray(np.maximum(close, 0), np.float32)
 
 
@@ -207,15 +210,14 @@ class _Band:
 
     @property
     def doubt(self) -> Flags:
-        """(h, w) bool, with the cells next to it."""
-        open_to = ((self.high > 0) & (self.low < 1)).view(np.uint8)
-        return np.asarray(cv2.dilate(open_to, np.ones((3, 3), np.uint8))) > 0
+        """(h, w) bool."""
+        return np.asarray((self.high > 0) & (self.low < 1))
 
     def pixels(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
         """Return the flat indices (P,) of pixels in doubt, of a picture of some height and
         width."""
         fine = cv2.resize(self.doubt.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
-        return np.flatnonzero(fine)
+        return np.flatnonzero(fine.view(np.bool_))
 
 
 def _likeness(colours: Floats, room: Floats, person: Floats) -> Floats:

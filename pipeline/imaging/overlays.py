@@ -94,7 +94,9 @@ def _letters(rgb: Floats, points: NDArray[np.float64], eyes: float) -> Floats | 
     around = cv2.dilate(letters, _disc(1.6 * REACH * eyes)) > 0
     letters[around & (luma < DIM)] = 1
     grown = cv2.dilate(letters.astype(np.float32), _disc(max(GROWN * eyes, 1.0)))
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.6), np.float32)
+    # With a rim of one pixel, all that was found is at 1.
+    soft = cv2.GaussianBlur(grown, (0, 0), 0.6) * np.float32(1.6) - np.float32(0.05)
+    return np.asarray(np.clip(soft, 0, 1), np.float32)
 
 
 def _chin(points: NDArray[np.float64], shape: tuple[int, ...], eyes: float) -> NDArray[np.bool_]:

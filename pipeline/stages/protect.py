@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ..causes import FADED, IN_FRONT
 from ..imaging.fading import Fade
-from ..imaging.filling import filled, grown
-from ..imaging.front import before_faces
+from ..imaging.filling import Beside, filled, grown
+from ..imaging.front import before_faces, person_behind
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
 from ..imaging.overlays import printed
@@ -64,7 +64,7 @@ class Protection:
             return self._seen(edit(batch))
         # More is filled than is put back: nothing of an edge is carried along.
         covered = grown(front, _EDGE_PX)
-        bare = dataclasses.replace(batch, images=filled(batch.images, covered, _features(batch)))
+        bare = dataclasses.replace(batch, images=filled(batch.images, covered, _beside(batch)))
         edited = self._seen(edit(bare))
         rows, columns = edited.part
         here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
@@ -115,13 +115,16 @@ class Protection:
         return Fade.of(batch, np.stack([tone for tone in tones if tone is not None]))
 
 
-def _features(batch: AlignedBatch) -> Tensor | None:
-    """Return how much of each pixel is a feature of the face, (N, 1, S, S) 0–1; None: unknown."""
-    if batch.parsing is None:
+def _beside(batch: AlignedBatch) -> Beside | None:
+    """Return what is known of how crops go on under what covers them; None: nothing."""
+    parsing = batch.parsing
+    if parsing is None:
         return None
+    features = parsing.of("lips", "mouth", "eyes", "brows")
+    both = torch.cat([person_behind(parsing), features], dim=1)
     whole = slice(0, batch.images.shape[-1])
-    features = batch.parsing.of("lips", "mouth", "eyes", "brows")
-    return batch.parsing.sampled(features, whole, whole)
+    person, features = parsing.sampled(both, whole, whole).split(1, dim=1)
+    return Beside(person, features)
 
 
 def _masked(edited: EditedBatch, masks: Tensor) -> EditedBatch:

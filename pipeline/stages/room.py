@@ -14,18 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..imaging.filling import spread_in
+from ..imaging.front import person_behind
 from ..imaging.geometry import eye_distance
 from ..imaging.matting import Matte, Moved, cell_of
-from ..parsing import Parsing
 from ..types import EditedBatch
 
 Floats = NDArray[np.float32]
 
 _AROUND = 0.06
 """How far beyond the mask the picture is looked at [outer eye distances]."""
-_FRONT = 0.1
-"""Share of something before the person from which on a cell says nothing of the person."""
 
 
 def kept(edited: EditedBatch) -> EditedBatch:
@@ -35,26 +32,13 @@ def kept(edited: EditedBatch) -> EditedBatch:
     they are.
     """
     source = edited.source
-    if edited.shifts is None or source.parsing is None or not bool(edited.masks.any()):
+    if edited.shifts is None or source.parsing is None:
         return edited
     images = edited.images.clone(memory_format=torch.contiguous_format)
-    shares = person(source.parsing)
+    shares = person_behind(source.parsing)
     for n in range(len(source)):
         _keep(edited, n, shares[n : n + 1], images[n].numpy())
     return dataclasses.replace(edited, images=images)
-
-
-def person(parsing: Parsing) -> Tensor:
-    """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
-    before the person, as guessed from beside it."""
-    front, room = parsing.of("front"), parsing.of("background")
-    share = 1 - room
-    covered = front > _FRONT
-    for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
-        known = (~covered[n, 0]).float().numpy()
-        beside = spread_in(share[n, 0, :, :, None].numpy(), known)
-        share[n, 0] = torch.from_numpy(beside[..., 0])
-    return share
 
 
 def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
@@ -82,15 +66,33 @@ def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
         mask=mask[at],
         corner=(x - columns.start, y - rows.start),
     )
-    cells = source.parsing[n : n + 1].sampled(share, rows, columns, cell, middle=True)[0, 0].numpy()
+    cells = _on_cells(share, source.parsing.crop_to_grid[n], rows, columns, cell)
     picture = cv2.merge([*planes[:, rows, columns]])
     Matte.of(picture, cells, _far(moved, cells.shape, cell), eyes).still_room(moved)
+
+
+def _on_cells(
+    share: Tensor, crop_to_grid: Tensor, rows: slice, columns: slice, cell: int
+) -> Floats:
+    """Return what a share (1, 1, G, G) of a parsing is in the middle of the cells of a part of a
+    crop, (h / cell, w / cell): `Parsing.sampled`, in a fifth of the time."""
+    matrix, side = crop_to_grid.double().numpy(), share.shape[-1]
+    first = np.array([columns.start, rows.start]) + 0.5 * (cell - 1)
+    place = matrix[:, :2] @ first + matrix[:, 2]
+    cells_to_grid = np.column_stack([cell * matrix[:, :2], place + 1]) * side / 2
+    cells_to_grid[:, 2] -= 0.5
+    size = (columns.stop - columns.start) // cell, (rows.stop - rows.start) // cell
+    kind = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(
+        share[0, 0].numpy(), cells_to_grid, size, flags=kind, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(seen, np.float32)
 
 
 def _far(moved: Moved, size: tuple[int, ...], cell: int) -> Floats:
     """Return how far each of some cells (h, w), or one near it, is moved [px]."""
     x, y = moved.shifts[:, ::cell, ::cell]
-    far, out = np.hypot(x, y), np.zeros(size, np.float32)
+    far, out = np.sqrt(x * x + y * y), np.zeros(size, np.float32)
     left, top = (v // cell for v in moved.corner)
     part = out[top : top + len(far), left : left + far.shape[1]]
     part[:] = far[: len(part), : part.shape[1]]

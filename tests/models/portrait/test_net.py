@@ -267,7 +267,9 @@ def test_where_pixels_came_from_is_where_they_are_found(model: PortraitModel) ->
     ramp = torch.stack(
         [line.expand(SIDE, -1), line[:, None].expand(-1, SIDE), torch.zeros(SIDE, SIDE)]
     )
-    rendered = model.render_part(ramp.expand(3, -1, -1, -1), landmarks, w, after, state)
+    unshaded = tiny_portrait()
+    unshaded.layer_gain.zero_()
+    rendered = unshaded.render_part(ramp.expand(3, -1, -1, -1), landmarks, w, after, state)
     (x, y), (height, width) = rendered.corner, rendered.masks.shape[2:]
     across, down = torch.arange(x, x + width), torch.arange(y, y + height)
     here = torch.stack(torch.meshgrid(across, down, indexing="xy"))

@@ -1,0 +1,100 @@
+"""What is before a face keeps its pixels, and is not carried along by what moves below it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.parsing import LABELS, Parsing
+from pipeline.stages.protect import Protection
+from pipeline.types import AlignedBatch, EditedBatch
+from tests.pipeline.faces import drawn_face
+
+SIDE, GRID, STEP = 256, 128, 6
+POINTS = drawn_face((128.0, 100.0), eyes=90.0).astype(np.float32)
+CUP = (slice(140, 200), slice(100, 150))
+"""Rows and columns of a thing before the chin."""
+
+
+def face() -> Tensor:
+    """(1, 3, S, S) skin that changes slowly from row to row."""
+    line = torch.linspace(-0.2, 0.4, SIDE)
+    return torch.stack([line + 0.3, line, line - 0.1])[None, :, :, None].repeat(1, 1, 1, SIDE)
+
+
+def parsing(*, cup: bool) -> Parsing:
+    shares = torch.zeros(1, len(LABELS), GRID, GRID)
+    shares[:, LABELS.index("skin")] = 1
+    if cup:
+        rows, columns = (slice(s.start // 2, s.stop // 2) for s in CUP)
+        shares[:, :, rows, columns] = 0
+        shares[:, LABELS.index("front"), rows, columns] = 1
+    return Parsing(
+        shares, torch.tensor([[[2 / SIDE, 0, 1 / SIDE - 1], [0, 2 / SIDE, 1 / SIDE - 1]]])
+    )
+
+
+def batch(*, cup: bool) -> AlignedBatch:
+    images = face()
+    if cup:
+        images[:, :, *CUP] = torch.tensor([-0.6, 0.1, 0.9])[:, None, None]
+    return AlignedBatch(
+        images=images,
+        crop_to_frame=np.eye(3)[None],
+        landmarks=torch.from_numpy(POINTS)[None],
+        frame_index=np.zeros(1, np.int64),
+        track_id=np.zeros(1, np.int64),
+        weights=torch.ones(1),
+        parsing=parsing(cup=cup),
+    )
+
+
+def upwards(source: AlignedBatch) -> EditedBatch:
+    """Everything is moved up."""
+    masks = torch.zeros(1, 1, SIDE, SIDE)
+    masks[:, :, 20:-20, 20:-20] = 1
+    return EditedBatch(source, source.images.roll(-STEP, 2), masks)
+
+
+def shown(edited: EditedBatch) -> Tensor:
+    """What the blend stage makes of it."""
+    source = edited.source.images
+    return source + edited.masks * (edited.images - source)
+
+
+def test_a_cup_keeps_its_pixels_and_leaves_no_second_edge() -> None:
+    protected = Protection(spares_hair=False)
+    out = shown(protected.around(batch(cup=True), upwards))
+    source = batch(cup=True).images
+    assert torch.equal(out[:, :, *CUP], source[:, :, *CUP])
+    bare = shown(Protection(spares_hair=False).around(batch(cup=False), upwards))
+    beside = (out - bare).abs()
+    beside[:, :, CUP[0].start - 16 : CUP[0].stop + 16, CUP[1].start - 16 : CUP[1].stop + 16] = 0
+    assert float(beside.max()) == 0
+    rim = (out - bare).abs()
+    rim[:, :, CUP[0].start - 1 : CUP[0].stop + 1, CUP[1].start - 1 : CUP[1].stop + 1] = 0
+    assert float(rim.max()) < 0.04, (
+        "a carried edge of the cup would be 0.5 and more beside the skin"
+    )
+
+
+def test_without_protection_the_cup_is_carried_along() -> None:
+    out = shown(Protection(occlusion=False).around(batch(cup=True), upwards))
+    above = (slice(CUP[0].start - STEP, CUP[0].start), CUP[1])
+    assert float((out - face())[:, :, *above].abs().amax(1).min()) > 0.5
+
+
+def test_a_face_with_nothing_before_it_is_edited_as_it_is() -> None:
+    source = batch(cup=False)
+    edited = Protection(spares_hair=False).around(source, upwards)
+    assert torch.equal(edited.images, upwards(source).images)
+    assert torch.equal(edited.masks, upwards(source).masks)
+
+
+def test_what_an_edit_leaves_alone_is_not_filled() -> None:
+    def nothing(source: AlignedBatch) -> EditedBatch:
+        return EditedBatch(source, source.images.clone(), torch.ones(1, 1, SIDE, SIDE))
+
+    source = batch(cup=True)
+    assert torch.equal(shown(Protection().around(source, nothing)), source.images)
