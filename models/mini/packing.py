@@ -61,7 +61,12 @@ JUDGED: Final = ("happy", "age", "gender", "weight")
 
 ATTRIBUTES: Final = (
     Attribute(
-        "smile", "lips drawn wide, corners and cheeks raised", ("smiling", "happy"), low=-1.5
+        "smile",
+        "mouth a little wider, corners a little raised: half of what the pack portrait does, and "
+        "often lopsided",
+        ("smiling", "happy"),
+        low=-1.5,
+        experimental=True,
     ),
     Attribute("age", "older: folds, thinner lips, heavier lids", ("old", "older")),
     Attribute("gender", "more masculine: brows, jaw, beard shadow", ("masculine", "male")),
