@@ -69,10 +69,10 @@ def filled(images: Tensor, covered: Tensor, beside: Beside | None = None) -> Ten
 def _apart(pixels: Floats, known: Flags, person: Floats, otherwise: Floats) -> Floats:
     """Return a guess (h, w, 3) of pixels (3, h, w) in which person and room are not mixed;
     `otherwise` where one of the two is not seen at all."""
-    parts = []
-    for seen in (known & (person > _HALF), known & (person <= _HALF)):
-        parts.append(_guess(pixels, seen) if seen.any() else otherwise)
-    mine, room = parts
+    mine, room = (
+        _guess(pixels, seen) if seen.any() else otherwise
+        for seen in (known & (person > _HALF), known & (person <= _HALF))
+    )
     return np.asarray(room + person[..., None] * (mine - room), np.float32)
 
 

@@ -123,8 +123,8 @@ def _beside(batch: AlignedBatch) -> Beside | None:
     features = parsing.of("lips", "mouth", "eyes", "brows")
     both = torch.cat([person_behind(parsing), features], dim=1)
     whole = slice(0, batch.images.shape[-1])
-    person, features = parsing.sampled(both, whole, whole).split(1, dim=1)
-    return Beside(person, features)
+    there = parsing.sampled(both, whole, whole)
+    return Beside(there[:, :1], there[:, 1:])
 
 
 def _masked(edited: EditedBatch, masks: Tensor) -> EditedBatch:
