@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -67,10 +68,9 @@ class Parsing:
 
     def of(self, *labels: Label) -> Tensor:
         """Return how much of each cell of the grid shows any of some labels, (N, 1, G, G) 0–1."""
-        chosen = [LABELS.index(label) for label in labels]
-        if len(chosen) == 1:
-            return self.shares[:, chosen[0] : chosen[0] + 1]
-        return self.shares[:, chosen].sum(1, keepdim=True)
+        # Slices: a list of numbers would have to be sent to the device, and be waited for.
+        first, *others = (self.shares[:, k : k + 1] for k in map(LABELS.index, labels))
+        return functools.reduce(torch.add, others, first)
 
     def share(self, *labels: Label, rows: slice, columns: slice, step: int = 1) -> Tensor:
         """Return how much of each pixel shows any of some labels, (N, 1, h, w) float32 0–1.

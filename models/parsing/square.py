@@ -64,14 +64,18 @@ def squares(images: Tensor, maps: Tensor, side: int) -> Tensor:
     A large crop is first shrunk by whole numbers of pixels, so that every one of them counts;
     beyond the crop its edge repeats. Row by row, so that no row depends on its neighbours.
     """
-    rows = [_square(images[n : n + 1], maps[n], side) for n in range(len(images))]
+    linear = torch.linalg.inv(maps[:, :, :2].double())
+    cells = (linear.det().abs().sqrt() * 2 / side).tolist()  # one wait, however many crops
+    rows = [
+        _square(images[n : n + 1], maps[n], side, px_per_cell)
+        for n, px_per_cell in enumerate(cells)
+    ]
     return torch.cat(rows) if rows else images.new_zeros(0, images.shape[1], side, side)
 
 
-def _square(image: Tensor, to_grid: Tensor, side: int) -> Tensor:
+def _square(image: Tensor, to_grid: Tensor, side: int, px_per_cell: float) -> Tensor:
     to_grid = to_grid.double()
     linear = torch.linalg.inv(to_grid[:, :2])
-    px_per_cell = float(linear.det().abs().sqrt()) * 2 / side
     shrink = min(_MOST_SHRUNK, max(1, round(px_per_cell)))
     if shrink > 1:
         # Whole cells only: what is left over is repeated, as the edge is.
@@ -81,10 +85,10 @@ def _square(image: Tensor, to_grid: Tensor, side: int) -> Tensor:
     height, width = image.shape[-2:]
     # Cell c of the shrunk crop has its middle at px (c + 0.5) * shrink - 0.5; its edges at -1 and 1
     # of `grid_sample` lie at px -0.5 and size * shrink - 0.5.
-    extent = to_grid.new_tensor([width, height]) * shrink
-    offset = -(linear @ to_grid[:, 2:])[:, 0]
-    scale = 2 / extent
-    theta = torch.cat([linear * scale[:, None], (scale * (offset + 0.5) - 1)[:, None]], 1)
+    offset = -(linear @ to_grid[:, 2:]) + 0.5
+    placed = torch.cat([linear, offset], 1)
+    theta = torch.stack([placed[0] * (2 / (width * shrink)), placed[1] * (2 / (height * shrink))])
+    theta[:, 2] -= 1
     grid = F.affine_grid(
         theta[None].to(image.dtype), [1, image.shape[1], side, side], align_corners=False
     )

@@ -20,13 +20,17 @@ from ..causes import FADED, IN_FRONT
 from ..imaging.fading import Fade
 from ..imaging.filling import Beside, filled, grown
 from ..imaging.front import before_faces, person_behind
+from ..imaging.geometry import eye_distance
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
 from ..imaging.overlays import printed
+from ..imaging.sampling import blurred
 from ..types import AlignedBatch, EditedBatch
 
 _EDGE_PX = 2
 """How far the edge of what is before a face spreads, by compression and colour at half size."""
+_SURROUNDINGS = 0.025
+"""Half of how far beside letters nothing is edited [outer eye distances]."""
 Hidden = Callable[[AlignedBatch], Tensor | None]
 """Says what is in front of the faces of a batch, (N, 1, S, S) 0–1, on the CPU as the batch is."""
 
@@ -87,7 +91,7 @@ class Protection:
         """Yield what is before the faces, (N, 1, S, S) 0–1, where anything is."""
         side = batch.images.shape[-1]
         letters = printed(batch.images, batch.landmarks)
-        finds = [letters]
+        finds = [None if letters is None else _with_surroundings(letters, batch.landmarks)]
         if batch.parsing is not None:
             finds.append(before_faces(batch.parsing, batch.landmarks, side, letters=letters))
         if self.spares_hair:
@@ -113,6 +117,16 @@ class Protection:
         if not tones or any(tone is None for tone in tones):
             return None
         return Fade.of(batch, np.stack([tone for tone in tones if tone is not None]))
+
+
+def _with_surroundings(letters: Tensor, landmarks: Tensor) -> Tensor:
+    """Return letters (N, 1, S, S) with a smooth seam: of thin ones parts are missed, and what is
+    missed would be carried along."""
+    out = []
+    for text, eyes in zip(letters.split(1), eye_distance(landmarks.double().numpy()), strict=True):
+        reach = max(1, round(_SURROUNDINGS * float(eyes)))
+        out.append(blurred(grown(text, 2 * reach), reach / 2))
+    return (torch.cat(out) * 1.1 - 0.05).clamp(0, 1)
 
 
 def _beside(batch: AlignedBatch) -> Beside | None:
