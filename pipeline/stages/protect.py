@@ -123,9 +123,9 @@ def _with_surroundings(letters: Tensor, landmarks: Tensor) -> Tensor:
     """Return letters (N, 1, S, S) with a smooth seam: of thin ones parts are missed, and what is
     missed would be carried along."""
     out = []
-    for text, eyes in zip(letters.split(1), eye_distance(landmarks.double().numpy()), strict=True):
+    for n, eyes in enumerate(eye_distance(landmarks.double().numpy())):
         reach = max(1, round(_SURROUNDINGS * float(eyes)))
-        out.append(blurred(grown(text, 2 * reach), reach / 2))
+        out.append(blurred(grown(letters[n : n + 1], 2 * reach), reach / 2))
     return (torch.cat(out) * 1.1 - 0.05).clamp(0, 1)
 
 
