@@ -74,7 +74,7 @@ def main() -> None:
         chosen = [column(strips[f"portrait-{name}"], i) for name, i in COLUMNS]
         write_jpeg(PICTURES / "before-after.jpg", np.hstack(chosen))
         stages = inspect(EditRequest(CLIP, ("smile=1.5",)), 20, scratch / "frame")
-        write_jpeg(PICTURES / "how-it-works.jpg", read(stages / "face0-overview.png"))
+        write_jpeg(PICTURES / "how-it-works.jpg", read(stages / "face0-overview.png"), quality=50)
 
 
 if __name__ == "__main__":
