@@ -45,8 +45,8 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
         Sum(
             Attribute(
                 "age",
-                "about eight years older: folds that this face has or would have, bags, looser "
-                "contour; -1 about as much younger",
+                "older, by about seven years under forty and two past fifty: folds that this face "
+                "has or would have, bags, looser contour; -1 three to five years younger",
                 aliases=("old", "older"),
                 low=-1.5,
                 high=2.0,
