@@ -155,20 +155,20 @@ def years(bench: Bench, faces: FaceSet) -> dict[str, object]:
 def pairs(bench: Bench, low: FaceSet, high: FaceSet, strength: float) -> dict[str, float]:
     """Return what of the difference between two levels is left at a strength of age."""
     cascade = LandmarkCascade.load()
-    befores, afters = list(low.pictures()), list(high.pictures())
-    edited = [bench.edited(bench.crop(*face), strength) for face in befores]
-    start = torch.stack([points for _, points in befores])
-    goal = torch.stack([points for _, points in afters])
-    found = _found(cascade, [p for p, _ in befores], start)
+    lower, higher = list(low.pictures()), list(high.pictures())
+    edited = [bench.edited(bench.crop(*face), strength) for face in lower]
+    start = torch.stack([points for _, points in lower])
+    goal = torch.stack([points for _, points in higher])
+    found = _found(cascade, [p for p, _ in lower], start)
     made = _found(cascade, edited, start)
-    wanted = _found(cascade, [p for p, _ in afters], goal)
+    wanted = _found(cascade, [p for p, _ in higher], goal)
     eyes = (start[:, 36] - start[:, 45]).norm(dim=1)
     errors = [_error(_fitted(points, wanted), wanted, eyes) for points in (found, made)]
-    before, target = (torch.stack([folds(*f) for f in some]) for some in (befores, afters))
-    after = torch.stack([folds(p, q) for p, (_, q) in zip(edited, befores, strict=True)])
+    before, target = (torch.stack([folds(*f) for f in some]) for some in (lower, higher))
+    after = torch.stack([folds(p, q) for p, (_, q) in zip(edited, lower, strict=True)])
     gaps = [(some - target).abs().mean() for some in (before, after)]
     return {
-        "faces": float(len(befores)),
+        "faces": float(len(lower)),
         "landmarks_left": round(float(errors[1].mean() / errors[0].mean()), 3),
         "landmarks_improved": round(float((errors[1] < errors[0]).float().mean()), 3),
         "folds_left": round(float(gaps[1] / gaps[0]), 3),

@@ -38,7 +38,7 @@ class Faces:
     fold: Tensor
     """(N, M, M) float16, the band of log luma that holds folds."""
     skin: Tensor
-    """(N, M, M) uint8, share of open skin in 255ths; 0 under glasses."""
+    """(N, M, M) uint8, share of open skin, 255 for all; 0 under glasses."""
     ages: Tensor
     """(N,) rated."""
     places: Tensor
