@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -99,30 +98,9 @@ class Parsing:
             values, grid, mode="bilinear", padding_mode="border", align_corners=False
         )
 
-    def labels(self, side: int) -> Tensor:
-        """Return the label of every pixel of a crop of `side` px, (N, S, S) int64."""
-        whole = slice(0, side)
-        return self.sampled(self.shares, whole, whole).argmax(1)
-
     def __repr__(self) -> str:
         return f"Parsing({len(self)} faces, grid of {self.shares.shape[-1]})"
 
 
 def _places(pixels: slice, step: int, like: Tensor) -> Tensor:
     return torch.arange(pixels.start, pixels.stop, step, dtype=like.dtype, device=like.device)
-
-
-def joined(parsings: Sequence[Parsing]) -> Parsing:
-    """Return several parsings of one grid as one."""
-    return Parsing(
-        torch.cat([parsing.shares for parsing in parsings]),
-        torch.cat([parsing.crop_to_grid for parsing in parsings]),
-    )
-
-
-def places_of(images: Tensor) -> Tensor:
-    """Return (N, 2, S, S) float32, x, y [px] of every pixel of crops (N, 3, S, S)."""
-    out = images.new_empty(len(images), 2, *images.shape[-2:])
-    along = images.new_ones(images.shape[-1]).cumsum(0) - 1
-    out[:, 0], out[:, 1] = along, along[:, None]
-    return out

@@ -53,7 +53,7 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(picture)
 
 
-def write_jpeg(path: Path, picture: np.ndarray, quality: int = 66) -> None:
+def write_jpeg(path: Path, picture: np.ndarray, quality: int = 58) -> None:
     """Write a picture, (H, W, 3) uint8 BGR."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
     write_whole(path, cv2.imencode(".jpg", picture, settings)[1].tobytes())

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..training.command import run_command
+from ..training.steps import update_average
 from . import dataset, evaluate, train
 from .cascade import PACKAGED_WEIGHTS, LandmarkCascade
 from .dataset import Image
@@ -90,7 +91,7 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
         before = copy.deepcopy(trained)
         nets[part] = train.train_part(part, plain, rendered, recipe, start=trained)
         if args.average and before is not None:
-            train.update_average(nets[part], before, keep=0.5)
+            update_average(nets[part], before, keep=0.5)
     finish(nets, args.data, args.out)
     return _evaluate(LandmarkCascade.load(args.out), args)
 

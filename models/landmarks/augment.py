@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..training.degrading import compressed, motion_blurred, noise
 from .crops import Matrix
 
 Image = NDArray[np.uint8]
@@ -63,7 +64,7 @@ def degrade(image: Image, others: list[Image], rng: np.random.Generator) -> Imag
     if rng.random() < 0.4:
         x = _add_noise(x, rng)
     if rng.random() < 0.4:
-        x = _jpeg(x, int(rng.integers(15, 90)))
+        x = compressed(x, int(rng.integers(15, 90)))
     return x
 
 
@@ -88,29 +89,17 @@ def _relight(x: Image, rng: np.random.Generator) -> Image:
     return np.asarray(y, dtype=np.uint8)
 
 
-_NOISE = np.random.default_rng(0).standard_normal(1 << 18, dtype=np.float32)
-"""White noise to cut pieces from; drawing it anew took a fifth of the time of a sample."""
-
-
 def _add_noise(x: Image, rng: np.random.Generator) -> Image:
     h, w = x.shape[:2]
-    channels = 1 if rng.random() < 0.5 else 3
-    start = int(rng.integers(len(_NOISE) - h * w * channels))
-    noise = _NOISE[start : start + h * w * channels].reshape(h, w, channels)
-    return np.asarray(np.clip(x + noise * np.float32(rng.uniform(1, 12)), 0, 255), dtype=np.uint8)
+    added = noise(h, w, rng)
+    return np.asarray(np.clip(x + added * np.float32(rng.uniform(1, 12)), 0, 255), dtype=np.uint8)
 
 
 def _blur(x: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.6:
         sigma = rng.uniform(0.4, 0.018 * x.shape[1])
         return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), dtype=np.uint8)
-    length = int(rng.integers(3, 10))
-    kernel = np.zeros((length, length), np.float32)
-    middle, angle = (length - 1) / 2, rng.uniform(0, np.pi)
-    dx, dy = np.cos(angle) * middle, np.sin(angle) * middle
-    start = (round(middle - dx), round(middle - dy))
-    cv2.line(kernel, start, (round(middle + dx), round(middle + dy)), 1.0)
-    return np.asarray(cv2.filter2D(x, -1, kernel / kernel.sum()), dtype=np.uint8)
+    return motion_blurred(x, int(rng.integers(3, 10)), rng)
 
 
 def _lower_resolution(x: Image, rng: np.random.Generator) -> Image:
@@ -119,12 +108,6 @@ def _lower_resolution(x: Image, rng: np.random.Generator) -> Image:
     small = cv2.resize(x, (max(8, int(w * k)), max(8, int(h * k))), interpolation=cv2.INTER_AREA)
     back = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(small, (w, h), interpolation=back), dtype=np.uint8)
-
-
-def _jpeg(x: Image, quality: int) -> Image:
-    _, coded = cv2.imencode(".jpg", x[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
-    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _occlude(x: Image, others: list[Image], rng: np.random.Generator) -> Image:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..training.steps import update_average
 from . import samples
 from .dataset import Faces
 from .net import PARTS, LandmarkNet, LandmarkOutput, PartName
@@ -62,16 +63,6 @@ def landmark_loss(
     shape = ((per_face + gap_weight * gap + 0.3 * likelihood) * face).sum() / many
     recognised = F.binary_cross_entropy_with_logits(output.face_logit, face)
     return shape + 0.3 * recognised, (distance.mean(dim=1) * face).sum() / many
-
-
-def update_average(average: nn.Module, current: nn.Module, keep: float) -> None:
-    """Move every weight of `average` towards `current`, keeping the share `keep` of what it was."""
-    with torch.no_grad():
-        for a, c in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
-            if a.dtype.is_floating_point:
-                a.lerp_(c, 1 - keep)
-            else:
-                a.copy_(c)
 
 
 def train_part(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import IGNORED, Bytes, Floats, Rng, any_colour, clouds, grid_of
+from ..training.degrading import compressed, motion_blurred, noise
+from .layers import Bytes, Floats, Rng, any_colour, clouds, grid_of
 
 Matrix = NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def degraded(picture: Floats, rng: Rng) -> Bytes:
     if rng.random() < 0.4:
         x = _noisy(x, rng)
     if rng.random() < 0.4:
-        x = _compressed(x, int(rng.integers(12, 90)))
+        x = compressed(x, int(rng.integers(12, 90)))
     return x
 
 
@@ -148,30 +148,18 @@ def _lit_from_a_side(x: Bytes, rng: Rng) -> Bytes:
     return np.asarray((x * light).clip(0, 255), np.uint8)
 
 
-_NOISE: Final = np.random.default_rng(0).standard_normal(1 << 18, dtype=np.float32)
-"""White noise to cut pieces from; drawing it anew takes a fifth of a sample's time."""
-
-
 def _noisy(x: Bytes, rng: Rng) -> Bytes:
     h, w = x.shape[:2]
-    channels = 1 if rng.random() < 0.5 else 3
-    start = int(rng.integers(len(_NOISE) - h * w * channels))
-    noise = _NOISE[start : start + h * w * channels].reshape(h, w, channels)
+    added = noise(h, w, rng)
     if rng.random() < 0.4:
-        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.2)).reshape(h, w, channels) * 2
-    return np.asarray((x + noise * np.float32(rng.uniform(1, 14))).clip(0, 255), np.uint8)
+        added = cv2.GaussianBlur(added, (0, 0), rng.uniform(0.5, 1.2)).reshape(added.shape) * 2
+    return np.asarray((x + added * np.float32(rng.uniform(1, 14))).clip(0, 255), np.uint8)
 
 
 def _blurred(x: Bytes, rng: Rng) -> Bytes:
     if rng.random() < 0.55:
         return np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 2.6)), np.uint8)
-    length = int(rng.integers(3, 13))
-    kernel = np.zeros((length, length), np.float32)
-    middle, angle = (length - 1) / 2, rng.uniform(0, np.pi)
-    dx, dy = np.cos(angle) * middle, np.sin(angle) * middle
-    start = (round(middle - dx), round(middle - dy))
-    cv2.line(kernel, start, (round(middle + dx), round(middle + dy)), 1.0)
-    return np.asarray(cv2.filter2D(x, -1, kernel / kernel.sum()), np.uint8)
+    return motion_blurred(x, int(rng.integers(3, 13)), rng)
 
 
 def _shrunk(x: Bytes, rng: Rng) -> Bytes:
@@ -180,16 +168,6 @@ def _shrunk(x: Bytes, rng: Rng) -> Bytes:
     small = max(36, round(side * rng.uniform(0.22, 0.85)))
     y = cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.4:
-        y = _compressed(np.asarray(y, np.uint8), int(rng.integers(25, 90)))
+        y = compressed(np.asarray(y, np.uint8), int(rng.integers(25, 90)))
     back = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(y, (side, side), interpolation=back), np.uint8)
-
-
-def _compressed(x: Bytes, quality: int) -> Bytes:
-    _, coded = cv2.imencode(".jpg", x[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
-
-
-__all__ = ["IGNORED", "Jitter", "Matrix", "backdrop", "degraded", "to_pixels", "view", "warped"]

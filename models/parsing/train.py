@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..training.steps import Job, Report, digest_of, random_of
+from ..training.steps import Job, Report, digest_of, random_of, update_average
 from . import samples
 from .net import LABELS, ParsingNet
 
@@ -113,16 +113,6 @@ def agreement_loss(logits: Tensor, twins: Tensor, grid: Tensor) -> Tensor:
     inside = grid.abs().amax(-1) < 0.97
     apart = (twins.softmax(-1) - there).square().sum(-1)
     return (apart * inside).sum() / inside.sum().clamp(min=1)
-
-
-def update_average(average: nn.Module, current: nn.Module, keep: float) -> None:
-    """Move every weight of `average` towards `current`, keeping the share `keep` of what it was."""
-    with torch.no_grad():
-        for a, c in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
-            if a.dtype.is_floating_point:
-                a.lerp_(c, 1 - keep)
-            else:
-                a.copy_(c)
 
 
 def train(

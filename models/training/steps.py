@@ -185,3 +185,13 @@ def _check_finite(losses: Mapping[str, float], number: int) -> None:
 
 def _text(recipe: Mapping[str, object]) -> str:
     return json.dumps(recipe, sort_keys=True)
+
+
+def update_average(average: nn.Module, current: nn.Module, keep: float) -> None:
+    """Move every weight of `average` towards `current`, keeping the share `keep` of what it was."""
+    with torch.no_grad():
+        for a, c in zip(average.state_dict().values(), current.state_dict().values(), strict=True):
+            if a.dtype.is_floating_point:
+                a.lerp_(c, 1 - keep)
+            else:
+                a.copy_(c)

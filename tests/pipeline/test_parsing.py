@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.parsing import LABELS, Parsing, joined
+from models.parsing import net
+from pipeline.parsing import LABELS, Parsing
 
 
 def a_parsing(shares: Tensor, matrix: list[list[float]]) -> Parsing:
@@ -68,14 +69,22 @@ def test_a_turned_grid_is_read_turned() -> None:
 
 def test_rows_of_a_parsing_are_those_faces() -> None:
     parsings = [a_parsing(ramp(), over(n)) for n in (8, 16, 24)]
-    both = joined(parsings)
+    both = Parsing(
+        torch.cat([parsing.shares for parsing in parsings]),
+        torch.cat([parsing.crop_to_grid for parsing in parsings]),
+    )
     assert len(both) == 3
     assert torch.equal(both[[2, 0]].crop_to_grid[0], parsings[2].crop_to_grid[0])
 
 
 def test_labels_are_the_greatest_shares() -> None:
-    labels = a_parsing(ramp(), over(8)).labels(8)
+    parsing, whole = a_parsing(ramp(), over(8)), slice(0, 8)
+    labels = parsing.sampled(parsing.shares, whole, whole).argmax(1)
     assert labels[0, 0].tolist() == [LABELS.index("background")] * 4 + [LABELS.index("skin")] * 4
+
+
+def test_labels_have_the_order_of_the_embedded_network() -> None:
+    assert LABELS == net.LABELS
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 8, 8), (1, 13, 8, 9), (13, 8, 8)])

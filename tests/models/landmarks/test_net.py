@@ -8,7 +8,8 @@ import torch
 from models.base import ModelInputError
 from models.landmarks import samples
 from models.landmarks.net import LandmarkNet, LandmarkOutput, Part
-from models.landmarks.train import landmark_loss, update_average
+from models.landmarks.train import landmark_loss
+from models.training.steps import update_average
 
 TINY = Part((64, 32), 5, (4, 4, 8, 8, 8))
 
