@@ -340,8 +340,7 @@ class Session:
                 groups.append(Group((step,), crops))
             else:
                 groups[-1] = Group(_followed(groups[-1].steps, step), groups[-1].crops)
-        # Where nothing is edited, nobody asks what crops show where.
-        return tuple(groups) or (Group((), dataclasses.replace(self._crops(plan), parser=None)),)
+        return tuple(groups) or (Group((), self._crops(plan)),)
 
     def _protection(self, plan: Plan) -> Protection:
         codes = self._prepared(self.face_editor, _ANY_EDIT, plan)

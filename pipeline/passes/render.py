@@ -48,6 +48,9 @@ class Group:
         self, batch: AlignedBatch, protection: Protection, clock: Stopwatch
     ) -> Iterator[EditedBatch]:
         """Yield the edited crops of a batch, by as many at once as memory holds."""
+        if not self.steps:  # nothing to look for, nothing to protect
+            yield apply(self.steps, batch)
+            return
 
         def bare(source: AlignedBatch) -> EditedBatch:
             there = source.to(self.crops.device)
