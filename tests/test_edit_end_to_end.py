@@ -138,6 +138,9 @@ def test_two_runs_give_the_same_file(face_clip: FaceClip, tmp_path: Path) -> Non
 
 BATCH_TOLERANCE = 2e-3
 """Of images in [-1, 1] and masks in 0-1: a batch sums in another order than its rows alone."""
+STEP_TOLERANCE = 2 / 32
+"""Of images, for a pixel in a thousand: OpenCV looks up pictures at places in steps of 1/32 px, and
+a place between two steps may be rounded to either."""
 
 
 def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
@@ -158,7 +161,9 @@ def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
         edits = rendering.groups[0].edited(joined, rendering.protection, Stopwatch())
         together = next(edits).whole()
     for n, one in enumerate(single):
-        assert (one.images[0] - together.images[n]).abs().max() <= BATCH_TOLERANCE
+        apart = (one.images[0] - together.images[n]).abs().amax(0)
+        assert (apart > BATCH_TOLERANCE).float().mean() <= 1e-3
+        assert apart.max() <= STEP_TOLERANCE
         assert (one.masks[0] - together.masks[n]).abs().max() <= BATCH_TOLERANCE
 
 
