@@ -98,11 +98,19 @@ class EncodeOptions:
     """Constant rate factor of the encoder."""
     preset: str | None = None
     pix_fmt: str | None = None
+    encoder_threads: int = 1
+    """Threads of the encoder. x264 makes another file with another number, so it is an option and
+    never a matter of the machine."""
+    chunk: int | None = None
+    """Encode anew every so many frames, as pieces that are joined are; None: in one piece."""
     verify: Verify | None = None
     """How the finished file is checked: `quick` counts and times what is stored, `full` decodes it
     too and, of a lossless encoder, compares every picture; None: `full` of a lossless encoder."""
 
     def __post_init__(self) -> None:
+        _check_range("encoder_threads", self.encoder_threads, 1, 64)
+        if self.chunk is not None:
+            _check_range("chunk", self.chunk, 1, 1_000_000)
         if self.verify is not None:
             _check_choice("verify", self.verify, get_args(Verify))
 

@@ -82,20 +82,22 @@ class Ledger:
         self._rendered = np.zeros(len(times), bool)
         self._blank = np.zeros(len(times), bool)
 
-    def add(self, frame: Frame, outcomes: Iterable[FaceOutcome]) -> None:
+    def add(self, frame: Frame, outcomes: Sequence[FaceOutcome]) -> None:
         """Note what became of the faces of a frame."""
-        self._rendered[frame.index] = True
-        edited = False
+        self.count(frame.index, outcomes, blank=is_blank(frame, outcomes))
+
+    def count(self, index: int, outcomes: Iterable[FaceOutcome], *, blank: bool) -> None:
+        """Note the same of a frame that is not at hand, and whether its picture shows nothing."""
+        self._rendered[index] = True
         for outcome in outcomes:
-            edited = edited or outcome.edited
             for name in self._attributes:
                 row = self._rows[outcome.track_id, name]
-                at = frame.index - row.track.first_frame
+                at = index - row.track.first_frame
                 for cause, share in outcome.left.items():
                     row.take(at, cause, share)
                 if not outcome.edited and row.at(at)[0]:
                     row.take(at, outcome.reason, 0.0)
-        self._blank[frame.index] = not edited and _is_blank(frame)
+        self._blank[index] = blank
 
     def at(self, frame_index: int, track_id: int) -> dict[str, tuple[float, str]]:
         """Return, by attribute, the share of its strength that a face took where it was edited, and
@@ -182,7 +184,10 @@ def _known(
         yield name, [*common, *covered, *limits.get((track.track_id, name), {}).items()]
 
 
-def _is_blank(frame: Frame) -> bool:
-    """Whether a picture shows one level all over: black, say, between two fades."""
+def is_blank(frame: Frame, outcomes: Iterable[FaceOutcome]) -> bool:
+    """Whether a picture in which no face was edited shows one level all over: black, say, between
+    two fades."""
+    if any(outcome.edited for outcome in outcomes):
+        return False
     some = frame.planes[0][::8, ::8]
-    return float(some.std()) <= _BLANK_SPREAD * (1 << frame.encoding.bits)
+    return bool(some.std() <= _BLANK_SPREAD * (1 << frame.encoding.bits))

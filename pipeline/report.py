@@ -8,7 +8,7 @@ import json
 import math
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,7 @@ from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
 from .lapses import Lapse, summary
-from .ledger import Ledger
+from .ledger import Ledger, is_blank
 from .media.damage import Damage
 from .progress import counted
 from .targets import output_errors
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 REPORT_VERSION = 1
+
+UNEDITED = "no face could be edited: the output shows what the input shows"
+"""A warning."""
 
 
 @dataclass(slots=True)
@@ -80,11 +83,15 @@ class Report:
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
+        frame, faces = result.frame, result.faces
+        self.count(frame.index, frame.pts, faces, blank=is_blank(frame, faces))
+
+    def count(self, index: int, pts: int, outcomes: Sequence[FaceOutcome], *, blank: bool) -> None:
+        """Count one frame that was rendered elsewhere; `blank`: see `ledger.is_blank`."""
         if self.ledger is not None:
-            self.ledger.add(result.frame, result.faces)
-        index = result.frame.index
-        faces = [self._face(outcome, index) for outcome in result.faces]
-        self.frames.append({"frame": index, "pts": result.frame.pts, "faces": faces})
+            self.ledger.count(index, outcomes, blank=blank)
+        faces = [self._face(outcome, index) for outcome in outcomes]
+        self.frames.append({"frame": index, "pts": pts, "faces": faces})
 
     def close(self) -> None:
         """Sum up, after the last frame."""

@@ -16,7 +16,7 @@ from .media.opening import default_ending, open_sink, open_source
 from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Stopwatch, passes, unheard
-from .report import Report, open_report
+from .report import UNEDITED, Report, open_report
 from .request import EditRequest
 from .session import Session, open_session
 
@@ -59,6 +59,9 @@ def edit(
     notes = [why] if output is None and why else []
     for sentence in (*notes, *sink.warnings):
         warn(sentence)
+    if request.encode.chunk is not None:
+        plan = session.plan
+        sink.cut(request.encode.chunk, plan.analysis.pts[plan.start : plan.stop].tolist())
     report = open_report(session, sink)
     report.warnings += notes
     unedited: NoFaceError | None = None
@@ -83,7 +86,7 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
     """
     plan, clock, progress = session.plan, session.clock, session.progress
     source, strictness = session.source, session.request.analyze.on_damage
-    progress.start("edit", plan.frame_count)
+    progress.start("edit", plan.stop - plan.start)
     with (
         session.frames(plan) as reader,
         BackgroundWriter(sink, clock=clock) as writer,
@@ -113,7 +116,7 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
             f"{session.crops.batch_size}; --batch-size {limit} avoids the attempt"
         )
     if unedited:
-        report.warnings.append("no face could be edited: the output shows what the input shows")
+        report.warnings.append(UNEDITED)
 
 
 def analyze_to_file(

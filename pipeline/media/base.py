@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import AnalysisError
 from ..types import Frame, PixelEncoding, VideoInfo
@@ -168,3 +168,52 @@ class Sink(FrameWriter, Protocol):
     @property
     def facts(self) -> Mapping[str, str]:
         """How it is written, for the report: container, codec, pixel format, options."""
+
+
+class SegmentSink(FrameWriter, Protocol):
+    """Takes the frames of one segment; a context manager, as `Sink` is."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What `JoiningSink.join` must know of the segment, as plain data for JSON.
+
+        There once the block was left normally: `segment_version`; `pts` and `durations` of the
+        frames [ticks of the input]; `packets` in decoding order, each with the number of its frame
+        in the segment, whether it is a keyframe (0, 1) and its bytes; `checksums` of the frames if
+        the encoder is lossless; `delay`, by how many frames decoding runs ahead; `bytes` of the
+        file; `encoder`, what it was made with; `extradata`, SHA-256 of the encoder's parameters.
+        """
+
+
+class JoiningSink(Sink, Protocol):
+    """An output that can be made of segments, each encoded for itself, wherever that was."""
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames that a segment usually has, for its encoder."""
+
+    @property
+    def segment_ending(self) -> str:
+        """Of the names of segment files, with the dot."""
+
+    def cut(self, size: int, times: Sequence[int]) -> None:
+        """Have what `write` takes encoded anew every `size` frames, as segments are.
+
+        Said before the output is entered. `times`: pts of all frames to come [ticks].
+
+        Raises:
+            OutputError: the output cannot hold one of them.
+        """
+
+    def segment(self, path: Path) -> SegmentSink:
+        """Return what writes a segment of this output; the output itself need not be entered.
+
+        What stands at `path` is replaced, once the segment is complete.
+        """
+
+    def join(self, segments: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+        """Take all frames from segments, with their facts, in order; in place of `write`.
+
+        Raises:
+            OutputError: a segment is damaged, or was made with other options or another version.
+        """

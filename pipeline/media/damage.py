@@ -56,6 +56,20 @@ def damage_of(entry: Mapping[str, object]) -> Damage:
     raise ValueError(f"'damage' holds {str(entry)[:80]}, which is none")
 
 
+def merged(damages: Iterable[Damage]) -> list[Damage]:
+    """Return what was noted of consecutive ranges as of one: the same said on is said once."""
+    found: list[Damage] = []
+    for damage in damages:
+        last = found[-1] if found else None
+        same = last is not None and (last.kind, last.message) == (damage.kind, damage.message)
+        if last is not None and same and damage.first_frame <= last.last_frame + 1:
+            count = last.count + damage.count
+            found[-1] = replace(last, last_frame=damage.last_frame, count=count)
+        else:
+            found.append(damage)
+    return found
+
+
 class DamageLog:
     """Takes damage while a video is read; frames get their numbers when all are known."""
 

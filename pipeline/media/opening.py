@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config import EncodeOptions
-from .base import Sink, Source
+from .base import JoiningSink, Source
 from .container.encode import VideoWriter
 from .container.encoders import is_encoder
 from .container.planes import plane_shapes
@@ -36,7 +36,7 @@ def open_sink(
     *,
     size: tuple[int, int] | None = None,
     overwrite: bool = False,
-) -> Sink:
+) -> JoiningSink:
     """Return an output, tried out and not yet begun, for frames like those of a clip.
 
     Args:
@@ -51,4 +51,5 @@ def open_sink(
     """
     file = file_of(source)
     like = file if size is None else file.resized(size)
-    return VideoWriter(preflight_output(path, like, options, overwrite=overwrite))
+    plan = preflight_output(path, like, options, overwrite=overwrite)
+    return VideoWriter(plan, threads=options.encoder_threads)

@@ -7,7 +7,7 @@ run leaves nothing that looks finished.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from ...errors import OutputError, VideoError
 from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
+from .cells import GridEncoder, segment_format, usual_frames
 from .file import OutputPlan
 from .mux import Muxer
+from .segments import Segment, SegmentWriter, joined
 from .verify import checksum, verify, verify_decoded
 
 
@@ -47,9 +49,10 @@ class VideoWriter:
         OutputError: the file cannot be written, or does not hold every frame.
     """
 
-    def __init__(self, plan: OutputPlan, *, threads: int = 0) -> None:
+    def __init__(self, plan: OutputPlan, *, threads: int = 1) -> None:
         self.plan = plan
         self.threads = threads
+        self._grid: GridEncoder | None = None
         self.warnings: list[str] = list(plan.warnings)
         self._file = ExitStack()
         self._pts = array("q")
@@ -66,7 +69,33 @@ class VideoWriter:
         """How it is written, by FFmpeg's names."""
         plan = self.plan
         names = {"container": plan.container, "codec": plan.codec, "pix_fmt": plan.pix_fmt}
-        return names | dict(plan.codec_options)
+        return names | dict(plan.codec_options) | {"threads": str(self.threads)}
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames that a segment usually has."""
+        return usual_frames(self.plan)
+
+    @property
+    def segment_ending(self) -> str:
+        """Of the names of segment files."""
+        return f".{segment_format(self.plan)}"
+
+    def cut(self, size: int, times: Sequence[int]) -> None:
+        """Have the video encoded anew every `size` frames, as segments are; before it is entered.
+
+        Args:
+            size: frames.
+            times: pts of all frames to come [ticks of the input].
+
+        Raises:
+            OutputError: the output cannot hold one of them.
+        """
+        self._grid = GridEncoder(self.plan, times, size, self.threads)
+
+    def segment(self, path: Path) -> SegmentWriter:
+        """Return what writes one segment of this output, which needs not be entered for it."""
+        return SegmentWriter(self.plan, path, self.threads)
 
     def __enter__(self) -> VideoWriter:
         path = self.plan.path
@@ -76,6 +105,8 @@ class VideoWriter:
             )
             muxer = Muxer(self.plan, self._temporary, threads=self.threads)
             self._muxer = file.enter_context(closing(muxer))
+            if self._grid is not None:
+                file.enter_context(closing(self._grid))
             self._file = file.pop_all()
         return self
 
@@ -88,10 +119,29 @@ class VideoWriter:
         if self._muxer is None:
             raise RuntimeError("VideoWriter must be entered with `with`")
         with av.logging.Capture(True):  # readers on other threads would take it for their files'
-            self._muxer.encode(frame)
+            if self._grid is None:
+                self._muxer.encode(frame)
+            else:
+                for packet in self._grid.encode(frame, self._muxer.extradata):
+                    self._muxer.mux_encoded(packet)
         self._pts.append(frame.pts)
         if self.plan.decodes_again and self.plan.is_lossless:
             self._given.append(checksum(frame))
+
+    def join(self, segments: Sequence[Segment]) -> None:
+        """Take all frames from segments of this output instead of `write`, packet for packet.
+
+        Raises:
+            OutputError: a segment is damaged or was made with other options; writing failed.
+        """
+        if self._muxer is None:
+            raise RuntimeError("VideoWriter must be entered with `with`")
+        for packet in joined(self.plan, segments, self.threads, self._muxer.extradata):
+            self._muxer.mux_encoded(packet)
+        for _, facts in segments:
+            self._pts.extend(facts["pts"])
+            if self.plan.decodes_again and self.plan.is_lossless:
+                self._given.extend(facts["checksums"])
 
     def __exit__(self, kind: type[BaseException] | None, *raised: Any) -> None:
         muxer, self._muxer = self._muxer, None
@@ -106,6 +156,9 @@ class VideoWriter:
     def _finish(self, muxer: Muxer) -> None:
         if not self._pts:
             raise OutputError(f"{self.plan.path}: no frame was given, so nothing was written")
+        if self._grid is not None:
+            for packet in self._grid.finish():
+                muxer.mux_encoded(packet)
         muxer.finish()
         self.warnings.extend(muxer.copier.warnings)
         try:

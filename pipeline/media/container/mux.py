@@ -14,21 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import OutputError, cure_of, words_of
 from ...types import Frame
-from .containers import ONE_TIME, safer_name
+from .containers import safer_name
 from .copies import Copier, attach_cover, is_attached, track_tags
 from .encoders import ENCODERS, Encoder
+from .encoding import Encoded, Encoding
 from .file import OutputPlan
 from .inputs import open_input
-from .planes import frame_of, planar_of
 from .scheduling import usual_scheduling
 
 STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
@@ -36,8 +34,6 @@ STALE_KEYS = {"encoder", "major_brand", "minor_version", "compatible_brands", "d
 
 _STALE_PREFIXES = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE")
 """Matroska statistics of the video as it was before."""
-
-_RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 
 
 def let_go(output: OutputContainer) -> None:
@@ -66,7 +62,8 @@ class Muxer:
         base = plan.source.info.time_base
         first_s = plan.source.first_pts * base
         # What the encoder counts from, where the file begins, and what that time is in the input.
-        self._start_s = self._begin_s = first_s if plan.is_grid else Fraction(0)
+        self._encoding = Encoding(plan)
+        self._begin_s = self._encoding.start_s
         self._zero_s, self._empty_slots = Fraction(0), 0
         # The encoder counts from zero on a grid; the file counts in ticks that hit both exactly.
         self._ticks = plan.time_base
@@ -107,22 +104,37 @@ class Muxer:
         Raises:
             OutputError: writing failed, or the frame's time cannot be stored.
         """
-        slot = self._slot(frame.pts)
-        picture = self._picture(frame)
-        picture.colorspace, picture.color_range = self._tags()
-        picture.color_primaries = self.plan.source.info.color_primaries
-        picture.color_trc = self.plan.source.info.color_transfer
-        picture.time_base = self.plan.time_base
-        picture.pts = slot
-        ticks = frame.duration or self.plan.source.nominal_duration
-        span = ticks * self.plan.source.info.time_base / self.plan.time_base
-        self._pending[slot] = max(1, round(span))
-        begin = self._shown[0] if self._shown else slot
-        self._shown = (begin, slot + self._pending[slot])
+        picture = self._encoding.picture(frame)
+        assert picture.pts is not None
+        self._expect(picture.pts, frame.pts, frame.duration)
         try:
             self._mux_video(self._video.encode(picture))
         except (av.error.FFmpegError, OSError, ValueError) as e:
             raise self._refusal(e) from e
+
+    def mux_encoded(self, packet: Encoded) -> None:
+        """Write a packet that was encoded elsewhere as `encode` would have done it.
+
+        Packets come in decoding order. What is written depends on what `Encoded` holds alone.
+
+        Raises:
+            OutputError: writing failed, or the frame's time cannot be stored.
+        """
+        made: Packet[Any] = Packet(packet.payload)
+        made.stream, made.time_base = self._video, self.plan.time_base
+        made.pts, made.dts, made.is_keyframe = packet.slot, packet.due, packet.is_key
+        made.duration = packet.span
+        begin, end = self._shown or (packet.slot, 0)
+        self._shown = (min(begin, packet.slot), max(end, packet.slot + packet.span))
+        try:
+            self._mux_video([made])
+        except (av.error.FFmpegError, OSError, ValueError) as e:
+            raise self._refusal(e) from e
+
+    @property
+    def extradata(self) -> bytes:
+        """What the encoder says once for all packets; the same options give the same."""
+        return self._video.codec_context.extradata or b""
 
     def finish(self) -> None:
         """Write what encoder and input still hold, and the file's index.
@@ -131,7 +143,8 @@ class Muxer:
             OutputError: writing failed.
         """
         try:
-            self._mux_video(self._video.encode(None))
+            if self._last_slot is not None:
+                self._mux_video(self._video.encode(None))
             self._write_last()
             self.copier.copy_until(None)
             self._output.close()
@@ -169,84 +182,16 @@ class Muxer:
 
     def _add_video(self, template: Stream, threads: int) -> VideoStream:
         plan, source = self.plan, self.plan.source
-        video = self._output.add_stream(
-            plan.codec,
-            rate=source.info.rate,
-            options=dict(plan.codec_options),
-            width=source.stored_size[0],
-            height=source.stored_size[1],
-            time_base=plan.time_base,
-        )
-        assert isinstance(video, VideoStream)
-        video.pix_fmt = plan.pix_fmt
-        if source.sample_aspect is not None:
-            video.sample_aspect_ratio = source.sample_aspect
+        video = self._encoding.add_stream(self._output, threads)
         if source.display_matrix:
             video.set_display_matrix(source.display_matrix)
-        video.colorspace, video.color_range = self._tags()
-        video.color_primaries = source.info.color_primaries
-        video.color_trc = source.info.color_transfer
-        video.codec_context.thread_count = threads
         if self._is_mov and plan.codec == "libx265":
             video.codec_tag = "hvc1"  # the tag Apple players insist on
-        if plan.container in ONE_TIME:
-            video.max_b_frames = 0
         video.disposition = template.disposition
         tags = track_tags(template)
         kept = (k for k in tags if not k.upper().startswith(_STALE_PREFIXES))
         video.metadata.update({k: tags[k] for k in kept if k != "encoder"})
         return video
-
-    def _tags(self) -> tuple[int, int]:
-        """Return colour matrix and range tags of the encoded pixels."""
-        info, encoding = self.plan.source.info, self.plan.source.encoding
-        is_rgb = planar_of(self.plan.pix_fmt).startswith("gb")
-        color_range = 2 if encoding.full_range else info.color_range
-        if is_rgb == (encoding.matrix == "rgb"):
-            matrix = info.color_matrix
-            if not is_rgb and matrix == _RGB:
-                matrix = _UNSPECIFIED
-            return matrix, color_range
-        return (_RGB, 2) if is_rgb else (_BT709, 1)
-
-    def _slot(self, pts: int) -> int:
-        """Return a frame's time in ticks of the encoder.
-
-        On a grid it is the nearest slot after the first frame; elsewhere it must be exact.
-        """
-        plan = self.plan
-        tick_s = plan.source.info.time_base
-        exact = (pts * tick_s - self._start_s) / plan.time_base
-        slot = round(exact)
-        is_taken = self._last_slot is not None and slot <= self._last_slot
-        if is_taken or (exact != slot and not plan.is_grid):
-            raise OutputError(
-                f"the frame at {float(pts * tick_s):.4f} s cannot be stored: "
-                f"{plan.codec} in {plan.container} takes a constant rate of "
-                f"{float(plan.source.info.rate):.3f} frames/s. Use libx264 in .mp4 or .mkv"
-            )
-        self._last_slot = slot
-        return slot
-
-    def _picture(self, frame: Frame) -> VideoFrame:
-        plan, source = self.plan, self.plan.source
-        planes, size = frame.planes, source.stored_size
-        if source.turn_deg:
-            planes = tuple(np.rot90(plane, source.turn_deg // 90) for plane in planes)
-        if planar_of(plan.pix_fmt) == frame.encoding.pix_fmt:
-            return frame_of(planes, plan.pix_fmt, size)
-        matrix, color_range = self._tags()
-        before_range = 2 if frame.encoding.full_range else 1
-        stays_yuv = frame.encoding.matrix != "rgb" and matrix != _RGB
-        spaces = {"bt709": 1, "fcc": 4, "bt601": 5, "smpte240m": 7, "bt2020": 9}
-        space = spaces.get(frame.encoding.matrix, 1)
-        return frame_of(planes, frame.encoding.pix_fmt, size).reformat(
-            format=plan.pix_fmt,
-            src_colorspace=space,
-            dst_colorspace=space if stays_yuv else 1,
-            src_color_range=before_range,
-            dst_color_range=before_range if stays_yuv else color_range,
-        )
 
     def _mux_video(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -254,6 +199,15 @@ class Muxer:
                 packet.duration = self._pending.pop(packet.pts, packet.duration or 0)
             self._write_held()
             self._held = packet
+
+    def _expect(self, slot: int, pts: int, duration: int) -> None:
+        """Note when the next frame given to the encoder is shown, and how long."""
+        if self._last_slot is not None and slot <= self._last_slot:
+            raise self._encoding.unstorable(pts)
+        self._last_slot = slot
+        self._pending[slot] = self._encoding.span(duration)
+        begin = self._shown[0] if self._shown else slot
+        self._shown = (begin, slot + self._pending[slot])
 
     def _write_held(self) -> None:
         """Write the encoded packet held back, which shows it was not the last."""

@@ -22,7 +22,7 @@ StartKind = Literal["", "closed", "open"]
 """Of a packet: no start; all that follows is independent of what was before; the same, but for
 pictures that are shown before it."""
 
-_INTRA = {
+INTRA = {
     *("prores", "dnxhd", "cfhd", "png", "ffvhuff", "huffyuv", "utvideo", "magicyuv", "rawvideo"),
     *("v210", "v410", "r210", "jpeg2000"),
 }
@@ -105,7 +105,7 @@ class _Starts:
         self._first = False
         if self._units is not None:
             return self._kind_of_units(self._units, data)
-        if self._codec in _INTRA or (self._codec == "ffv1" and packet.is_keyframe):
+        if self._codec in INTRA or (self._codec == "ffv1" and packet.is_keyframe):
             return "closed"
         if self._codec == "mjpeg":  # tables of earlier pictures would hold on
             return "closed" if b"\xff\xc4" in data and b"\xff\xdb" in data else ""

@@ -25,6 +25,9 @@ from .probe import probe
 
 _TICKS_LIMIT = 1 << 30
 _TRIAL_FRAMES = 3
+_RANDOM = {"matroska", "webm", "ogg", "ogv", "mxf", "mxf_opatom"}
+"""Containers into which FFmpeg writes random numbers unless told not to: the same edit would give
+another file each time."""
 
 
 def container_options(plan: OutputPlan, *, tags: bool) -> tuple[tuple[str, str], ...]:
@@ -32,6 +35,8 @@ def container_options(plan: OutputPlan, *, tags: bool) -> tuple[tuple[str, str],
     if plan.container == "avi":
         # Frame numbers cannot be shifted by part of a frame to make room for early audio.
         return (("avoid_negative_ts", "disabled"),)
+    if plan.container in _RANDOM:
+        return (("fflags", "+bitexact"),)
     if plan.container not in MOV_FAMILY:
         return ()
     # Start offsets are stored in the movie's time scale: make it divide every stream's.

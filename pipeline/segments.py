@@ -1,0 +1,147 @@
+"""A clip edited in pieces: the grid they lie on, one of them rendered, all of them joined.
+
+Frames are cut on a grid that depends on nothing but their number, and every piece is encoded by an
+encoder of its own. So whoever renders which piece, the file they are joined to is the same, byte
+for byte, and the same as that of one run with `--chunk`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError
+from .ledger import is_blank
+from .media.base import JoiningSink
+from .media.damage import check_whole, damage_of, merged, summarize
+from .media.threads import BackgroundWriter, prefetch
+from .report import UNEDITED, Report, open_report
+from .session import Session
+from .types import FaceOutcome
+
+Facts = Mapping[str, Any]
+"""What is known of a segment: plain data, as JSON has it."""
+
+
+def chunk_grid(frames: range, size: int) -> tuple[range, ...]:
+    """Return frames cut into pieces of `size`, counted from the first; the last may be shorter.
+
+    Raises:
+        UsageError: `size` is less than 1.
+    """
+    if size < 1:
+        raise UsageError(f"a chunk of {size} frames is out of range; accepted: 1 and more")
+    return tuple(frames[at : at + size] for at in range(0, len(frames), size))
+
+
+def write_segment(
+    session: Session, frames: range, target: Path, sink: JoiningSink
+) -> dict[str, Any]:
+    """Render some frames of a clip into a segment file and return its facts.
+
+    The frames are as they are among all frames of the clip. The file is there as a whole or not at
+    all; what stands at `target` is replaced. Nothing else is written.
+
+    Args:
+        session: of the request; its plan is made if it was not yet.
+        frames: numbers of the frames in the clip, consecutive.
+        target: the segment, whose name ends with `sink.segment_ending`.
+        sink: the output the segment is for, as `open_sink` gives it; it is not entered, and lies
+            where the process may write (a trial of it is made there when it is opened).
+
+    Returns:
+        Plain data for `join_segments`: that of `base.SegmentSink.facts`; `first`, the number of the
+        first frame; `rows`, one a frame, what became of its faces; `damage`, `warnings`, `seconds`.
+
+    Raises:
+        UsageError: they are no frames of the plan.
+        VideoError: the clip changed, or is damaged and that is to fail.
+        OutputError: the segment cannot be written.
+    """
+    plan = session.plan.chunk(frames.start, frames.stop)
+    clock, progress = session.clock, session.progress
+    rows: list[list[Any]] = []
+    progress.start("edit", len(frames))
+    segment = sink.segment(target)
+    with (
+        session.frames(plan) as reader,
+        BackgroundWriter(segment, clock=clock) as writer,
+        prefetch(clock.timed("decode", reader)) as decoded,
+        closing(session.render(plan, decoded)) as results,
+    ):
+        for result in clock.timed("wait for edits", results):
+            with clock.time("wait for encoder"):
+                writer.write(result.frame)
+            blank = is_blank(result.frame, result.faces)
+            faces = [[f.track_id, f.edited, f.reason, dict(f.left)] for f in result.faces]
+            rows.append([blank, faces])
+            progress.advance(1)
+        check_whole(session.source.path, reader.damage, session.request.analyze.on_damage)
+    progress.finish()
+    return {
+        **segment.facts,
+        "first": frames.start,
+        "rows": rows,
+        "damage": [dataclasses.asdict(damage) for damage in reader.damage],
+        "warnings": [*reader.warnings, *sink.warnings],
+        "seconds": clock.seconds(),
+    }
+
+
+def join_segments(
+    session: Session, segments: Sequence[tuple[Path, Facts]], sink: JoiningSink
+) -> Report:
+    """Put segments together to the output, with sound and all else of the clip; return the account.
+
+    Packets are copied; the output is verified and put in place as that of a plain edit is.
+
+    Args:
+        session: of the request.
+        segments: files and their facts, in order; together all frames of the plan.
+        sink: the output, as `open_sink` gives it; it is not entered.
+
+    Raises:
+        UsageError: frames are missing, or given twice.
+        OutputError: a segment is damaged, or was made with other options; the output cannot be
+            written.
+    """
+    plan = session.plan
+    _check_complete(range(plan.start, plan.stop), [facts for _, facts in segments])
+    report = open_report(session, sink)
+    for _, facts in segments:
+        _account(report, facts)
+    report.close()
+    with session.clock.time("join"), sink:
+        sink.join(segments)
+    damage = [damage_of(entry) for _, facts in segments for entry in facts["damage"]]
+    report.damage = merged(damage)
+    said = [sentence for _, facts in segments for sentence in facts["warnings"]]
+    said += [*summarize(report.damage), *sink.warnings]
+    report.warnings += list(dict.fromkeys(said))
+    if any(edit.strength for edit in plan.edits) and not report.edited_frames:
+        report.warnings.append(UNEDITED)
+    report.seconds = session.clock.seconds()
+    return report
+
+
+def _account(report: Report, facts: Facts) -> None:
+    """Count the frames of a segment."""
+    for number, (pts, (blank, faces)) in enumerate(zip(facts["pts"], facts["rows"], strict=True)):
+        outcomes = [FaceOutcome(*face) for face in faces]
+        report.count(facts["first"] + number, pts, outcomes, blank=blank)
+
+
+def _check_complete(frames: range, segments: Sequence[Facts]) -> None:
+    due = frames.start
+    for facts in segments:
+        if facts["first"] != due:
+            raise UsageError(
+                f"the segments do not follow each other: frame {due} is due and the next segment "
+                f"begins with {facts['first']}"
+            )
+        due += len(facts["pts"])
+    if due != frames.stop:
+        raise UsageError(f"the segments end before frame {due}; the output has {frames.stop}")
