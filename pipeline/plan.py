@@ -34,6 +34,11 @@ class Plan:
         """Frames of the clip."""
         return len(self.analysis.pts)
 
+    def edits_any_of(self, track: FaceTrack) -> bool:
+        """Return whether a face may be edited in any frame of the plan."""
+        first = track.first_frame
+        return bool(track.weights[max(0, self.start - first) : max(0, self.stop - first)].any())
+
     def with_edits(self, edits: Sequence[Edit]) -> Plan:
         """Return the same plan with other edits."""
         return dataclasses.replace(self, edits=tuple(edits))

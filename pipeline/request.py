@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions
 from .errors import UsageError
+from .ranges import check_range
 from .side_files import expanded_path
 
 Scalar = str | float | bool
@@ -72,6 +73,8 @@ class EditRequest:
     analyze: AnalyzeOptions = field(default_factory=AnalyzeOptions)
     render: RenderOptions = field(default_factory=RenderOptions)
     encode: EncodeOptions = field(default_factory=EncodeOptions)
+    frames: str | None = None
+    """`FIRST-LAST` (see `ranges`): the output holds these frames of the clip only; None: all."""
     analysis_path: Path | None = None
     """Analysis file to reuse, or to write if it does not exist."""
     cache: Path | None = None
@@ -79,3 +82,7 @@ class EditRequest:
     device: str = "cpu"
     presets: tuple[Path, ...] = ()
     """Files the options above were read from; no output may replace one."""
+
+    def __post_init__(self) -> None:
+        if self.frames is not None:
+            check_range(self.frames)

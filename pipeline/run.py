@@ -18,6 +18,7 @@ from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Stopwatch, passes, unheard
 from .report import UNEDITED, Report, open_report
 from .request import EditRequest
+from .segments import fit
 from .session import Session, open_session
 
 
@@ -59,9 +60,7 @@ def edit(
     notes = [why] if output is None and why else []
     for sentence in (*notes, *sink.warnings):
         warn(sentence)
-    if request.encode.chunk is not None:
-        plan = session.plan
-        sink.cut(request.encode.chunk, plan.analysis.pts[plan.start : plan.stop].tolist())
+    fit(sink, session.plan)
     report = open_report(session, sink)
     report.warnings += notes
     unedited: NoFaceError | None = None

@@ -18,6 +18,7 @@ from .ledger import is_blank
 from .media.base import JoiningSink
 from .media.damage import check_whole, damage_of, merged, summarize
 from .media.threads import BackgroundWriter, prefetch
+from .plan import Plan
 from .report import UNEDITED, Report, open_report
 from .session import Session
 from .types import FaceOutcome
@@ -35,6 +36,15 @@ def chunk_grid(frames: range, size: int) -> tuple[range, ...]:
     if size < 1:
         raise UsageError(f"a chunk of {size} frames is out of range; accepted: 1 and more")
     return tuple(frames[at : at + size] for at in range(0, len(frames), size))
+
+
+def fit(sink: JoiningSink, plan: Plan) -> None:
+    """Have an output hold the frames of a plan, in the pieces its request asks for."""
+    times = plan.analysis.pts.tolist()
+    if (plan.start, plan.stop) != (0, plan.frame_count):
+        sink.take(range(plan.start, plan.stop), times)
+    if (size := plan.request.encode.chunk) is not None:
+        sink.cut(size, times[plan.start : plan.stop])
 
 
 def write_segment(
@@ -110,6 +120,7 @@ def join_segments(
     """
     plan = session.plan
     _check_complete(range(plan.start, plan.stop), [facts for _, facts in segments])
+    fit(sink, plan)
     report = open_report(session, sink)
     for _, facts in segments:
         _account(report, facts)

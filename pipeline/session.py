@@ -37,6 +37,7 @@ from .passes.prepare import ShotWork, prepared
 from .passes.render import Group, Rendering, look, render
 from .plan import Plan
 from .progress import Progress, Stopwatch
+from .ranges import frame_range
 from .reference import Exemplars, describe_person
 from .request import Edit, EditRequest
 from .side_files import is_missing
@@ -146,7 +147,9 @@ class Session:
             raise InputError(f"nobody in {source.path} looks like the person in {choice.picture}")
         with self.clock.time("track"):
             tracks = self._refined(chosen, analysis)
-        plan = Plan(request, self.edits, analysis, tracks, (), 0, len(analysis.pts))
+        info, count = source.info, len(analysis.pts)
+        part = frame_range(request.frames, count, timecode=source.timecode, rate=info.rate)
+        plan = Plan(request, self.edits, analysis, tracks, (), part.start, part.stop)
         with self.clock.time("prepare"):
             self._protection(plan)
             self._groups(plan)
@@ -279,7 +282,7 @@ class Session:
 
     def _shots(self, plan: Plan) -> tuple[Shot, ...]:
         times, content = plan.analysis.times, plan.analysis.fingerprint
-        return tuple(Shot(track, times, content) for track in plan.tracks if track.weights.any())
+        return tuple(Shot(t, times, content) for t in plan.tracks if plan.edits_any_of(t))
 
     def _keys(self, editor: Editor, edit: Edit, shots: Sequence[Shot]) -> dict[int, str]:
         """Return the keys of what an editor prepares, by track."""

@@ -113,8 +113,21 @@ def _add_edit(commands: Commands) -> None:
     )
     _add_output(command, "beside it, NAME-ATTR.EXT")
     add_edit_options(command)
+    command.add_argument(
+        "--frames",
+        metavar="FIRST-LAST",
+        help="write these frames only, both included, with their sound: numbers from 0, or "
+        "timecodes of the clip",
+    )
     add_encode_options(command)
     group = add_output_options(command)
+    group.add_argument(
+        "--chunk",
+        type=int,
+        metavar="N",
+        help="encode anew every N frames: the file is the one that pieces of N frames, made "
+        "anywhere, are joined to",
+    )
     group.add_argument("--report", type=expanded_path, metavar="FILE", help="write a JSON report")
     group.add_argument(
         "--fail-if-unedited", action="store_true", help="exit 7 if no frame could be edited"

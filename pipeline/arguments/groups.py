@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..config import AnalyzeOptions, RenderOptions
+from ..config import AnalyzeOptions, EncodeOptions, RenderOptions
 from ..request import Exemplar
 from ..side_files import expanded, expanded_path
 
 Commands = Any  # argparse gives its sub-parser collection no public type
 
-_ANALYZE, _RENDER = AnalyzeOptions(), RenderOptions()
+_ANALYZE, _RENDER, _ENCODE = AnalyzeOptions(), RenderOptions(), EncodeOptions()
 """Where the defaults that the help tells come from."""
 
 
@@ -153,6 +153,13 @@ def add_encode_options(command: argparse.ArgumentParser) -> None:
     add("--crf", type=float, metavar="Q", help="constant rate factor")
     add("--preset", metavar="NAME", help="of the encoder, e.g. slow")
     add("--pix-fmt", metavar="FORMAT", help="e.g. yuv420p, yuv422p10le")
+    add(
+        "--encoder-threads",
+        type=int,
+        metavar="N",
+        help=f"of the encoder (default {_ENCODE.encoder_threads}); x264 makes another file of "
+        "another number, so it does not go by the machine",
+    )
     add("--verify", metavar="HOW", help="quick | full (decode the result again)")
 
 

@@ -33,6 +33,7 @@ def request_of(options: argparse.Namespace) -> EditRequest:
         analyze=AnalyzeOptions(**given(options, AnalyzeOptions, preset)),
         render=RenderOptions(**given(options, RenderOptions, preset)),
         encode=EncodeOptions(**given(options, EncodeOptions, preset)),
+        frames=getattr(options, "frames", None),
         analysis_path=options.analysis,
         cache=options.cache,
         device=options.device,

@@ -99,6 +99,10 @@ class Source(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what is odd about it, known before the first frame is read."""
 
+    @property
+    def timecode(self) -> str:
+        """Of its first frame, as in 01:00:10:00; empty if it has none."""
+
     def fingerprint(self) -> Fingerprint:
         """Return what the clip is recognised by; all of it is read, nothing decoded.
 
@@ -195,6 +199,16 @@ class JoiningSink(Sink, Protocol):
     @property
     def segment_ending(self) -> str:
         """Of the names of segment files, with the dot."""
+
+    def take(self, frames: range, times: Sequence[int]) -> None:
+        """Have the output hold some frames of the clip only, with the sound that goes with them.
+
+        Said before the output is entered, and before `cut`. It begins when the clip began.
+
+        Args:
+            frames: numbers of the frames to come, consecutive.
+            times: pts of all frames of the clip [ticks].
+        """
 
     def cut(self, size: int, times: Sequence[int]) -> None:
         """Have what `write` takes encoded anew every `size` frames, as segments are.

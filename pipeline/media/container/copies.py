@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from ...errors import words_of
 from .clock import OVERLAP_S, move
 from .containers import MATROSKA, MOV_FAMILY
-from .file import StreamInfo, VideoFile
+from .file import OutputPlan, StreamInfo, VideoFile
 from .inputs import is_cover, open_input, packets_of
 
 _IMAGES = {"mjpeg": "jpg", **{codec: codec for codec in ("png", "gif", "tiff", "webp", "bmp")}}
@@ -52,7 +52,7 @@ class Copier:
 
     Args:
         source: the input, opened for this alone.
-        found: what was found of it.
+        plan: of the output.
         output: the file they go to; its header is written.
         streams: stream of the output by index in the input.
         until_s: copy packets due up to this time only [s]; None: all.
@@ -62,7 +62,7 @@ class Copier:
     def __init__(
         self,
         source: InputContainer,
-        found: VideoFile,
+        plan: OutputPlan,
         output: OutputContainer,
         streams: Mapping[int, Stream],
         until_s: Fraction | None,
@@ -70,7 +70,7 @@ class Copier:
     ) -> None:
         self.counts = {index: CopyCount() for index in streams}
         self.warnings: list[str] = []
-        self._found = found
+        self._plan, self._found = plan, plan.source
         self._output = output
         self._streams = streams
         self._until_s = until_s
@@ -99,7 +99,10 @@ class Copier:
             )
 
     def _due(self, source: InputContainer) -> Iterator[Packet[Any]]:
-        for packet in with_decoding_times(self._read(source)):
+        packets = with_decoding_times(self._read(source))
+        if (part := self._plan.part) is not None:
+            packets = part.packets(packets, self._plan.container)
+        for packet in packets:
             stamp = _stamp(packet)
             if stamp is not None and self._until_s is not None and stamp > self._until_s:
                 return

@@ -6,6 +6,7 @@ run leaves nothing that looks finished.
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,8 +20,10 @@ from ...files import scratch_beside, written_whole
 from ...targets import output_errors
 from ...types import Frame
 from .cells import GridEncoder, segment_format, usual_frames
+from .encoding import Encoding
 from .file import OutputPlan
 from .mux import Muxer
+from .part import Part
 from .segments import Segment, SegmentWriter, joined
 from .verify import checksum, verify, verify_decoded
 
@@ -80,6 +83,19 @@ class VideoWriter:
     def segment_ending(self) -> str:
         """Of the names of segment files."""
         return f".{segment_format(self.plan)}"
+
+    def take(self, frames: range, times: Sequence[int]) -> None:
+        """Have the output hold some frames of the clip only; see `base.JoiningSink.take`."""
+        source, encoding = self.plan.source, Encoding(self.plan)
+        tick_s, first = source.info.time_base, times[frames.start]
+        earlier = encoding.slot(first) - encoding.slot(source.first_pts)
+        part = Part(
+            first=frames.start,
+            begin_s=first * tick_s,
+            end_s=times[frames.stop] * tick_s if frames.stop < len(times) else None,
+            earlier_s=earlier * self.plan.time_base,
+        )
+        self.plan = dataclasses.replace(self.plan, part=part)
 
     def cut(self, size: int, times: Sequence[int]) -> None:
         """Have the video encoded anew every `size` frames, as segments are; before it is entered.

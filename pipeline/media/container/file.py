@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...types import PixelEncoding, VideoInfo
 from .clock import Clock
+from .part import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class VideoFile:
     """Of the edited one among the video streams that are no cover art, counted from 0."""
     clock: Clock
     """When frames and packets are due."""
+    timecode: str
+    """Of the first frame, as the file says it; empty if it does not."""
     warnings: tuple[str, ...]
     file: FileState | None
     """The file as it was when it was looked at."""
@@ -113,3 +116,5 @@ class OutputPlan:
     """Indices of the input's streams that are copied packet for packet."""
     position: int = 0
     """Of the edited video among the video streams of the output that are no cover art."""
+    part: Part | None = None
+    """Which part of the input the output holds; None: all."""

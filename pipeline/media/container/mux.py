@@ -63,7 +63,7 @@ class Muxer:
         first_s = plan.source.first_pts * base
         # What the encoder counts from, where the file begins, and what that time is in the input.
         self._encoding = Encoding(plan)
-        self._begin_s = self._encoding.start_s
+        self._begin_s = self._encoding.start_s - (plan.part.earlier_s if plan.part else 0)
         self._zero_s, self._empty_slots = Fraction(0), 0
         # The encoder counts from zero on a grid; the file counts in ticks that hit both exactly.
         self._ticks = plan.time_base
@@ -90,9 +90,7 @@ class Muxer:
             if plan.container == "avi":
                 self._begin_at_zero(source, first_s)
             self._add_streams(source, threads)
-            self.copier = Copier(
-                source, plan.source, self._output, self._streams, until_s, self._zero_s
-            )
+            self.copier = Copier(source, plan, self._output, self._streams, until_s, self._zero_s)
             """Of the other streams, with what it counted and what is odd about them."""
         except (av.error.FFmpegError, OSError, ValueError) as e:
             self.close()
@@ -175,7 +173,12 @@ class Muxer:
         output.metadata.update(
             {k: v for k, v in source.metadata.items() if k.lower() not in STALE_KEYS}
         )
-        if chapters := source.chapters():
+        chapters = source.chapters()
+        if (part := self.plan.part) is not None:
+            chapters = part.chapters(chapters)
+            for tags in (output.metadata, self._video.metadata):
+                tags.update(part.tags(tags, self.plan.source.info.rate))
+        if chapters:
             output.set_chapters(chapters)
         with usual_scheduling():
             output.start_encoding()
@@ -244,6 +247,9 @@ class Muxer:
             if stream.type == "audio" and stream.start_time is not None and stream.time_base:
                 moved = sum(shift for _, shift in clock.shifts.get(stream.index, ())[:1])
                 starts.append(stream.start_time * stream.time_base + moved)
+        if self.plan.part is not None:  # whose sound begins with its first frame
+            self._zero_s, self._begin_s = first_s, -self.plan.part.earlier_s
+            return
         self._zero_s = min(starts)
         # Half a frame and less, as the lead-in of many a sound codec, is no reason to wait.
         self._empty_slots = int((first_s - self._zero_s) / self.plan.time_base + Fraction(2, 5))

@@ -69,6 +69,7 @@ def probe(path: Path, number: int | None = None) -> FileSource:
             profile=stream.profile or "",
             number=videos_of(container).index(stream),
             clock=clock,
+            timecode=_timecode(container, stream),
             warnings=tuple(w for w in warnings if w),
             file=file,
         )
@@ -126,6 +127,16 @@ def _first_pts(stream: VideoStream, frame: VideoFrame, clock: Clock) -> int:
         stamp = stream.start_time or 0
     first = clock.shifts.get(stream.index, ())[:1]
     return stamp + sum(round(shift / (stream.time_base or 1)) for _, shift in first)
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str:
+    """Return the timecode of the first frame, or ''."""
+    data = [s.metadata for s in container.streams if s.type == "data"]
+    for known in (stream.metadata, container.metadata, *data):
+        for name, value in known.items():
+            if name.lower() == "timecode":
+                return value
+    return ""
 
 
 def _info(

@@ -48,10 +48,12 @@ def verify(
         )
     base = plan.source.info.time_base
     known = [t for t in times if t is not None]
-    shift = known[0] - pts[0] * base if known else Fraction(0)
+    moved = plan.part.earlier_s if plan.part is not None else Fraction(0)
+    given = [p * base - moved for p in pts]
+    shift = known[0] - given[0] if known else Fraction(0)
     worst = Fraction(0)
     if len(known) == len(pts):  # program streams time only some packets
-        worst = max(abs(t - shift - p * base) for t, p in zip(known, pts, strict=True))
+        worst = max(abs(t - shift - g) for t, g in zip(known, given, strict=True))
     found = []
     if worst:
         found.append(
