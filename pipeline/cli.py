@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from .arguments import parse
 from .commands import run
 from .console import abandon_stdout, prepare, say, tell
-from .errors import UsageError, VisagistError, lack_of, reason
+from .errors import VisagistError, lack_of, reason
 from .files import placed
 from .signals import Interrupted, polite_kills
+from .thread_limit import choose
 
 EXIT_FAILED = 1
 EXIT_BUG = 70
@@ -50,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         with polite_kills(is_program=arguments is None):
             options = parse(arguments)
-            _choose_threads(getattr(options, "threads", None))
+            choose(getattr(options, "threads", None))
             return run(options)
     except KeyboardInterrupt as e:
         whole = _written()
@@ -96,21 +97,6 @@ _LACKS = {
     "threads": "no more threads can be started ({}); try --threads 1, or close other programs; "
     "`ulimit -u` shows how many are allowed",
 }
-
-
-def _choose_threads(asked: int | None) -> None:
-    """Say how many threads the networks and OpenCV use; they read it when first imported.
-
-    Both are small: two frames are worked on at once, beside the decoder and the encoder, and half
-    the cores do more for each than all of them (2 cores: 7.5 s with one thread of the networks,
-    9.9 s with two, for a clip of 78 frames; OpenCV another 4 %).
-    """
-    if asked is not None and not 1 <= asked <= 256:
-        raise UsageError(f"--threads {asked} is out of range; accepted: 1 to 256")
-    count = str(asked or min(4, max(1, (os.cpu_count() or 1) // 2)))
-    for library in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
-        if asked is not None or library not in os.environ:
-            os.environ[library] = count
 
 
 def _written() -> str:

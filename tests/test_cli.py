@@ -14,7 +14,7 @@ import av
 import cv2
 import pytest
 
-from pipeline import arguments, cli, run
+from pipeline import arguments, cli, run, thread_limit
 from pipeline.cli import main
 from pipeline.config import load_preset
 from pipeline.errors import (
@@ -415,18 +415,20 @@ def test_every_preset_that_ships_makes_a_request(path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", ["OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"])
-def test_the_number_of_threads_is_the_one_asked_for_and_never_every_core(
+def test_networks_and_opencv_have_one_thread_whatever_the_machine_has(
     library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(thread_limit.VARIABLE, "")
     for other in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         monkeypatch.setenv(other, "7")
-    cli._choose_threads(None)
-    assert os.environ[library] == "7"
-    cli._choose_threads(3)
-    assert os.environ[library] == "3"
+    thread_limit.choose(None)
+    assert os.environ[library] == "7"  # as the user has it
+    thread_limit.choose(3)
+    assert os.environ[library] == "1"
+    assert (thread_limit.limit(), thread_limit.workers()) == (3, 3)
     monkeypatch.delenv(library)
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    cli._choose_threads(None)
-    assert os.environ[library] == "4"
+    monkeypatch.setenv(thread_limit.VARIABLE, "")
+    thread_limit.choose(None)
+    assert os.environ[library] == "1"
     with pytest.raises(UsageError, match="--threads 0 is out of range"):
-        cli._choose_threads(0)
+        thread_limit.choose(0)

@@ -138,8 +138,8 @@ def add_analyze_options(command: argparse.ArgumentParser) -> argparse._ArgumentG
         "--threads",
         type=int,
         metavar="N",
-        help="threads of the networks and of OpenCV (default: half the cores, at most 4; the video "
-        "has its own)",
+        help="threads that work at the same time, all in all, beside the ones that read, write and "
+        "wait (default: by the cores there are); results do not depend on it",
     )
     return group
 

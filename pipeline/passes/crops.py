@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..stages.align import Chunk, align, place, placing_of
+from ..thread_limit import workers
 from ..types import AlignedBatch, CropRule, FaceTrack, Frame, Needs
 from .batching import Halving
 
@@ -47,9 +47,9 @@ class Crops:
 
     @property
     def workers(self) -> int:
-        """Threads that work through the frames: two share a CPU with the encoder; where the
-        networks lie elsewhere, the CPU has more to do for the same device."""
-        return 2 if self.device.type == "cpu" else max(2, min(4, os.cpu_count() or 2))
+        """Threads that work through the frames; where the networks lie elsewhere, few keep that
+        busy."""
+        return workers() if self.device.type == "cpu" else min(4, workers())
 
     def by(self, rule: CropRule | None) -> Crops:
         """Return the same for another rule; None: for this one."""

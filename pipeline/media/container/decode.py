@@ -69,7 +69,7 @@ class VideoReader:
 
     Args:
         source: what `probe` found.
-        threads: decoder threads; 0 lets FFmpeg choose.
+        threads: decoder threads; 0 lets FFmpeg choose, None: as `thread_limit` says.
         content: fingerprint of the video that is expected (`fingerprint.Fingerprint.content`);
             empty: any.
         entry: where decoding begins, if not with the first packet; then frames count from there,
@@ -81,7 +81,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, source: VideoFile, *, threads: int = 0, content: str = "", entry: Entry = WHOLE
+        self,
+        source: VideoFile,
+        *,
+        threads: int | None = None,
+        content: str = "",
+        entry: Entry = WHOLE,
     ) -> None:
         self.source = source
         self.threads = threads
@@ -164,7 +169,8 @@ class VideoReader:
             raise VideoError(f"{self.source.path} changed since it was opened; start again")
         self._decoder = decoder_of(stream)
         self._decoder.thread_type = _threads_of(self.source)
-        self._decoder.thread_count = self.threads
+        if self.threads is not None:
+            self._decoder.thread_count = self.threads
         self._log.decoder = self._decoder.name
         self._prints = Fingerprinter(stream)
         said = announced(container, stream, self.source.path)

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import OutputError
+from ...thread_limit import limit
 from ...types import Frame
 from .containers import ONE_TIME, has_flag
 from .file import OutputPlan
@@ -35,6 +36,20 @@ class Encoded:
     is_key: bool
 
 
+_POOLS = {"libx265": ("x265-params", "pools"), "libsvtav1": ("svtav1-params", "lp")}
+"""Encoders that start threads beside those they are given, and how they are told how many. What
+they write does not depend on it."""
+
+
+def _bounded(plan: OutputPlan) -> dict[str, str]:
+    """Return the options of the encoder, with the bound that the process has for its threads."""
+    options, bound = dict(plan.codec_options), limit()
+    if plan.codec in _POOLS and bound is not None:
+        name, key = _POOLS[plan.codec]
+        options[name] = ":".join([*filter(None, [options.get(name)]), f"{key}={bound}"])
+    return options
+
+
 class Encoding:
     """What an encoder is given: the same for a whole output and for every segment of it."""
 
@@ -54,7 +69,7 @@ class Encoding:
         video = file.add_stream(
             plan.codec,
             rate=source.info.rate,
-            options=dict(plan.codec_options),
+            options=_bounded(plan),
             width=source.stored_size[0],
             height=source.stored_size[1],
             time_base=plan.time_base,

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from ...errors import UsageError, VideoError, cure_of, words_of
 from ...files import is_there
+from ...thread_limit import video_threads
 from ..base import MAX_SIDE_PX
 
 S = TypeVar("S", bound=Stream)
@@ -139,6 +140,7 @@ def find_video(container: InputContainer, path: Path, number: int | None = None)
             f"{path}: pictures of {width}x{height} px are too large; accepted are up to "
             f"{MAX_SIDE_PX} px a side and {MAX_PIXELS} pixels. Scale the video down first"
         )
+    stream.codec_context.thread_count = video_threads()
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 
@@ -165,6 +167,7 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     context = CodecContext.create(name, "r")
     assert isinstance(context, VideoCodecContext)
     context.extradata = own.extradata
+    context.thread_count = own.thread_count
     context.options = dict(own.options)
     return context
 
