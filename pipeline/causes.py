@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,6 +28,7 @@ IN_FRONT: Final = "something in front of the face"
 NEARER: Final = "a nearer face covers it"
 FADED: Final = "picture dark or faded"
 NOTHING: Final = "the edit changes nothing"
+NOT_ASKED: Final = "strength 0 here, as asked"
 NO_FACE: Final = "no face found"
 NO_CHOSEN: Final = "no chosen face"
 
@@ -41,6 +44,20 @@ SMALL_EYES_PX = 18.0
 at 16)."""
 _AROUND = 256
 """Frames before and after in which a lost face is looked for: more than a track bridges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one edit takes of a face."""
+
+    needs: Needs = frozenset()
+    """Parts without which nothing of it is done."""
+    asked: NDArray[np.bool_] | None = None
+    """(frames of the clip,) where its strength is not 0; None: everywhere."""
+
+    def wanted(self, track: FaceTrack) -> NDArray[np.bool_] | bool:
+        """Return in which frames of a track (T,) it is asked for."""
+        return True if self.asked is None else self.asked[track.first_frame : track.end_frame]
 
 
 def in_track(track: FaceTrack) -> dict[str, Shares]:
@@ -61,8 +78,12 @@ def in_track(track: FaceTrack) -> dict[str, Shares]:
     }
 
 
-def why_not(track: FaceTrack, row: int, needs: Needs) -> str:
-    """Return why a frame gets no edit that needs some parts of a face."""
+def why_not(track: FaceTrack, row: int, demands: Sequence[Demand]) -> str:
+    """Return why a frame of a track takes nothing of any edit."""
+    wanted = [d.needs for d in demands if np.broadcast_to(d.wanted(track), len(track))[row]]
+    if not wanted:
+        return NOT_ASKED
+    needs: Needs = frozenset().union(*wanted)
     missing = [PARTS[column] for column in columns_of(needs) if not track.parts[row, column]]
     if track.weights[row] and missing:
         return " and ".join(missing) + " covered"

@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from .curves import shown
+from .diagrams import strengths
 from .doubts import Doubt, doubts, in_rendered, measured, worst
 from .edits import moved_by
 from .errors import OutputError, UsageError
@@ -63,6 +65,10 @@ def preview(
     tiles = _tiles(session, columns, frames, windows, _SHEET_TILE_PX, progress)
     progress.finish()
     picture = sheet(tiles, _heads(columns), [f"frame {frame.index}" for frame in frames])
+    if curves := plan.curves():
+        shown_frames = [frame.index for frame in frames]
+        below = strengths(curves, shown_frames, picture.shape[1], request.render.first_frame)
+        picture = np.vstack([picture, below])
     write_png(target, picture, overwrite=overwrite)
     return target
 
@@ -124,7 +130,7 @@ def _columns(session: Session, factors: Sequence[float]) -> list[list[Edit]]:
 
 def _heads(columns: Sequence[Sequence[Edit]]) -> list[str]:
     return [
-        ", ".join(f"{e.attribute} {e.strength:+g}" for e in edits)
+        ", ".join(f"{e.attribute} {shown(e.strength)}" for e in edits)
         if any(e.strength for e in edits)
         else "original"
         for edits in columns

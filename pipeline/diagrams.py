@@ -150,6 +150,51 @@ def gates(rows: Sequence[Gate], frame: int, first_frame: int, width: int = 0) ->
 _GATE_PX, _NUMBER_PX, _BAR_PX, _CURVE_PX = 32, 54, 160, 420
 
 
+def strengths(
+    curves: Mapping[str, Floats], frames: Sequence[int], width: int, first_frame: int = 0
+) -> Picture:
+    """Return strengths over the frames of a clip, one diagram below the other.
+
+    Args:
+        curves: by attribute, (F,).
+        frames: that are marked.
+        width: of the picture [px].
+        first_frame: the number of the first one.
+    """
+    parts = []
+    for name, values in curves.items():
+        part = np.full((_LINE_PX + _STRENGTH_PX, width, 3), 255, np.uint8)
+        low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+        last = first_frame + len(values) - 1
+        text = f"{name} over frames {first_frame} to {last}: {values.min():g} to {values.max():g}"
+        _write(part, text, 8, 17)
+        area = part[_LINE_PX : _LINE_PX + _STRENGTH_PX - 8, 8 : width - 8]
+        area[:] = _PALE
+        _strength(area, values, frames, low, (high - low) or 1.0)
+        parts.append(part)
+    return np.vstack(parts)
+
+
+_STRENGTH_PX: Final = 96
+
+
+def _strength(
+    area: Picture, values: Floats, frames: Sequence[int], low: float, span: float
+) -> None:
+    """Draw strengths (F,) into a part of a picture, with a line at 0 and marks at some frames."""
+    height, width = area.shape[:2]
+    last = max(len(values) - 1, 1)
+    y = (height - 5 - (values - low) / span * (height - 9)).round().astype(int)
+    zero = round(height - 5 + low / span * (height - 9))
+    area[zero] = _INK
+    for frame in frames:
+        x = min(round(frame / last * (width - 1)), width - 1)
+        area[:, x] = _LESS
+        cv2.circle(area, (x, int(y[frame])), 4, _LESS, -1, cv2.LINE_AA)
+    x_all = (np.arange(len(values)) / last * (width - 1)).round().astype(int)
+    cv2.polylines(area, [np.stack([x_all, y], 1).astype(np.int32)], False, _GOOD, 2, cv2.LINE_AA)
+
+
 def beside(picture: Picture, key: Sequence[Line]) -> Picture:
     """Return a picture with its key to the right."""
     return np.hstack([picture, key_of([key], len(picture))])

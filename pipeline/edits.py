@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .config import OWN_PACKS, RenderOptions
+from .curve_text import is_curve, read_curve, read_timecode
+from .curves import Curve, Strength
 from .editors import FACE, Attribute, EditorModule, Pack, discover
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
@@ -61,7 +64,7 @@ class Catalogue:
         """Return the parts of all edits in a row."""
         return tuple(part for edit in edits for part in self.parts_of(edit))
 
-    def _part(self, edit: Edit, attribute: str, strength: float) -> Edit:
+    def _part(self, edit: Edit, attribute: str, strength: Strength) -> Edit:
         editor = f"{self.editor_of(attribute)}."
         own = [(n.removeprefix(editor), v) for n, v in edit.options if n.startswith(editor)]
         takes = "exemplar" in self.modules[editor[:-1]].spec.takes
@@ -105,17 +108,50 @@ def moved_by(edit: Edit, factor: float, catalogue: Catalogue) -> Edit:
     Raises:
         UsageError: the strength is out of the attribute's range.
     """
-    edit = dataclasses.replace(edit, strength=edit.strength * factor)
-    _check_strength(catalogue[edit.attribute], edit.strength)
-    return edit
+    own = edit.strength
+    strength = own.scaled(factor) if isinstance(own, Curve) else own * factor
+    _check_strength(catalogue[edit.attribute], strength)
+    return dataclasses.replace(edit, strength=strength)
 
 
-def _check_strength(attribute: Attribute, strength: float) -> None:
+def numbered(
+    edits: Sequence[Edit], first_frame: int, *, timecode: str, rate: Fraction
+) -> tuple[Edit, ...]:
+    """Return edits whose curves count frames from 0.
+
+    Args:
+        edits: as they were asked for.
+        first_frame: the number that the clip's first frame has in keys.
+        timecode: of the clip's first frame; empty if it has none.
+        rate: of the clip [frames/s].
+
+    Raises:
+        UsageError: a key is at a timecode, and the clip has none.
+    """
+    start = read_timecode(timecode)
+    return tuple(
+        dataclasses.replace(edit, strength=edit.strength.numbered(first_frame, start, rate))
+        if isinstance(edit.strength, Curve)
+        else edit
+        for edit in edits
+    )
+
+
+def _check_strength(attribute: Attribute, strength: Strength) -> None:
     low, high = accepted_range(attribute)
-    if not low <= strength <= high:
+    if isinstance(strength, Curve):
+        lowest, highest = strength.bounds()
+        keys = [key for key in strength.keys if not low <= key.value <= high]
+        where = f" at the key {keys[0]}" if keys else f" between the keys of {str(strength)!r}"
+        if keys:
+            lowest = highest = keys[0].value
+    else:
+        lowest, highest, where = strength, strength, ""
+    if not (low <= lowest and highest <= high):
+        beyond = lowest if not low <= lowest else highest
         raise UsageError(
-            f"strength {strength:g} of {attribute.name!r} is out of range; accepted: {low:g} to "
-            f"{high:g} ({attribute.low:g} to {attribute.high:g} looks like a photograph)"
+            f"strength {beyond:g} of {attribute.name!r}{where} is out of range; accepted: {low:g} "
+            f"to {high:g} ({attribute.low:g} to {attribute.high:g} looks like a photograph)"
         )
 
 
@@ -148,8 +184,8 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
     )
 
 
-def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, float]:
-    """Return the attribute's name and strength of `name` or `name=strength`."""
+def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, Strength]:
+    """Return the attribute's name and strength of `name`, `name=strength` or `name=curve`."""
     offered = catalogue.attributes
     by_name = {alias.lower(): a.name for a in offered for alias in a.aliases}
     by_name |= {a.name.lower(): a.name for a in offered}  # a name means its own attribute first
@@ -161,11 +197,20 @@ def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, flo
         raise UsageError(
             f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}{aside}"
         )
+    if "=" not in text:
+        return by_name[name], default
+    if is_curve(value):
+        try:
+            return by_name[name], read_curve(value)
+        except UsageError as e:
+            raise UsageError(f"the curve of {name!r}: {e}") from e
     try:
-        strength = float(value) if "=" in text else default
+        return by_name[name], float(value)
     except ValueError as e:
-        raise UsageError(f"the strength in {text!r} is not a number; try {name}=1") from e
-    return by_name[name], strength
+        raise UsageError(
+            f"the strength in {text!r} is not a number; try {name}=1, or keys as in "
+            f"'{name}=0:0 24:0.8'"
+        ) from e
 
 
 Options = tuple[tuple[str, Scalar], ...]

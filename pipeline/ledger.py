@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .causes import COVERED, FADED, NO_CHOSEN, NO_FACE, PLACES, Shares, in_track
+from .causes import COVERED, FADED, NO_CHOSEN, NO_FACE, NOT_ASKED, PLACES, Shares, in_track
 from .lapses import Lapse, Piece, Words, overlapping, stretches
 from .types import PARTS, FaceOutcome, FaceTrack, Frame, Needs
 
@@ -60,6 +60,7 @@ class Ledger:
         times: (frames of the clip,) [s].
         shots: first frame and frame after the last of every shot.
         others: frames that show only faces which were not chosen.
+        asked: by attribute, the frames (F,) in which its strength is not 0; left out: all.
     """
 
     def __init__(
@@ -71,8 +72,11 @@ class Ledger:
         times: NDArray[np.float64],
         shots: Sequence[tuple[int, int]],
         others: frozenset[int] = frozenset(),
+        asked: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> None:
         self._tracks, self._attributes, self._others = tracks, tuple(needs), others
+        everywhere = np.ones(len(times), bool)
+        self._asked = {name: (asked or {}).get(name, everywhere) for name in needs}
         self._seconds, self._shots = times - times[:1], shots
         self._rows = {
             (track.track_id, name): _Row(track, causes)
@@ -95,7 +99,7 @@ class Ledger:
                 at = index - row.track.first_frame
                 for cause, share in outcome.left.items():
                     row.take(at, cause, share)
-                if not outcome.edited and row.at(at)[0]:
+                if not outcome.edited and outcome.reason != NOT_ASKED and row.at(at)[0]:
                     row.take(at, outcome.reason, 0.0)
         self._blank[index] = blank
 
@@ -124,7 +128,7 @@ class Ledger:
             shares, words = row.all()
             words[self._blank[first:end]] = FADED
             shares[self._blank[first:end]] = 0.0
-            shares[~self._rendered[first:end]] = 1.0
+            shares[~(self._rendered & self._asked[name])[first:end]] = 1.0
             for part, cause in stretches(shares, words, self._seconds[first:end]):
                 begin, last = first + part.start, first + part.stop - 1
                 found.setdefault((face, cause), []).append((begin, last, name, shares[part]))
@@ -138,7 +142,8 @@ class Ledger:
             for track in self._tracks:
                 count[max(track.first_frame - first, 0) : max(track.end_frame - first, 0)] += 1
             most = int(count.max(initial=0))
-            shares = np.where((count < max(most, 1)) & self._rendered[first:end], 0.0, 1.0)
+            shown = (self._rendered & np.any(list(self._asked.values()), axis=0))[first:end]
+            shares = np.where((count < max(most, 1)) & shown, 0.0, 1.0)
             words = np.array(
                 [self._missing(first + t, int(n), most) for t, n in enumerate(count)], object
             )

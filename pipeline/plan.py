@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .analysis import Analysis
+from .curves import in_frames
 from .errors import UsageError
 from .request import Edit, EditRequest
 from .types import FaceTrack
@@ -38,6 +40,27 @@ class Plan:
         """Return whether a face may be edited in any frame of the plan."""
         first = track.first_frame
         return bool(track.weights[max(0, self.start - first) : max(0, self.stop - first)].any())
+
+    def strength(self, edit: Edit) -> float | NDArray[np.float32]:
+        """Return the strength of an edit, of a curve in every frame of the clip (F,)."""
+        return in_frames(edit.strength, self.analysis.times)
+
+    def asked(self, edits: Sequence[Edit]) -> NDArray[np.bool_]:
+        """Return in which frames of the clip (F,) any of some edits has a strength but 0."""
+        found = np.zeros(self.frame_count, bool)
+        for edit in edits:
+            found |= np.asarray(self.strength(edit)) != 0
+        return found
+
+    def curves(self) -> dict[str, NDArray[np.float32]]:
+        """Return the strengths (F,) of attributes that are curves; of one asked for twice, the
+        sum."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for edit in self.edits:
+            strength = self.strength(edit)
+            if isinstance(strength, np.ndarray):
+                found[edit.attribute] = found.get(edit.attribute, np.float32(0)) + strength
+        return found
 
     def with_edits(self, edits: Sequence[Edit]) -> Plan:
         """Return the same plan with other edits."""

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .analysis import LANDMARKS_HASH
 from .causes import PLACES, UNSEEN
 from .config import AnalyzeOptions
+from .curves import Curve
 from .edits import cautions
 from .files import write_whole
 from .lapses import Lapse, summary
@@ -60,7 +62,7 @@ class Report:
     """One entry a frame: its index, pts and faces, each with `edited` or the `skipped` reason, and
     the `weight` 0–1 that the strength was multiplied by (fading at gaps and with the head's turn).
     A face whose place was not read in this frame, but lies between its places before and after, is
-    `interpolated`.
+    `interpolated`. Where strengths are curves, `strengths` has those of the frame.
     Where less than that was done, because a part of the face was covered, the picture dark or for
     reasons of the editor, `weights` has what is left of every attribute; `causes` says of each
     attribute that took less what took most of the rest. `seen` is the share of the edited place
@@ -80,6 +82,8 @@ class Report:
     """What every face took of every attribute; not written."""
     unchosen: frozenset[int] = field(default=frozenset(), repr=False)
     """Frames that show a face that was not chosen to be edited; not written."""
+    curves: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    """By attribute, the strengths (F,) of those whose strength changes; not written."""
 
     def add(self, result: EditResult) -> None:
         """Count one frame."""
@@ -107,6 +111,9 @@ class Report:
             "weight": weight,
             "edited": outcome.edited,
         }
+        if self.curves:
+            strengths = {name: values[frame_index] for name, values in self.curves.items()}
+            entry["strengths"] = {name: round(float(s), 4) for name, s in strengths.items()}
         if track.states[row] == FaceState.INTERPOLATED:
             entry["interpolated"] = True
         if not outcome.edited:
@@ -247,6 +254,7 @@ def open_report(session: Session, output: Sink) -> Report:
         followed={track.track_id: track for track in plan.tracks},
         unchosen=unchosen,
         ledger=ledger_of(session, unchosen),
+        curves=plan.curves(),
     )
 
 
@@ -260,12 +268,18 @@ def ledger_of(session: Session, unchosen: frozenset[int] = frozenset()) -> Ledge
         times=plan.analysis.times,
         shots=shot_bounds(plan.analysis.cuts, plan.frame_count),
         others=unchosen,
+        asked={
+            name: plan.asked([e for e in plan.edits if e.attribute == name])
+            for name in {edit.attribute for edit in plan.edits}
+        },
     )
 
 
 def edit_facts(edit: Edit) -> dict[str, Any]:
     """Return what an edit is, for people."""
-    facts: dict[str, Any] = {"attribute": edit.attribute, "strength": edit.strength}
+    own = edit.strength
+    strength = str(own) if isinstance(own, Curve) else own
+    facts: dict[str, Any] = {"attribute": edit.attribute, "strength": strength}
     if edit.options:
         facts["options"] = dict(edit.options)
     if edit.exemplar is not None:

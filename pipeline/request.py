@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions
+from .curves import Strength
 from .errors import UsageError
 from .ranges import check_range
 from .side_files import expanded_path
@@ -49,8 +50,9 @@ class Edit:
 
     attribute: str
     """Canonical name, e.g. `smile`."""
-    strength: float = 1.0
-    """0 is exactly the identity; of attributes of a face model in standard deviations."""
+    strength: Strength = 1.0
+    """A number, or a curve over the frames. 0 is exactly the identity; of attributes of a face
+    model in standard deviations."""
     exemplar: Exemplar | None = None
     """For editors that take one."""
     options: tuple[tuple[str, Scalar], ...] = ()
@@ -63,7 +65,7 @@ class EditRequest:
 
     input: Path
     attributes: tuple[str, ...]
-    """`name` or `name=strength`, applied in order."""
+    """`name`, `name=strength` or `name=curve` (see `curve_text`), applied in order."""
     strength: float = 1.0
     """Of every attribute that names none [standard deviations]."""
     exemplar: Exemplar | None = None

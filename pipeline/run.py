@@ -101,7 +101,8 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
         report.damage = reader.damage
         report.warnings += [*reader.warnings, *summarize(report.damage)]
         check_whole(source.path, report.damage, strictness)
-        unedited = any(e.strength for e in plan.edits) and not report.edited_frames
+        asked = plan.asked(plan.edits)[plan.start : plan.stop].any()
+        unedited = bool(asked) and not report.edited_frames
         if unedited and must_edit:
             raise NoFaceError(
                 f"no face could be edited in {source.path}; no output was written "

@@ -24,7 +24,7 @@ from .artefacts import Store, check_folder, key_of
 from .causes import Shares
 from .editors import PARSING, Editor, Pack, Shot
 from .editors.latent import Latent
-from .edits import Catalogue, check_offered, resolve_edits
+from .edits import Catalogue, check_offered, numbered, resolve_edits
 from .errors import InputError, WeightsError
 from .kit import SessionKit
 from .loading import load_pack, load_parser, resolve_device
@@ -41,7 +41,7 @@ from .ranges import frame_range
 from .reference import Exemplars, describe_person
 from .request import Edit, EditRequest
 from .side_files import is_missing
-from .stages.edit import Step
+from .stages.edit import Step, followed
 from .stages.protect import Protection
 from .tracking.select import FaceChoice, select
 from .tracking.track import TrackOptions, refine
@@ -113,7 +113,12 @@ class Session:
             options.pack, device, transfer=options.transfer, precision=options.precision
         )
         self.catalogue = Catalogue(self.pack)
-        self.edits = resolve_edits(request, self.catalogue)
+        self.edits = numbered(
+            resolve_edits(request, self.catalogue),
+            options.first_frame,
+            timecode=source.timecode,
+            rate=source.info.rate,
+        )
         check_offered(self.catalogue.drawn(self.edits), self.pack)
         if request.cache is not None:
             check_folder(request.cache)
@@ -337,12 +342,13 @@ class Session:
         for edit in (edit for edit in self.catalogue.drawn(plan.edits) if edit.strength):
             editor = self.editor(self.catalogue.editor_of(edit.attribute))
             needs = self.catalogue.part(edit.attribute).needs
-            step = Step(editor, (edit,), (needs,), self._prepared(editor, edit, plan))
+            prepared = self._prepared(editor, edit, plan)
+            step = Step(editor, (edit,), (plan.strength(edit),), (needs,), prepared)
             crops = self._crops(plan).by(editor.spec.crop)
             if not groups or groups[-1].crops.rule != crops.rule:
                 groups.append(Group((step,), crops))
             else:
-                groups[-1] = Group(_followed(groups[-1].steps, step), groups[-1].crops)
+                groups[-1] = Group(followed(groups[-1].steps, step), groups[-1].crops)
         return tuple(groups) or (Group((), self._crops(plan)),)
 
     def _protection(self, plan: Plan) -> Protection:
@@ -363,7 +369,8 @@ class Session:
         own = [step for step in steps if step.editor is self.face_editor]
         edits = [edit for step in own for edit in step.edits]
         none = face.source.weights[None][:0]
-        amounts = torch.cat([none, *(step.amounts(step.shares(face.source)) for step in own)])
+        shown = face.source
+        amounts = torch.cat([none, *(step.amounts(shown, step.shares(shown)) for step in own)])
         track = int(face.source.track_id[0])
         views = self.face_editor.views(face.source, edits, amounts, codes[track])
         return {name: pictures[0] for name, pictures in views.items()}
@@ -380,12 +387,3 @@ class Session:
 
 _ANY_EDIT = Edit("")
 """Codes are the same whatever is to be edited."""
-
-
-def _followed(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """Return steps with one more, drawn together with the last of them where its editor can."""
-    last = steps[-1]
-    if last.editor is not step.editor or not step.editor.draws_together:
-        return (*steps, step)
-    both = Step(last.editor, last.edits + step.edits, last.needs + step.needs, last.prepared)
-    return (*steps[:-1], both)

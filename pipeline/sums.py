@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from .curves import Curve, Response, Strength
 from .editors import Attribute
 
 
@@ -25,10 +28,12 @@ class Part:
     start: float = 0.0
     """Size of the sum's strength from which the part begins."""
 
-    def strength(self, total: float) -> float:
+    def strength(self, total: Strength) -> Strength:
         """Return the part's strength for the sum's."""
-        beyond = max(abs(total) - self.start, 0.0)
-        return -self.below * beyond if total < 0 else self.above * beyond
+        response = Response(self.below, self.above, self.start)
+        if isinstance(total, Curve):
+            return total.answered(response)
+        return float(response(np.array(total)))
 
 
 @dataclass(frozen=True, slots=True)

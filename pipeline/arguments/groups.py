@@ -22,10 +22,17 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         "--attr",
         action="append",
         metavar="NAME[=STRENGTH]",
-        help="attribute and strength in standard deviations, both signs; may be given several "
-        "times and is applied in order (see `visagist attrs`)",
+        help="attribute and strength in standard deviations, both signs, or keys over time as in "
+        "'smile=0:0 24:0.8@in-out 90:0'; may be given several times and is applied in order (see "
+        "`visagist attrs`)",
     )
     add("--strength", type=float, metavar="S", help="of every --attr that names none (default 1)")
+    add(
+        "--first-frame",
+        type=int,
+        metavar="N",
+        help="number of the clip's first frame, as keys count (default 0)",
+    )
     add("--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it")
     add(
         "--faces",

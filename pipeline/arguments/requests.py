@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields
 from typing import Any, TypeVar
 
 from ..config import AnalyzeOptions, EncodeOptions, RenderOptions, load_preset
 from ..errors import UsageError
 from ..request import EditRequest
+
+_BETWEEN = re.compile(r",(?=\s*[A-Za-z]|$)")
+"""The commas between attributes; others belong to the easings of a curve."""
 
 T = TypeVar("T", AnalyzeOptions, RenderOptions, EncodeOptions)
 
@@ -26,7 +30,7 @@ def request_of(options: argparse.Namespace) -> EditRequest:
     strength = options.strength if options.strength is not None else preset.get("strength", 1.0)
     return EditRequest(
         input=options.input,
-        attributes=tuple(a for text in attributes for a in text.split(",")),
+        attributes=tuple(a for text in attributes for a in _BETWEEN.split(text)),
         strength=strength,
         exemplar=options.exemplar,
         settings=(*preset.get("set", ()), *(options.settings or ())),

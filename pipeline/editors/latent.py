@@ -12,10 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..causes import Shares
+from ..curves import Curve
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, FaceTrack
 from ._attribute import FACE
@@ -44,6 +47,8 @@ SPEC = EditorSpec(
     options=LatentOptions,
 )
 
+_LEVELS = 64
+"""Parts of a curve's range to whose ends its strengths are rounded, for the account of a run."""
 _REMEMBERED = 64
 """Moved codes remembered: of the batches that recur, one for each track and share of the edit."""
 
@@ -94,13 +99,32 @@ class Latent(Editor):
         return hold(self._watched(shot), SampledCodes.of(artefact), shot.times, self._model)
 
     def limits(self, shot: Shot, edit: Edit, prepared: Any) -> Mapping[str, Shares]:
-        """Return what the face model leaves of an edit in every frame, as if it were the only
-        one."""
+        """Return what the face model leaves of an edit in every frame, as if it were the only one;
+        of a curve to the nearest of some strengths."""
+        strength, rows = edit.strength, slice(shot.track.first_frame, shot.track.end_frame)
+        if not isinstance(strength, Curve):
+            return self._left(edit, strength, prepared, slice(None))
+        values = strength.at(shot.times)[rows]
+        low, high = float(values.min()), float(values.max())
+        step = (high - low) / _LEVELS
+        levels = np.rint((values - low) / step) if step else np.zeros(len(values))
+        shares: dict[str, Shares] = {}
+        for level in np.unique(levels):
+            frames = np.flatnonzero(levels == level)
+            left = self._left(edit, low + float(level) * step, prepared, frames)
+            for cause, share in left.items():
+                shares.setdefault(cause, np.ones(len(values), np.float32))[frames] = share
+        return shares
+
+    def _left(
+        self, edit: Edit, strength: float, prepared: ShotCodes, rows: slice | NDArray[np.intp]
+    ) -> dict[str, Shares]:
+        """Return what the face model leaves of an edit of one strength in some frames of a shot."""
         device = self.kit.device
-        w, state = prepared.w[None].to(device), prepared.state.to(device)
+        w, state = prepared.w[None].to(device), prepared.state[rows].to(device)
         codes = Codes(w=w, state=state[:1])
         with torch.inference_mode():
-            after = self._after(codes, [edit], w.new_full((1, 1), edit.strength))
+            after = self._after(codes, [edit], w.new_full((1, 1), strength))
             left = self._model.limits(w[0], after.w[0], state)
         return {cause: share.float().cpu().numpy() for cause, share in left.items()}
 

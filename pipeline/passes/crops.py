@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..causes import Demand
 from ..stages.align import Chunk, align, place, placing_of
 from ..thread_limit import workers
-from ..types import AlignedBatch, CropRule, FaceTrack, Frame, Needs
+from ..types import AlignedBatch, CropRule, FaceTrack, Frame
 from .batching import Halving
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class Crops:
             yield chunk
 
     def cutter(
-        self, tracks: Iterable[FaceTrack], needs: Sequence[Needs] = ()
+        self, tracks: Iterable[FaceTrack], demands: Sequence[Demand] = ()
     ) -> Callable[[list[Frame]], Chunk]:
-        """Return what cuts the faces of some frames out; for any thread. `needs`: of the edits."""
+        """Return what cuts the faces of frames out, for any thread; `demands`: of the edits."""
         placing = placing_of(self.rule)
         placed = place(tracks, placing, times=self.times, pixel_aspect=self.pixel_aspect)
-        return lambda frames: align(frames, placed, needs)
+        return lambda frames: align(frames, placed, demands)

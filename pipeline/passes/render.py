@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..causes import NOT_ASKED
 from ..config import BlendMethod
 from ..media.threads import in_order
 from ..progress import Stopwatch
@@ -42,7 +43,7 @@ class Group:
 
     def cutter(self, tracks: Iterable[FaceTrack]) -> Cutter:
         """Return what cuts out the faces that take anything of the edits."""
-        return self.crops.cutter(tracks, [needs for step in self.steps for needs in step.needs])
+        return self.crops.cutter(tracks, [d for step in self.steps for d in step.demands()])
 
     def edited(
         self, batch: AlignedBatch, protection: Protection, clock: Stopwatch
@@ -144,4 +145,5 @@ def _joined(before: Sequence[FaceOutcome], after: Sequence[FaceOutcome]) -> Iter
         old = earlier.get(outcome.track_id, outcome)
         edited = old.edited or outcome.edited
         left = {c: max(old.left[c], outcome.left[c]) for c in old.left.keys() & outcome.left.keys()}
-        yield FaceOutcome(outcome.track_id, edited, "" if edited else outcome.reason, left)
+        reason = old.reason if outcome.reason == NOT_ASKED else outcome.reason
+        yield FaceOutcome(outcome.track_id, edited, "" if edited else reason, left)

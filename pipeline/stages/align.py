@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..causes import why_not
+from ..causes import Demand, why_not
 from ..imaging import temporal
 from ..imaging.color import frame_to_rgb, frame_to_rgb_planes
 from ..imaging.geometry import (
@@ -38,7 +38,7 @@ from ..imaging.geometry import (
     translation,
 )
 from ..imaging.resample import warp
-from ..types import AlignedBatch, CropRule, FaceOutcome, FaceState, FaceTrack, Frame, Needs
+from ..types import AlignedBatch, CropRule, FaceOutcome, FaceState, FaceTrack, Frame
 
 Chunk = tuple[list[Frame], list[AlignedBatch], dict[int, list[FaceOutcome]]]
 """Some consecutive frames, their crops (one batch per track), and the faces that were skipped."""
@@ -150,17 +150,19 @@ def place(
     )
 
 
-def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Needs] = ()) -> Chunk:
+def align(
+    frames: list[Frame], tracks: Sequence[PlacedTrack], demands: Sequence[Demand] = ()
+) -> Chunk:
     """Return some frames, in order, with the crops of their faces.
 
-    `needs`: the parts of a face that each edit needs. A face that takes nothing of any edit is
-    skipped, with the reason; without edits, a face of weight 0.
+    `demands`: of each edit. A face that takes nothing of any edit is skipped, with the reason;
+    without edits, a face of weight 0.
     """
-    needs = needs or [frozenset()]
+    demands = demands or [Demand()]
     batches: list[AlignedBatch] = []
     skipped: dict[int, list[FaceOutcome]] = {}
     for track, placement in tracks:
-        shares = np.max([track.share(parts) for parts in needs], axis=0)
+        shares = np.max([track.share(d.needs) * d.wanted(track) for d in demands], axis=0)
         rows: list[tuple[Frame, int]] = []
         for frame in frames:
             row = frame.index - track.first_frame
@@ -169,7 +171,7 @@ def align(frames: list[Frame], tracks: Sequence[PlacedTrack], needs: Sequence[Ne
             if shares[row] > 0:
                 rows.append((frame, row))
             else:
-                reason = why_not(track, row, frozenset().union(*needs))
+                reason = why_not(track, row, demands)
                 skipped.setdefault(frame.index, []).append(
                     FaceOutcome(track.track_id, edited=False, reason=reason)
                 )

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ..causes import Demand
 from ..editors import Editor
 from ..imaging.sampling import pixels, sample
 from ..request import Edit
@@ -25,6 +28,8 @@ class Step:
 
     editor: Editor
     edits: tuple[Edit, ...]
+    strengths: tuple[float | NDArray[np.float32], ...]
+    """Of each edit: a constant, or of a curve one for each frame of the clip."""
     needs: tuple[Needs, ...]
     """Of each edit, the parts of a face without which nothing of it is done."""
     prepared: Mapping[int, Any]
@@ -34,22 +39,47 @@ class Step:
         """Return how much of each edit each crop takes, (E, N) 0–1."""
         return torch.stack([batch.share(needs) for needs in self.needs])
 
-    def amounts(self, shares: Tensor) -> Tensor:
-        """Return the strength of each edit in each crop, (E, N)."""
-        strengths = [edit.strength * share for edit, share in zip(self.edits, shares, strict=True)]
-        return torch.stack(strengths)
+    def amounts(self, batch: AlignedBatch, shares: Tensor) -> Tensor:
+        """Return the strength of each edit in each crop, (E, N), of shares (E, N) 0–1."""
+        return torch.stack(
+            [
+                share * torch.from_numpy(strength[batch.frame_index]).to(share.device)
+                if isinstance(strength, np.ndarray)
+                else strength * share
+                for strength, share in zip(self.strengths, shares, strict=True)
+            ]
+        )
+
+    def demands(self) -> list[Demand]:
+        """Return what each edit takes of a face, and in which frames it is asked for."""
+        asked = [s != 0 if isinstance(s, np.ndarray) else None for s in self.strengths]
+        return [Demand(*both) for both in zip(self.needs, asked, strict=True)]
 
     def done(self, batch: AlignedBatch) -> EditedBatch:
         """Return crops of one track with the edits."""
         shares = self.shares(batch)
         # An editor that draws a face anew fades what it drew as its edits fade.
         faded = dataclasses.replace(batch, weights=shares.amax(0))
-        prepared, amounts = self.prepared.get(int(batch.track_id[0])), self.amounts(shares)
+        prepared, amounts = self.prepared.get(int(batch.track_id[0])), self.amounts(batch, shares)
         if self.editor.draws_together:
             edited = self.editor.apply_row(faded, self.edits, amounts, prepared)
         else:
             edited = self.editor.apply(faded, self.edits[0], amounts[0], prepared)
         return dataclasses.replace(edited, source=batch)
+
+
+def followed(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """Return steps with one more, drawn together with the last of them where its editor can."""
+    last = steps[-1]
+    if last.editor is not step.editor or not step.editor.draws_together:
+        return (*steps, step)
+    both = dataclasses.replace(
+        last,
+        edits=last.edits + step.edits,
+        strengths=last.strengths + step.strengths,
+        needs=last.needs + step.needs,
+    )
+    return (*steps[:-1], both)
 
 
 def apply(steps: Sequence[Step], batch: AlignedBatch) -> EditedBatch:

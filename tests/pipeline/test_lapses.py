@@ -21,6 +21,7 @@ from pipeline.causes import (
     SMALL,
     TURNED,
     UNCLEAR,
+    Demand,
     in_track,
     why_not,
 )
@@ -128,7 +129,7 @@ def test_a_gap_and_its_fades_have_the_cause_of_the_gap(
     )
     lost.states[rows], lost.scores[rows] = state, score
     assert spans(lapses_of(lost)) == [(36, 63, cause, {"smile", "age"})]
-    assert why_not(lost, 50, MOUTH) == cause
+    assert why_not(lost, 50, [Demand(MOUTH)]) == cause
 
 
 def test_a_face_that_was_small_before_it_was_lost_is_too_small() -> None:

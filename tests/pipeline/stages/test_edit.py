@@ -54,7 +54,7 @@ def batch_of(weights: list[float], mouth: float = 1.0) -> AlignedBatch:
 
 def step(editor: Editor, *strengths: float, needs: frozenset[Any] = frozenset()) -> Step:
     edits = tuple(Edit("bright", strength) for strength in strengths)
-    return Step(editor, edits, (needs,) * len(edits), {})
+    return Step(editor, edits, strengths, (needs,) * len(edits), {})
 
 
 def test_no_step_leaves_the_crops_as_they_are_with_an_empty_mask() -> None:
