@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from .curves import shown
 from .diagrams import strengths
 from .doubts import Doubt, doubts, in_rendered, measured, worst
 from .edits import moved_by
 from .errors import OutputError, UsageError
 from .imaging.geometry import landmark_box
+from .keyframes import shown
 from .outputs import check_outputs
 from .pictures import Picture, fit, label, rgb_of, sheet, write_png
 from .progress import Progress, unheard

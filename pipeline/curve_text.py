@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from .curves import Curve, Easing, Key, Named, Seconds, Timecode
 from .errors import UsageError
+from .keyframes import Curve, Easing, Key, Named, Seconds, Timecode
 
 _KEY: Final = "a key is WHEN:VALUE[@EASING]"
 _WHEN: Final = "WHEN is a frame as in 24, seconds as in 1.5s, or a timecode as in 01:00:10:00"

@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .config import OWN_PACKS, RenderOptions
 from .curve_text import is_curve, read_curve, read_timecode
-from .curves import Curve, Strength
 from .editors import FACE, Attribute, EditorModule, Pack, discover
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
+from .keyframes import Curve, Strength
 from .request import Edit, EditRequest, Scalar
 from .sums import SUMS, Sum
 

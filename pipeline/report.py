@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from .analysis import LANDMARKS_HASH
 from .causes import PLACES, UNSEEN
 from .config import AnalyzeOptions
-from .curves import Curve
 from .edits import cautions
 from .files import write_whole
+from .keyframes import Curve
 from .lapses import Lapse, summary
 from .ledger import Ledger, is_blank
 from .media.damage import Damage

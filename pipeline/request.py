@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions
-from .curves import Strength
 from .errors import UsageError
+from .keyframes import Strength
 from .ranges import check_range
 from .side_files import expanded_path
 

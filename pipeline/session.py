@@ -369,8 +369,7 @@ class Session:
         own = [step for step in steps if step.editor is self.face_editor]
         edits = [edit for step in own for edit in step.edits]
         none = face.source.weights[None][:0]
-        shown = face.source
-        amounts = torch.cat([none, *(step.amounts(shown, step.shares(shown)) for step in own)])
+        amounts = torch.cat([none, *(step.amounts(face.source) for step in own)])
         track = int(face.source.track_id[0])
         views = self.face_editor.views(face.source, edits, amounts, codes[track])
         return {name: pictures[0] for name, pictures in views.items()}

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from .curves import Curve, Response, Strength
 from .editors import Attribute
+from .keyframes import Curve, Response, Strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Part:
         response = Response(self.below, self.above, self.start)
         if isinstance(total, Curve):
             return total.answered(response)
-        return float(response(np.array(total)))
+        return response(total)
 
 
 @dataclass(frozen=True, slots=True)

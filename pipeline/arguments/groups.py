@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from ..config import AnalyzeOptions, EncodeOptions, RenderOptions
@@ -18,21 +19,7 @@ _ANALYZE, _RENDER, _ENCODE = AnalyzeOptions(), RenderOptions(), EncodeOptions()
 def add_edit_options(command: argparse.ArgumentParser) -> None:
     """Add what `edit`, `inspect` and `preview` share: which edit, on which faces, and how."""
     add = command.add_argument_group("edit").add_argument
-    add(
-        "--attr",
-        action="append",
-        metavar="NAME[=STRENGTH]",
-        help="attribute and strength in standard deviations, both signs, or keys over time as in "
-        "'smile=0:0 24:0.8@in-out 90:0'; may be given several times and is applied in order (see "
-        "`visagist attrs`)",
-    )
-    add("--strength", type=float, metavar="S", help="of every --attr that names none (default 1)")
-    add(
-        "--first-frame",
-        type=int,
-        metavar="N",
-        help="number of the clip's first frame, as keys count (default 0)",
-    )
+    _add_strengths(add)
     add("--config", type=expanded_path, metavar="TOML", help="preset file; flags win over it")
     add(
         "--faces",
@@ -75,6 +62,25 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         type=expanded_path,
         metavar="FILE",
         help="reuse the analysis of this clip, or store it there if there is none",
+    )
+
+
+def _add_strengths(add: Callable[..., object]) -> None:
+    """Add which attributes, and how strong they are when."""
+    add(
+        "--attr",
+        action="append",
+        metavar="NAME[=STRENGTH]",
+        help="attribute and strength in standard deviations, both signs, or keys over time as in "
+        "'smile=0:0 24:0.8@in-out 90:0'; may be given several times and is applied in order (see "
+        "`visagist attrs`)",
+    )
+    add("--strength", type=float, metavar="S", help="of every --attr that names none (default 1)")
+    add(
+        "--first-frame",
+        type=int,
+        metavar="N",
+        help="number of the clip's first frame, as keys count (default 0)",
     )
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..causes import Shares
-from ..curves import Curve
+from ..curves import values
+from ..keyframes import Curve
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, FaceTrack
 from ._attribute import FACE
@@ -104,16 +105,16 @@ class Latent(Editor):
         strength, rows = edit.strength, slice(shot.track.first_frame, shot.track.end_frame)
         if not isinstance(strength, Curve):
             return self._left(edit, strength, prepared, slice(None))
-        values = strength.at(shot.times)[rows]
-        low, high = float(values.min()), float(values.max())
+        found = values(strength, shot.times)[rows]
+        low, high = float(found.min()), float(found.max())
         step = (high - low) / _LEVELS
-        levels = np.rint((values - low) / step) if step else np.zeros(len(values))
+        levels = np.rint((found - low) / step) if step else np.zeros(len(found))
         shares: dict[str, Shares] = {}
         for level in np.unique(levels):
             frames = np.flatnonzero(levels == level)
             left = self._left(edit, low + float(level) * step, prepared, frames)
             for cause, share in left.items():
-                shares.setdefault(cause, np.ones(len(values), np.float32))[frames] = share
+                shares.setdefault(cause, np.ones(len(found), np.float32))[frames] = share
         return shares
 
     def _left(

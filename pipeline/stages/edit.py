@@ -21,6 +21,10 @@ from ..imaging.sampling import pixels, sample
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch, Needs
 
+_HARDLY = 0.1
+"""Strength below which a face that is drawn anew fades, so that it does not come at once as a curve
+leaves 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -39,16 +43,20 @@ class Step:
         """Return how much of each edit each crop takes, (E, N) 0–1."""
         return torch.stack([batch.share(needs) for needs in self.needs])
 
-    def amounts(self, batch: AlignedBatch, shares: Tensor) -> Tensor:
-        """Return the strength of each edit in each crop, (E, N), of shares (E, N) 0–1."""
-        return torch.stack(
+    def amounts(self, batch: AlignedBatch) -> Tensor:
+        """Return the strength of each edit in each crop, (E, N): as asked, times what it takes."""
+        return self._asked(batch) * self.shares(batch)
+
+    def _asked(self, batch: AlignedBatch) -> Tensor:
+        """Return the strength that is asked of each edit in each crop, (E, N)."""
+        rows = batch.frame_index
+        asked = np.stack(
             [
-                share * torch.from_numpy(strength[batch.frame_index]).to(share.device)
-                if isinstance(strength, np.ndarray)
-                else strength * share
-                for strength, share in zip(self.strengths, shares, strict=True)
+                s[rows] if isinstance(s, np.ndarray) else np.full(len(rows), s, np.float32)
+                for s in self.strengths
             ]
         )
+        return torch.from_numpy(asked).to(batch.images.device)
 
     def demands(self) -> list[Demand]:
         """Return what each edit takes of a face, and in which frames it is asked for."""
@@ -57,10 +65,11 @@ class Step:
 
     def done(self, batch: AlignedBatch) -> EditedBatch:
         """Return crops of one track with the edits."""
-        shares = self.shares(batch)
+        amounts = self.amounts(batch)
         # An editor that draws a face anew fades what it drew as its edits fade.
-        faded = dataclasses.replace(batch, weights=shares.amax(0))
-        prepared, amounts = self.prepared.get(int(batch.track_id[0])), self.amounts(batch, shares)
+        drawn = self.shares(batch) * (self._asked(batch).abs() / _HARDLY).clamp(max=1)
+        faded = dataclasses.replace(batch, weights=drawn.amax(0))
+        prepared = self.prepared.get(int(batch.track_id[0]))
         if self.editor.draws_together:
             edited = self.editor.apply_row(faded, self.edits, amounts, prepared)
         else:

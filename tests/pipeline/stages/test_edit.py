@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -90,3 +91,20 @@ def test_the_result_does_not_depend_on_the_batch() -> None:
     for n in range(3):
         batch = batch_of([1.0, 0.3, 0.9]).rows([n])
         assert torch.equal(apply([step(Brighten(), 1.0)], batch).images[0], together.images[n])
+
+
+def test_a_face_drawn_anew_comes_gradually_as_a_curve_leaves_0() -> None:
+    seen: list[Tensor] = []
+
+    class Drawn(Brighten):
+        def apply(
+            self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any
+        ) -> EditedBatch:
+            seen.append(batch.weights)
+            return super().apply(batch, edit, amount, prepared)
+
+    strengths = np.array([0.0, 0.05, 0.1, 0.8, -0.02], np.float32)
+    editor = Drawn()
+    rise = Step(editor, (Edit("bright"),), (strengths,), (frozenset(),), {})
+    rise.done(batch_of([1.0, 1.0, 0.5, 1.0, 1.0]))
+    assert seen[0].tolist() == pytest.approx([0, 0.5, 0.5, 1, 0.2])
