@@ -29,6 +29,9 @@ NEARER: Final = "a nearer face covers it"
 FADED: Final = "picture dark or faded"
 NOTHING: Final = "the edit changes nothing"
 NOT_ASKED: Final = "strength 0 here, as asked"
+HELD_OUT: Final = "kept by a matte, as asked"
+AS_ASKED: Final = frozenset({NOT_ASKED, HELD_OUT})
+"""What takes from an edit because the user said so."""
 NO_FACE: Final = "no face found"
 NO_CHOSEN: Final = "no chosen face"
 

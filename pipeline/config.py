@@ -75,7 +75,7 @@ class RenderOptions:
     occlusion: bool = True
     """Keep hands, hair and objects in front of the face as they are, as far as they can be told."""
     first_frame: int = 0
-    """The number of the clip's first frame, as the keys of curves count."""
+    """The number of the clip's first frame, as keys of curves and pictures of mattes count."""
     batch_size: int | None = None
     """Crops per call of the model; None: 8 on a GPU, 1 on a CPU, where more gains nothing and one
     makes a frame come out the same, bit for bit, in whatever part of a clip it is rendered."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .causes import COVERED, FADED, NO_CHOSEN, NO_FACE, NOT_ASKED, PLACES, Shares, in_track
+from .causes import AS_ASKED, COVERED, FADED, NO_CHOSEN, NO_FACE, PLACES, Shares, in_track
 from .lapses import Lapse, Piece, Words, overlapping, stretches
 from .types import PARTS, FaceOutcome, FaceTrack, Frame, Needs
 
@@ -98,8 +98,9 @@ class Ledger:
                 row = self._rows[outcome.track_id, name]
                 at = index - row.track.first_frame
                 for cause, share in outcome.left.items():
-                    row.take(at, cause, share)
-                if not outcome.edited and outcome.reason != NOT_ASKED and row.at(at)[0]:
+                    if cause not in AS_ASKED:
+                        row.take(at, cause, share)
+                if not outcome.edited and outcome.reason not in AS_ASKED and row.at(at)[0]:
                     row.take(at, outcome.reason, 0.0)
         self._blank[index] = blank
 

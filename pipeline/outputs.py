@@ -8,6 +8,7 @@ from pathlib import Path
 from .artefacts import default_folder
 from .config import LANDMARKERS
 from .loading import weight_folders
+from .matte_files import files_of
 from .request import Edit, EditRequest
 from .side_files import is_missing
 from .targets import INPUT, check_target
@@ -52,5 +53,7 @@ def _files_read(request: EditRequest) -> dict[Path, str]:
         files[picture] = "the reference picture of this run"
     if request.exemplar is not None:
         files[request.exemplar.path] = "the exemplar of this run"
+    for matte in (*request.holdout, *request.only):
+        files |= dict.fromkeys(files_of(matte), "a matte of this run")
     files[request.cache or default_folder()] = "in the cache of prepared faces"
     return files | dict.fromkeys(request.presets, "the preset of this run")

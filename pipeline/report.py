@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import LANDMARKS_HASH
-from .causes import PLACES, UNSEEN
+from .causes import HELD_OUT, PLACES, UNSEEN
 from .config import AnalyzeOptions
 from .edits import cautions
 from .files import write_whole
@@ -66,7 +66,7 @@ class Report:
     Where less than that was done, because a part of the face was covered, the picture dark or for
     reasons of the editor, `weights` has what is left of every attribute; `causes` says of each
     attribute that took less what took most of the rest. `seen` is the share of the edited place
-    that nothing lay before, if anything did.
+    that nothing lay before, if anything did; `left_by_mattes` what the user's mattes leave.
     """
     warnings: list[str] = field(default_factory=list)
     """What could not be kept or decoded, in words."""
@@ -124,8 +124,13 @@ class Report:
             entry["weights"] = shares
         causes = {name: cause for name, (share, cause) in taken.items() if round(share, 3) < 1}
         seen = math.prod(outcome.left.get(cause, 1.0) for cause in PLACES)
-        more = {"causes": causes} if causes else {}
-        return {**entry, **more} if seen >= 1 else {**entry, **more, "seen": round(seen, 3)}
+        if causes:
+            entry["causes"] = causes
+        if seen < 1:
+            entry["seen"] = round(seen, 3)
+        if HELD_OUT in outcome.left:
+            entry["left_by_mattes"] = round(outcome.left[HELD_OUT], 3)
+        return entry
 
     @property
     def edited_frames(self) -> int:
@@ -230,6 +235,7 @@ def open_report(session: Session, output: Sink) -> Report:
         "on_damage": request.analyze.on_damage,
         "device": str(session.device),
         "pack": {"name": pack.name, **pack.settings},
+        **_matte_facts(request),
     }
     info = session.source.info
     video = {name: getattr(info, name) for name in info.__slots__}
@@ -256,6 +262,12 @@ def open_report(session: Session, output: Sink) -> Report:
         ledger=ledger_of(session, unchosen),
         curves=plan.curves(),
     )
+
+
+def _matte_facts(request: EditRequest) -> dict[str, list[str]]:
+    """Return the mattes of a request, if it has any, as they are typed."""
+    named = {"holdout": request.holdout, "only": request.only}
+    return {name: [str(file) for file in files] for name, files in named.items() if files}
 
 
 def ledger_of(session: Session, unchosen: frozenset[int] = frozenset()) -> Ledger:

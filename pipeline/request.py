@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from .config import AnalyzeOptions, EncodeOptions, RenderOptions
 from .errors import UsageError
@@ -44,6 +45,39 @@ class Exemplar:
         return cls(expanded_path(name), int(frame), int(face) if face else None)
 
 
+Channel = Literal["R", "G", "B", "A", "Y"]
+"""Of a matte: a colour, alpha, or how bright it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatteFile:
+    """A clip, a picture or a sequence of pictures, white where something is so."""
+
+    path: Path
+    """With `####` or `%04d` in its name: a sequence, by the numbers of the frames."""
+    channel: Channel | None = None
+    """None: how bright it is, of files without alpha."""
+
+    @classmethod
+    def parse(cls, text: str) -> MatteFile:
+        """Return what `FILE` or `FILE:CHANNEL` means.
+
+        Raises:
+            UsageError: the part behind the last colon is no channel, and there is no such file.
+        """
+        name, mark, end = text.rpartition(":")
+        for channel in get_args(Channel):
+            if name and end.upper() == channel and not expanded_path(text).exists():
+                return cls(expanded_path(name), channel)
+        if mark and "." in name and not expanded_path(text).exists() and "/" not in end:
+            accepted = ", ".join(get_args(Channel))
+            raise UsageError(f"the channel {end!r} of {name} is unknown; accepted: {accepted}")
+        return cls(expanded_path(text))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.channel}" if self.channel else str(self.path)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """One attribute moved by a strength."""
@@ -72,6 +106,10 @@ class EditRequest:
     """For the attributes whose editors take one."""
     settings: tuple[str, ...] = ()
     """Options of editors, `editor.name=value`."""
+    holdout: tuple[MatteFile, ...] = ()
+    """Mattes that are white where the plate is kept."""
+    only: tuple[MatteFile, ...] = ()
+    """Mattes that are white where alone the plate may be changed; none: everywhere."""
     analyze: AnalyzeOptions = field(default_factory=AnalyzeOptions)
     render: RenderOptions = field(default_factory=RenderOptions)
     encode: EncodeOptions = field(default_factory=EncodeOptions)

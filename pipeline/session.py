@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from .edits import Catalogue, check_offered, numbered, resolve_edits
 from .errors import InputError, WeightsError
 from .kit import SessionKit
 from .loading import load_pack, load_parser, resolve_device
+from .matte_files import MatteReader
 from .media.base import Reading, Source
 from .media.damage import check_whole
 from .media.opening import open_source
@@ -120,6 +121,7 @@ class Session:
             rate=source.info.rate,
         )
         check_offered(self.catalogue.drawn(self.edits), self.pack)
+        self.mattes = MatteReader(request, (source.info.width, source.info.height))
         if request.cache is not None:
             check_folder(request.cache)
         self.store = Store(request.cache)
@@ -175,6 +177,7 @@ class Session:
                 "the plan was made with other weights or another version of the program; make it "
                 "anew here, or use the weights it was made with"
             )
+        self.mattes.check(plan.start, plan.stop)
         protection = self._protection(plan)
         return Rendering(self._groups(plan), plan.tracks, protection, self.request.render.blend)
 
@@ -188,14 +191,10 @@ class Session:
             frames: decoded already; default: those of the plan, read from the clip.
         """
         rendering = self.rendering(plan)
-        if frames is not None:
-            yield from render(rendering, frames, self.clock)
-            return
-        with (
-            self.frames(plan) as reading,
-            closing(render(rendering, reading, self.clock)) as results,
-        ):
-            yield from results
+        with ExitStack() as opened:
+            given = opened.enter_context(self.frames(plan)) if frames is None else frames
+            shown = opened.enter_context(closing(self.mattes.beside(given)))
+            yield from opened.enter_context(closing(render(rendering, shown, self.clock)))
 
     def frames(self, plan: Plan, start: int | None = None, stop: int | None = None) -> Reading:
         """Return the frames of a plan, or others of its clip: from one to before another."""
@@ -210,7 +209,8 @@ class Session:
     def look(self, frame: Frame, edits: Sequence[Edit] | None = None) -> FrameView:
         """Return everything about one frame of the clip; `edits`: others than those asked for."""
         plan = self.plan if edits is None else self.plan.with_edits(edits)
-        result, faces = look(self.rendering(plan), frame)
+        ((_, mattes),) = self.mattes.beside([frame])
+        result, faces = look(self.rendering(plan), frame, mattes)
         first = {int(face.source.track_id[0]): face for face in faces[::-1]}
         views = {track: self._views(plan, face) for track, face in first.items()}
         return FrameView(frame, result, faces, self._present(plan, frame), views)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.cli import main
 from pipeline.imaging.geometry import transform
+from pipeline.mattes import Mattes
 from pipeline.media.container.decode import VideoReader
 from pipeline.media.container.probe import probe
 from pipeline.progress import Stopwatch
@@ -158,7 +159,8 @@ def test_crops_edited_together_differ_from_crops_edited_alone_by_rounding_only(
     )
     rendering = session.rendering(session.plan)
     with torch.inference_mode():
-        edits = rendering.groups[0].edited(joined, rendering.protection, Stopwatch())
+        mattes = {frame.index: Mattes() for frame in frames}
+        edits = rendering.groups[0].edited(joined, rendering.protection, Stopwatch(), mattes)
         together = next(edits).whole()
     for n, one in enumerate(single):
         apart = (one.images[0] - together.images[n]).abs().amax(0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import AnalyzeOptions, EncodeOptions, RenderOptions
-from ..request import Exemplar
+from ..request import Exemplar, MatteFile
 from ..side_files import expanded, expanded_path
 
 Commands = Any  # argparse gives its sub-parser collection no public type
@@ -57,6 +57,7 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         default=None,
         help="edit over hands and hair too",
     )
+    _add_mattes(add)
     add_analyze_options(command).add_argument(
         "--analysis",
         type=expanded_path,
@@ -80,8 +81,18 @@ def _add_strengths(add: Callable[..., object]) -> None:
         "--first-frame",
         type=int,
         metavar="N",
-        help="number of the clip's first frame, as keys count (default 0)",
+        help="number of the clip's first frame, as keys and pictures of mattes count (default 0)",
     )
+
+
+def _add_mattes(add: Callable[..., object]) -> None:
+    """Add where the plate is kept, and where alone it is edited."""
+    what = "clip, picture or sequence (name.####.png), with channel R, G, B, A or Y if need be"
+    for name, text in (
+        ("--holdout", f"matte that is white where the clip is kept: a {what}"),
+        ("--only", "matte that is white where alone the clip is edited; as --holdout"),
+    ):
+        add(name, action="append", type=MatteFile.parse, metavar="FILE[:CHANNEL]", help=text)
 
 
 def _add_pack_options(command: argparse.ArgumentParser) -> None:

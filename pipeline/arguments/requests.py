@@ -33,6 +33,8 @@ def request_of(options: argparse.Namespace) -> EditRequest:
         attributes=tuple(a for text in attributes for a in _BETWEEN.split(text)),
         strength=strength,
         exemplar=options.exemplar,
+        holdout=tuple(options.holdout or ()),
+        only=tuple(options.only or ()),
         settings=(*preset.get("set", ()), *(options.settings or ())),
         analyze=AnalyzeOptions(**given(options, AnalyzeOptions, preset)),
         render=RenderOptions(**given(options, RenderOptions, preset)),

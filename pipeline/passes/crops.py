@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from .batching import Halving
 
 if TYPE_CHECKING:
     from ..parsing import Parsing
+
+
+T = TypeVar("T")
 
 
 class Parser(Protocol):
@@ -68,8 +71,8 @@ class Crops:
         there = self.parser(batch.to(self.device))
         return dataclasses.replace(batch, parsing=there.to(batch.images.device))
 
-    def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
-        """Yield the frames in order, `batch_size` at a time."""
+    def chunks(self, frames: Iterable[T]) -> Iterator[list[T]]:
+        """Yield frames, or what goes with each, in order, `batch_size` at a time."""
         remaining = iter(frames)
         while chunk := list(islice(remaining, self.batch_size)):
             yield chunk

@@ -6,17 +6,18 @@ It needs one frame at a time, so any part of a clip can be rendered anywhere.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ..causes import NOT_ASKED
 from ..config import BlendMethod
+from ..mattes import Mattes
 from ..media.threads import in_order
 from ..progress import Stopwatch
 from ..stages import room
-from ..stages.align import Chunk
+from ..stages.align import Chunk, held_of
 from ..stages.blend import blend
 from ..stages.edit import Step, apply, fetched
 from ..stages.protect import Protection
@@ -46,9 +47,14 @@ class Group:
         return self.crops.cutter(tracks, [d for step in self.steps for d in step.demands()])
 
     def edited(
-        self, batch: AlignedBatch, protection: Protection, clock: Stopwatch
+        self,
+        batch: AlignedBatch,
+        protection: Protection,
+        clock: Stopwatch,
+        mattes: Mapping[int, Mattes],
     ) -> Iterator[EditedBatch]:
-        """Yield the edited crops of a batch, by as many at once as memory holds."""
+        """Yield the edited crops of a batch, by as many at once as memory holds; `mattes`: by
+        frame."""
         if not self.steps:  # nothing to look for, nothing to protect
             yield apply(self.steps, batch)
             return
@@ -62,7 +68,7 @@ class Group:
         def whole(part: AlignedBatch) -> EditedBatch:
             with clock.time("edit / parse"):
                 parsed = self.crops.parsed(part)
-            return protection.around(parsed, bare)
+            return protection.around(parsed, bare, held_of(part, mattes))
 
         for _, edited in self.crops.halving(whole, batch):
             yield edited
@@ -84,9 +90,9 @@ class Rendering:
 
 
 def render(
-    rendering: Rendering, frames: Iterable[Frame], clock: Stopwatch
+    rendering: Rendering, frames: Iterable[tuple[Frame, Mattes]], clock: Stopwatch
 ) -> Generator[EditResult, None, None]:
-    """Yield every frame once, in order, edited or as it came.
+    """Yield every frame once, in order, edited or as it came; each comes with the user's mattes.
 
     Some threads cut out, edit and blend, so that one's work on the device overlaps the others' on
     the frames. Close the iterator if it is not used up, so that its threads end.
@@ -95,7 +101,7 @@ def render(
     crops = rendering.groups[0].crops
     chunks = clock.timed("wait for decoder", crops.chunks(frames))
 
-    def rendered(frames: list[Frame]) -> list[EditResult]:
+    def rendered(frames: list[tuple[Frame, Mattes]]) -> list[EditResult]:
         return _rendered(rendering, cutters, frames, clock)[0]
 
     with in_order(rendered, chunks, workers=crops.workers) as results:
@@ -103,16 +109,23 @@ def render(
             yield from result
 
 
-def look(rendering: Rendering, frame: Frame) -> tuple[EditResult, tuple[EditedBatch, ...]]:
+def look(
+    rendering: Rendering, frame: Frame, mattes: Mattes
+) -> tuple[EditResult, tuple[EditedBatch, ...]]:
     """Return one frame, edited or as it came, and the crops that were made for it, whole."""
-    results, edited = _rendered(rendering, rendering.cutters(), [frame], Stopwatch())
+    results, edited = _rendered(rendering, rendering.cutters(), [(frame, mattes)], Stopwatch())
     return results[0], tuple(part.whole() for part in edited)
 
 
 def _rendered(
-    rendering: Rendering, cutters: Sequence[Cutter], frames: list[Frame], clock: Stopwatch
+    rendering: Rendering,
+    cutters: Sequence[Cutter],
+    shown: list[tuple[Frame, Mattes]],
+    clock: Stopwatch,
 ) -> tuple[list[EditResult], list[EditedBatch]]:
     """Return some frames and their edited crops, group by group."""
+    frames = [frame for frame, _ in shown]
+    mattes = {frame.index: own for frame, own in shown}
     results: list[EditResult] = []
     all_edited: list[EditedBatch] = []
     for group, cut in zip(rendering.groups, cutters, strict=True):
@@ -122,10 +135,17 @@ def _rendered(
             edited = [
                 part
                 for batch in batches
-                for part in group.edited(batch, rendering.protection, clock)
+                for part in group.edited(batch, rendering.protection, clock, mattes)
             ]
         with clock.time("blend"):
-            blended = blend(chunk, edited, skipped=skipped, method=rendering.blend, clock=clock)
+            blended = blend(
+                chunk,
+                edited,
+                skipped=skipped,
+                method=rendering.blend,
+                clock=clock,
+                mattes=mattes,
+            )
         results = _both(results, blended) if results else blended
         all_edited += edited
     return results, all_edited

@@ -16,13 +16,14 @@ differences back, so that costs the frame nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..causes import Demand, why_not
 from ..imaging import temporal
@@ -38,6 +39,7 @@ from ..imaging.geometry import (
     translation,
 )
 from ..imaging.resample import warp
+from ..mattes import Mattes
 from ..types import AlignedBatch, CropRule, FaceOutcome, FaceState, FaceTrack, Frame
 
 Chunk = tuple[list[Frame], list[AlignedBatch], dict[int, list[FaceOutcome]]]
@@ -227,6 +229,20 @@ def cut(frame: Frame, crop_to_frame: Affine, side: int) -> NDArray[np.float32]:
     picture = frame_to_rgb(frame, (int(low[0]), int(low[1]), int(high[0]), int(high[1])))
     cropped = warp(picture, translation(-low[0], -low[1]) @ crop_to_frame, (side, side))
     return np.ascontiguousarray(np.moveaxis(2 * cropped - 1, 2, 0))
+
+
+def held_of(batch: AlignedBatch, mattes: Mapping[int, Mattes]) -> Tensor | None:
+    """Return where the user's mattes, by frame, keep the plate of crops: (N, 1, S, S) 0–1, on the
+    CPU; None where they keep nothing of any."""
+    side = batch.images.shape[-1]
+    found = np.zeros((len(batch), 1, side, side), np.float32)
+    for n, (index, matrix) in enumerate(zip(batch.frame_index, batch.crop_to_frame, strict=True)):
+        held = mattes[int(index)].held
+        if held is not None:
+            # Linear, and not below 0: a soft edge stays one.
+            seen = warp(held[..., None], matrix, (side, side), kernel="linear", border="replicate")
+            found[n, 0] = seen[..., 0].clip(0, 1)
+    return torch.from_numpy(found) if found.any() else None
 
 
 def _cut_shifted(frame: Frame, x: int, y: int, side: int) -> NDArray[np.float32]:

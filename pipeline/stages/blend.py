@@ -15,6 +15,7 @@ one core for a crop of 1024², and several threads blend.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,13 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..causes import NEARER, NOTHING
+from ..causes import HELD_OUT, NEARER, NOTHING
 from ..config import BlendMethod
 from ..imaging import poisson
 from ..imaging.color import add_rgb_difference
 from ..imaging.geometry import Affine, eye_distance, invert, is_shift, transform, translation
 from ..imaging.masks import inside_frame
 from ..imaging.resample import warp
+from ..mattes import Mattes
 from ..progress import Stopwatch
 from ..types import Box, EditedBatch, EditResult, FaceOutcome, Frame
 
@@ -38,6 +40,9 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 _NOTHING = ((0, 0, 1, 1), np.zeros((1, 1, 3), np.float32), np.zeros((1, 1), np.float32))
 """Box, difference and mask of a face whose mask is empty."""
+
+
+_NO_MATTES = Mattes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +68,20 @@ def blend(
     skipped: Mapping[int, Sequence[FaceOutcome]] | None = None,
     method: BlendMethod = "poisson",
     clock: Stopwatch | None = None,
+    mattes: Mapping[int, Mattes] | None = None,
 ) -> list[EditResult]:
     """One result per frame, in order, with crops of any tracks that were cut from these frames.
 
     `skipped`: per frame index, faces that were not edited (`align` says why); `clock` takes the
-    time of the colours' way back into the planes.
+    time of the colours' way back into the planes; `mattes`: per frame index, the user's.
     """
     clock = clock or Stopwatch()
     by_index = {frame.index: frame for frame in frames}
     patches: dict[int, list[_Patch]] = {}
     for batch in edited:
         for index, patch in _patches(batch, by_index, method):
-            patches.setdefault(index, []).append(patch)
+            own = (mattes or {}).get(index, _NO_MATTES)
+            patches.setdefault(index, []).append(_matted(patch, own))
     return [
         _compose(frame, patches.get(frame.index, []), (skipped or {}).get(frame.index, ()), clock)
         for frame in frames
@@ -98,6 +105,16 @@ def _patches(
         left = {cause: float(share[n]) for cause, share in batch.left.items()}
         out.append((frame.index, _Patch(*placed, int(source.track_id[n]), float(size), left)))
     return out
+
+
+def _matted(patch: _Patch, mattes: Mattes) -> _Patch:
+    """Return a change with what the user's mattes leave of it."""
+    mask = mattes.applied(patch.mask, patch.box)
+    before, after = float(patch.mask.sum()), float(mask.sum())
+    if after == before:
+        return patch
+    left = {**patch.left, HELD_OUT: patch.left.get(HELD_OUT, 1.0) * after / before}
+    return dataclasses.replace(patch, mask=mask, left=left)
 
 
 def _box(batch: EditedBatch, n: int) -> Box | None:

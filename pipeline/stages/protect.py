@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..causes import FADED, IN_FRONT
+from ..causes import FADED, HELD_OUT, IN_FRONT
 from ..imaging.fading import Fade
 from ..imaging.filling import Beside, filled, grown
 from ..imaging.front import before_faces, person_behind
@@ -49,21 +49,31 @@ class Protection:
     """Whether hair in front of a face is kept, too: not where it is what is to be edited."""
 
     def around(
-        self, batch: AlignedBatch, edit: Callable[[AlignedBatch], EditedBatch]
+        self,
+        batch: AlignedBatch,
+        edit: Callable[[AlignedBatch], EditedBatch],
+        held: Tensor | None = None,
     ) -> EditedBatch:
         """Return an edit of crops of one track, on the CPU, made of them as they are without fade
-        and without what is before the faces."""
+        and without what is before the faces.
+
+        `held`: (N, 1, S, S) 0–1 where the user's mattes keep the plate.
+        """
         fade = self._fade(batch)
         if fade is None:
-            return self._behind(batch, edit)
-        edited = fade.put_on(self._behind(fade.taken_back(batch), edit), batch)
+            return self._behind(batch, edit, held)
+        edited = fade.put_on(self._behind(fade.taken_back(batch), edit, held), batch)
         return _with_left(edited, FADED, fade.left[:, 0, 0, 0])
 
     def _behind(
-        self, batch: AlignedBatch, edit: Callable[[AlignedBatch], EditedBatch]
+        self,
+        batch: AlignedBatch,
+        edit: Callable[[AlignedBatch], EditedBatch],
+        held: Tensor | None,
     ) -> EditedBatch:
         """Return an edit of crops made of them without what is before the faces."""
-        front = self._front(batch)
+        own = self._front(batch)
+        front = own if held is None else held if own is None else torch.maximum(own, held)
         if front is None:
             return self._seen(edit(batch))
         # More is filled than is put back: nothing of an edge is carried along.
@@ -76,7 +86,9 @@ class Protection:
         kept = (edited.images == below).all(1, keepdim=True) | (share >= 1)
         images = torch.where(kept, here, edited.images)
         before = dataclasses.replace(edited, source=batch, images=images)
-        return _masked(before, edited.masks * (1 - share))
+        if own is not None:
+            before = _masked(before, edited.masks * (1 - own[:, :, rows, columns]))
+        return before if held is None else _masked(before, edited.masks * (1 - share), HELD_OUT)
 
     def _front(self, batch: AlignedBatch) -> Tensor | None:
         """Return how surely pixels show what is before the faces, (N, 1, S, S) 0–1; None: none."""
@@ -141,11 +153,11 @@ def _beside(batch: AlignedBatch) -> Beside | None:
     return Beside(there[:, :1], there[:, 1:])
 
 
-def _masked(edited: EditedBatch, masks: Tensor) -> EditedBatch:
+def _masked(edited: EditedBatch, masks: Tensor, cause: str = IN_FRONT) -> EditedBatch:
     """Return an edit with less of its masks, and what share of them is left."""
     before, after = (m.sum((1, 2, 3)) for m in (edited.masks, masks))
     share = torch.where(before > 0, after / before.clamp_min(1e-6), 1.0)
-    return _with_left(dataclasses.replace(edited, masks=masks), IN_FRONT, share)
+    return _with_left(dataclasses.replace(edited, masks=masks), cause, share)
 
 
 def _with_left(edited: EditedBatch, cause: str, share: Tensor) -> EditedBatch:

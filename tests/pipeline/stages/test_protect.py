@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.causes import HELD_OUT, IN_FRONT
 from pipeline.parsing import LABELS, Parsing
 from pipeline.stages.protect import Protection
 from pipeline.types import AlignedBatch, EditedBatch
@@ -98,3 +99,28 @@ def test_what_an_edit_leaves_alone_is_not_filled() -> None:
 
     source = batch(cup=True)
     assert torch.equal(shown(Protection().around(source, nothing)), source.images)
+
+
+def test_a_matte_of_the_user_is_joined_with_what_is_found_by_the_larger() -> None:
+    """The cup and a bar beside it, which covers half of the cup, are both put back."""
+    held = torch.zeros(1, 1, SIDE, SIDE)
+    bar = (slice(100, 180), slice(90, 125))
+    held[:, :, *bar] = 1
+    held[:, :, 30:60, 30:200] = 0.5
+    source = batch(cup=True)
+    edited = Protection(spares_hair=False).around(source, upwards, held)
+    out, alone = (shown(e) for e in (edited, Protection(spares_hair=False).around(source, upwards)))
+    for place in (CUP, bar):
+        assert torch.equal(out[:, :, *place], source.images[:, :, *place])
+    assert torch.equal(edited.masks[:, :, 35:55, 35:195], torch.full((1, 1, 20, 160), 0.5))
+    elsewhere = (slice(210, 230), slice(60, 200))
+    assert torch.equal(out[:, :, *elsewhere], alone[:, :, *elsewhere])
+    assert 0 < float(edited.left[HELD_OUT]) < 1
+    assert 0 < float(edited.left[IN_FRONT]) < 1
+
+
+def test_a_matte_holds_where_nothing_is_looked_for() -> None:
+    held = torch.zeros(1, 1, SIDE, SIDE)
+    held[:, :, *CUP] = 1
+    out = Protection(occlusion=False).around(batch(cup=True), upwards, held)
+    assert torch.equal(shown(out)[:, :, *CUP], batch(cup=True).images[:, :, *CUP])
