@@ -73,11 +73,12 @@ class Protection:
     ) -> EditedBatch:
         """Return an edit of crops made of them without what is before the faces."""
         own = self._front(batch)
-        front = own if held is None else held if own is None else torch.maximum(own, held)
-        if front is None:
+        front = _larger(own, held)
+        # More is filled than is put back: nothing of an edge is carried along. A matte is taken at
+        # its word: it may end amid a face, where a guess beyond it would show.
+        covered = _larger(None if own is None else grown(own, _EDGE_PX), held)
+        if front is None or covered is None:
             return self._seen(edit(batch))
-        # More is filled than is put back: nothing of an edge is carried along.
-        covered = grown(front, _EDGE_PX)
         bare = dataclasses.replace(batch, images=filled(batch.images, covered, _beside(batch)))
         edited = self._seen(edit(bare))
         rows, columns = edited.part
@@ -96,7 +97,7 @@ class Protection:
             return None
         front: Tensor | None = None
         for found in self._found(batch):
-            front = found if front is None else torch.maximum(front, found)
+            front = _larger(front, found)
         return front
 
     def _found(self, batch: AlignedBatch) -> Iterator[Tensor]:
@@ -151,6 +152,13 @@ def _beside(batch: AlignedBatch) -> Beside | None:
     whole = slice(0, batch.images.shape[-1])
     there = parsing.sampled(both, whole, whole)
     return Beside(there[:, :1], there[:, 1:])
+
+
+def _larger(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Return the larger of two masks, either of which may be missing."""
+    if one is None or other is None:
+        return one if other is None else other
+    return torch.maximum(one, other)
 
 
 def _masked(edited: EditedBatch, masks: Tensor, cause: str = IN_FRONT) -> EditedBatch:
