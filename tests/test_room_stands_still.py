@@ -131,10 +131,10 @@ def test_the_grid_is_the_source_s_where_the_person_never_was(before_a_grid: Path
     for index, (source, result) in enumerate(pairs):
         touched = cv2.dilate((person(index)[0] > 0).astype(np.uint8), np.ones((17, 17), np.uint8))
         change = np.abs(source.astype(int) - result)[touched == 0]
-        # Where the parser half sees a person, the room is half carried along: a speck, faintly.
-        assert (change > 0).mean() < 0.002, f"frame {index}"
-        assert (change > 16).mean() < 0.0002
-        assert change.max() <= 64
+        # A crossing of lines that the parser takes for the tip of the hair is a speck.
+        assert (change > 0).mean() < 0.0005, f"frame {index}"
+        assert (change > 16).sum() <= 12
+        assert change.max() <= 48
 
 
 def with_letters(index: int) -> tuple[Picture, NDArray[np.bool_]]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backdrop import Backdrop, depth_of, sampled
+from .guesses import Guesses
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -97,6 +98,8 @@ class Matte:
     room: Backdrop
     rim: float
     """How far beyond the matte the picture may still show the person's edge [px]."""
+    guesses: Guesses | None
+    """Where there is no edge to hold on to."""
 
     @classmethod
     def of(cls, picture: Floats, share: Floats, moved: Floats, eyes: float) -> Matte:
@@ -137,10 +140,20 @@ class Matte:
         at, x, y = at[some], x[some], y[some]
         likeness = _likeness(colours[some], room.at(x, y), scale.person_at(x, y, cell))
         values.ravel()[at] *= 1 - likeness
-        return cls(picture, values, room, rim)
+        return cls(picture, values, room, rim, Guesses.of(share, eyes / cell))
 
     def still_room(self, moved: Moved) -> None:
         """Put the picture's room behind its person after an edit of it, in place."""
+        guessed = self.guesses and self.guesses.stretched(
+            self.picture, moved.edited, moved.shifts, moved.mask, moved.window
+        )
+        self._exchange(moved)
+        if guessed:
+            for plane, values in zip(moved.edited, guessed.stretched, strict=True):
+                plane[guessed.pixels] += guessed.share * (values - plane[guessed.pixels])
+
+    def _exchange(self, moved: Moved) -> None:
+        """Exchange what was carried along of the room for what is there, in place."""
         x, y = moved.origins()
         carried = cv2.remap(self.values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         is_room = (moved.mask > 0) & (carried < 1)
