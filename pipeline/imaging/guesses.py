@@ -32,6 +32,8 @@ _SOFT: Final = 0.03
 """Sigma of what is told of these places [outer eye distances]."""
 _SOME: Final = 0.25
 """Share up to which nothing is moved, and from 1 less which on all is."""
+_STILL_PX: Final = 0.05
+"""Pixels that are moved by less are left to whoever asks."""
 _LEAST: Final = 0.01
 """Share of a guess from which on it is worth a look."""
 
@@ -67,7 +69,7 @@ class Guesses:
             return None
         core = np.clip((half - _WIDE[0]) / (_WIDE[1] - _WIDE[0]), 0, 1)
         side = 2 * round((_WIDE[1] + _SOFT) * eyes) + 1
-        grown = cv2.dilate(core, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+        grown = cv2.dilate(core, np.ones((side, side), np.uint8))
         soft = max(_SOFT * eyes, 0.5)
         guessed, person = (cv2.GaussianBlur(values, (0, 0), soft) for values in (grown, share))
         moves = np.clip((person - _SOME) / (1 - 2 * _SOME), 0, 1)
@@ -92,7 +94,8 @@ class Guesses:
         """
         size = picture.shape[1::-1]
         share, person = (cv2.resize(v, size)[window] for v in (self.share, self.person))
-        at = np.nonzero((share > _LEAST) & (mask > 0) & shifts.any(0))
+        far = np.abs(shifts).max(0)
+        at = np.nonzero((share > _LEAST) & (mask > 0) & (far > _STILL_PX))
         part, (x, y) = person[at], (plane[at] for plane in shifts)
         rows, columns = (
             (cells + span.start).astype(np.float32) for cells, span in zip(at, window, strict=True)
