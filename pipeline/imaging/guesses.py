@@ -28,7 +28,7 @@ _UNDECIDED: Final = (0.1, 0.9)
 _WIDE: Final = (0.045, 0.07)
 """Half widths of where it hesitates [outer eye distances] up to which that is an outline, and from
 which on it is none."""
-_SOFT: Final = 0.03
+_SOFT: Final = 0.025
 """Sigma of what is told of these places [outer eye distances]."""
 _SOME: Final = 0.25
 """Share up to which nothing is moved, and from 1 less which on all is."""
@@ -68,8 +68,10 @@ class Guesses:
         if half.max() <= _WIDE[0]:
             return None
         core = np.clip((half - _WIDE[0]) / (_WIDE[1] - _WIDE[0]), 0, 1)
-        side = 2 * round((_WIDE[1] + _SOFT) * eyes) + 1
-        grown = cv2.dilate(core, np.ones((side, side), np.uint8))
+        grown = _grown(core, (_WIDE[1] + _SOFT) * eyes)
+        # The outlines beside it are as sure as ever.
+        wide = _grown((core > 0).astype(np.float32), _WIDE[0] * eyes)
+        grown *= 1 - _grown(between * (1 - wide), _SOFT * eyes)
         soft = max(_SOFT * eyes, 0.5)
         guessed, person = (cv2.GaussianBlur(values, (0, 0), soft) for values in (grown, share))
         moves = np.clip((person - _SOME) / (1 - 2 * _SOME), 0, 1)
@@ -104,3 +106,9 @@ class Guesses:
         change -= sampled(picture, columns + x, rows + y)
         out = sampled(picture, columns + part * x, rows + part * y) + part[:, None] * change
         return Guessed(at, share[at], np.asarray(np.clip(out, -1, 1).T, np.float32))
+
+
+def _grown(values: Floats, reach: float) -> Floats:
+    """Return the highest of values (h, w) within some cells of each."""
+    side = 2 * max(round(reach), 1) + 1
+    return np.asarray(cv2.dilate(values, np.ones((side, side), np.uint8)), np.float32)
