@@ -29,6 +29,7 @@ from .mouth import (
 from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
+from .regions import INNER_MOUTH
 from .rendered import Rendered, joined, rows_at_once, unchanged
 from .shape import ShapeFit, ShapeModel
 from .state import BLUR, TEETH, TEETH_COLOUR, YAW, expression
@@ -49,7 +50,12 @@ CROP_SIDE: Final = 3.4
 _FACTORS_KEPT = 16
 """Texture factors remembered: one for each face of a shot, and some for edits that fade."""
 
-_STIFFNESS = 2e-4
+_STIFFNESS, _TURNED_STIFFNESS = 2e-4, 5e-3
+"""Of the thin plate at every vertex; and, on a turned head, beside the mouth: on the far cheek
+vertices crowd that move in different ways, and a plate that obeyed them all would crease."""
+_MOUTH = [*range(48, 68), *INNER_MOUTH]
+_TURN_RADIANS = (0.08, 0.25)
+"""Yaw at which the one stiffness begins to become the other, and has become it."""
 
 
 class PortraitModel(nn.Module):
@@ -202,7 +208,10 @@ class PortraitModel(nn.Module):
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
         window = head_window(self.ring, fit, images.shape[-1])
-        source, canonical, mask, window = self._fields(fit, vertices, moved, edit, window)
+        stiffness = self._stiffness(state[:, YAW])
+        source, canonical, mask, window = self._fields(
+            fit, vertices, moved, edit, window, stiffness
+        )
         change = shaded(warped(images, source), canonical, factor, state[:, YAW], edit.share)
         edited = self._with_teeth(change, window, fit, moved, edit, before, state)
         output = images[:, :, window.rows, window.columns].clone()
@@ -232,8 +241,23 @@ class PortraitModel(nn.Module):
         movement, smile_change = self._movement(before[None], after[None])
         return limits(movement[0], smile_change[0], state)
 
+    def _stiffness(self, yaw: Tensor) -> Tensor:
+        """Return the stiffness (N, V + R) at the vertices and the still ring of heads turned by
+        `yaw` (N,)."""
+        turned = smoothstep(yaw.abs(), *_TURN_RADIANS)[:, None]
+        stiffness = _STIFFNESS + (_TURNED_STIFFNESS - _STIFFNESS) * turned
+        stiffness = stiffness.repeat(1, len(self.canonical) + len(self.ring))
+        stiffness[:, _MOUTH] = _STIFFNESS
+        return stiffness
+
     def _fields(
-        self, fit: ShapeFit, vertices: Tensor, moved: Tensor, edit: Edit, window: Window
+        self,
+        fit: ShapeFit,
+        vertices: Tensor,
+        moved: Tensor,
+        edit: Edit,
+        window: Window,
+        stiffness: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Window]:
         """Return source (N, 2, h, w), canonical (N, 2, h, w) and mask (N, 1, h, w) at every pixel
         of the part of the window where any mask is above 0, and that part.
@@ -251,7 +275,7 @@ class PortraitModel(nn.Module):
         )
         back = torch.cat([(vertices - moved) / unit, torch.zeros_like(ring)], dim=1)
         values = torch.cat([canonical, back], dim=2)
-        weights = thin_plate_solve(centres, values, stiffness=_STIFFNESS)
+        weights = thin_plate_solve(centres, values, stiffness=stiffness)
         cells = window.cell_centres(unit.dtype, unit.device)
         points = (cells.reshape(1, -1, 2) - fit.offset[:, None]) / unit
         values = thin_plate_evaluate(weights, centres, points)

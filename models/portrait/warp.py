@@ -57,19 +57,20 @@ def thin_plate_kernel(points: Tensor, centres: Tensor) -> Tensor:
     return squares.log().mul_(squares)
 
 
-def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float) -> Tensor:
+def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float | Tensor) -> Tensor:
     """Return thin-plate weights (..., V + 3, C) that carry `values` (..., V, C) at `centres` (...,
     V, 2).
 
-    `stiffness` 0 interpolates; more smooths (Wahba 1990, the regularised spline). Centres should be
-    of size about 1 (normalise first). Solved in double precision as a positive definite system: the
+    `stiffness`, one or (..., V), of each centre: 0 interpolates, more smooths (Wahba 1990, the
+    regularised spline). Centres should be of size about 1 (normalise first). Solved in double precision as a positive definite system: the
     kernel is positive definite on weights without affine part, so a multiple of the affine part's
     own Gram matrix makes all of it so and changes nothing for those weights (Finsler's lemma).
     """
     points, targets = centres.double(), values.double()
     affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
     matrix = thin_plate_kernel(points, points)
-    matrix.diagonal(dim1=-2, dim2=-1).add_(max(stiffness, _LEAST_STIFFNESS))
+    loose = torch.as_tensor(stiffness, dtype=points.dtype, device=points.device)
+    matrix.diagonal(dim1=-2, dim2=-1).add_(loose.clamp_min(_LEAST_STIFFNESS))
     matrix = torch.add(matrix, affine @ affine.transpose(-1, -2), alpha=_AFFINE_WEIGHT)
     bent = solve_positive(matrix, torch.cat([targets, affine], dim=-1))
     free, along_affine = bent[..., : targets.shape[-1]], bent[..., targets.shape[-1] :]
