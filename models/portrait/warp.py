@@ -62,9 +62,10 @@ def thin_plate_solve(centres: Tensor, values: Tensor, *, stiffness: float | Tens
     V, 2).
 
     `stiffness`, one or (..., V), of each centre: 0 interpolates, more smooths (Wahba 1990, the
-    regularised spline). Centres should be of size about 1 (normalise first). Solved in double precision as a positive definite system: the
-    kernel is positive definite on weights without affine part, so a multiple of the affine part's
-    own Gram matrix makes all of it so and changes nothing for those weights (Finsler's lemma).
+    regularised spline). Centres should be of size about 1 (normalise first). Solved in double
+    precision as a positive definite system: the kernel is positive definite on weights without
+    affine part, so a multiple of the affine part's own Gram matrix makes all of it so and changes
+    nothing for those weights (Finsler's lemma).
     """
     points, targets = centres.double(), values.double()
     affine = torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
