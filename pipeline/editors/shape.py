@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..imaging.sampling import blurred
+from ..imaging.sampling import blurred, grown
 from ..imaging.warping import between_nodes, nodes, pulled, radial_pull, swelling_pull
 from ..parsing import Parsing
 from ..request import Edit
@@ -229,38 +228,29 @@ def _held(parsing: Parsing) -> Tensor:
     shares = parsing.of("front", "glasses", "clothes")
     # Grown before it is softened: a rim is thinner than the way from node to node.
     reach = max(round(_HELD_GROWTH * shares.shape[-1]), 1)
-    grown = F.max_pool2d(shares, 2 * reach + 1, 1, reach)
-    return blurred(grown, _HELD_SOFTNESS * shares.shape[-1]).clamp(0, 1)
+    return blurred(grown(shares, reach), _HELD_SOFTNESS * shares.shape[-1]).clamp(0, 1)
 
 
 def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
-    """Return the crops under a pull (N, 2, Q, Q) on nodes."""
-    images, side = batch.images.clone(), batch.images.shape[-1]
-    masks = images.new_zeros(len(batch), 1, side, side)
-    shifts = images.new_zeros(len(batch), 2, side, side)
-    for n in range(len(batch)):
-        pull = field[n : n + 1]
-        window = _window(pull.abs().amax((0, 1)) > _STILL_PX, cell, side)
-        if window is None:
-            continue
-        rows, columns = window
-        fine = between_nodes(pull, cell, rows, columns)
-        length = (fine[:, 0].square() + fine[:, 1].square()).sqrt()
-        share = ((length - _STILL_PX) / (4 * _STILL_PX)).clamp(0, 1)
-        there = pulled(batch.images[n : n + 1], fine, share > 0, rows, columns)
-        images[n : n + 1, :, rows, columns] = there.clamp_(-1, 1)
-        masks[n : n + 1, 0, rows, columns] = share
-        shifts[n : n + 1, :, rows, columns] = fine
-    return EditedBatch(batch, images, masks, shifts=shifts)
+    """Return the part of the crops that a pull (N, 2, Q, Q) on nodes moves."""
+    side = batch.images.shape[-1]
+    rows, columns = _window(field.abs().amax((0, 1)) > _STILL_PX, cell, side)
+    # One by one: the others of a batch change nothing, rounding included.
+    fine = torch.cat([between_nodes(pull[None], cell, rows, columns) for pull in field])
+    length = (fine[:, :1].square() + fine[:, 1:].square()).sqrt_()
+    share = ((length - _STILL_PX) / (4 * _STILL_PX)).clamp_(0, 1)
+    images = pulled(batch.images, fine, share[:, 0] > 0, rows, columns).clamp_(-1, 1)
+    return EditedBatch(batch, images, share, (columns.start, rows.start), fine)
 
 
-def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice] | None:
-    """Return rows and columns [px] round the nodes (Q, Q) bool that move; None without any."""
+def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice]:
+    """Return rows and columns [px] round the nodes (Q, Q) bool that move; one of each where none
+    does."""
+    if not moves.any():
+        return slice(0, 1), slice(0, 1)
     spans = []
     for axis in (1, 0):
         found = torch.nonzero(moves.any(axis))[:, 0]
-        if not len(found):
-            return None
         first, last = int(found[0]) - 2, int(found[-1]) + 2
         spans.append(slice(max(first * cell, 0), min(last * cell + 1, side)))
     return spans[0], spans[1]

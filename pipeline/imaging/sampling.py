@@ -100,6 +100,21 @@ def blurred(images: Tensor, sigma: float, *, impl: Literal["fast", "ref"] = "fas
     return F.conv2d(columns, taps[None, None, None, :].expand(count, 1, 1, -1), groups=count)
 
 
+def grown(maps: Tensor, reach: int, *, impl: Literal["fast", "ref"] = "fast") -> Tensor:
+    """Maps (N, C, H, W) float32: the highest value within a square of `reach` px to each side.
+
+    On a CPU OpenCV does it in a tenth of the time; elsewhere, and as `ref`, torch does.
+    """
+    side = 2 * reach + 1
+    if impl == "ref" or maps.device.type != "cpu":
+        return F.max_pool2d(maps, side, 1, reach)
+    out = torch.empty(maps.shape)
+    square = np.ones((side, side), np.uint8)
+    for plane, wide in zip(maps.flatten(0, 1).numpy(), out.flatten(0, 1).numpy(), strict=True):
+        cv2.dilate(plane, square, dst=wide)
+    return out
+
+
 def enlarged(maps: Tensor, step: int, *, impl: Literal["fast", "ref"] = "fast") -> Tensor:
     """Maps (N, C, h, w) float32 at `step` times their size, linear, as blocks of pixels each.
 

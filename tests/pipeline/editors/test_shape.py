@@ -72,7 +72,7 @@ def done(batch: AlignedBatch, *edits: tuple[str, float]) -> Any:
     with torch.inference_mode():
         amounts = torch.tensor([[strength] * len(batch) for _, strength in edits])
         editor = Shape(cast("Any", None))
-        return editor.apply_row(batch, [Edit(name) for name, _ in edits], amounts, None)
+        return editor.apply_row(batch, [Edit(name) for name, _ in edits], amounts, None).whole()
 
 
 @pytest.mark.parametrize(("name", "strength"), ENDS)

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.imaging import geometry as g
 from pipeline.imaging.resample import warp
-from pipeline.imaging.sampling import blurred, resized, sample_affine
+from pipeline.imaging.sampling import blurred, grown, resized, sample_affine
 from tests.pipeline.faces import natural
 
 MATRICES = np.stack(
@@ -71,3 +71,11 @@ def test_a_blur_spreads_by_its_sigma() -> None:
     x = torch.arange(41.0) - 20
     assert float(soft.sum()) == pytest.approx(1, abs=1e-5)
     assert float((soft.sum(0) * x**2).sum()) == pytest.approx(2.5**2, rel=0.03)
+
+
+@pytest.mark.parametrize("reach", [1, 4])
+def test_what_is_grown_is_as_large_as_its_plain_twin(reach: int) -> None:
+    maps = natural(50, 2)
+    fast, plain = grown(maps, reach), grown(maps, reach, impl="ref")
+    assert torch.equal(fast, plain)
+    assert (fast > maps).float().mean() > 0.5

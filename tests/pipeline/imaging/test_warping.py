@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+import pytest
 import torch
 
 from pipeline.imaging.sampling import pixels, sample
@@ -59,15 +62,20 @@ def test_between_nodes_a_quadratic_field_is_exact() -> None:
     assert torch.allclose(fine[0, 0], 0.01 * x**2 - 0.02 * x * y + y, atol=1e-3)
 
 
-def test_fetching_only_what_moves_gives_what_fetching_all_gives() -> None:
+@pytest.mark.parametrize("impl", ["fast", "ref"])
+def test_fetching_only_what_moves_gives_what_fetching_all_gives(
+    impl: Literal["fast", "ref"],
+) -> None:
     images = natural(40, 2)
     pull = natural(40, 2, seed=1)[:, :2] * 3
     moves = pull.square().sum(1) > 1
     rows, columns = slice(5, 30), slice(8, 39)
     part = (slice(None), slice(None), rows, columns)
-    fast = pulled(images, pull[part], moves[:, rows, columns], rows, columns)
+    fast = pulled(images, pull[part], moves[:, rows, columns], rows, columns, impl=impl)
     plain = sample(images, pixels(40, images) + pull.permute(0, 2, 3, 1))
     expected = torch.where(moves[:, None], plain, images)[part]
-    assert torch.allclose(fast, expected, atol=1e-5)
+    # Some builds of OpenCV look the weights up, in steps of 1/32 px.
+    assert torch.allclose(fast, expected, atol=0.02)
+    assert (fast - expected).abs().mean() < 2e-3
     still = ~moves[:, None, rows, columns].expand(-1, 3, -1, -1)
     assert torch.equal(fast[still], images[part][still])
