@@ -28,6 +28,8 @@ _ALONG, _ASIDE = 0.08, 0.02
 distances]."""
 _NEAR: Final = 0.05
 """Sigma by which colours of the room are carried inwards [outer eye distances]."""
+_HARDLY: Final = 1e-6
+"""Share of what is near up to which the room is hardly seen in it."""
 _PLAIN: Final = 0.004
 """Slope [levels 0–1 per cell] below which the room has no direction of its own."""
 _LEAST_SLANT: Final = 0.3
@@ -89,7 +91,9 @@ class Backdrop:
         colour = cv2.merge([small * seen[..., None], seen])
         colour = cv2.pyrDown(colour)
         colour = cv2.GaussianBlur(colour, (0, 0), 0.5 * _NEAR * eyes / cell)
-        colours = colour[..., :3] / np.maximum(colour[..., 3:], 1e-9)
+        # Where no room is seen far and wide there is nothing to show but the picture itself.
+        own = np.float32(_HARDLY) * cv2.pyrDown(small)
+        colours = (colour[..., :3] + own) / (colour[..., 3:] + np.float32(_HARDLY))
         rows, columns = np.nonzero(asked)
         search = _Search(depth / np.float32(cell), small, colours, (rows, columns))
         tensors = _carried(cv2.transform(small, _LUMA), seen, (rows, columns), eyes / cell)
@@ -125,7 +129,9 @@ def depth_of(person: Flags, cell: int, rim: float) -> Floats:
         cv2.distanceTransform(part.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
         for part in (person, ~person)
     )
-    smooth = cv2.GaussianBlur(within - beyond, (0, 0), 1.0)
+    # Without a person, or without a room, all is infinitely far from the outline.
+    far = np.float32(sum(person.shape))
+    smooth = cv2.GaussianBlur(np.minimum(within, far) - np.minimum(beyond, far), (0, 0), 1.0)
     return np.asarray(smooth * np.float32(cell) + np.float32(rim), np.float32)
 
 

@@ -139,3 +139,17 @@ def test_a_picture_without_a_person_stays_as_it_was() -> None:
     still = np.zeros((2, SIDE, SIDE), np.float32)
     matte.still_room(Moved(source, planes, still, np.ones((SIDE, SIDE), np.float32), (0, 0)))
     assert np.array_equal(planes, source)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_without_a_person_or_without_a_room_there_is_nothing_to_exchange(level: float) -> None:
+    share = np.full((SIDE // CELL, SIDE // CELL), level, np.float32)
+    # A little doubt, as within hair: what is not quite the person is before no room at all.
+    share[40:44, 40:44] += 0.18 * (0.5 - level)
+    carried, shifts = narrowed(0.1)
+    edited = carried.transpose(2, 0, 1).copy()
+    source = PICTURE.transpose(2, 0, 1).copy()
+    part = Moved(source, edited.copy(), shifts, np.ones((SIDE, SIDE), np.float32), (0, 0))
+    Matte.of(PICTURE, share, np.full_like(share, 8.0), EYES).still_room(part)
+    expected = edited if level else source
+    assert np.abs(part.edited - expected).max() < 0.1
