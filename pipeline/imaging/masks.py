@@ -85,7 +85,7 @@ def face_mask(landmarks: Tensor, side: int, *, grow: float = 0.0, feather: float
     return _clear_border(mask).to(landmarks.device, non_blocking=True)
 
 
-_BEYOND_JAW = 1.25
+_BEYOND_JAW = 2.0
 """How far from the mouth its surroundings reach, as a multiple of the distance to the jaw: an edit
 also moves what lies beside a face."""
 _AROUND_EYES = 1.3

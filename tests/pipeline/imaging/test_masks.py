@@ -94,6 +94,9 @@ def test_what_covers_a_part_of_a_face_is_masked_and_fades_with_it() -> None:
 
     assert at(mouth[0], *lips, 8) == [1] * 4
     assert at(mouth[0], *eyes, *brow, 30) == [0] * 5
+    # An edit that moved what is beside a jaw that stays would leave a step there.
+    x, y = (face[5] + 0.6 * (face[5] - face[48:60].mean(0))).round().astype(int)
+    assert float(mouth[0, 0, y, x]) > 0.95
     assert at(both[0], *lips) == [0.25] * 3
     assert min(at(both[1], *eyes, *brow)) > 0.7
     assert at(both[1], *lips, 8) == [0] * 4
