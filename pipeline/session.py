@@ -341,25 +341,22 @@ class Session:
         groups: list[Group] = []
         for edit in (edit for edit in self.catalogue.drawn(plan.edits) if edit.strength):
             editor = self.editor(self.catalogue.editor_of(edit.attribute))
-            needs = self.catalogue.part(edit.attribute).needs
-            prepared = self._prepared(editor, edit, plan)
-            step = Step(editor, (edit,), (plan.strength(edit),), (needs,), prepared)
-            crops = self._crops(plan).by(editor.spec.crop)
-            if not groups or groups[-1].crops.rule != crops.rule:
-                groups.append(Group((step,), crops))
+            part, prepared = self.catalogue.part(edit.attribute), self._prepared(editor, edit, plan)
+            step = Step(editor, (edit,), (plan.strength(edit),), (part.needs,), prepared)
+            alone = Group((step,), self._crops(plan).by(editor.spec.crop), "hair" in part.regions)
+            if groups and groups[-1].sees_as(alone):
+                steps = followed(groups[-1].steps, step)
+                groups[-1] = dataclasses.replace(groups[-1], steps=steps)
             else:
-                groups[-1] = Group(followed(groups[-1].steps, step), groups[-1].crops)
+                groups.append(alone)
         return tuple(groups) or (Group((), self._crops(plan)),)
 
     def _protection(self, plan: Plan) -> Protection:
         codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
-        drawn = [edit for edit in self.catalogue.drawn(plan.edits) if edit.strength]
-        regions = [self.catalogue.part(edit.attribute).regions for edit in drawn]
         return Protection(
             tones={track: known.tone for track, known in codes.items()},
             hidden={t: partial(self.face_editor.hidden, codes=known) for t, known in codes.items()},
             occlusion=self.request.render.occlusion,
-            spares_hair=not any("hair" in named for named in regions),
         )
 
     def _views(self, plan: Plan, face: EditedBatch) -> Mapping[str, Tensor]:

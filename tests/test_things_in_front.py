@@ -36,12 +36,14 @@ def held_up(
 
 
 @pytest.mark.parametrize("occlusion", [True, False])
+@pytest.mark.parametrize("attributes", [("smile=2",), ("hair-grey=0.1", "smile=2")], ids="+".join)
 def test_paper_before_the_cheek_keeps_its_pixels_unless_asked_otherwise(
-    held_up: Path, tmp_path: Path, occlusion: bool
+    held_up: Path, tmp_path: Path, occlusion: bool, attributes: tuple[str, ...]
 ) -> None:
     out = tmp_path / "out.mkv"
-    options = [] if occlusion else ["--no-occlusion"]
-    assert main(["edit", str(held_up), "--attr", "smile=2", "-o", str(out), *options]) == 0
+    options = [word for name in attributes for word in ("--attr", name)]
+    options += [] if occlusion else ["--no-occlusion"]
+    assert main(["edit", str(held_up), "-o", str(out), *options]) == 0
     pairs = zip(decoded(held_up), decoded(out), strict=True)
     changes = [float(np.abs(a.astype(int) - b)[INNER].mean()) for a, b in pairs]
     bare = min(change for index, change in enumerate(changes) if index not in SHOWN)

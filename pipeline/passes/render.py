@@ -41,6 +41,13 @@ class Group:
 
     steps: tuple[Step, ...]
     crops: Crops
+    edits_hair: bool = False
+    """Whether hair is what is to be edited: then hair in front of a face is not spared."""
+
+    def sees_as(self, other: Group) -> bool:
+        """Whether another group's edits can be done on the same crops, protected alike."""
+        mine, others = (g.crops.rule for g in (self, other))
+        return mine == others and self.edits_hair == other.edits_hair
 
     def cutter(self, tracks: Iterable[FaceTrack]) -> Cutter:
         """Return what cuts out the faces that take anything of the edits."""
@@ -58,6 +65,7 @@ class Group:
         if not self.steps:  # nothing to look for, nothing to protect
             yield apply(self.steps, batch)
             return
+        guard = dataclasses.replace(protection, spares_hair=not self.edits_hair)
 
         def bare(source: AlignedBatch) -> EditedBatch:
             there = source.to(self.crops.device)
@@ -68,7 +76,7 @@ class Group:
         def whole(part: AlignedBatch) -> EditedBatch:
             with clock.time("edit / parse"):
                 parsed = self.crops.parsed(part)
-            return protection.around(parsed, bare, held_of(part, mattes))
+            return guard.around(parsed, bare, held_of(part, mattes))
 
         for _, edited in self.crops.halving(whole, batch):
             yield edited
