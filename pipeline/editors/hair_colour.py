@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..imaging.hair import Found, Hair, Sight, learnt
-from ..imaging.hair_tones import HairTone, dyed, greyed, lightened, recoloured
+from ..imaging.hair_grey import greyed
+from ..imaging.hair_tones import HairTone, dyed, lightened, recoloured
 from ..imaging.parsing import Region
 from ..imaging.tones import Floats, colour_of
 from ..request import Edit
@@ -87,6 +88,7 @@ SPEC = EditorSpec(
     needs=frozenset({PARSING}),
     crop=CropRule(side_eyes=5.0),
     options=Options,
+    version=2,
 )
 
 _LOOKED_AT = 16

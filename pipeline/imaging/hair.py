@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 from ..types import AlignedBatch
 from .geometry import face_unit
 from .hair_cells import Cells, hair_of
+from .hair_grey import strands_of, temples
 from .hair_matte import matted
 from .hair_place import (
     BINS,
     HairPlace,
     averaged,
+    bounds,
     counted,
     followed,
     likeness_of,
     of_head,
     on_map,
 )
-from .hair_tones import HairTone, strands_of
-from .tones import Floats, logs_of, smoothstep
+from .hair_tones import HairTone
+from .tones import Floats, logs_of
 
 _SURE, _SURELY_NOT = 0.85, 0.05
 """Shares from which a cell is hair, and up to which it is something else."""
@@ -36,9 +38,6 @@ _RIM = 1 / 20
 """Width of the fall to the border of the crop, in its sides."""
 _LEAST_CELLS = 60
 """Cells of hair, in all crops, without which there is none."""
-_EARLY_SIGMA, _EARLY = 0.14, (0.05, 0.35)
-"""Sigma of how far hair is from skin [outer eye distances], and shares of skin, so blurred, at
-which strands begin to whiten early, and do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Found:
     hair: Floats
     """(3, h, w) RGB in [-1, 1]: the hair alone, without what shines through at its edges."""
     early: Floats
-    """(h, w) 0–1, where strands whiten first: beside the face."""
+    """(h, w) 0–1, where strands whiten first (see `hair_grey`)."""
     eyes: float
     """Size of the face [px]."""
 
@@ -69,7 +68,7 @@ class Hair:
         """Return what was learnt (see `learnt`); None if there is no hair."""
         if not arrays:
             return None
-        place = HairPlace(arrays["like"], arrays["where"], arrays["head"])
+        place = HairPlace(arrays["like"], arrays["where"], arrays["least"], arrays["most"])
         tone = HairTone(arrays["median"], float(arrays["strands"]), arrays["skin"])
         return cls(place, tone)
 
@@ -80,9 +79,9 @@ class Hair:
             return None
         matte, hair = matted(window, self.place.share(window))
         _fade_to_border(matte, window, batch.images.shape[-1])
-        sigma = _EARLY_SIGMA * window.eyes / window.cell
-        near = cv2.GaussianBlur(window.shares("skin", "nose"), (0, 0), sigma)
-        early = cv2.resize(smoothstep(near, *_EARLY), matte.shape[::-1])
+        rows, columns = window.middles()
+        early = temples(batch.landmarks[n].cpu().numpy(), rows, columns)
+        early = cv2.resize(early, matte.shape[::-1])
         return Found(window.rows, window.columns, matte, hair, early, window.eyes)
 
 
@@ -151,7 +150,9 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     of_skin = sum(counted(sight.colours, sight.skin) for sight in sights)
     # Of what hangs beyond the square, none may be a neck: so skin counts as much as all the rest.
     strict = np.minimum(like, likeness_of(counts[0], np.asarray(of_skin)))
-    often = np.mean([hair_of(s.window.parsing)[0, 0].cpu().numpy() for s in sights], axis=0)
+    shares = np.stack([hair_of(s.window.parsing)[0, 0].cpu().numpy() for s in sights])
+    often = shares.mean(0)
+    least, most = bounds(shares, of_head(often))
     hair, skin = (
         np.median(logs_of(np.concatenate(parts, 1)[:, None])[:, 0], axis=1)
         for parts in (
@@ -162,7 +163,8 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     return {
         "like": like,
         "where": averaged([on_map(followed(s.window, strict), s.window) for s in sights], often),
-        "head": of_head(often),
+        "least": least,
+        "most": most,
         "median": np.asarray(hair, np.float32),
         "skin": np.asarray(skin, np.float32),
         "strands": np.array(np.median([sight.strands() for sight in sights]), np.float32),

@@ -89,14 +89,16 @@ class Cells:
         chosen = [LABELS.index(label) for label in labels]
         return self._at_cells(self.parsing.shares[:, chosen].sum(1, keepdim=True))
 
-    def hair(self, head: Floats | None = None) -> Floats:
+    def hair(self, least: Floats | None = None, most: Floats | None = None) -> Floats:
         """Return the share of hair of each cell, by the parsing and where it lies, (h, w) 0–1.
 
-        `head`: (G, G) 0–1, what of the parsing's grid may be hair of this head.
+        `least`, `most`: (G, G) 0–1 on the parsing's grid, between which it is held.
         """
         share = hair_of(self.parsing)
-        if head is not None:
-            share = share * torch.from_numpy(head).to(share)
+        if most is not None:
+            share = torch.minimum(share, torch.from_numpy(most).to(share))
+        if least is not None:
+            share = torch.maximum(share, torch.from_numpy(least).to(share))
         return self._at_cells(share)
 
     def trust(self) -> Floats:
@@ -108,14 +110,19 @@ class Cells:
 
     def places(self) -> Tensor:
         """Return where the cells lie in the parsing's square, (h, w, 2)."""
-        centre = 0.5 * (self.cell - 1)
-        y, x = (
-            torch.arange(s.start, s.stop, self.cell, dtype=torch.float32) + centre
-            for s in (self.rows, self.columns)
-        )
+        y, x = (torch.from_numpy(line) for line in self.middles())
         at = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
         matrix = self.parsing.crop_to_grid[0].cpu()
         return at @ matrix[:, :2].T + matrix[:, 2]
+
+    def middles(self) -> tuple[Floats, Floats]:
+        """Return the rows (h,) and columns (w,) of the middles of the cells [crop px]."""
+        centre = np.float32(0.5 * (self.cell - 1))
+        rows, columns = (
+            np.arange(span.start, span.stop, self.cell, dtype=np.float32) + centre
+            for span in (self.rows, self.columns)
+        )
+        return rows, columns
 
     def _at_cells(self, values: Tensor) -> Floats:
         """Return values (1, 1, G, G) on the parsing's grid in each cell, (h, w)."""

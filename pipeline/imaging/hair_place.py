@@ -32,11 +32,20 @@ _EVIDENCE = 0.025
 """Sigma of what colours say [outer eye distances]."""
 _COUNTED = 0.6
 """Exponent of the odds that colours give."""
-_DECIDED = (0.2, 0.65)
+_DECIDED = (0.35, 0.7)
 """Shares of hair, by place and colour, that are none, and all."""
 _HARDLY = (0.04, 0.2)
 """Shares of hair that count for none, and that colours may raise."""
 
+_BESIDE, _MORE_THAN_NOT = 0.05, (0.4, 0.6)
+"""How far from hair colours may find more of it [outer eye distances]; shares that are hair."""
+
+_SWAYS = 0.05
+"""How far hair sways beyond where it is in other frames, in sides of the square."""
+_SLIPS = 1
+"""Frames of those looked at that may be mistaken at a place."""
+_HALF = 0.5
+"""Prior share of a place that is hair in all other frames: its colour decides."""
 _PIECE = 0.3
 """Mean share of hair that makes a piece of it."""
 _MOUTH, _CHIN = 0.4, (0.3, 0.9)
@@ -73,19 +82,32 @@ class HairPlace:
     where: Floats
     """(MAP_SIDE, MAP_SIDE) 0–1, over a square `WIDER` than the parsing's: how often hair."""
 
-    head: Floats
-    """(G, G) 0–1, on the parsing's grid: what hangs together with the hair of this head."""
+    least: Floats
+    """(G, G) 0–1, on the parsing's grid: the share of hair in nearly every frame of the shot …"""
+    most: Floats
+    """… and in hardly any: 0 for what does not hang together with the hair of this head."""
 
     def share(self, window: Cells) -> Floats:
         """Return the share of hair of the cells of a window, (h, w) 0–1."""
         trust = window.trust()
-        share = np.asarray(trust * window.hair(self.head), np.float32)
+        share = np.asarray(trust * window.hair(self.least, self.most), np.float32)
         if self.where.any():
             at = window.places()[None] / WIDER
             map_ = torch.from_numpy(self.where)[None, None]
             beside = F.grid_sample(map_, at, align_corners=False)[0, 0].numpy()
             share += (1 - trust) * beside
-        return smoothstep(posterior(share, looked_up(self.like, window)), *_DECIDED)
+        told = posterior(share, looked_up(self.like, window))
+        return smoothstep(told * _near(share, window), *_DECIDED)
+
+
+def _near(share: Floats, window: Cells) -> Floats:
+    """Return where colours may make hair of a place (h, w) 0–1: next to what is more hair than not.
+
+    A dark room is of the colour of dark hair, too.
+    """
+    reach = 2 * max(round(_BESIDE * window.eyes / window.cell), 1) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    return smoothstep(cv2.dilate(share, kernel), *_MORE_THAN_NOT)
 
 
 def posterior(share: Floats, likeness: Floats) -> Floats:
@@ -215,6 +237,26 @@ def of_head(often: Floats) -> Floats:
     reach = 2 * round(_MORE * side) + 1
     grown = cv2.dilate(kept, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.25 * reach), np.float32)
+
+
+def bounds(shares: Floats, head: Floats) -> tuple[Floats, Floats]:
+    """Return the least and the most share of hair (G, G) 0–1 that a frame of the shot can have.
+
+    What is hair in a single frame only is a mistake, and so is what is none in a single one; but
+    hair sways.
+
+    Args:
+        shares: (F, G, G) 0–1 of the frames looked at.
+        head: (G, G) 0–1, what hangs together with the head (`of_head`).
+    """
+    ordered = np.sort(shares, axis=0)
+    slips = min(_SLIPS, (len(shares) - 1) // 4)
+    least, most = ordered[slips], ordered[-1 - slips]
+    reach = 2 * round(_SWAYS * len(head)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    least = cv2.erode(least, kernel, borderType=cv2.BORDER_REPLICATE)
+    most = cv2.GaussianBlur(cv2.dilate(most, kernel), (0, 0), 0.2 * reach)
+    return np.float32(_HALF) * least * head, np.asarray(most * head, np.float32)
 
 
 def _map_line() -> Floats:

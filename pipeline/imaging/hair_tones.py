@@ -1,8 +1,7 @@
-"""Hair in other colours: dyed, darker or lighter, grey; every strand stays.
+"""Hair in other colours: dyed, darker or lighter; every strand stays.
 
-What changes is a log colour, by an amount that depends on how bright a pixel is, and for grey also
-on its strand. So strands keep their contrast, and the mean of the hair moves from its median over
-the shot to where it is to be.
+What changes is a log colour, by an amount that depends on how bright a pixel is. So strands keep
+their contrast, and the mean of the hair moves from its median over the shot to where it is to be.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _WHITE, _KNEE = -0.05, 0.25
 """Log luma that nothing is made to exceed, and how far below it comes near."""
 _EVENNESS = 0.6
 """How far strands of other colours come nearer to the median's in hair that is dyed or lighter."""
-_ASH = 0.7
+_ASH = 0.6
 """Share of its own colour that hair loses at strength -1."""
 _WARMTH = 0.7
 """Share of the colour of natural hair that comes with its depth."""
@@ -50,19 +49,6 @@ _NATURAL = np.stack(
     ]
 )
 """(7, 3) log colours of natural hair from black to fair."""
-
-# Grey.
-_STRAND = 0.03
-"""Sigma of what is wider than a strand [outer eye distances]."""
-_RIM = 0.015
-"""Width of the rim of hair in which no strands are looked for [outer eye distances]."""
-_LEAST_STRANDS = 0.12
-"""Standard deviation that strands are taken to have at least: less is noise."""
-_RATE, _LATE, _CHOOSY = 1.0, 0.5, 0.65
-"""How fast strands whiten with strength where they do so first; elsewhere, as a share; and how much
-sooner a strand does that stands out."""
-_LEAST_WHITE = -0.8
-"""Log luma that white hair has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +110,7 @@ def dyed(tone: HairTone, goal: Floats, strength: float) -> Dye:
     moved; below 0 hair has less of its own colour, to ash, and stays as deep."""
     if strength <= 0:
         own = tone.median - log_luma(tone.median)
-        return Dye(tone, 0.0, 1.0, np.float32(_ASH * strength) * own)
+        return Dye(tone, 0.0, 1.0, np.float32(_ASH * strength) * (own - warmer(tone)))
     tint = np.float32(strength) * _tint(_graded(goal, tone), tone.median)
     way = _possible(tone, strength * (float(log_luma(goal)) + _light(tone) - tone.luma))
     return Dye(tone, way, _contrast(way), tint, _EVENNESS * min(strength, 1.0))
@@ -169,15 +155,17 @@ def _graded(colour: Floats, tone: HairTone) -> Floats:
     chroma = float(yellowness(tone.skin) + redness(tone.skin)) / sum(_GOOD_SKIN)
     luma = log_luma(colour)
     return np.asarray(
-        luma + min(max(0.4 + 0.6 * chroma, 0.7), 1.0) * (colour - luma) + _warmer(tone)
+        luma + min(max(0.4 + 0.6 * chroma, 0.7), 1.0) * (colour - luma) + warmer(tone)
     )
 
 
-def _warmer(tone: HairTone) -> Floats:
-    """Return the change (3,) of log colours by which the clip's light is warmer than neutral."""
+def warmer(tone: HairTone, *, coldest: float = -0.05) -> Floats:
+    """Return the change (3,) of log colours by which the clip's light is warmer, or pinker, than
+    neutral."""
     yellow, red = yellowness(tone.skin) - _GOOD_SKIN[0], redness(tone.skin) - _GOOD_SKIN[1]
-    warmth = float(np.clip(0.7 * yellow + 0.35 * red, -0.05, 0.25))
-    return np.array([0.35 * warmth, 0.0, -0.65 * warmth], np.float32)
+    warmth = float(np.clip(0.7 * yellow + 0.35 * red, coldest, 0.25))
+    pink = float(np.clip(red - 0.8 * yellow, 0.0, 0.2))
+    return np.array([0.35 * warmth, -0.35 * pink, -0.65 * warmth], np.float32)
 
 
 def _natural(luma: float) -> Floats:
@@ -205,86 +193,3 @@ def luma_of(picture: Floats) -> Floats:
     red, green, blue = picture
     mixed = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
     return np.asarray(np.clip(0.5 * mixed + 0.5, 0, 1), np.float32)
-
-
-def greyed(
-    hair: Floats, matte: Floats, early: Floats, tone: HairTone, eyes: float, strength: float
-) -> Floats:
-    """Return hair (3, h, w) in [-1, 1] that is greyer; below 0 grey strands take the colour of the
-    others.
-
-    Hair does not turn grey, strands turn white, one after another: those that stand out first, and
-    where hair meets the face sooner than on top. So grey hair is lighter and paler, and its strands
-    differ more.
-
-    Args:
-        hair: of a window.
-        matte: (h, w) 0–1, where it is hair.
-        early: (h, w) 0–1, where strands whiten first.
-        tone: of the hair.
-        eyes: distance of the outer eye corners [px].
-        strength: at 1 about a third of the strands are white, at 2 most of them.
-    """
-    luma = np.log(luma_of(hair) + np.float32(FLOOR))
-    wide = _within(luma, matte, _STRAND * eyes)
-    # What is light along the edge may be what is behind it, and no strand.
-    side = 2 * max(round(_RIM * eyes), 1) + 1
-    strand = (luma - wide) * cv2.blur(cv2.erode(matte, np.ones((side, side))), (side, side))
-    relative = np.clip(strand / max(tone.strands, _LEAST_STRANDS), -2, 2)
-    if strength < 0:
-        return _coloured_again(hair, luma, relative, tone, -strength)
-    cover = 1 - np.exp(-np.float32(_RATE * strength) * (_LATE + (1 - _LATE) * early))
-    # Where hair is thin, what is between its strands would turn white with them.
-    share = np.clip(cover * (1 + _CHOOSY * (1 - cover) * relative), 0, 1) * matte
-    white = max(_white(tone), tone.luma + 0.15)
-    goal = white + np.float32(0.55) * (wide - np.float32(tone.luma)) + np.float32(0.8) * strand
-    light = np.exp(np.minimum(goal, _WHITE))
-    out = np.empty_like(hair)
-    for k, cast in enumerate(_cast(tone)):
-        target = np.float32(2 * np.exp(cast)) * light - np.float32(1 + 2 * FLOOR)
-        np.multiply(target - hair[k], share, out=out[k])
-        out[k] += hair[k]
-    return np.clip(out, -1, 1, out=out)
-
-
-def strands_of(picture: Floats, hair: Floats, eyes: float) -> float:
-    """Return how much log luma differs from strand to strand: the standard deviation of what is no
-    wider, over the hair (h, w) of a picture (3, h, w)."""
-    luma = np.log(luma_of(picture) + np.float32(FLOOR))
-    strand = luma - _within(luma, hair, _STRAND * eyes)
-    inside = strand[hair > 0]
-    return float(inside.std()) if inside.size else 0.0
-
-
-def _coloured_again(
-    hair: Floats, luma: Floats, relative: Floats, tone: HairTone, strength: float
-) -> Floats:
-    """Return hair whose pale strands have the colour of the others."""
-    over = luma - np.float32(tone.luma)
-    pale = smoothstep(over, -0.1, 0.6) * smoothstep(relative, -1, 0.5)
-    share = np.float32(min(0.75 * strength, 1)) * pale
-    light = 0.5 * hair + np.float32(0.5 + FLOOR)
-    goal = np.exp(tone.median[:, None, None] + np.float32(0.25) * over)
-    return np.asarray(np.clip(hair + 2 * share * (goal - light), -1, 1), np.float32)
-
-
-def _within(values: Floats, mask: Floats, sigma: float) -> Floats:
-    """Return values blurred among those under a mask only."""
-    step = max(int(sigma // 2), 1)
-    size = (-(-values.shape[1] // step), -(-values.shape[0] // step))
-    both = cv2.merge([values * mask, mask])
-    small = cv2.resize(both, size, interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), max(sigma / step, 0.5))
-    wide = cv2.resize(soft, values.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(wide[..., 0] / (wide[..., 1] + np.float32(1e-3)))
-
-
-def _white(tone: HairTone) -> float:
-    """Return the log luma of white hair in the light of the clip."""
-    return max(float(log_luma(tone.skin)) + 0.08, _LEAST_WHITE)
-
-
-def _cast(tone: HairTone) -> Floats:
-    """Return log colours (3,), of luma 0, of what is grey in the light of the clip."""
-    cast = _warmer(tone) if _warmer(tone)[0] > 0 else np.zeros(3, np.float32)
-    return np.asarray(cast - log_luma(cast), np.float32)

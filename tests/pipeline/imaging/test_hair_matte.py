@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.hair_cells import Cells, hair_of
 from pipeline.imaging.hair_matte import matted
-from pipeline.imaging.hair_place import averaged, likeness_of, of_head, posterior
+from pipeline.imaging.hair_place import (
+    HairPlace,
+    averaged,
+    bounds,
+    likeness_of,
+    of_head,
+    posterior,
+)
 from pipeline.parsing import LABELS, Parsing
 
 SIDE, EYES = 320, 120.0
@@ -130,3 +137,40 @@ def test_a_colour_that_was_never_seen_is_told_by_nothing() -> None:
     assert like[3, 3, 3] > 0.99
     assert like[20, 18, 16] < 0.01
     assert like[31, 0, 0] == pytest.approx(0.5)
+
+
+def test_what_is_hair_in_one_frame_only_is_a_mistake_and_hair_that_sways_is_none() -> None:
+    head = np.ones((160, 160), np.float32)
+    shares = np.zeros((8, 160, 160), np.float32)
+    shares[:, 20:60, 30:130] = 1
+    shares[3, 100:120, 60:90] = 1  # a sliver on the cheek in one frame
+    shares[5, 30:50, 60:90] = 0  # a hole in another
+    least, most = bounds(shares, head)
+    assert most[110, 75] == 0
+    assert most[63, 75] > 0.9
+    assert least[40, 75] == pytest.approx(0.5)
+    assert least[58, 75] == 0
+
+
+def test_two_frames_are_too_few_to_know_which_is_mistaken() -> None:
+    shares = np.zeros((2, 160, 160), np.float32)
+    shares[0, 20:60, 30:130] = 1
+    least, most = bounds(shares, np.ones((160, 160), np.float32))
+    assert most[40, 75] == pytest.approx(1)
+    assert least.max() == 0
+
+
+def test_colours_find_hair_next_to_hair_and_not_all_over_a_dark_room() -> None:
+    picture = np.broadcast_to(2 * HAIR[:, None, None] - 1, (3, SIDE, SIDE)).copy()
+    rows = np.arange(160)[:, None] + np.zeros(160)
+    share = np.where(rows < 60, 1.0, 0.25).astype(np.float32)
+    window = Cells.of(picture, a_parsing(hair=share), EYES)
+    assert window is not None
+    like = np.full((32, 32, 32), 0.95, np.float32)
+    everywhere = np.ones((160, 160), np.float32)
+    none = np.zeros((96, 96), np.float32)
+    place = HairPlace(like, none, 0 * everywhere, everywhere)
+    found = place.share(window)[:, 40]
+    line = window.middles()[0]
+    assert found[(line > 60) & (line < 110)].min() > 0.95
+    assert found[line > 140].max() == 0
