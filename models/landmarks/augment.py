@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.degrading import compressed, motion_blurred, noise
+from ..training.degrading import Grade, compressed, motion_blurred, noise, regraded
 from .crops import Matrix
 
 Image = NDArray[np.uint8]
@@ -68,25 +68,19 @@ def degrade(image: Image, others: list[Image], rng: np.random.Generator) -> Imag
     return x
 
 
+_GRADE = Grade(0.05, 0.25, 1.6, log_gamma=0.3, log_contrast=0.15, log_gain=0.16, log_gains=0.07)
+
+
 def _relight(x: Image, rng: np.random.Generator) -> Image:
-    """Gain per channel, contrast, gamma, saturation and a light falling from one side."""
-    saturation = 0.0 if rng.random() < 0.05 else float(np.clip(rng.normal(1, 0.25), 0, 1.6))
-    grey = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    y = cv2.addWeighted(x, saturation, grey, 1 - saturation, 0)
-    # gamma, contrast and gain act on single values: one table of 256 entries per channel
-    table = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.3))
-    middle = float(table[grey[::4, ::4, 0]].mean())
-    table = (table - middle) * np.exp(rng.normal(0, 0.15)) + middle
-    gain = np.exp(rng.normal(0, 0.16) + rng.normal(0, 0.07, 3))
-    levels = np.clip(table[:, None] * gain * 255 + 0.5, 0, 255).astype(np.uint8)
-    y = cv2.LUT(y, levels[None])
+    """Another grade, and a light falling from one side."""
+    y = regraded(x, _GRADE, rng)
     if rng.random() < 0.35:
         h, w = y.shape[:2]
         angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.8)
         u = np.exp(strength * np.cos(angle) * np.linspace(-1, 1, w, dtype=np.float32))
         v = np.exp(strength * np.sin(angle) * np.linspace(-1, 1, h, dtype=np.float32))
-        y = np.minimum(y * (v[:, None] * u[None, :])[..., None], 255)
-    return np.asarray(y, dtype=np.uint8)
+        y = np.asarray(np.minimum(y * (v[:, None] * u[None, :])[..., None], 255), np.uint8)
+    return y
 
 
 def _add_noise(x: Image, rng: np.random.Generator) -> Image:

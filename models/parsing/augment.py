@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.degrading import compressed, motion_blurred, noise
+from ..training.degrading import Grade, compressed, motion_blurred, noise, regraded
 from .layers import Bytes, Floats, Rng, any_colour, clouds, grid_of
 
 Matrix = NDArray[np.float64]
@@ -121,19 +121,15 @@ def degraded(picture: Floats, rng: Rng) -> Bytes:
     return x
 
 
+_GRADE = Grade(0.08, 0.3, 1.7, log_gamma=0.35, log_contrast=0.2, log_gain=0.2, log_gains=0.1)
+
+
 def _relit(x: Bytes, rng: Rng) -> Bytes:
-    """Gain per channel, contrast, gamma, saturation, and light or shadow falling from one side."""
-    saturation = 0.0 if rng.random() < 0.08 else float(np.clip(rng.normal(1, 0.3), 0, 1.7))
-    grey = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    y = cv2.addWeighted(x, saturation, grey, 1 - saturation, 0)
-    table = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.35))
-    middle = float(table[grey[::4, ::4, 0]].mean())
-    table = (table - middle) * np.exp(rng.normal(0, 0.2)) + middle
-    gain = np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.1, 3))
-    y = cv2.LUT(y, np.clip(table[:, None] * gain * 255 + 0.5, 0, 255).astype(np.uint8)[None])
+    """Another grade, and light or shadow falling from one side."""
+    y = regraded(x, _GRADE, rng)
     if rng.random() < 0.4:
-        y = _lit_from_a_side(np.asarray(y, np.uint8), rng)
-    return np.asarray(y, np.uint8)
+        y = _lit_from_a_side(y, rng)
+    return y
 
 
 def _lit_from_a_side(x: Bytes, rng: Rng) -> Bytes:

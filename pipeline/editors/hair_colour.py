@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
 from ..imaging.hair import Found, Hair, Sight, learnt
 from ..imaging.hair_grey import greyed
 from ..imaging.hair_tones import HairTone, dyed, lightened, recoloured
 from ..imaging.parsing import Region
-from ..imaging.tones import Floats, colour_of
+from ..imaging.tones import Floats
 from ..request import Edit
 from ..types import AlignedBatch, CropRule, EditedBatch
 from ._attribute import Attribute
 from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._colour import ColourOptions
 
 COLOURS = {
     "auburn": "#673a28",
@@ -43,17 +43,14 @@ HAIR: frozenset[Region] = frozenset({"face", "hair"})
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(ColourOptions):
     """What `--set hair-colour.NAME=VALUE` may set."""
+
+    editor = "hair-colour"
+    names = COLOURS
 
     colour: str = "auburn"
     """A name in `COLOURS`, or #rrggbb."""
-
-    def __post_init__(self) -> None:
-        try:
-            colour_of(self.colour, COLOURS)
-        except ValueError as e:
-            raise UsageError(f"hair-colour.colour: {e}") from e
 
 
 SPEC = EditorSpec(
@@ -160,8 +157,7 @@ def _edited(
     if edit.attribute == "hair-lightness":
         dye = lightened(tone, strength)
     else:
-        options = Options(**dict(edit.options))  # type: ignore[arg-type]
-        dye = dyed(tone, colour_of(options.colour, COLOURS), strength)
+        dye = dyed(tone, Options.goal(edit), strength)
     return recoloured(hair, dye), dye.after()
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
 from ..imaging.geometry import face_unit
 from ..imaging.lips import MouthView
-from ..imaging.tones import Floats, colour_of, gained, log_luma, redness, smoothstep, yellowness
+from ..imaging.tones import Floats, gained, log_luma, redness, smoothstep, yellowness
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
 from ._base import Editor, EditorSpec, Kit
+from ._colour import ColourOptions
 
 COLOURS = {
     "rose": "#ad4f57",
@@ -35,17 +35,14 @@ COLOURS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(ColourOptions):
     """What `--set lip-colour.NAME=VALUE` may set."""
+
+    editor = "lip-colour"
+    names = COLOURS
 
     colour: str = "rose"
     """A name in `COLOURS`, or #rrggbb."""
-
-    def __post_init__(self) -> None:
-        try:
-            colour_of(self.colour, COLOURS)
-        except ValueError as e:
-            raise UsageError(f"lip-colour.colour: {e}") from e
 
 
 SPEC = EditorSpec(
@@ -93,7 +90,7 @@ class LipColour(Editor):
     ) -> EditedBatch:
         """Return crops with coloured lips."""
         del prepared
-        colour = colour_of(Options(**dict(edit.options)).colour, COLOURS)  # type: ignore[arg-type]
+        colour = Options.goal(edit)
         images = batch.images.clone()
         masks = torch.zeros_like(images[:, :1])
         points = batch.landmarks.cpu().numpy()
