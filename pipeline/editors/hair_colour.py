@@ -75,7 +75,7 @@ SPEC = EditorSpec(
         ),
         Attribute(
             "hair-grey",
-            "every third strand of hair white, at the temples more; below 0 fewer pale strands",
+            "temples grey, a third of the strands on top white; below 0 fewer pale strands",
             aliases=("hair-gray", "grey-hair", "gray-hair"),
             low=-1.0,
             high=2.5,
