@@ -177,7 +177,7 @@ def remove_leftovers(folder: Path) -> None:
         return
     for name in sorted(names):
         if match := _NAME.fullmatch(name):
-            if match[1] == _machine():
+            if match[1] == machine_name():
                 _remove_if_dead(folder / name)
             else:
                 _name_if_stale(folder / name)
@@ -211,7 +211,7 @@ def _made(place: Path, suffix: str, mode: int) -> tuple[Path, FileIO]:
     An interrupt in here may leave the file; but not the lock, which goes with its holder.
     """
     stem = "".join(c for c in place.stem if c.isprintable())[:_LONGEST_STEM]
-    machine = _machine()
+    machine = machine_name()
     for _ in range(_TRIES):
         beside = place.with_name(f".{stem}.visagist-{machine}-{secrets.token_hex(8)}.part{suffix}")
         try:
@@ -379,7 +379,7 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _machine() -> str:
+def machine_name() -> str:
     """Return a short name of the running kernel: within it every lock on a file is seen."""
     try:
         text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")

@@ -45,7 +45,7 @@ def names(folder: Path) -> list[str]:
 
 def leftover(folder: Path, machine: str | None = None, *, age_s: float = 0.0) -> Path:
     """Make what a writer that died leaves: its file, and nobody who holds it."""
-    path = folder / f".out.visagist-{machine or files._machine()}-0123456789abcdef.part.mp4"
+    path = folder / f".out.visagist-{machine or files.machine_name()}-0123456789abcdef.part.mp4"
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s,) * 2)
     return path
@@ -167,7 +167,7 @@ def test_no_planted_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("secrets.token_hex", lambda _: next(tokens))
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    machine = files._machine()
+    machine = files.machine_name()
     (tmp_path / f".x.visagist-{machine}-{'a' * 16}.part").symlink_to(victim)
     write_whole(tmp_path / "x", "new")
     assert victim.read_text() == "precious"
@@ -222,7 +222,7 @@ def test_what_lives_or_may_live_is_left_alone(
 
 @posix
 def test_only_ordinary_files_are_taken_for_leftovers(tmp_path: Path) -> None:
-    stem = f".x.visagist-{files._machine()}-"
+    stem = f".x.visagist-{files.machine_name()}-"
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / f"{stem}{'1' * 16}.part").symlink_to(victim)

@@ -1,0 +1,205 @@
+"""Worker processes on this machine: each stays for many units; one that dies is replaced.
+
+A worker is a command that reads orders from stdin, one JSON object a line (`shot`, `unit`), and
+answers each with one on stdout; what it says on stderr is kept for the case that it fails. It ends
+when stdin is closed. No pixel passes here: what it makes is in the store.
+
+Own code, since pools that are at hand lose tasks when a worker is killed: `ProcessPoolExecutor` all
+of them (BrokenProcessPool), Pebble 5.2 those that wait if it was idle ("All workers expired").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import IO, Any, Final
+
+from .units import Outcome, Trouble, Unit
+
+LINES: Final = 20
+"""That are kept of what a worker said."""
+_PATIENCE_S: Final = 5.0
+"""Until a worker that was asked to end is made to."""
+_EXIT_FAILED: Final = 1
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A process, what it works on, and its last words."""
+
+    number: int
+    process: subprocess.Popen[str]
+    unit: Unit | None = None
+    since: float = 0.0
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
+    readers: list[threading.Thread] = field(default_factory=list)
+
+
+class Processes:
+    """Workers of one machine; a context manager that ends them.
+
+    Args:
+        command: what a worker is started with.
+        count: how many.
+        environment: added to that of this process.
+        heard: gets every line a worker says on stderr, with its number; on another thread.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        count: int,
+        *,
+        environment: Mapping[str, str] | None = None,
+        heard: Callable[[int, str], None] = lambda _number, _line: None,
+    ) -> None:
+        self._command, self._count, self._heard = list(command), count, heard
+        self._environment = {**os.environ, **(environment or {})}
+        self._workers: list[_Worker] = []
+        self._free: list[_Worker] = []
+        self._answers: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
+        """Lines of workers; None: it has ended."""
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del error, trace
+        for worker in self._workers:
+            if kind is not None:  # what it works on is not waited for
+                worker.process.terminate()
+            with suppress(OSError):
+                assert worker.process.stdin is not None
+                worker.process.stdin.close()
+        for worker in self._workers:
+            self._see_off(worker)
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do; those not started yet count."""
+        return len(self._free) + self._count - len(self._workers)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Numbers of the processes."""
+        return tuple(worker.process.pid for worker in self._workers)
+
+    def give(self, unit: Unit) -> None:
+        """Have an idle worker make a unit; it is started if there is none."""
+        worker = self._free.pop() if self._free else self._started()
+        worker.unit, worker.since = unit, time.monotonic()
+        worker.said.clear()
+        order = json.dumps({"shot": unit.shot, "unit": unit.name, "key": unit.key})
+        with suppress(OSError):  # dead already: its end is on the way through the queue
+            assert worker.process.stdin is not None
+            worker.process.stdin.write(f"{order}\n")
+            worker.process.stdin.flush()
+
+    def outcome(self) -> Outcome:
+        """Wait until a unit is made, or is not."""
+        while True:
+            worker, line = self._answers.get()
+            answer = None if line is None else _answer(line)
+            if line is not None and answer is None:  # a library wrote to stdout
+                worker.said.append(line)
+                continue
+            unit, seconds = worker.unit, time.monotonic() - worker.since
+            worker.unit = None
+            if answer is None:
+                self._buried(worker)
+            else:
+                self._free.append(worker)
+            if unit is not None:  # else it died while it had nothing to do
+                return _outcome(unit, answer, worker, seconds)
+
+    def _started(self) -> _Worker:
+        process = subprocess.Popen(  # noqa: S603  # this program itself
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=self._environment,
+            # Ctrl-C goes to all processes of a terminal; who started the workers ends them.
+            start_new_session=sys.platform != "win32",
+        )
+        worker = _Worker(len(self._workers), process)
+        self._workers.append(worker)
+        for stream, read in ((process.stderr, self._listen), (process.stdout, self._answered)):
+            thread = threading.Thread(target=read, args=(worker, stream), daemon=True)
+            worker.readers.append(thread)
+            thread.start()
+        return worker
+
+    def _listen(self, worker: _Worker, stream: IO[str]) -> None:
+        for line in stream:
+            worker.said.append(line.rstrip("\n"))
+            self._heard(worker.number, line.rstrip("\n"))
+
+    def _answered(self, worker: _Worker, stream: IO[str]) -> None:
+        for line in stream:
+            self._answers.put((worker, line.rstrip("\n")))
+        worker.readers[0].join(_PATIENCE_S)  # its last words
+        self._answers.put((worker, None))
+
+    def _buried(self, worker: _Worker) -> None:
+        self._see_off(worker)
+        self._workers.remove(worker)
+        if worker in self._free:
+            self._free.remove(worker)
+
+    def _see_off(self, worker: _Worker) -> None:
+        """Wait until a process has ended, and make it."""
+        try:
+            worker.process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        for thread in worker.readers:
+            thread.join(_PATIENCE_S)
+        for stream in (worker.process.stdin, worker.process.stdout, worker.process.stderr):
+            with suppress(OSError):
+                assert stream is not None
+                stream.close()
+
+
+def _answer(line: str) -> dict[str, Any] | None:
+    """Return a worker's answer; None if the line is something else."""
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and "made" in answer else None
+
+
+def _outcome(
+    unit: Unit, answer: Mapping[str, Any] | None, worker: _Worker, seconds: float
+) -> Outcome:
+    log = tuple(worker.said)
+    if answer is None:
+        code = worker.process.returncode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        words = f"its worker process ended ({how})"
+        trouble = Trouble(words, _EXIT_FAILED, log=log)
+        return Outcome(unit, trouble, worker_died=True, seconds=seconds)
+    if answer["made"]:
+        return Outcome(unit, seconds=seconds)
+    trouble = Trouble(str(answer["words"]), int(answer["code"]), bool(answer["may_pass"]), log)
+    return Outcome(unit, trouble, bool(answer.get("broken")), seconds=seconds)
