@@ -20,6 +20,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 BlendMethod = Literal["poisson", "alpha", "none"]
 OnDamage = Literal["warn", "fail"]
 Verify = Literal["quick", "full"]
+OnUnedited = Literal["fail", "warn", "skip"]
+"""What becomes of a shot of a batch in which no face could be edited: it fails, is delivered as it
+came, or is left out."""
 
 OWN_PACKS = ("portrait", "mini")
 """Packs that are part of the program: what moves their codes can be added, nothing else."""
@@ -135,7 +138,7 @@ def load_preset(path: Path) -> dict[str, Any]:
             f"cannot use the preset {path}: {in_words(e)}; accepted is TOML, one `name = value` in "
             "a line"
         ) from e
-    accepted = _preset_types()
+    accepted = preset_types()
     if unknown := sorted(set(settings) - set(accepted)):
         hint = did_you_mean(unknown[0], accepted)
         raise UsageError(
@@ -146,14 +149,19 @@ def load_preset(path: Path) -> dict[str, Any]:
         if isinstance(settings.get(name), str):
             settings[name] = [settings[name]]
     for name, value in settings.items():
-        if not _is_a(value, accepted[name]):
+        if not has_type(value, accepted[name]):
             raise UsageError(
-                f"preset {path}: {name} = {shown(value)} is not {_KINDS[accepted[name]]}, which it "
-                "must be"
+                f"preset {path}: {name} = {shown(value)} is not {type_in_words(accepted[name])}, "
+                "which it must be"
             )
         if isinstance(value, str) and "\0" in value:
             raise UsageError(f"preset {path}: {name} = {shown(value)} holds a zero byte")
     return settings
+
+
+def type_in_words(kind: type) -> str:
+    """Return what a value must be to be of a type, in words."""
+    return _KINDS[kind]
 
 
 _KINDS: dict[type, str] = {
@@ -165,7 +173,7 @@ _KINDS: dict[type, str] = {
 }
 
 
-def _preset_types() -> dict[str, type]:
+def preset_types() -> dict[str, type]:
     """Return what a preset may set, and the type of each."""
     types: dict[str, type] = {"attr": list, "set": list, "strength": float}
     for options in (AnalyzeOptions, RenderOptions, EncodeOptions):
@@ -177,7 +185,9 @@ def _preset_types() -> dict[str, type]:
     return types
 
 
-def _is_a(value: object, kind: type) -> bool:
+def has_type(value: object, kind: type) -> bool:
+    """Return whether a value of a TOML file has the type of an option; whole numbers are numbers,
+    and a list is one of texts."""
     if kind is list:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if isinstance(value, bool):

@@ -39,7 +39,7 @@ _STALE_S: Final = 86_400.0
 _TRIES: Final = 5
 
 
-class BrokenUnitError(VisagistError):
+class DamagedUnitError(VisagistError):
     """A unit that was kept is not what was written; it was moved away and can be made again."""
 
     def __init__(self, kind: str, key: str, why: str) -> None:
@@ -81,7 +81,7 @@ class UnitStore:
         """Return what its maker noted of a unit.
 
         Raises:
-            BrokenUnitError: it is not there or cannot be read.
+            DamagedUnitError: it is not there or cannot be read.
         """
         try:
             facts: Mapping[str, Any] = _note(self.path(kind, key))["facts"]
@@ -93,7 +93,7 @@ class UnitStore:
         """Return the folder of a unit, all of whose files were read and are what was written.
 
         Raises:
-            BrokenUnitError: it is not.
+            DamagedUnitError: it is not.
         """
         folder = self.path(kind, key)
         try:
@@ -185,9 +185,9 @@ class UnitStore:
             return
         raise OSError(f"another run keeps replacing the unit {place}")
 
-    def _moved_away(self, kind: str, key: str, why: str) -> BrokenUnitError:
+    def _moved_away(self, kind: str, key: str, why: str) -> DamagedUnitError:
         self._drop(self.path(kind, key))
-        return BrokenUnitError(kind, key, why)
+        return DamagedUnitError(kind, key, why)
 
     def _drop(self, place: Path) -> None:
         """Take a unit out of the store in one step, so that half of it is never met."""
