@@ -46,7 +46,7 @@ class Targets:
         shot, target = self._places[key]
         facts = self._store.facts(kind, key)
         note = self.note(shot)
-        state = _state(target)
+        state = state_of(target)
         if state is None or state[0] != facts["bytes"]:
             return False
         known = note.get("target", {})
@@ -70,11 +70,11 @@ class Targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(target, suffix=target.suffix) as beside:
             shutil.copyfile(made, beside)
-        self.write(shot, {**self.note(shot), "target": _told(key, target, facts, _state(target))})
+        self.write(shot, {**self.note(shot), "target": _told(key, target, facts, state_of(target))})
 
     def is_ours(self, shot: str, target: Path) -> bool:
         """Return whether what stands at a target was put there by a run with this work folder."""
-        known, state = self.note(shot).get("target", {}), _state(target)
+        known, state = self.note(shot).get("target", {}), state_of(target)
         if known.get("path") == str(target) and known.get("state") == state:
             return True
         return _digest(target) in {known.get("sha256"), *self._made}
@@ -106,7 +106,7 @@ def _told(key: str, target: Path, facts: Mapping[str, Any], state: object) -> di
     return {"key": key, "path": str(target), "sha256": facts["sha256"], "state": state}
 
 
-def _state(path: Path) -> list[int] | None:
+def state_of(path: Path) -> list[int] | None:
     """Return what tells that a file is as it was: bytes, time of its last change [ns], inode."""
     try:
         status = path.stat()

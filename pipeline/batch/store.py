@@ -119,6 +119,16 @@ class UnitStore:
             self._finish(folder, kind, key, facts)
             self._put(folder, kind, key)
 
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give an empty folder that is removed when the block is left.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        with _held(self._tmp / f"scratch.{_host()}.{os.getpid()}") as folder:
+            yield folder
+
     def all(self) -> Iterator[tuple[str, str]]:
         """Yield kind and key of every unit there is; nothing is read."""
         for kind in _names(self.folder / "store"):

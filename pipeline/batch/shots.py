@@ -1,0 +1,154 @@
+"""Which units a shot consists of, and what each of them depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..segments import chunk_grid
+from .delivery import JOIN, Targets
+from .manifest import Reel, Shot
+from .program import Program
+from .sources import Outlook, Sources
+from .store import UnitStore, key_of
+from .units import Unit
+
+ANALYSIS, CODES, RENDER = "analysis", "codes", "render"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What units are made with and kept in."""
+
+    reel: Reel
+    store: UnitStore
+    targets: Targets
+    sources: Sources
+    program: Program
+
+    @classmethod
+    def of(cls, reel: Reel, *, rehash: bool = False) -> Desk:
+        """Return the desk of a reel."""
+        store = UnitStore(reel.work)
+        sources = Sources(store, rehash=rehash)
+        return cls(reel, store, Targets(store), sources, Program(sources))
+
+
+class ShotCourse:
+    """The units of a shot: its analysis, what is prepared for its faces, chunks, the target."""
+
+    def __init__(self, shot: Shot, desk: Desk) -> None:
+        self.shot, self._desk = shot, desk
+
+    @property
+    def name(self) -> str:
+        """Of the shot."""
+        return self.shot.name
+
+    def stages(self) -> Iterator[Sequence[Unit]]:
+        """Yield what can be made side by side; see `units.Course`."""
+        yield (self.analysis,)
+        yield (self.codes,)
+        chunks = self.chunks()
+        yield chunks
+        yield (self.join(chunks),)
+
+    def unit(self, name: str) -> Unit:
+        """Return a unit by its name; the analysis must be kept for chunks and what follows.
+
+        Raises:
+            VisagistError: the shot cannot be used, or has no such unit.
+        """
+        if name in (ANALYSIS, CODES):
+            return self.analysis if name == ANALYSIS else self.codes
+        chunks = self.chunks()
+        for unit in (*chunks, self.join(chunks)):
+            if unit.name == name:
+                return unit
+        raise InputError(
+            f"the shot {self.name!r} has no unit {name!r}; accepted: {ANALYSIS}, {CODES}, 0 to "
+            f"{len(chunks) - 1}, {JOIN}"
+        )
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What the output will be like."""
+        given = Path(self.shot.output).suffix
+        return self._desk.sources.outlook(self.shot.request, "" if "{" in given else given)
+
+    @cached_property
+    def target(self) -> Path:
+        """The file that is delivered."""
+        return self.shot.target(self.outlook.ending)
+
+    @cached_property
+    def analysis(self) -> Unit:
+        """Where the faces are: of the whole clip, so that shots of one clip share it."""
+        facts = self._desk.program.analysis_facts(self.shot.request)
+        return self._unit(ANALYSIS, ANALYSIS, **facts)
+
+    @cached_property
+    def codes(self) -> Unit:
+        """What editors prepare for the faces, of all edits of the shot."""
+        program = self._desk.program
+        edits = [program.codes_facts(request) for request in self.shot.requests]
+        return self._unit(CODES, CODES, analysis=self.analysis.key, edits=edits)
+
+    @property
+    def frames(self) -> range:
+        """The frames that are delivered, handles with them; the analysis must be kept.
+
+        Raises:
+            InputError: the clip has not all that were asked for.
+        """
+        count = int(self._desk.store.facts(ANALYSIS, self.analysis.key)["frames"])
+        wanted, handles = self.shot.frames, self.shot.handles
+        if wanted is None:
+            return range(count)
+        if wanted[1] >= count:
+            raise InputError(
+                f"frames = {wanted[0]}-{wanted[1]}: {self.shot.request.input} has frames 0 to "
+                f"{count - 1}"
+            )
+        return range(max(0, wanted[0] - handles), min(count, wanted[1] + 1 + handles))
+
+    def chunk(self, unit: Unit) -> range:
+        """Return the frames of a unit of rendering."""
+        return self._grid()[int(unit.name)]
+
+    def chunks(self) -> tuple[Unit, ...]:
+        """Return the units of rendering; the analysis must be kept."""
+        program, request = self._desk.program, self.shot.request
+        facts = [program.render_facts(one) for one in self.shot.requests]
+        return tuple(
+            self._unit(
+                RENDER,
+                str(number),
+                codes=self.codes.key,
+                edits=facts,
+                encode=program.plain(request.encode),
+                ending=self.outlook.ending,
+                span=[piece.start, piece.stop],
+                length=len(piece),
+            )
+            for number, piece in enumerate(self._grid())
+        )
+
+    def join(self, chunks: Sequence[Unit]) -> Unit:
+        """Return the unit of the target, and have it known to the targets."""
+        clip = self._desk.sources.digest(self.shot.request.input)
+        keys = [unit.key for unit in chunks]
+        facts = {"clip": clip, "segments": keys, "on_unedited": self.shot.on_unedited}
+        unit = self._unit(JOIN, JOIN, **facts, ending=self.target.suffix)
+        self._desk.targets.expect(unit.key, self.name, self.target)
+        return unit
+
+    def _grid(self) -> tuple[range, ...]:
+        return chunk_grid(self.frames, self.shot.chunk or self.outlook.segment_frames)
+
+    def _unit(self, kind: str, name: str, *, length: int = 0, **facts: Any) -> Unit:
+        return Unit(self.name, name, kind, key_of(kind=kind, **facts), length)
