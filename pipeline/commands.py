@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -157,6 +158,37 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_batch(options: argparse.Namespace) -> int:
+    from .batch import command
+    from .batch.manifest import ManifestError
+
+    asked = command.Asked(
+        manifest=options.manifest,
+        shots=tuple(options.shots or ()),
+        on=options.on,
+        threads=options.threads,
+        overwrite=options.overwrite,
+        halt_on_error=options.halt_on_error,
+        rehash=options.rehash,
+    )
+    try:
+        if options.serve:
+            command.serve_orders(asked, sys.stdin, show)
+        elif options.list:
+            _show(options, [line._asdict() for line in command.list_batch(asked)])
+        elif options.clean:
+            show(command.clean(asked))
+        elif options.unit is not None:
+            command.run_unit(asked, options.unit)
+        else:
+            command.run_batch(asked, (lambda _: None) if options.quiet else tell)
+    except ManifestError as e:
+        for complaint in e.complaints[:-1]:
+            say("error", f"{options.manifest}: {complaint}")
+        raise UsageError(f"{options.manifest}: {e.complaints[-1]}") from e
+    return 0
+
+
 def _show(options: argparse.Namespace, rows: list[Row]) -> list[Row]:
     from .listings import table
 
@@ -255,6 +287,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "analyze": _analyze,
     "inspect": _inspect,
     "preview": _preview,
+    "run": _run_batch,
     "bench": _bench,
     "attrs": _attrs,
     "models": _models,

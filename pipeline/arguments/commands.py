@@ -18,10 +18,12 @@ from .groups import (
 )
 from .listings import add_cache_actions, add_models_actions
 from .parser import Parser, ShowVersion, dash_hint
+from .reels import add_run
 
 EPILOG = """exit codes:
   0 done   1 failed   2 wrong usage   3 input unusable   4 output cannot be written
   5 weights unusable   6 device not there   7 nothing edited (--fail-if-unedited)
+  8 some shots failed (run)   75 try again later (run)
   70 a bug in visagist   130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
   (a reader that closes our stdout early, as `| head` does, is no failure)
 
@@ -30,6 +32,7 @@ examples:
   visagist edit shot.mov -o out.mov --attr smile=0.8 --attr age=-0.5 --report out.json
   visagist preview shot.mp4 --attr smile
   visagist inspect shot.mp4 --frame 42 --attr smile
+  visagist run reel.toml
 """
 
 LISTINGS = {
@@ -68,6 +71,7 @@ def command_line() -> Parser:
     _add_analyze(commands)
     _add_inspect(commands)
     _add_preview(commands)
+    add_run(commands)
     _add_bench(commands)
     for name, text in LISTINGS.items():
         command = commands.add_parser(name, help=text, description=text)

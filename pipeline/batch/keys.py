@@ -39,7 +39,7 @@ SHOT_KEYS: Final[Mapping[str, type]] = {
     **preset_types(),
     **EDIT_KEYS,
     **dict.fromkeys(_TEXTS, str),
-    **dict.fromkeys(("handles", "chunk"), int),
+    "handles": int,
 }
 
 

@@ -16,6 +16,7 @@ from .. import analysis as analysis_file
 from ..analysis import Analysis
 from ..errors import InputError, NoFaceError, WeightsError
 from ..files import write_whole
+from ..loading import resolve_device
 from ..media.damage import check_whole
 from ..media.opening import open_sink, open_source
 from ..passes.analyze import analyze
@@ -87,8 +88,6 @@ class Maker:
         with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
             source = open_source(request.input, request.analyze.video_stream)
             if request.analysis_path is None:
-                from ..loading import resolve_device
-
                 device = resolve_device(request.device)
                 found = analyze(
                     source, request.analyze, device=device, progress=Progress(), clock=clock
@@ -133,7 +132,7 @@ class Maker:
         chunks = [desk.store.checked(RENDER, chunk.key) for chunk in course.chunks()]
         told = [desk.store.facts(RENDER, chunk.key) for chunk in course.chunks()]
         edited, frames = (sum(one[name] for one in told) for name in ("edited", "frames"))
-        if not edited and shot.on_unedited != "warn" and _asks_for_edits(self, course):
+        if not edited and shot.on_unedited != "warn" and self._asks_for_edits(course):
             raise NoFaceError(f"no face could be edited in {shot.request.input}")
         session = self._session(course)
         with desk.store.scratch() as scratch:
@@ -147,6 +146,11 @@ class Maker:
             self._desk.sources.check_unchanged(shot.request.input)
             facts = {"frames": frames, "edited": edited, "warnings": report.warnings}
             desk.targets.deliver(unit.key, made, facts)
+
+    def _asks_for_edits(self, course: ShotCourse) -> bool:
+        requests = course.shot.requests
+        edits = [edit for request in requests for edit in self._desk.program.edits(request)]
+        return any(edit.strength for edit in edits)
 
     def _session(self, course: ShotCourse) -> Session:
         """Return the session of a shot, with all that was prepared for it."""
@@ -178,9 +182,3 @@ def _analysis_facts(found: Analysis) -> Mapping[str, Any]:
         "tracks": len(found.tracks),
         "warnings": list(found.warnings),
     }
-
-
-def _asks_for_edits(maker: Maker, course: ShotCourse) -> bool:
-    requests = course.shot.requests
-    edits = [edit for request in requests for edit in maker._desk.program.edits(request)]
-    return any(edit.strength for edit in edits)

@@ -40,8 +40,6 @@ class Shot:
     handles: int
     """Frames beyond both ends of `frames` that are delivered too."""
     on_unedited: OnUnedited
-    chunk: int | None
-    """Frames of a unit of rendering; None: what suits the encoder."""
     line: int
     """Of the manifest, or of its table, where it begins; 0: not known."""
 
@@ -187,7 +185,6 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         frames=_frames(own),
         handles=own.number("handles", 0, 0, 10_000),
         on_unedited=own.choice("on_unedited"),
-        chunk=own.number("chunk", 0, 0, 100_000) or None,
         line=own.line(),
     )
     return shot if len(wrong.found) == before else None

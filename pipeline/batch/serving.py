@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import VisagistError, lack_of, reason
+from ..errors import LaterError, VisagistError, lack_of, reason
 from .store import DamagedUnitError
 from .units import Trouble
 
 EXIT_FAILED: Final = 1
 EXIT_BUG: Final = 70
-EXIT_LATER: Final = 75
+EXIT_LATER: Final = LaterError.exit_code
 """EX_TEMPFAIL: the same command may succeed later."""
 
 _PASSING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)

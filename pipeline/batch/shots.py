@@ -43,6 +43,8 @@ class ShotCourse:
 
     def __init__(self, shot: Shot, desk: Desk) -> None:
         self.shot, self._desk = shot, desk
+        self.aspects: dict[str, dict[str, str]] = {}
+        """By unit, a short hash of each thing that decides its key: what changed can be told."""
 
     @property
     def name(self) -> str:
@@ -142,13 +144,20 @@ class ShotCourse:
         """Return the unit of the target, and have it known to the targets."""
         clip = self._desk.sources.digest(self.shot.request.input)
         keys = [unit.key for unit in chunks]
-        facts = {"clip": clip, "segments": keys, "on_unedited": self.shot.on_unedited}
-        unit = self._unit(JOIN, JOIN, **facts, ending=self.target.suffix)
+        unit = self._unit(
+            JOIN,
+            JOIN,
+            clip=clip,
+            segments=keys,
+            on_unedited=self.shot.on_unedited,
+            ending=self.target.suffix,
+        )
         self._desk.targets.expect(unit.key, self.name, self.target)
         return unit
 
     def _grid(self) -> tuple[range, ...]:
-        return chunk_grid(self.frames, self.shot.chunk or self.outlook.segment_frames)
+        return chunk_grid(self.frames, self.shot.request.encode.chunk or self.outlook.segment_frames)
 
     def _unit(self, kind: str, name: str, *, length: int = 0, **facts: Any) -> Unit:
+        self.aspects[name] = {what: key_of(value=value)[:12] for what, value in facts.items()}
         return Unit(self.name, name, kind, key_of(kind=kind, **facts), length)

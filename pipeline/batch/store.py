@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import VisagistError
-from ..files import machine_name, write_whole
+from ..files import machine_name
 
 if sys.platform != "win32":
     import fcntl
@@ -169,13 +169,11 @@ class UnitStore:
                 files[name] = [path.stat().st_size, _digest(path)]
         note = {"kind": kind, "key": key, "files": files, "facts": facts}
         text = json.dumps(note, separators=(",", ":"))
+        _write_new(folder / UNIT, text.encode())
         if self._durable:
-            write_whole(folder / UNIT, text)
+            _flushed(folder / UNIT)
             for inner in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
                 _flushed(inner)
-        else:
-            with (folder / UNIT).open("x", encoding="utf-8") as file:
-                file.write(text)
 
     def _put(self, folder: Path, kind: str, key: str) -> None:
         place = self.path(kind, key)
@@ -225,6 +223,13 @@ def _wrong_content(folder: Path) -> str:
         if _digest(folder / name) != digest:
             return f"{name} is not what was written"
     return ""
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there; what makes it whole is that its folder is renamed later."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with open(handle, "wb") as file:  # noqa: PTH123  # a handle, not a path
+        file.write(content)
 
 
 def _digest(path: Path) -> str:

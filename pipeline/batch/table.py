@@ -57,7 +57,7 @@ def _value(key: str, cell: str) -> Any:
     refused later."""
     if key in _LISTS:
         return [part.strip() for part in cell.split(";") if part.strip()]
-    kind = {**preset_types(), "handles": int, "chunk": int}.get(key, str)
+    kind = {**preset_types(), "handles": int}.get(key, str)
     if kind is bool and cell.lower() in ("true", "false"):
         return cell.lower() == "true"
     if kind in (int, float):

@@ -1,0 +1,79 @@
+"""What can be typed after `run`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..side_files import expanded_path
+from .groups import Commands
+
+
+def add_run(commands: Commands) -> None:
+    """Add the command that makes a batch."""
+    command = commands.add_parser(
+        "run",
+        help="edit many shots as a manifest says; the same command goes on after anything",
+        description="Make what is missing of the shots in a manifest (TOML), and deliver them. "
+        "Whatever is finished is kept, so that the same command goes on where it was stopped, and "
+        "makes anew only what a change touches.",
+    )
+    command.add_argument("manifest", type=expanded_path, metavar="MANIFEST")
+    _add_instead(command)
+    add = command.add_argument_group("which, and by whom").add_argument
+    add(
+        "--shot",
+        action="append",
+        dest="shots",
+        metavar="NAME",
+        help="only this shot; may be given several times",
+    )
+    add(
+        "--unit",
+        metavar="UNIT",
+        help="only this unit of the shot, in this process, with what it needs: analysis, codes, "
+        "N (a chunk, from 0), join; what a task of a render farm calls",
+    )
+    add(
+        "--on",
+        default="processes:1",
+        metavar="WHERE",
+        help="processes:N: N worker processes on this machine (default: processes:1)",
+    )
+    add(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the networks and of OpenCV in each process (default: half the cores, "
+        "shared among the processes)",
+    )
+    group = command.add_argument_group("output")
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace targets that no run of this batch wrote"
+    )
+    group.add_argument(
+        "--halt-on-error", action="store_true", help="stop at the first shot that fails"
+    )
+    group.add_argument(
+        "--rehash",
+        action="store_true",
+        help="read all inputs, though they seem not to have changed",
+    )
+    group.add_argument("--quiet", action="store_true", help="only errors and warnings")
+
+
+def _add_instead(command: argparse.ArgumentParser) -> None:
+    """Add what is done in place of making anything."""
+    group = command.add_argument_group("instead of making anything")
+    add = group.add_mutually_exclusive_group().add_argument
+    add(
+        "--list",
+        action="store_true",
+        help="check the manifest and show every unit: kept, missing or failed, and why",
+    )
+    add(
+        "--clean",
+        action="store_true",
+        help="remove units that no shot needs any more, and what killed runs left",
+    )
+    add("--serve", action="store_true", help=argparse.SUPPRESS)  # be a worker process
+    group.add_argument("--json", action="store_true", help="list as JSON")

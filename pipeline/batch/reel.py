@@ -1,0 +1,217 @@
+"""A whole batch: everything checked, then what is missing made, then told what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import LaterError, OutputError, SomeFailedError, UsageError, VisagistError
+from ..files import write_whole
+from ..progress import counted
+from ..report import versions
+from ..targets import check_target
+from ..tracking.select import FaceChoice
+from .keys import Complaint
+from .log import Log
+from .manifest import ManifestError, Reel, Shot
+from .schedule import Schedule
+from .serving import EXIT_BUG, EXIT_LATER
+from .shots import Desk, ShotCourse
+from .units import Ending, Outcome, Pool, State, Trouble
+
+REPORT_VERSION = 1
+_UNEDITED = 7
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of the shots of a run."""
+
+    endings: list[Ending] = field(default_factory=list)
+
+    def counts(self) -> dict[State, int]:
+        """Return how many shots there are of each state."""
+        return dict(Counter(ending.state for ending in self.endings))
+
+    def error(self) -> VisagistError | None:
+        """Return the error that the command ends with; None: all is done."""
+        counts = self.counts()
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        if not counts.keys() - {"done", "skipped"}:
+            return None
+        if not counts.get("failed"):
+            return LaterError(f"not all is done ({told}); the same command goes on")
+        return SomeFailedError(
+            f"{counted(counts['failed'], 'shot')} failed, all else that could be is done ({told}); "
+            "the same command goes on once they are mended"
+        )
+
+
+def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Trouble]:
+    """Look at everything that can be wrong before the first frame is; return what is with clips.
+
+    Raises:
+        ManifestError: lines that ask for what is not there; all of them.
+        OutputError: targets that would replace files of somebody else; all of them.
+        VisagistError: weights or the device cannot be used.
+    """
+    complaints: list[Complaint] = []
+    troubles: dict[str, Trouble] = {}
+    targets: dict[Path, Shot] = {}
+    taken: list[str] = []
+    for shot in shots:
+        complaints += _wrong_edits(desk, shot)
+    if complaints:
+        raise ManifestError(desk.reel.path, complaints)
+    for shot in shots:
+        try:
+            target = ShotCourse(shot, desk).target
+        except VisagistError as e:
+            troubles[shot.name] = Trouble(str(e), e.exit_code)
+            continue
+        if (other := targets.setdefault(target, shot)) is not shot:
+            words = f"shots {other.name!r} and {shot.name!r} have one output, {target}"
+            complaints.append(Complaint(shot.line, words))
+        taken += _not_ours(desk, shot, target, overwrite=overwrite)
+    if complaints:
+        raise ManifestError(desk.reel.path, complaints)
+    if taken:
+        raise OutputError("; ".join(taken))
+    return troubles
+
+
+def _wrong_edits(desk: Desk, shot: Shot) -> Iterator[Complaint]:
+    for request in shot.requests:
+        try:
+            FaceChoice.parse(request.render.faces)
+            desk.program.edits(request)
+        except UsageError as e:
+            yield Complaint(shot.line, f"shot {shot.name!r}: {e}")
+
+
+def _not_ours(desk: Desk, shot: Shot, target: Path, *, overwrite: bool) -> list[str]:
+    """Return why a target cannot be written, if it cannot."""
+    inputs = dict.fromkeys((request.input for request in shot.requests), "the input itself")
+    if not target.parent.exists():
+        return []  # it will be made
+    is_ours = target.exists() and not overwrite and desk.targets.is_ours(shot.name, target)
+    try:
+        what = f"the output of shot {shot.name!r}"
+        check_target(target, what, taken=inputs, overwrite=overwrite or is_ours)
+    except OutputError as e:
+        return [str(e)]
+    return []
+
+
+def run(
+    desk: Desk,
+    shots: Sequence[Shot],
+    pool: Pool,
+    log: Log,
+    *,
+    troubles: dict[str, Trouble],
+    halt: bool = False,
+    told: Callable[[Ending], None],
+) -> Account:
+    """Make all that is missing of some shots, and write down what became of them.
+
+    Args:
+        desk: of the reel.
+        shots: those to be made.
+        pool: who makes the units.
+        log: of the run.
+        troubles: shots that cannot be begun, as `check` found.
+        halt: stop at the first shot that fails.
+        told: hears of every shot what became of it.
+    """
+    account, begin = Account(), time.time()
+    courses = {shot.name: ShotCourse(shot, desk) for shot in shots if shot.name not in troubles}
+
+    def ended(ending: Ending) -> None:
+        shot = desk.reel.shot(ending.shot)
+        ending = _named(ending, shot)
+        account.endings.append(ending)
+        course = courses.pop(ending.shot, None)
+        _note(desk, ending, course)
+        log.write("shot", shot=ending.shot, state=ending.state, **_trouble(ending))
+        told(ending)
+
+    def noted(outcome: Outcome) -> None:
+        unit, trouble = outcome.unit, outcome.trouble
+        words = {} if trouble is None else {"words": trouble.words}
+        state = "made" if trouble is None else "not made"
+        log.write(state, shot=unit.shot, unit=unit.name, seconds=round(outcome.seconds, 3), **words)
+
+    try:
+        for name, trouble in troubles.items():
+            ended(Ending(name, "failed", trouble=trouble))
+        if not (halt and troubles):
+            Schedule(_opened(courses), desk.targets, halt=halt, ended=ended, noted=noted).run(pool)
+        for name in list(courses):
+            ended(Ending(name, "stopped"))
+    finally:
+        desk.store.sweep()
+        _save(desk.reel, account, seconds=time.time() - begin)
+    return account
+
+
+def _opened(courses: dict[str, ShotCourse]) -> Iterator[ShotCourse]:
+    """Yield the courses in their order; each is let go of when its shot has ended."""
+    for name in list(courses):
+        yield courses[name]
+
+
+def _named(ending: Ending, shot: Shot) -> Ending:
+    """Return an ending; a shot in which nothing could be edited may be left out, if one says so."""
+    trouble = ending.trouble
+    if trouble is not None and trouble.exit_code == _UNEDITED and shot.on_unedited == "skip":
+        return Ending(ending.shot, "skipped", ending.made, trouble, ending.unit)
+    return ending
+
+
+def _trouble(ending: Ending) -> dict[str, Any]:
+    trouble = ending.trouble
+    if trouble is None:
+        return {}
+    told = {"unit": ending.unit, "words": trouble.words, "exit_code": trouble.exit_code}
+    return {**told, "log": list(trouble.log)} if trouble.exit_code in _WITH_LOG else told
+
+
+_WITH_LOG = (1, EXIT_BUG, EXIT_LATER)
+"""Exit codes whose cause may only be seen in what the worker said."""
+
+
+def _note(desk: Desk, ending: Ending, course: ShotCourse | None) -> None:
+    """Write down what became of a shot, and what decided the keys of its units."""
+    note = {**desk.targets.note(ending.shot), "shot": ending.shot, "state": ending.state}
+    note["trouble"] = _trouble(ending)
+    if course is not None and course.aspects:
+        few = {name: course.aspects.get(name) for name in ("analysis", "codes", "0", "join")}
+        note["aspects"] = few
+    with contextlib.suppress(OSError):  # all of it can be found out again
+        desk.targets.write(ending.shot, note)
+
+
+def _save(reel: Reel, account: Account, *, seconds: float) -> None:
+    endings = [
+        {"shot": ending.shot, "state": ending.state, "made": ending.made, **_trouble(ending)}
+        for ending in account.endings
+    ]
+    report = {
+        "report_version": REPORT_VERSION,
+        "manifest": str(reel.path),
+        "host": platform.node(),
+        "seconds": round(seconds, 3),
+        "versions": versions(),
+        "counts": account.counts(),
+        "shots": endings,
+    }
+    with contextlib.suppress(OSError):  # a full disk: that is told already
+        write_whole(reel.work / "report.json", json.dumps(report, indent=1) + "\n")
