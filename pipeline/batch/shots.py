@@ -156,7 +156,9 @@ class ShotCourse:
         return unit
 
     def _grid(self) -> tuple[range, ...]:
-        return chunk_grid(self.frames, self.shot.request.encode.chunk or self.outlook.segment_frames)
+        return chunk_grid(
+            self.frames, self.shot.request.encode.chunk or self.outlook.segment_frames
+        )
 
     def _unit(self, kind: str, name: str, *, length: int = 0, **facts: Any) -> Unit:
         self.aspects[name] = {what: key_of(value=value)[:12] for what, value in facts.items()}
