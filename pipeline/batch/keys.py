@@ -64,14 +64,19 @@ class Complaints:
 
     found: list[Complaint] = field(default_factory=list)
     file: str = ""
+    _about: set[tuple[str, int, str]] = field(default_factory=set)
 
-    def add(self, line: int, words: str) -> None:
-        """Note one."""
+    def add(self, line: int, words: str, about: str = "") -> None:
+        """Note one; of what is `about` the same in the same line, once: a thousand shots may take
+        one wrong default."""
+        if about and (self.file, line, about) in self._about:
+            return
+        self._about.add((self.file, line, about))
         self.found.append(Complaint(line, words, self.file))
 
     def within(self, file: str) -> Complaints:
         """Return what notes complaints about another file in the same list."""
-        return Complaints(self.found, file)
+        return Complaints(self.found, file, self._about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class Values:
     def complain(self, key: str, why: str) -> None:
         """Note that a value cannot be used."""
         value = shown(self.values.get(key))
-        self.wrong.add(self.line(key), f"{self.what}: {key} = {value}: {why}")
+        self.wrong.add(self.line(key), f"{self.what}: {key} = {value}: {why}", f"{key} {why}")
 
     def text(self, key: str, *, needed: bool = False) -> str | None:
         """Return a text; one that is needed and missing is complained about."""
@@ -206,7 +211,7 @@ def request_of(own: Values, base: Path) -> EditRequest | None:
         )
     except UsageError as e:
         key = next((key for key in own.values if str(e).startswith(f"{key} ")), "")
-        own.wrong.add(own.line(key), f"{own.what}: {e}")
+        own.wrong.add(own.line(key), f"{own.what}: {e}", str(e) if key else "")
         return None
 
 

@@ -79,8 +79,8 @@ class ManifestError(UsageError):
     """A manifest some lines of which cannot mean anything."""
 
     def __init__(self, path: Path, complaints: Sequence[Complaint]) -> None:
-        self.complaints = tuple(complaints)
-        super().__init__("; ".join(f"{path.name}: {complaint}" for complaint in complaints))
+        self.complaints = tuple(sorted(complaints, key=lambda one: (one.file, one.line)))
+        super().__init__("; ".join(f"{path.name}: {complaint}" for complaint in self.complaints))
 
 
 def read_manifest(path: Path) -> Reel:

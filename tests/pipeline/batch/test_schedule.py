@@ -13,6 +13,7 @@ from pipeline.batch.schedule import Schedule
 from pipeline.batch.units import Ending, Outcome, Trouble, Unit
 from tests.pipeline.batch.fakes import FakeMaker, FakeShot, hashes, made_here
 
+
 @pytest.fixture(autouse=True)
 def _no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of targets are not flushed to the disk one by one."""
