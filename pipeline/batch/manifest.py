@@ -187,7 +187,8 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         on_unedited=own.choice("on_unedited"),
         line=own.line(),
     )
-    return shot if len(wrong.found) == before else None
+    is_whole = shot.output and len(requests) == len(edits)
+    return shot if is_whole and len(wrong.found) == before else None
 
 
 def _is_name(text: str) -> bool:

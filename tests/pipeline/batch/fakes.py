@@ -24,6 +24,7 @@ from pipeline.batch.serving import Order, serve
 from pipeline.batch.store import UnitStore, key_of
 from pipeline.batch.units import Ending, Outcome, Unit
 from pipeline.batch.workers import Processes
+from pipeline.console import show
 from pipeline.errors import InputError, VideoError
 from pipeline.signals import Interrupted, polite_kills
 
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with polite_kills(is_program=True):
             if arguments[1] == "--serve":
-                serve(maker.carry_out, sys.stdin, lambda line: print(line, flush=True))
+                serve(maker.carry_out, sys.stdin, show)
                 return 0
             maker.store.sweep()
             for shot in SHOTS:
@@ -174,7 +175,7 @@ def main(arguments: Sequence[str]) -> int:
     except Interrupted as e:
         return 128 + e.number
     told = [[e.shot, e.state, e.made, e.unit, e.trouble and e.trouble.log] for e in endings]
-    print(json.dumps(told))
+    show(json.dumps(told))
     return 0 if all(ending.state == "done" for ending in endings) else 8
 
 

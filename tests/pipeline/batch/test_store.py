@@ -42,9 +42,14 @@ def test_a_unit_is_there_once_its_block_was_left_and_not_before(tmp_path: Path) 
 
 def test_a_unit_whose_making_failed_leaves_nothing(tmp_path: Path) -> None:
     store = UnitStore(tmp_path)
-    with pytest.raises(ZeroDivisionError), store.making("render", KEY) as (folder, _):
-        (folder / "one").write_bytes(b"half")
-        raise ZeroDivisionError
+
+    def half() -> None:
+        with store.making("render", KEY) as (folder, _):
+            (folder / "one").write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
     assert not store.has("render", KEY)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
