@@ -105,7 +105,7 @@ class Maker:
         with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
             (folder / _CACHE).mkdir()
             requests = course.shot.requests
-            sessions = [_session(request, faces, folder / _CACHE) for request in requests]
+            sessions = [_session(course, one, faces, folder / _CACHE) for one in requests]
             facts["artefacts"] = [list(session.plan.artefacts) for session in sessions]
             facts["tracks"] = [len(session.plan.tracks) for session in sessions]
             facts["seconds"] = [session.clock.seconds() for session in sessions]
@@ -158,19 +158,22 @@ class Maker:
             store = self._desk.store
             faces = store.checked(ANALYSIS, course.analysis.key) / FACES
             cache = store.checked(CODES, course.codes.key) / _CACHE
-            self._sessions = [_session(request, faces, cache) for request in course.shot.requests]
+            requests = course.shot.requests
+            self._sessions = [_session(course, one, faces, cache) for one in requests]
             kept = store.facts(CODES, course.codes.key)["artefacts"]
             if kept != [list(session.plan.artefacts) for session in self._sessions]:
                 raise WeightsError(
                     f"what was prepared for the faces of shot {course.name} is of another version "
-                    "of the program; run with --rehash, or remove the work folder"
+                    "of the program; remove the work folder"
                 )
         return self._sessions[0]
 
 
-def _session(request: EditRequest, faces: Path, cache: Path) -> Session:
-    """Return a session that finds no faces of its own; its plan is made."""
-    session = open_session(dataclasses.replace(request, analysis_path=faces, cache=cache))
+def _session(course: ShotCourse, request: EditRequest, faces: Path, cache: Path) -> Session:
+    """Return a session that finds no faces of its own; its plan, of the shot's frames, is made."""
+    frames = f"{course.frames.start}-{course.frames.stop - 1}"
+    known = dataclasses.replace(request, analysis_path=faces, cache=cache, frames=frames)
+    session = open_session(known)
     _ = session.plan
     return session
 

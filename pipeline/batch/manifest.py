@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ..config import OnUnedited
 from ..errors import UsageError
+from ..ranges import check_range
 from ..request import EditRequest
 from ..side_files import DAMAGE, FACES_BYTES, in_words, read_text, shown
 from .keys import EDIT_KEYS, REEL_KEYS, SHOT_KEYS, Complaint, Complaints, Values, request_of
@@ -35,8 +36,8 @@ class Shot:
     """One an edit, applied in order; same clip, analysis and encoder in all."""
     output: str
     """Path of the target, a pattern; see `target`."""
-    frames: tuple[int, int] | None
-    """First and last frame of the clip that are wanted; None: all."""
+    frames: str | None
+    """The frames of the clip that are wanted, as `ranges` reads them; None: all."""
     handles: int
     """Frames beyond both ends of `frames` that are delivered too."""
     on_unedited: OnUnedited
@@ -211,17 +212,14 @@ def _pattern(own: Values, base: Path) -> str:
     return pattern if Path(pattern).is_absolute() else f"{folder}/{pattern}"
 
 
-def _frames(own: Values) -> tuple[int, int] | None:
+def _frames(own: Values) -> str | None:
     text = own.text("frames")
-    if text is None:
-        return None
-    first, mark, last = text.partition("-")
-    if not mark or not first.strip().isdecimal() or not last.strip().isdecimal():
-        own.complain("frames", 'accepted: "FIRST-LAST", both counted from 0 and wanted')
-        return None
-    if int(first) > int(last):
-        own.complain("frames", "the last frame comes before the first")
-    return int(first), int(last)
+    if text is not None:
+        try:
+            check_range(text)
+        except UsageError as e:
+            own.complain("frames", str(e))
+    return text
 
 
 def _check_names(shots: Sequence[Shot], wrong: Complaints) -> None:

@@ -21,8 +21,11 @@ from .sources import Sources
 
 _OF_CODES = ("faces", "pack", "editor", "transfer", "precision", "smoothing_s", "batch_size")
 """Render options that what is prepared for a face depends on."""
-_ELSEWHERE = ("input", "attributes", "strength", "exemplar", "settings", "cache", "presets")
-"""Fields of a request that decide nothing, or are told by what they mean (edits, hashes)."""
+_ELSEWHERE = (
+    *("input", "attributes", "strength", "exemplar", "settings", "encode", "frames"),
+    *("analysis_path", "cache", "device", "presets"),
+)
+"""Fields of a request that decide nothing, or are told otherwise: by what they mean, by hashes."""
 
 
 class Program:

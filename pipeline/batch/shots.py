@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..ranges import frame_range
 from ..segments import chunk_grid
 from .delivery import JOIN, Targets
 from .manifest import Reel, Shot
@@ -98,25 +100,21 @@ class ShotCourse:
         """What editors prepare for the faces, of all edits of the shot."""
         program = self._desk.program
         edits = [program.codes_facts(request) for request in self.shot.requests]
-        return self._unit(CODES, CODES, analysis=self.analysis.key, edits=edits)
+        span = [self.shot.frames, self.shot.handles]
+        return self._unit(CODES, CODES, analysis=self.analysis.key, edits=edits, frames=span)
 
     @property
     def frames(self) -> range:
         """The frames that are delivered, handles with them; the analysis must be kept.
 
         Raises:
-            InputError: the clip has not all that were asked for.
+            UsageError: the clip has not all that were asked for.
         """
         count = int(self._desk.store.facts(ANALYSIS, self.analysis.key)["frames"])
-        wanted, handles = self.shot.frames, self.shot.handles
-        if wanted is None:
-            return range(count)
-        if wanted[1] >= count:
-            raise InputError(
-                f"frames = {wanted[0]}-{wanted[1]}: {self.shot.request.input} has frames 0 to "
-                f"{count - 1}"
-            )
-        return range(max(0, wanted[0] - handles), min(count, wanted[1] + 1 + handles))
+        text, handles = self.shot.frames, self.shot.handles
+        rate = Fraction(*self.outlook.rate)
+        wanted = frame_range(text, count, timecode=self.outlook.timecode, rate=rate)
+        return range(max(0, wanted.start - handles), min(count, wanted.stop + handles))
 
     def chunk(self, unit: Unit) -> range:
         """Return the frames of a unit of rendering."""

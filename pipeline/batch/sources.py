@@ -29,6 +29,10 @@ class Outlook:
     ending: str
     segment_frames: int
     """Frames that suit its encoder as a unit of rendering."""
+    timecode: str
+    """Of the clip's first frame; empty if it has none."""
+    rate: tuple[int, int]
+    """Frames per second, numerator and denominator."""
 
 
 class Sources:
@@ -83,9 +87,12 @@ class Sources:
             name = ending or default_ending(source, request.encode)[0]
             with self._store.scratch() as folder:
                 sink = open_sink(folder / f"trial{name}", source, request.encode)
-            known[how] = [name, sink.segment_frames]
+            rate = source.info.rate.as_integer_ratio()
+            outlook = Outlook(name, sink.segment_frames, source.timecode, rate)
+            known[how] = asdict(outlook)
             self._keep(request.input, note)
-        return Outlook(*known[how])
+            return outlook
+        return Outlook(**known[how])
 
     def _note(self, path: Path) -> dict[str, Any]:
         """Return what is known of a file as it is now."""

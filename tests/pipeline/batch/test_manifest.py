@@ -154,6 +154,7 @@ def test_two_shots_of_one_name_or_one_target_are_refused(tmp_path: Path) -> None
         (HEAD + SHOT + 'attr = "a"\n[[shot.edit]]\nattr = "b"\n', "has edits of its own"),
         (HEAD + SHOT + 'attr = "smile"\nconfig = "none.toml"\n', "cannot use the preset"),
         (HEAD + SHOT + 'attr = "smile"\nchunk = 0\n', "chunk 0 is out of range"),
+        (HEAD + SHOT + 'attr = "smile"\nframes = "a-b"\n', "accepted is FIRST-LAST"),
         (HEAD + SHOT + 'attr = "smile"\nfps = "24"\n', "unknown key 'fps'"),
     ],
 )
