@@ -37,7 +37,8 @@ def add_run(commands: Commands) -> None:
         "--on",
         default="processes:1",
         metavar="WHERE",
-        help="processes:N: N worker processes on this machine (default: processes:1)",
+        help="processes:N: N worker processes on this machine (default: processes:1); here: this "
+        "process, which begins sooner and is not replaced if it dies",
     )
     add(
         "--threads",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LaterError, OutputError, UsageError, VisagistError, reason
+from ..files import placed
 from ..progress import counted
 from .listing import Line, listed
 from .log import Log
@@ -19,7 +20,7 @@ from .reel import check, run
 from .serving import serve, trouble_of
 from .shots import Desk, ShotCourse
 from .units import Ending
-from .workers import Processes
+from .workers import Here, Processes
 
 _MOST_PROCESSES = 256
 
@@ -54,12 +55,7 @@ def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
         troubles = check(desk, shots, overwrite=asked.overwrite)
         with Log(desk.reel.work / "logs") as log:
             log.write("begin", manifest=str(desk.reel.path), shots=len(shots), pid=os.getpid())
-            pool = Processes(
-                _worker(asked, count),
-                count,
-                environment=_environment(),
-                heard=lambda number, line: log.write("said", worker=number, line=line),
-            )
+            pool = _pool(asked, count, desk, log)
             done = 0
 
             def told(ending: Ending) -> None:
@@ -75,6 +71,7 @@ def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
                     told=told,
                 )
             log.write("end", counts=account.counts())
+    placed.clear()  # of targets was told one by one, all else is nobody's business
     if (error := account.error()) is not None:
         trouble = account.endings[0].trouble
         if len(shots) == 1 and trouble is not None:
@@ -144,10 +141,24 @@ def _desk(asked: Asked) -> tuple[Desk, Sequence[Shot]]:
     return Desk.of(reel, rehash=asked.rehash), shots
 
 
+def _pool(asked: Asked, count: int, desk: Desk, log: Log) -> Processes | Here:
+    if not count:
+        return Here(Maker(desk).carry_out)
+    return Processes(
+        _worker(asked, count),
+        count,
+        environment=_environment(),
+        heard=lambda number, line: log.write("said", worker=number, line=line),
+    )
+
+
 def _processes(text: str) -> int:
+    """Return how many processes are asked for; 0: this one."""
     kind, _, number = text.partition(":")
+    if text == "here":
+        return 0
     if kind != "processes" or not (number or "1").isdecimal():
-        raise UsageError(f"--on {text!r} is not known; accepted: processes:N")
+        raise UsageError(f"--on {text!r} is not known; accepted: processes:N, here")
     count = int(number or 1)
     if not 1 <= count <= _MOST_PROCESSES:
         raise UsageError(f"--on {text!r} is out of range; accepted: 1 to {_MOST_PROCESSES}")

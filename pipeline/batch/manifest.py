@@ -1,6 +1,6 @@
 """The manifest of a batch: which shots, which frames of them, edited how, delivered where.
 
-A TOML file (see `configs/reel-example.toml`). Reading it looks at no clip; whatever in it cannot
+A TOML file (see `configs/reels/example.toml`). Reading it looks at no clip; whatever in it cannot
 mean anything is found here, all of it at once, each with its line.
 """
 

@@ -15,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import LaterError, VisagistError, lack_of, reason
 from .store import DamagedUnitError
@@ -63,28 +63,27 @@ def serve(
     threading.Thread(target=listen, daemon=True).start()
     while (line := orders.get()) is not None:
         is_busy.set()
-        text = _carried_out(make, Order(**json.loads(line)))
+        told = carried_out(make, Order(**json.loads(line)))
         is_busy.clear()
-        answer(text)
+        answer(json.dumps(told))
 
 
-def _carried_out(make: Callable[[Order], None], order: Order) -> str:
+def carried_out(make: Callable[[Order], None], order: Order) -> dict[str, Any]:
+    """Carry out an order; return what is answered."""
     try:
         make(order)
     except Exception as e:
         trouble = trouble_of(e)
         if trouble.exit_code == EXIT_BUG:
             sys.stderr.write("".join(traceback.format_exception(e)))
-        return json.dumps(
-            {
-                "made": False,
-                "words": trouble.words,
-                "code": trouble.exit_code,
-                "may_pass": trouble.may_pass,
-                "broken": isinstance(e, DamagedUnitError),
-            }
-        )
-    return json.dumps({"made": True})
+        return {
+            "made": False,
+            "words": trouble.words,
+            "code": trouble.exit_code,
+            "may_pass": trouble.may_pass,
+            "broken": isinstance(e, DamagedUnitError),
+        }
+    return {"made": True}
 
 
 def trouble_of(error: Exception) -> Trouble:

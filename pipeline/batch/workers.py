@@ -24,13 +24,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any, Final
 
+from .serving import EXIT_FAILED, Order, carried_out
 from .units import Outcome, Trouble, Unit
 
 LINES: Final = 20
 """That are kept of what a worker said."""
 _PATIENCE_S: Final = 5.0
 """Until a worker that was asked to end is made to."""
-_EXIT_FAILED: Final = 1
 
 
 @dataclass(eq=False)
@@ -125,7 +125,10 @@ class Processes:
             else:
                 self._free.append(worker)
             if unit is not None:  # else it died while it had nothing to do
-                return _outcome(unit, answer, worker, seconds)
+                log = tuple(worker.said)
+                if answer is None:
+                    return _died(unit, worker.process.returncode, log, seconds)
+                return _outcome(unit, answer, seconds, log)
 
     def _started(self) -> _Worker:
         process = subprocess.Popen(  # noqa: S603  # this program itself
@@ -180,6 +183,34 @@ class Processes:
                 stream.close()
 
 
+class Here:
+    """One worker in this process: no process is begun, and none is left if it dies."""
+
+    def __init__(self, make: Callable[[Order], None]) -> None:
+        self._make, self._unit = make, list[Unit]()
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def idle(self) -> int:
+        """1 before a unit was given, 0 after."""
+        return 1 - len(self._unit)
+
+    def give(self, unit: Unit) -> None:
+        """Take a unit to be made."""
+        self._unit.append(unit)
+
+    def outcome(self) -> Outcome:
+        """Make it."""
+        unit, begin = self._unit.pop(), time.monotonic()
+        answer = carried_out(self._make, Order(unit.shot, unit.name, unit.key))
+        return _outcome(unit, answer, time.monotonic() - begin)
+
+
 def _answer(line: str) -> dict[str, Any] | None:
     """Return a worker's answer; None if the line is something else."""
     try:
@@ -190,16 +221,15 @@ def _answer(line: str) -> dict[str, Any] | None:
 
 
 def _outcome(
-    unit: Unit, answer: Mapping[str, Any] | None, worker: _Worker, seconds: float
+    unit: Unit, answer: Mapping[str, Any], seconds: float, log: tuple[str, ...] = ()
 ) -> Outcome:
-    log = tuple(worker.said)
-    if answer is None:
-        code = worker.process.returncode
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        words = f"its worker process ended ({how})"
-        trouble = Trouble(words, _EXIT_FAILED, log=log)
-        return Outcome(unit, trouble, worker_died=True, seconds=seconds)
     if answer["made"]:
         return Outcome(unit, seconds=seconds)
     trouble = Trouble(str(answer["words"]), int(answer["code"]), bool(answer["may_pass"]), log)
-    return Outcome(unit, trouble, bool(answer.get("broken")), seconds=seconds)
+    return Outcome(unit, trouble, bool(answer["broken"]), seconds=seconds)
+
+
+def _died(unit: Unit, code: int | None, log: tuple[str, ...], seconds: float) -> Outcome:
+    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    trouble = Trouble(f"its worker process ended ({how})", EXIT_FAILED, log=log)
+    return Outcome(unit, trouble, worker_died=True, seconds=seconds)
