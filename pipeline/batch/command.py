@@ -123,9 +123,10 @@ def clean(asked: Asked) -> str:
             continue
     unneeded = [unit for unit in desk.store.all() if unit not in needed]
     with _work_errors(desk):
+        left = desk.store.sweep(everything=True)
         for kind, key in unneeded:
             desk.store.forget(kind, key)
-        left = desk.store.sweep(everything=True)
+        desk.store.sweep(everything=True)
     return f"removed {counted(len(unneeded), 'unit')}, {counted(len(left), 'folder')} in tmp"
 
 

@@ -41,13 +41,17 @@ class Shot:
     handles: int
     """Frames beyond both ends of `frames` that are delivered too."""
     on_unedited: OnUnedited
-    line: int
-    """Of the manifest, or of its table, where it begins; 0: not known."""
+    lines: Mapping[str, int]
+    """Where its keys stand in the manifest or its table; '': where it begins."""
 
     @property
     def request(self) -> EditRequest:
         """What is asked for first; of all requests the clip, the analysis and the encoder."""
         return self.requests[0]
+
+    def line(self, key: str = "") -> int:
+        """Return the line of a key, or where the shot begins; 0: not known."""
+        return self.lines.get(key, self.lines.get("", 0))
 
     def target(self, ending: str) -> Path:
         """Return the file it becomes; `ending`: of its name, if the pattern leaves that open."""
@@ -186,7 +190,7 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         frames=_frames(own),
         handles=own.number("handles", 0, 0, 10_000),
         on_unedited=own.choice("on_unedited"),
-        line=own.line(),
+        lines={"": own.line(), **edits[0].lines},
     )
     is_whole = shot.output and len(requests) == len(edits)
     return shot if is_whole and len(wrong.found) == before else None
@@ -228,12 +232,15 @@ def _check_names(shots: Sequence[Shot], wrong: Complaints) -> None:
     targets: dict[Path, Shot] = {}
     for shot in shots:
         if (other := names.setdefault(shot.name.casefold(), shot)) is not shot:
-            wrong.add(shot.line, f"name = {shot.name!r}: the shot of line {other.line} has it too")
+            wrong.add(
+                shot.line("name"),
+                f"name = {shot.name!r}: the shot of line {other.line('name')} has it too",
+            )
             continue
         target = Path(str(shot.target("{ext}")).casefold())
         if (other := targets.setdefault(target, shot)) is not shot:
             wrong.add(
-                shot.line,
+                shot.line(),
                 f"shot {shot.name!r}: its output {shot.target('{ext}')} is that of "
-                f"{other.name!r} (line {other.line}); put {{shot}} into `output`",
+                f"{other.name!r} (line {other.line()}); put {{shot}} into `output`",
             )

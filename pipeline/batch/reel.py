@@ -68,8 +68,9 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
     taken: list[str] = []
     for shot in shots:
         complaints += _wrong_edits(desk, shot)
-    if complaints:
-        raise ManifestError(desk.reel.path, complaints)
+    if complaints:  # of one wrong default, one
+        lines = {complaint.line or number: complaint for number, complaint in enumerate(complaints)}
+        raise ManifestError(desk.reel.path, [*lines.values()])
     for shot in shots:
         try:
             target = ShotCourse(shot, desk).target
@@ -78,7 +79,7 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
             continue
         if (other := targets.setdefault(target, shot)) is not shot:
             words = f"shots {other.name!r} and {shot.name!r} have one output, {target}"
-            complaints.append(Complaint(shot.line, words))
+            complaints.append(Complaint(shot.line(), words))
         taken += _not_ours(desk, shot, target, overwrite=overwrite)
     if complaints:
         raise ManifestError(desk.reel.path, complaints)
@@ -89,11 +90,14 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
 
 def _wrong_edits(desk: Desk, shot: Shot) -> Iterator[Complaint]:
     for request in shot.requests:
+        key = "faces"
         try:
             FaceChoice.parse(request.render.faces)
+            key = "attr"
             desk.program.edits(request)
         except UsageError as e:
-            yield Complaint(shot.line, f"shot {shot.name!r}: {e}")
+            key = next((k for k in ("set", "exemplar") if f"--{k} " in str(e)), key)
+            yield Complaint(shot.line(key), f"shot {shot.name!r}: {key}: {e}")
 
 
 def _not_ours(desk: Desk, shot: Shot, target: Path, *, overwrite: bool) -> list[str]:

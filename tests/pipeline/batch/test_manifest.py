@@ -77,7 +77,7 @@ def test_a_table_adds_shots(tmp_path: Path) -> None:
     one, two = read(tmp_path, HEAD + defaults).shots
     assert one.request.attributes == ("smile=0.5", "age=-0.2")
     assert (one.request.encode.crf, one.request.render.occlusion) == (20, False)
-    assert one.line == 2
+    assert one.line("attr") == 2
     assert two.request.input == tmp_path / "c, or so.mp4"
     assert two.request.attributes == ("smile",)
     assert two.request.render.faces == "largest"
@@ -137,7 +137,7 @@ def test_a_wrong_default_is_told_once_however_many_shots_take_it(tmp_path: Path)
 def test_two_shots_of_one_name_or_one_target_are_refused(tmp_path: Path) -> None:
     again = SHOT + 'attr = "smile"\n'
     (line,) = complaints(tmp_path, HEAD + again + again)
-    assert line == "line 7: name = 'sh010': the shot of line 3 has it too"
+    assert line == "line 8: name = 'sh010': the shot of line 4 has it too"
     other = again.replace("sh010", "sh020")
     (line,) = complaints(tmp_path, 'version = 1\noutput = "out{ext}"\n' + again + other)
     assert "is that of 'sh010' (line 3); put {shot} into `output`" in line
