@@ -122,6 +122,7 @@ def test_the_examples_of_a_command_run(
     assert examples, f"{page.name} needs an example behind a line <!-- run: FILE -->"
     (tmp_path / "samples").mkdir()
     shutil.copy(ROOT / "samples" / "astronaut.mp4", tmp_path / "samples")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
     for written, lines in examples:
         for line in lines.splitlines():
