@@ -44,7 +44,7 @@ def add_run(commands: Commands) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="threads of the networks and of OpenCV in each process (default: half the cores, "
+        help="threads that work at the same time in each process (default: half the cores, "
         "shared among the processes)",
     )
     group = command.add_argument_group("output")
