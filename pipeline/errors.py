@@ -64,6 +64,18 @@ class DeviceError(VisagistError):
     exit_code = 6
 
 
+class SomeFailedError(VisagistError):
+    """Some shots of a batch failed; the others are delivered."""
+
+    exit_code = 8
+
+
+class LaterError(VisagistError):
+    """The same command may succeed later: the disk was full, memory short, a worker was killed."""
+
+    exit_code = 75
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether memory ran out; torch and OpenCV say so in words only, different ones per
     device."""
