@@ -181,6 +181,11 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         return None
     if entry.edits and "attr" in entry.values.values:
         entry.values.complain("attr", "the shot has edits of its own: write it into one of them")
+    if len(entry.edits) > 1:
+        entry.edits[1].wrong.add(
+            entry.edits[1].begin,
+            f"{entry.edits[1].what}: several edits of one shot are not made yet; accepted: one",
+        )
     edits = [edit.over(own) for edit in entry.edits] or [own]
     requests = [request for edit in edits if (request := request_of(edit, base)) is not None]
     shot = Shot(

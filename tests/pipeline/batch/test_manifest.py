@@ -83,12 +83,13 @@ def test_a_table_adds_shots(tmp_path: Path) -> None:
     assert two.request.render.faces == "largest"
 
 
-def test_several_edits_are_several_requests_for_one_clip(tmp_path: Path) -> None:
-    edits = '[[shot.edit]]\nattr = "smile"\nfaces = "0"\n[[shot.edit]]\nattr = "age"\nfaces = "1"\n'
-    (shot,) = read(tmp_path, HEAD + SHOT + "crf = 20\n" + edits).shots
-    assert [request.attributes for request in shot.requests] == [("smile",), ("age",)]
-    assert [request.render.faces for request in shot.requests] == ["0", "1"]
-    assert {request.encode.crf for request in shot.requests} == {20}
+def test_an_edit_may_stand_in_a_table_of_its_own(tmp_path: Path) -> None:
+    edit = '[[shot.edit]]\nattr = "smile"\nfaces = "0"\n'
+    (shot,) = read(tmp_path, HEAD + SHOT + "crf = 20\n" + edit).shots
+    assert (shot.request.attributes, shot.request.render.faces) == (("smile",), "0")
+    assert shot.request.encode.crf == 20
+    (line,) = complaints(tmp_path, HEAD + SHOT + edit + edit)
+    assert line.startswith("line 9: shot 'sh010', edit 1: several edits of one shot")
 
 
 def test_every_wrong_line_is_named_with_what_is_accepted(tmp_path: Path) -> None:
