@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from pipeline.cli import main
@@ -176,6 +178,23 @@ def test_where_nothing_can_be_edited_a_shot_fails_or_is_delivered_or_left_out(
     assert "fail failed in join: no face could be edited" in said
     assert "skip skipped" in said
     assert list(bench.hashes()) == ["warn.mp4"]
+
+
+def test_another_content_of_a_matte_makes_chunks_anew_and_a_lost_one_fails_the_shot(
+    bench: Bench,
+) -> None:
+    matte = bench.folder / "hand.png"
+    size = (240, 240)
+    cv2.imwrite(str(matte), np.zeros(size, np.uint8))
+    bench.write(B, f'{B}\nholdout = "hand.png"'.replace('name = "b"', 'name = "held"'))
+    assert bench.run() == 0
+    assert len(set(bench.hashes().values())) == 1  # black keeps nothing
+    cv2.imwrite(str(matte), np.full(size, 255, np.uint8))
+    assert bench.run() == 8  # white keeps all of it, so that there is nothing to edit
+    assert bench.made() == {"b": 0, "held": 2}
+    assert "held failed in join: no face could be edited" in bench.said()
+    matte.unlink()
+    assert bench.run("--shot", "held") == 3
 
 
 def test_every_wrong_line_is_told_before_anything_is_made(bench: Bench) -> None:

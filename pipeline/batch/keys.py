@@ -19,7 +19,7 @@ from ..config import (
     type_in_words,
 )
 from ..errors import UsageError, did_you_mean
-from ..request import EditRequest, Exemplar
+from ..request import EditRequest, Exemplar, MatteFile
 from ..side_files import expanded, shown
 
 T = TypeVar("T", AnalyzeOptions, RenderOptions, EncodeOptions)
@@ -31,7 +31,7 @@ REEL_KEYS: Final[Mapping[str, type]] = {  # what is within a dict, its own reade
     **dict.fromkeys(("defaults", "shot", "table"), dict),
 }
 EDIT_KEYS: Final[Mapping[str, type]] = {
-    **dict.fromkeys(("attr", "set"), list),
+    **dict.fromkeys(("attr", "set", "holdout", "only"), list),
     **dict.fromkeys(("faces", "exemplar", "editor", "config"), str),
     "strength": float,
 }
@@ -208,6 +208,8 @@ def request_of(own: Values, base: Path) -> EditRequest | None:
             encode=_options(EncodeOptions, values),
             analysis_path=base / expanded(values["analysis"]) if "analysis" in values else None,
             device=values.get("device", "cpu"),
+            holdout=_mattes(values, "holdout", base),
+            only=_mattes(values, "only", base),
         )
     except UsageError as e:
         key = next((key for key in own.values if str(e).startswith(f"{key} ")), "")
@@ -223,6 +225,11 @@ def _options(kind: type[T], values: Mapping[str, Any]) -> T:
 def _exemplar(text: str, base: Path) -> Exemplar:
     """Return an exemplar whose path is relative to a folder; `@FRAME` may follow."""
     return Exemplar.parse(str(base / expanded(text)))
+
+
+def _mattes(values: Mapping[str, Any], key: str, base: Path) -> tuple[MatteFile, ...]:
+    """Return mattes whose paths are relative to a folder; `:CHANNEL` may follow."""
+    return tuple(MatteFile.parse(str(base / expanded(text))) for text in values.get(key, ()))
 
 
 def _based(values: Mapping[str, Any], key: str, base: Path) -> Mapping[str, Any]:

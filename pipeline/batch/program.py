@@ -14,8 +14,9 @@ from ..editors import Pack
 from ..edits import Catalogue, check_offered, resolve_edits
 from ..loading import load_pack, resolve_device
 from ..loading.device import multiplies_bf16
+from ..matte_files import files_of
 from ..report import versions
-from ..request import Edit, EditRequest
+from ..request import Edit, EditRequest, MatteFile
 from ..tracking.select import FaceChoice
 from .sources import Sources
 
@@ -102,6 +103,9 @@ class Program:
 
     def plain(self, value: object) -> Any:
         """Return data as JSON values; a file as the hash of its content."""
+        if isinstance(value, MatteFile):  # pictures of a sequence are found by their names
+            pictures = [(path.name, path) for path in files_of(value)]
+            return [value.channel, self.plain(pictures if len(pictures) > 1 else value.path)]
         if isinstance(value, Path):
             return self._sources.digest(value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

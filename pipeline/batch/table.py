@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..side_files import FACES_BYTES, read_text
 from .keys import SHOT_KEYS, Complaints, Values
 
-_LISTS: Final = ("attr", "set")
+_LISTS: Final = ("attr", "set", "holdout", "only")
 """Keys of which a cell may hold several values, with ; between."""
 
 
