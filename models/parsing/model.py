@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base import ModelInputError, WeightsError
-from .net import LABELS, SIDE, ParsingNet, folded
+from .fast import FastNet
+from .net import LABELS, SIDE, ParsingNet
 from .square import crop_to_grid, squares
 
 
@@ -19,9 +20,18 @@ class ParsingModel(nn.Module):
     """G of the shares."""
 
     def __init__(self, net: ParsingNet) -> None:
-        """Freeze a trained network as it is now."""
+        """Keep a trained network."""
         super().__init__()
-        self.net = folded(net)
+        self.net = net.eval().requires_grad_(False)
+        self._fast: FastNet | None = None
+
+    def frozen(self, dtype: torch.dtype = torch.float32) -> ParsingModel:
+        """Return this model, from now on run by the network's fast twin on its device.
+
+        Later changes of the weights have no effect. `dtype` is that of the twin's features.
+        """
+        self._fast = FastNet(self.net, dtype)
+        return self
 
     @torch.no_grad()
     def parse(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,11 +64,14 @@ class ParsingModel(nn.Module):
     def shares(self, seen: Tensor) -> Tensor:
         """Return the shares (N, 13, G, G) of squares (N, 3, G, G) float32 RGB in [-1, 1]."""
         if seen.device.type != "cpu":
-            return torch.softmax(self.net(seen), 1)
+            return self._shares(seen)
         # Convolutions on processors round otherwise for other numbers of pictures, and gain nothing
         # by more than one.
-        rows = [torch.softmax(self.net(seen[n : n + 1]), 1) for n in range(len(seen))]
+        rows = [self._shares(seen[n : n + 1]) for n in range(len(seen))]
         return torch.cat(rows) if rows else seen.new_zeros(0, len(LABELS), SIDE, SIDE)
+
+    def _shares(self, seen: Tensor) -> Tensor:
+        return torch.softmax(self.net(seen), 1) if self._fast is None else self._fast(seen)
 
 
 def build(state: Mapping[str, Tensor]) -> ParsingModel:

@@ -7,13 +7,11 @@ pixels is still told at full resolution.
 
 from __future__ import annotations
 
-import copy
 from typing import Final, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import ModelInputError
 
@@ -40,11 +38,11 @@ SIDE: Final = 160
 
 _WIDTHS: Final = (16, 32, 64, 96, 128)
 """Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the square."""
-_FOLD: Final = 2
+FOLD: Final = 2
 """Side of the cells that the first and the last layer fold into channels [px]."""
 
 
-class _Conv(nn.Module):
+class Conv(nn.Module):
     """A convolution with its normalisation, and a rectifier if it is to have one."""
 
     def __init__(
@@ -56,32 +54,35 @@ class _Conv(nn.Module):
         self.rectifies = rectifies
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return features (N, C, h, w) of features (N, c, …)."""
         x = self.norm(self.conv(x))
         return F.relu(x, inplace=True) if self.rectifies else x
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Two convolutions beside a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _Conv(channels, channels)
-        self.second = _Conv(channels, channels, rectifies=False)
+        self.first = Conv(channels, channels)
+        self.second = Conv(channels, channels, rectifies=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return features like those given, (N, C, h, w)."""
         return F.relu(self.second(self.first(x)) + x, inplace=True)
 
 
-class _Up(nn.Module):
+class Up(nn.Module):
     """Joins features of a level with those of the coarser one below it."""
 
     def __init__(self, below: int, skip: int, channels: int, *, kernel: int = 3) -> None:
         super().__init__()
-        self.below = _Conv(below, channels, 1, rectifies=False)
-        self.skip = _Conv(skip, channels, 1, rectifies=False)
-        self.mix = _Conv(channels, channels, kernel)
+        self.below = Conv(below, channels, 1, rectifies=False)
+        self.skip = Conv(skip, channels, 1, rectifies=False)
+        self.mix = Conv(channels, channels, kernel)
 
     def forward(self, below: Tensor, skip: Tensor) -> Tensor:
+        """Return features (N, C, h, w) of the coarser level's (N, …, h / 2, w / 2) and its own."""
         coarse = F.interpolate(
             self.below(below), scale_factor=2.0, mode="bilinear", align_corners=False
         )
@@ -94,19 +95,19 @@ class ParsingNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         w = _WIDTHS
-        self.stem = _Conv(3 * _FOLD**2, w[0])
+        self.stem = Conv(3 * FOLD**2, w[0])
         self.stages = nn.ModuleList(
-            nn.Sequential(_Conv(a, b, stride=2), *(_Block(b) for _ in range(count)))
+            nn.Sequential(Conv(a, b, stride=2), *(Block(b) for _ in range(count)))
             for a, b, count in zip(w[:-1], w[1:], (1, 1, 1, 1), strict=True)
         )
         # The whole square's summary, given back to its coarsest cells: which face it is, and how
         # it is lit, decides what a dark patch is.
         self.summary = nn.Linear(w[4], w[4])
         self.up = nn.ModuleList(
-            (_Up(w[4], w[3], 64), _Up(64, w[2], 48), _Up(48, w[1], 32), _Up(32, w[0], 16))
+            (Up(w[4], w[3], 64), Up(64, w[2], 48), Up(48, w[1], 32), Up(32, w[0], 16))
         )
         # A matrix product over cells: for one picture, half the time of a 1 x 1 convolution.
-        self.head = nn.Linear(16, len(LABELS) * _FOLD**2)
+        self.head = nn.Linear(16, len(LABELS) * FOLD**2)
 
     def forward(self, squares: Tensor) -> Tensor:
         """Return the logits (N, 13, G, G) float32 of squares (N, 3, G, G) float32 RGB in [-1, 1].
@@ -126,12 +127,7 @@ class ParsingNet(nn.Module):
         Raises:
             ModelInputError: another shape.
         """
-        if squares.dim() != 4 or tuple(squares.shape[1:]) != (3, SIDE, SIDE):
-            raise ModelInputError(
-                f"the parsing network takes (N, 3, {SIDE}, {SIDE}) RGB in [-1, 1], got "
-                f"{tuple(squares.shape)}"
-            )
-        x = F.pixel_unshuffle(squares * 2.0, _FOLD).to(self.head.weight.dtype)
+        x = F.pixel_unshuffle(checked(squares) * 2.0, FOLD).to(self.head.weight.dtype)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         levels = [x]
         for stage in self.stages:
@@ -141,17 +137,18 @@ class ParsingNet(nn.Module):
         for up, skip in zip(self.up, reversed(levels[:-1]), strict=True):
             x = up(x, skip)
         logits = self.head(x.permute(0, 2, 3, 1))
-        return cast("Tensor", logits.unflatten(-1, (len(LABELS), _FOLD, _FOLD)))
+        return cast("Tensor", logits.unflatten(-1, (len(LABELS), FOLD, FOLD)))
 
 
-def folded(net: ParsingNet) -> ParsingNet:
-    """Return a copy of a trained network with its normalisations folded into the convolutions
-    before them, channels last: the same function at less cost."""
-    fast = copy.deepcopy(net).eval()
-    for module in fast.modules():
-        if isinstance(module, _Conv) and isinstance(module.norm, nn.BatchNorm2d):
-            module.conv = fuse_conv_bn_eval(module.conv, module.norm)
-            module.norm = nn.Identity()
-    # the stubs of torch know `memory_format` for tensors only
-    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fast.requires_grad_(False)
+def checked(squares: Tensor) -> Tensor:
+    """Return squares as they are.
+
+    Raises:
+        ModelInputError: they are not (N, 3, G, G).
+    """
+    if squares.dim() != 4 or tuple(squares.shape[1:]) != (3, SIDE, SIDE):
+        raise ModelInputError(
+            f"the parsing network takes (N, 3, {SIDE}, {SIDE}) RGB in [-1, 1], got "
+            f"{tuple(squares.shape)}"
+        )
+    return squares

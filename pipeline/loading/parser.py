@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..parsing import Parsing
+from .device import multiplies_bf16
 from .networks import load_network
 from .seam import models
 
@@ -27,11 +28,12 @@ class FaceParser:
 
 
 def load_parser(device: torch.device) -> FaceParser:
-    """Return the parser on a device.
+    """Return the parser on a device; in bfloat16 where the hardware multiplies in it.
 
     Raises:
         WeightsError: its weights are missing or damaged.
     """
     network = load_network("parsing", device)
     assert isinstance(network.module, models.parsing.ParsingModel)
-    return FaceParser(network.module, network.sha256)
+    dtype = torch.bfloat16 if multiplies_bf16(device) else torch.float32
+    return FaceParser(network.module.frozen(dtype), network.sha256)

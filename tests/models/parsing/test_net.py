@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ModelInputError
-from models.parsing.net import LABELS, SIDE, ParsingNet, folded
+from models.parsing.fast import FastNet
+from models.parsing.model import ParsingModel
+from models.parsing.net import LABELS, SIDE, ParsingNet
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +46,35 @@ def test_folded_cells_hold_the_logits_of_their_four_pixels(net: ParsingNet) -> N
             torch.testing.assert_close(cells[0, ..., row, column], apart)
 
 
-def test_folding_the_normalisations_changes_nothing(net: ParsingNet) -> None:
-    fast, squares = folded(net), _squares(2)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
-    assert any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+def _shares(net: ParsingNet, squares: Tensor) -> Tensor:
     with torch.no_grad():
-        torch.testing.assert_close(fast(squares), net(squares), atol=1e-3, rtol=1e-3)
+        return torch.softmax(net(squares), 1)
+
+
+def test_the_fast_twin_says_what_the_network_says(net: ParsingNet) -> None:
+    fast, squares = FastNet(net, torch.float32), _squares(2)
+    torch.testing.assert_close(fast(squares), _shares(net, squares), atol=1e-4, rtol=1e-4)
+
+
+def test_fewer_bits_change_little(net: ParsingNet) -> None:
+    off = (FastNet(net, torch.bfloat16)(_squares(2)) - _shares(net, _squares(2))).abs()
+    assert off.mean() < 5e-3
+    assert off.max() < 0.15  # of noise read by weights of noise
+
+
+def test_a_frozen_model_says_the_same_alone_and_among_others(net: ParsingNet) -> None:
+    model, squares = ParsingModel(net), _squares(3)
+    plain, frozen = model.shares(squares), model.frozen().shares(squares)
+    torch.testing.assert_close(frozen, plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(frozen[1:2], model.shares(squares[1:2]), atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (3, SIDE, SIDE), (1, 4, SIDE, SIDE)])
 def test_other_shapes_are_refused(net: ParsingNet, shape: tuple[int, ...]) -> None:
     with pytest.raises(ModelInputError, match=f"takes .N, 3, {SIDE}, {SIDE}."):
         net(torch.zeros(shape))
+    with pytest.raises(ModelInputError, match=f"takes .N, 3, {SIDE}, {SIDE}."):
+        FastNet(net, torch.float32)(torch.zeros(shape))
 
 
 def test_it_fits_into_three_megabytes() -> None:

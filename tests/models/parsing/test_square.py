@@ -67,6 +67,16 @@ def test_a_crop_of_twice_the_size_gives_the_same_square() -> None:
     assert (one - two).abs().max() < 0.03
 
 
+@pytest.mark.parametrize(("side", "px"), [(90, 40.0), (331, 210.0), (333, 300.0)])
+def test_opencv_cuts_out_what_torch_does(side: int, px: float) -> None:
+    coarse = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(side)) * 2 - 1
+    crops = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+    maps = torch.cat([crop_to_grid(_face(turn, px, (0.5 * px, 0.7 * px))) for turn in (12.0, -95)])
+    fast, ref = squares(crops, maps, 96), squares(crops, maps, 96, impl="ref")
+    assert fast.shape == ref.shape
+    assert (fast - ref).abs().max() < 4e-3  # 1/64 of a cell, by which older versions are off
+
+
 def test_landmarks_that_are_no_face_are_refused() -> None:
     with pytest.raises(ModelInputError, match="one spot"):
         crop_to_grid(torch.ones(1, 68, 2))
