@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backdrop import Backdrop, depth_of, sampled
+from .coarse_matte import Band, Moved
 from .guesses import Guesses
 
 Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 Pixels = tuple[NDArray[np.intp], ...]
 """Rows and columns of P pixels of a part."""
 
@@ -38,11 +38,6 @@ _LIKE: Final = 0.12
 """Distance of two colours ([-1, 1]) up to which they look alike."""
 _SCALE: Final = 4
 """Side of a cell of the grid of mean colours [cells of the matte]."""
-_DOUBT: Final = 0.015
-"""Sigma of how far beside the given share the edge may lie [outer eye distances]."""
-_NONE, _SOME = 0.06, 0.25
-"""Shares, so blurred, up to which there is certainly nothing of a person, and from which on the
-picture decides; from 1 less these on it is certainly the person."""
 _LEAST, _MOST = 0.1, 0.85
 """Shares of the filtered matte that count as nothing of a person, and as all of them."""
 _PERSON: Final = 0.2
@@ -55,36 +50,6 @@ def cell_of(eyes: float) -> int:
     """Return how many pixels (2, 4 or 8) make a cell of the grid that mattes are found on, for a
     distance of the outer eye corners [px]."""
     return 2 if eyes < 240 else 4 if eyes < 480 else 8
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What an edit made of a part (h, w) of a picture."""
-
-    source: Floats
-    """(3, h, w) [-1, 1], as it was."""
-    edited: Floats
-    """(3, h, w) [-1, 1]."""
-    shifts: Floats
-    """(2, h, w) x, y [px] from every pixel to where it was moved from."""
-    mask: Floats
-    """(h, w), above 0 where it counts."""
-    corner: tuple[int, int]
-    """x, y [px of the picture] of the part's first pixel."""
-
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the picture."""
-        (x, y), (height, width) = self.corner, self.mask.shape
-        return slice(y, y + height), slice(x, x + width)
-
-    def origins(self) -> Floats:
-        """Return x, y [px of the picture] where every pixel was moved from, (2, h, w)."""
-        rows, columns = self.window
-        out = self.shifts.copy()
-        out[0] += np.arange(columns.start, columns.stop, dtype=np.float32)
-        out[1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +86,7 @@ class Matte:
         cell, rim = len(picture) // len(share), _RIM * eyes
         small = cv2.resize(picture, share.shape[::-1], interpolation=cv2.INTER_AREA)
         scale = _Scale.between(small, share, eyes / cell)
-        band = _Band.round(share, eyes / cell)
+        band = Band.round(share, eyes / cell)
         at = band.pixels(picture.shape[:2])
         y, x = (v.astype(np.float32) for v in np.divmod(at, picture.shape[1]))
         colours = picture.reshape(-1, 3)[at]
@@ -203,34 +168,6 @@ class Matte:
         x, y = (plane[at] for plane in moved.shifts)
         close = np.float32(self.rim) - np.float32(0.5) * np.sqrt(x * x + y * y)
         return np.asarray(np.maximum(close, 0), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class _Band:
-    """Where a share leaves in doubt what is the person, on cells."""
-
-    low: Floats
-    """(h, w) 0–1, at least so much is the person …"""
-    high: Floats
-    """… and at most so much."""
-
-    @classmethod
-    def round(cls, share: Floats, eyes: float) -> _Band:
-        """Return the band round the edges of a share (h, w)."""
-        soft = cv2.GaussianBlur(share, (0, 0), max(_DOUBT * eyes, 0.5))
-        high = np.clip((soft - _NONE) / (_SOME - _NONE), 0, 1)
-        return cls(np.clip((soft - 1 + _SOME) / (_SOME - _NONE), 0, 1), high)
-
-    @property
-    def doubt(self) -> Flags:
-        """(h, w) bool."""
-        return np.asarray((self.high > 0) & (self.low < 1))
-
-    def pixels(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
-        """Return the flat indices (P,) of pixels in doubt, of a picture of some height and
-        width."""
-        fine = cv2.resize(self.doubt.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST)
-        return np.flatnonzero(fine.view(np.bool_))
 
 
 def _likeness(colours: Floats, room: Floats, person: Floats) -> Floats:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..imaging.coarse_matte import Coarse
 from ..imaging.front import person_behind
 from ..imaging.geometry import eye_distance
 from ..imaging.matting import Matte, Moved, cell_of
@@ -53,22 +54,30 @@ def _keep(edited: EditedBatch, n: int, share: Tensor, image: Floats) -> None:
     at = (slice(top, top + height), slice(left, left + width))
     x, y = left + edited.corner[0], top + edited.corner[1]
     eyes = float(eye_distance(source.landmarks[n].double().numpy()))
-    cell, around = cell_of(eyes), round(_AROUND * eyes)
-    # The window depends on this face alone: the others of a batch change nothing.
-    side = source.images.shape[-1]
-    rows = _whole_cells(y - around, y + height + around, side, cell)
-    columns = _whole_cells(x - around, x + width + around, side, cell)
+    cell = cell_of(eyes)
     planes = source.images[n].numpy()
     moved = Moved(
         source=planes[:, y : y + height, x : x + width],
         edited=image[:, *at],
         shifts=edited.shifts[n].numpy()[:, *at],
         mask=mask[at],
-        corner=(x - columns.start, y - rows.start),
+        corner=(x, y),
     )
+    # The window depends on this face alone: the others of a batch change nothing.
+    reach = round(_AROUND * eyes) + int(np.ceil(np.abs(moved.shifts).max()))
+    rows, columns = _whole_cells(moved.window, reach, planes.shape[1:], cell)
     cells = _on_cells(share, source.parsing.crop_to_grid[n], rows, columns, cell)
+    seen = Coarse.of(cells, (columns.start, rows.start), cell, eyes)
+    moves = seen.moving(moved)
+    seen.still_room(moved, moves)
+    if moves is None:
+        return
+    part = moved.part(*moves)
+    rows, columns = _whole_cells(moves, reach, planes.shape[1:], cell)
     picture = cv2.merge([*planes[:, rows, columns]])
-    Matte.of(picture, cells, _far(moved, cells.shape, cell), eyes).still_room(moved)
+    near = seen.reached(part, rows, columns)
+    matte = Matte.of(picture, seen.part(rows, columns), near, eyes)
+    matte.still_room(part.seen_from(columns.start, rows.start))
 
 
 def _on_cells(
@@ -89,18 +98,12 @@ def _on_cells(
     return np.asarray(seen, np.float32)
 
 
-def _far(moved: Moved, size: tuple[int, ...], cell: int) -> Floats:
-    """Return how far each of some cells (h, w), or one near it, is moved [px]."""
-    x, y = moved.shifts[:, ::cell, ::cell]
-    far, out = np.sqrt(x * x + y * y), np.zeros(size, np.float32)
-    left, top = (v // cell for v in moved.corner)
-    part = out[top : top + len(far), left : left + far.shape[1]]
-    part[:] = far[: len(part), : part.shape[1]]
-    reach = 2 * int(np.ceil(far.max() / cell)) + 1
-    return np.asarray(cv2.dilate(out, np.ones((reach, reach), np.uint8)), np.float32)
-
-
-def _whole_cells(low: int, high: int, side: int, cell: int) -> slice:
-    """Return what holds pixels from `low` to before `high`, as far as a crop holds cells."""
-    start, stop = max(low // cell, 0), min(-(-high // cell), side // cell)
-    return slice(start * cell, stop * cell)
+def _whole_cells(
+    part: tuple[slice, slice], around: int, size: tuple[int, ...], cell: int
+) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a part and some pixels around it, in whole cells, as
+    far as a crop of some height and width holds cells."""
+    low = (max((s.start - around) // cell, 0) for s in part)
+    high = (min(-(-(s.stop + around) // cell), n // cell) for s, n in zip(part, size, strict=True))
+    rows, columns = (slice(a * cell, b * cell) for a, b in zip(low, high, strict=True))
+    return rows, columns
