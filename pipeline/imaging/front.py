@@ -23,7 +23,7 @@ Flags = NDArray[np.bool_]
 
 _FRONT, _RIMS = 0.5, 0.4
 """Shares of what is before the face, and of glasses, from which on a cell shows them."""
-_IN_FRONT: Final = 0.1
+_IN_FRONT: Final = 0.5
 """Share of what is before a person from which on a cell says nothing of the person."""
 _REACHED: Final = (1.0, 1.15)
 """How far an edit may reach, to the side and up or down, in halves of the parsing's grid."""
@@ -77,7 +77,8 @@ def person_behind(parsing: Parsing) -> Tensor:
     """Return how much of each cell of the grid is the person, (N, 1, G, G) 0–1; behind what is
     before the person, as guessed from beside it."""
     front, room = parsing.of("front"), parsing.of("background")
-    share = 1 - room
+    # Where a thing is hardly told, or ends, the rest of the cell says whether it is the person.
+    share = ((1 - room - front) / (1 - front).clamp_min(_IN_FRONT)).clamp(0, 1)
     covered = front > _IN_FRONT
     for n in torch.nonzero(covered.flatten(1).any(1))[:, 0].tolist():
         known = (~covered[n, 0]).float().numpy()
