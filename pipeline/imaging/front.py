@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..parsing import Parsing
+from ..parsing import Label, Parsing
 from .filling import spread_in
-from .geometry import LEFT_EYE, RIGHT_EYE, eye_distance
+from .geometry import BROWS, JAW, LEFT_EYE, RIGHT_EYE, eye_distance
+from .masks import outline
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -33,6 +34,16 @@ _SECTORS, _LEAST_SECTORS = 12, 8
 """Of a circle round an eye, and in how many of them a rim has to be seen."""
 _BESIDE_LETTERS: Final = 0.1
 """How far beside letters a parsing is not asked [outer eye distances]."""
+_FACE: Final[tuple[Label, ...]] = (
+    *("skin", "brows", "eyes", "glasses"),
+    *("nose", "lips", "mouth"),
+)
+_SEEN: Final = 0.5
+"""Share of a cell from which on it is seen."""
+_HARDLY: Final = 0.008
+"""Share of a face that something else may take up before it counts as hidden."""
+_RIM: Final = 0.025
+"""Width of the rim of a face that is not judged [widths of the face]."""
 _EDGE: Final = 0.8
 """Sigma of the edge of the mask, which lies outside of the things [cells of the parsing]."""
 
@@ -71,6 +82,33 @@ def before_faces(
             reach = 2 * round(_BESIDE_LETTERS * float(eyes)) + 1
             mask[cv2.dilate(text.numpy(), np.ones((reach, reach), np.uint8)) > 0] = 0
     return torch.from_numpy(out)
+
+
+def seen_whole(parsing: Parsing, landmarks: Tensor) -> Flags:
+    """Return of which faces (N,) a parsing sees all: between jaw and brows nothing but face, and
+    above them, up to the forehead's outline, nothing but face and hair.
+
+    Args:
+        parsing: of N faces, on the CPU.
+        landmarks: (N, 68, 2) [crop px].
+    """
+    face, hair = parsing.of(*_FACE)[:, 0], parsing.of("hair")[:, 0]
+    points, grid = landmarks.double().numpy(), parsing.shares.shape[-1]
+    out = np.zeros(len(points), bool)
+    for n, (marks, matrix) in enumerate(zip(points, parsing.crop_to_grid, strict=True)):
+        shapes = np.concatenate([marks[JAW], marks[BROWS][::-1]]), outline(marks)
+        low, whole = (_inside(_on_grid(matrix, shape, grid), grid) for shape in shapes)
+        away = ((face[n].numpy() < _SEEN) & low) | (((face[n] + hair[n]).numpy() < _SEEN) & whole)
+        out[n] = np.count_nonzero(away) <= _HARDLY * np.count_nonzero(whole)
+    return out
+
+
+def _inside(polygon: NDArray[np.float64], grid: int) -> Flags:
+    """Return the cells (G, G) within a polygon (K, 2) [cells], without its rim."""
+    out = np.zeros((grid, grid), np.uint8)
+    cv2.fillPoly(out, [np.rint(polygon * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
+    rim = round(_RIM * float(np.ptp(polygon[:, 0])))
+    return np.asarray(cv2.erode(out, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0)
 
 
 def person_behind(parsing: Parsing) -> Tensor:

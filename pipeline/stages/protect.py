@@ -19,7 +19,7 @@ from torch import Tensor
 from ..causes import FADED, HELD_OUT, IN_FRONT
 from ..imaging.fading import Fade
 from ..imaging.filling import Beside, filled, grown
-from ..imaging.front import before_faces, person_behind
+from ..imaging.front import before_faces, person_behind, seen_whole
 from ..imaging.geometry import eye_distance
 from ..imaging.masks import unseen_mask
 from ..imaging.occlusion import hidden_by_colour
@@ -109,9 +109,17 @@ class Protection:
             finds.append(before_faces(batch.parsing, batch.landmarks, side, letters=letters))
         if self.spares_hair:
             finds.append(hidden_by_colour(batch.images, batch.landmarks))
-            tell = self.hidden.get(int(batch.track_id[0]))
-            finds.append(None if tell is None else tell(batch))
+            finds.append(self._departed(batch))
         yield from (found for found in finds if found is not None)
+
+    def _departed(self, batch: AlignedBatch) -> Tensor | None:
+        """Return what only the whole shot tells, of faces that their parsing does not see whole."""
+        tell = self.hidden.get(int(batch.track_id[0]))
+        if tell is None or batch.parsing is None:
+            return None if tell is None else tell(batch)
+        whole = torch.from_numpy(seen_whole(batch.parsing, batch.landmarks))
+        found = None if bool(whole.all()) else tell(batch)
+        return None if found is None else found * ~whole[:, None, None, None]
 
     def _seen(self, edited: EditedBatch) -> EditedBatch:
         """Return an edit without the parts of the faces that are covered."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.imaging.front import before_faces, person_behind
+from pipeline.imaging.front import before_faces, person_behind, seen_whole
 from pipeline.parsing import LABELS, Parsing
 from tests.pipeline.faces import drawn_face
 
@@ -104,3 +104,20 @@ def test_room_that_looks_a_little_like_a_thing_is_room() -> None:
     matrix = parsing("front", block(slice(0, 0), slice(0, 0))).crop_to_grid
     share = person_behind(Parsing(shares, matrix))
     assert float(share[0, 0, 30:50, 5:38].max()) < 1e-6
+
+
+def test_a_face_is_seen_whole_unless_something_is_before_it() -> None:
+    """The eyes lie in row 41, the brows in 31, the chin in 77, the top of the forehead in 9."""
+    nothing = slice(0, 0)
+    anywhere = slice(0, GRID)
+    for label, rows, columns, whole in (
+        ("front", nothing, nothing, True),
+        ("lips", slice(55, 62), slice(42, 58), True),
+        ("front", slice(55, 62), slice(42, 58), False),
+        ("background", slice(45, 60), slice(30, 45), False),
+        ("hair", slice(0, 22), anywhere, True),
+        ("front", slice(0, 22), anywhere, False),
+        ("hair", slice(0, 60), slice(40, 46), False),
+    ):
+        said = parsing(label, block(rows, columns))
+        assert seen_whole(said, FACE).tolist() == [whole], (label, rows, columns)

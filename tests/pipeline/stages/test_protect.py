@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -124,3 +126,20 @@ def test_a_matte_holds_where_nothing_is_looked_for() -> None:
     held[:, :, *CUP] = 1
     out = Protection(occlusion=False).around(batch(cup=True), upwards, held)
     assert torch.equal(shown(out)[:, :, *CUP], batch(cup=True).images[:, :, *CUP])
+
+
+def test_the_shot_is_asked_about_faces_that_are_not_seen_whole() -> None:
+    asked = []
+
+    def tell(crops: AlignedBatch) -> Tensor:
+        asked.append(len(crops))
+        return torch.ones(len(crops), 1, SIDE, SIDE)
+
+    told = Protection(hidden={0: tell})
+    plain = shown(Protection().around(batch(cup=False), upwards))
+    assert torch.equal(shown(told.around(batch(cup=False), upwards)), plain)
+    assert not asked
+    assert torch.equal(shown(told.around(batch(cup=True), upwards)), batch(cup=True).images)
+    unparsed = dataclasses.replace(batch(cup=False), parsing=None)
+    assert torch.equal(shown(told.around(unparsed, upwards)), unparsed.images)
+    assert asked == [1, 1]
