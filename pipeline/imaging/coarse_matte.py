@@ -57,8 +57,8 @@ class Moved:
         """Return the part of it within rows and columns of the picture, which it holds."""
         x, y = self.corner
         at = slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x)
-        planes = (values[:, *at] for values in (self.source, self.edited, self.shifts))
-        return Moved(*planes, self.mask[at], (columns.start, rows.start))
+        source, edited, shifts = (v[:, *at] for v in (self.source, self.edited, self.shifts))
+        return Moved(source, edited, shifts, self.mask[at], (columns.start, rows.start))
 
     def seen_from(self, x: int, y: int) -> Moved:
         """Return the same as a part of a picture that begins at a pixel of this one."""

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..imaging.coarse_matte import Coarse
+from ..imaging.coarse_matte import Coarse, Moved
 from ..imaging.front import person_behind
 from ..imaging.geometry import eye_distance
-from ..imaging.matting import Matte, Moved, cell_of
+from ..imaging.matting import Matte, cell_of
 from ..types import EditedBatch
 
 Floats = NDArray[np.float32]

@@ -99,8 +99,8 @@ def test_a_person_goes_on_behind_what_is_before_it() -> None:
 def test_room_that_looks_a_little_like_a_thing_is_room() -> None:
     shares = parsing("background", block(slice(0, 100), slice(0, 40))).shares
     shares[:, :, 30:50, 5:38] = 0
-    for label, share in (("background", 0.6), ("front", 0.4)):
-        shares[:, LABELS.index(label), 30:50, 5:38] = share
+    for label, part in (("background", 0.6), ("front", 0.4)):
+        shares[:, LABELS.index(label), 30:50, 5:38] = part
     matrix = parsing("front", block(slice(0, 0), slice(0, 0))).crop_to_grid
     share = person_behind(Parsing(shares, matrix))
     assert float(share[0, 0, 30:50, 5:38].max()) < 1e-6

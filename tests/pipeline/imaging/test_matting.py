@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.imaging.matting import Matte, Moved, cell_of
+from pipeline.imaging.coarse_matte import Moved
+from pipeline.imaging.matting import Matte, cell_of
 
 Floats = NDArray[np.float32]
 SIDE, RADIUS, EYES = 240, 70, 120.0
