@@ -6,7 +6,7 @@ a pyramid until no gap is left, and pushed down into the gaps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 import cv2
@@ -29,16 +29,11 @@ _BESIDE: Final = 0.3
 """How much of what is beside a covered place is looked at, in its own lesser size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What N crops show beside what covers them."""
-
-    person: Tensor
-    """(N, 1, S, S) 0–1: how much of each pixel is the person, and would be under a thing. Behind a
-    thing the person goes on as the person, and the room as the room."""
-    features: Tensor
-    """(N, 1, S, S) 0–1: what ends where something covers it. Skin goes on under a thing, lips that
-    are seen beside it do not."""
+Beside = Callable[[int, slice, slice], tuple[Floats, Floats]]
+"""Says of some rows and columns of the n-th crop what it shows beside what covers it, two times
+(h, w) 0–1. First, how much of each pixel is the person, and would be under a thing: behind a thing
+the person goes on as the person, and the room as the room. Then, what ends where something covers
+it: skin goes on under a thing, lips that are seen beside it do not."""
 
 
 def filled(images: Tensor, covered: Tensor, beside: Beside | None = None) -> Tensor:
@@ -54,25 +49,28 @@ def filled(images: Tensor, covered: Tensor, beside: Beside | None = None) -> Ten
             continue
         reach = max(4, round(_BESIDE * min(width, height)))
         at = (
-            slice(max(y - reach, 0), y + height + reach),
-            slice(max(x - reach, 0), x + width + reach),
+            slice(max(y - reach, 0), min(y + height + reach, len(mask))),
+            slice(max(x - reach, 0), min(x + width + reach, mask.shape[1])),
         )
         pixels, share = picture[(slice(None), *at)], mask[at]
-        guess = _guess(pixels, share == 0)
-        if beside is not None:
-            person, features = (v[n, 0].numpy()[at] for v in (beside.person, beside.features))
-            guess = _apart(pixels, (share == 0) & (features < _HALF), person, guess)
+        if beside is None:
+            guess = _guess(pixels, share == 0)
+        else:
+            guess = _apart(pixels, share == 0, *beside(n, *at))
         pixels += share * (np.moveaxis(guess, 2, 0) - pixels)
     return out
 
 
-def _apart(pixels: Floats, known: Flags, person: Floats, otherwise: Floats) -> Floats:
-    """Return a guess (h, w, 3) of pixels (3, h, w) in which person and room are not mixed;
-    `otherwise` where one of the two is not seen at all."""
-    mine, room = (
-        _guess(pixels, seen) if seen.any() else otherwise
-        for seen in (known & (person > _HALF), known & (person <= _HALF))
-    )
+def _apart(pixels: Floats, known: Flags, person: Floats, features: Floats) -> Floats:
+    """Return a guess (h, w, 3) of pixels (3, h, w) in which person and room are not mixed, unless
+    one of the two is not seen at all; features (h, w) are not guessed from."""
+    plain = known & (features < _HALF)
+    parts = plain & (person > _HALF), plain & (person <= _HALF)
+    if not all(seen.any() for seen in parts):
+        otherwise = _guess(pixels, known)
+        mine, room = (_guess(pixels, seen) if seen.any() else otherwise for seen in parts)
+    else:
+        mine, room = (_guess(pixels, seen) for seen in parts)
     return np.asarray(room + person[..., None] * (mine - room), np.float32)
 
 

@@ -31,6 +31,7 @@ _EDGE_PX = 2
 """How far the edge of what is before a face spreads, by compression and colour at half size."""
 _SURROUNDINGS = 0.025
 """Half of how far beside letters nothing is edited [outer eye distances]."""
+Floats = NDArray[np.float32]
 Hidden = Callable[[AlignedBatch], Tensor | None]
 """Says what is in front of the faces of a batch, (N, 1, S, S) 0–1, on the CPU as the batch is."""
 
@@ -157,9 +158,12 @@ def _beside(batch: AlignedBatch) -> Beside | None:
         return None
     features = parsing.of("lips", "mouth", "eyes", "brows")
     both = torch.cat([person_behind(parsing), features], dim=1)
-    whole = slice(0, batch.images.shape[-1])
-    there = parsing.sampled(both, whole, whole)
-    return Beside(there[:, :1], there[:, 1:])
+
+    def told(n: int, rows: slice, columns: slice) -> tuple[Floats, Floats]:
+        person, ending = parsing[n : n + 1].sampled(both[n : n + 1], rows, columns)[0].numpy()
+        return person, ending
+
+    return told
 
 
 def _larger(one: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -11,6 +11,13 @@ from pipeline.imaging.filling import Beside, filled, grown, spread_in
 SIDE = 96
 
 
+def told(person: Tensor, features: Tensor) -> Beside:
+    return lambda n, rows, columns: (
+        person[n, 0, rows, columns].numpy(),
+        features[n, 0, rows, columns].numpy(),
+    )
+
+
 def ramp() -> Tensor:
     """(1, 3, S, S): brighter to the right and downwards."""
     line = torch.linspace(-0.5, 0.5, SIDE)
@@ -53,7 +60,7 @@ def test_features_beside_a_thing_end_at_it() -> None:
     lips = torch.zeros(1, 1, SIDE, SIDE)
     lips[:, :, 32:40, 20:60] = 1
     images = torch.where(lips > 0, torch.tensor(0.8), images)
-    skin = Beside(person=torch.ones_like(lips), features=lips)
+    skin = told(torch.ones_like(lips), lips)
     with_lips, without = filled(images, mask), filled(images, mask, skin)
     assert float(with_lips[:, :, 40:60, 30:50].max()) > 0.3
     assert float(without[:, :, 40:60, 30:50].abs().max()) < 1e-5
@@ -65,7 +72,7 @@ def test_person_and_room_are_not_mixed_under_a_thing() -> None:
     person[:, :, :, :40] = 1
     images = torch.where(person > 0, torch.tensor(0.5), torch.tensor(-0.5)).expand(1, 3, -1, -1)
     mask = thing()
-    beside = Beside(person=person, features=torch.zeros_like(person))
+    beside = told(person, torch.zeros_like(person))
     bare = filled(torch.where(mask > 0, torch.tensor(0.9), images), mask, beside)
     assert float((bare - images).abs().max()) < 1e-5
 
