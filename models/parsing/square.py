@@ -112,7 +112,8 @@ def _by_torch(image: Tensor, sight: _Sight) -> Tensor:
         down, across = sight.spare(image)
         image = F.avg_pool2d(F.pad(image, (0, across, 0, down), mode="replicate"), sight.shrink)
     height, width = image.shape[-2:]
-    theta = sight.matrix * sight.matrix.new_tensor([[2 / width], [2 / height]])
+    # Row by row: a device would have to wait for factors sent to it.
+    theta = torch.stack([sight.matrix[0] * (2 / width), sight.matrix[1] * (2 / height)])
     theta[:, 2] -= 1
     grid = F.affine_grid(
         theta[None].to(image.dtype),
