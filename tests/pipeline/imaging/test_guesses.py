@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.coarse_matte import Moved
 from pipeline.imaging.guesses import Guesses
-from pipeline.imaging.matting import Matte, Moved, cell_of
+from pipeline.imaging.matting import Matte, cell_of
 
 Floats = NDArray[np.float32]
 SIDE, EYES, FAR = 240, 160.0, 6.0
