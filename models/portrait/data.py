@@ -61,8 +61,10 @@ def read_faces(folder: Path) -> FaceSet:
     return FaceSet(paths, mesh, attributes, ratings)
 
 
-def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
-    """Return the same faces at level 0 and level 2 of one attribute, from
+def read_level_pairs(
+    folder: Path, attribute: str, levels: tuple[int, int] = (0, 2)
+) -> tuple[FaceSet, FaceSet]:
+    """Return the same faces at two levels, of 0, 1 and 2, of one attribute, from
     `pairs/<face>_<attribute>_<level>.jpg`.
 
     Raises:
@@ -80,7 +82,7 @@ def read_level_pairs(folder: Path, attribute: str) -> tuple[FaceSet, FaceSet]:
     everything = FaceSet(paths, mesh, (), torch.empty(len(names), 0))
     low, high = (
         everything.part([row[f"{face}_{attribute}_{level}.jpg"] for face in faces])
-        for level in (0, 2)
+        for level in levels
     )
     return low, high
 
