@@ -48,18 +48,19 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
         Sum(
             Attribute(
                 "age",
-                "older, by about seven years under forty and two past fifty: folds that this face "
-                "has or would have, bags, looser contour; -1 three to five years younger",
+                "older by about eight years, less past fifty: folds that this face has or would "
+                "have, uneven skin, looser contour, some grey; -1 seven years younger past forty",
                 aliases=("old", "older"),
                 low=-1.5,
                 high=2.0,
             ),
             (
-                Part("wrinkles", below=1.1, above=1.0),
-                Part("eye-bags", below=0.8, above=0.4),
-                Part("smooth-skin", below=0.4, above=0.0),
-                Part("age", below=1.2, above=1.0),
-                Part("hair-grey", below=0.0, above=0.35, start=1.0),
+                Part("wrinkles", below=0.55, above=0.75),
+                Part("eye-bags", below=0.4, above=0.3),
+                Part("skin-tone", below=-0.5, above=-0.35),
+                Part("smooth-skin", below=-0.4, above=-0.45),
+                Part("age", below=1.0, above=1.0),
+                Part("hair-grey", below=0.0, above=0.5, start=0.5),
             ),
         ),
     ),

@@ -13,7 +13,8 @@ of which any network was trained on. Prints JSON:
 * `pairs`: level 0 is edited at strengths 0.5 and 1, and compared with level 2. `landmarks_left`:
   share of the error left of 68 points found in the pictures, after a similarity. `folds_left`:
   share of it left in how strong the shadows of folds are at each place of a face; `folds_gained`:
-  by how much they grow, in units of the pairs' own growth.
+  by how much they grow, in units of the pairs' own growth. `texture_left`: share left of the error
+  of log luma and log ratios of colour on skin, each less its mean, in the face's own frame.
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ from pipeline.edits import Catalogue
 from pipeline.imaging import face_regions
 from pipeline.imaging.detail import bands, log_luma
 from pipeline.imaging.face_frame import WINDOW_SIDE, seen_in_frame
+from pipeline.imaging.hair import Hair, Sight, learnt
+from pipeline.imaging.skin_maps import ratios
 from pipeline.loading import load_network, load_pack, load_parser
 from pipeline.progress import Stopwatch
 from pipeline.request import Edit
+from pipeline.session import _followed
 from pipeline.stages.edit import Step, apply
 from pipeline.types import AlignedBatch
 
@@ -99,18 +103,26 @@ class Bench:
 
     def edited(self, batch: AlignedBatch, strength: float) -> Tensor:
         """Return the picture (3, S, S) at a strength of `age`."""
-        steps = []
+        steps: tuple[Step, ...] = ()
         for part in self.catalogue.parts_of(Edit("age", strength)):
             name = self.catalogue.editor_of(part.attribute)
-            editor = self.editor(name)
-            if name == "latent":
-                codes = self.pack.model.encode(batch)
-                prepared: Any = ShotCodes(codes.w[0], codes.state, first_frame=0)
-                self._codes.append(prepared)
-            else:
-                prepared = editor.opened(None, gathered(glances(batch))[0])  # type: ignore[arg-type]
-            steps.append(Step(editor, (part,), (frozenset(),), {0: prepared}))
+            editor, known = self.editor(name), {0: self._prepared(name, batch)}
+            step = Step(editor, (part,), (frozenset(),), known)
+            steps = _followed(steps, step) if steps else (step,)
         return apply(steps, batch).whole().images[0]
+
+    def _prepared(self, name: str, batch: AlignedBatch) -> Any:
+        """Return what an editor prepares for a shot of one crop."""
+        if name == "latent":
+            codes = self.pack.model.encode(batch)
+            self._codes.append(ShotCodes(codes.w[0], codes.state, first_frame=0))
+            return self._codes[-1]
+        if name == "hair-colour":
+            return Hair.of(learnt([seen for seen in [Sight.of(batch, 0)] if seen is not None]))
+        if name == "retouch":
+            look = gathered(glances(batch))[0]
+            return self.editor(name).opened(None, look)  # type: ignore[arg-type]
+        return None
 
 
 def folds(picture: Tensor, points: Tensor) -> Tensor:
@@ -120,6 +132,15 @@ def folds(picture: Tensor, points: Tensor) -> Tensor:
     shadow = bands(luma, skin, SIDE / WINDOW_SIDE).fold.clamp(-0.3, 0)
     places = [face_regions.place(n, SIDE) * skin[0, 0] for n in get_args(face_regions.Place)]
     return torch.stack([-(shadow[0, 0] * p).sum() / p.sum() for p in places])
+
+
+def texture(picture: Tensor, points: Tensor) -> Tensor:
+    """Return log luma and twice the log ratios of a face in its own frame, means taken out, of
+    what is skin, (3, M, M)."""
+    skin = face_regions.open_skin(SIDE // 2)
+    seen = seen_in_frame(picture[None], points[None], SIDE // 2)
+    values = torch.cat([log_luma(seen), 2 * ratios(seen)], 1)[0]
+    return (values - (values * skin).sum((1, 2), keepdim=True) / skin.sum()) * skin
 
 
 @torch.inference_mode()
@@ -167,11 +188,21 @@ def pairs(bench: Bench, low: FaceSet, high: FaceSet, strength: float) -> dict[st
     before, target = (torch.stack([folds(*f) for f in some]) for some in (lower, higher))
     after = torch.stack([folds(p, q) for p, (_, q) in zip(edited, lower, strict=True)])
     gaps = [(some - target).abs().mean() for some in (before, after)]
+    looks = [
+        torch.stack([texture(p, q) for p, q in zip(some, at, strict=True)])
+        for some, at in (
+            ([p for p, _ in lower], found),
+            (edited, made),
+            ([p for p, _ in higher], wanted),
+        )
+    ]
+    off = [(some - looks[2]).square().mean((1, 2, 3)).sqrt().mean() for some in looks[:2]]
     return {
         "faces": float(len(lower)),
         "landmarks_left": round(float(errors[1].mean() / errors[0].mean()), 3),
         "landmarks_improved": round(float((errors[1] < errors[0]).float().mean()), 3),
         "folds_left": round(float(gaps[1] / gaps[0]), 3),
+        "texture_left": round(float(off[1] / off[0]), 3),
         "folds_gained": round(float((after - before).mean() / (target - before).mean()), 3),
     }
 
