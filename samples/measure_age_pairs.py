@@ -82,7 +82,8 @@ def read_pairs(model: PortraitModel, folder: Path) -> Pairs:
     ages = torch.stack([model.encode(f[None], p[None])[0][0] @ level for f, p in faces]).repeat(2)
     told = torch.cat([fits[0].coefficients / model.shape.sigma, ages[:, None]], 1)
     return Pairs(
-        *sides,
+        low=sides[0],
+        high=sides[1],
         camera=fits[0].camera[:count],
         moved=fits[1].coefficients - fits[0].coefficients,
         told=(told - told.mean(0)) / told.std(0),
@@ -127,7 +128,9 @@ def mouth_kept(model: PortraitModel, moved: Tensor) -> Tensor:
     parting = (basis[:, list(LOWER_LIP), 1] - basis[:, list(UPPER_LIP), 1])[:, 1:4].mean(1)
     read = torch.stack([parting, model.smile_axis[:-1]])
     modes = read * variance
-    return moved - torch.linalg.solve(read @ modes.T, (moved @ read.T).T).T @ modes
+    shares = torch.linalg.solve(read @ modes.T, (moved @ read.T).T).T
+    kept: Tensor = moved - shares @ modes
+    return kept
 
 
 def best(pairs: Pairs, moved: Tensor, model: PortraitModel, most: int = 10**6) -> float:
