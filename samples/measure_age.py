@@ -46,8 +46,7 @@ from pipeline.imaging.skin_maps import ratios
 from pipeline.loading import load_network, load_pack, load_parser
 from pipeline.progress import Stopwatch
 from pipeline.request import Edit
-from pipeline.session import _followed
-from pipeline.stages.edit import Step, apply
+from pipeline.stages.edit import Step, apply, followed
 from pipeline.types import AlignedBatch
 
 YEARS_PER_SD = 15.0
@@ -107,8 +106,8 @@ class Bench:
         for part in self.catalogue.parts_of(Edit("age", strength)):
             name = self.catalogue.editor_of(part.attribute)
             editor, known = self.editor(name), {0: self._prepared(name, batch)}
-            step = Step(editor, (part,), (frozenset(),), known)
-            steps = _followed(steps, step) if steps else (step,)
+            step = Step(editor, (part,), (part.strength,), (frozenset(),), known)
+            steps = followed(steps, step) if steps else (step,)
         return apply(steps, batch).whole().images[0]
 
     def _prepared(self, name: str, batch: AlignedBatch) -> Any:
