@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from .arguments import parse
 from .commands import run
-from .console import abandon_stdout, prepare, say, tell
+from .console import abandon_stdout, log_as, log_restored, prepare, say, tell
 from .errors import VisagistError, lack_of, reason
 from .files import placed
 from .signals import Interrupted, polite_kills
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: after `--help` or `--version`.
     """
     placed.clear()
-    with _log_shown():
+    with log_restored(), _log_shown():
         code = _run(arguments)
         if code in range(1, EXIT_BY_SIGNAL) and (whole := _written()):
             say("note", f"written before that, and whole: {whole}")
@@ -52,6 +52,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         with polite_kills(is_program=arguments is None):
             options = parse(arguments)
             choose(getattr(options, "threads", None))
+            log_as(getattr(options, "log", "text"))
             return run(options)
     except KeyboardInterrupt as e:
         whole = _written()

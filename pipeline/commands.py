@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from .arguments import factors_of, options_of, request_of
 from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
-from .displays import watching
-from .errors import UsageError, WeightsError
-from .progress import counted
+from .displays import OPENJD, watching
+from .errors import SomeFailedError, UsageError, VisagistError, WeightsError
+from .progress import counted, one_of_several
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .listings import Row
+    from .report import Report
 
 _FAILED = 1
 
@@ -48,8 +52,14 @@ class _Warnings:
 @contextmanager
 def _watched(options: argparse.Namespace, warn: _Warnings) -> Iterator[dict[str, Any]]:
     """Give the arguments of every function that writes something about a clip."""
-    with watching(quiet=options.quiet) as progress:
-        yield {"overwrite": options.overwrite, "progress": progress, "warn": warn}
+    as_json = options.log == "json"
+    with watching(quiet=options.quiet, how=options.progress, as_json=as_json) as progress:
+        try:
+            yield {"overwrite": options.overwrite, "progress": progress, "warn": warn}
+        except Exception as e:
+            if options.progress == OPENJD:
+                show(f"openjd_fail: {' '.join(str(e).split())}")
+            raise
 
 
 def _done(options: argparse.Namespace, path: object, told: str = "") -> int:
@@ -62,19 +72,61 @@ def _done(options: argparse.Namespace, path: object, told: str = "") -> int:
 
 
 def _edit(options: argparse.Namespace) -> int:
-    request, warn = request_of(options), _Warnings()
+    clips: list[Path] = [options.input, *options.others]
+    _check_several(options, clips)
+    warn, failed = _Warnings(), []
+    with _watched(options, warn) as common:
+        whole = common["progress"]
+        for number, clip in enumerate(clips):
+            common["progress"] = one_of_several(whole, number, len(clips))
+            try:
+                report = _edit_one(options, clip, common)
+            except VisagistError as e:
+                if len(clips) == 1:
+                    raise
+                failed.append(e)
+                say("error", str(e))
+                continue
+            warn(*report.warnings)
+            _done(options, report.output, report.summary())
+    if len(failed) == len(clips):
+        raise failed[0]
+    if failed:
+        raise SomeFailedError(f"{len(failed)} of {counted(len(clips), 'clip')} failed")
+    return 0
+
+
+def _edit_one(options: argparse.Namespace, clip: Path, common: dict[str, Any]) -> Report:
+    options.input = clip
+    request = request_of(options)
     from .run import edit
 
-    with _watched(options, warn) as common:
-        report = edit(
-            request,
-            options.output,
-            report_path=options.report,
-            fail_if_unedited=options.fail_if_unedited,
-            **common,
+    return edit(
+        request,
+        options.output,
+        folder=options.output_dir,
+        report_path=options.report,
+        fail_if_unedited=options.fail_if_unedited,
+        **common,
+    )
+
+
+def _check_several(options: argparse.Namespace, clips: Sequence[Path]) -> None:
+    """Refuse what can only be meant for one clip, and outputs that would be one file."""
+    if options.output is not None and options.output_dir is not None:
+        raise UsageError("-o and --output-dir both say where the output goes; give one of them")
+    if len(clips) == 1:
+        return
+    for name in ("output", "report", "analysis", "frames"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is for one clip; {len(clips)} were given")
+    stems = Counter(clip.stem.casefold() for clip in clips)
+    twice = [str(clip) for clip in clips if stems[clip.stem.casefold()] > 1]
+    if options.output_dir is not None and twice:
+        raise UsageError(
+            f"{' and '.join(twice)} would be written to one file of {options.output_dir}; edit "
+            "them one by one with -o"
         )
-    warn(*report.warnings)
-    return _done(options, report.output, report.summary())
 
 
 def _analyze(options: argparse.Namespace) -> int:

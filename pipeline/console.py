@@ -7,9 +7,13 @@ since the result is lost; what stderr cannot take is let go, since there is nobo
 from __future__ import annotations
 
 import codecs
+import datetime
 import io
+import json
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
 
 from .errors import OutputError, words_of
@@ -60,8 +64,29 @@ def show(text: str) -> None:
         ) from e
 
 
-def tell(text: str) -> None:
-    """Write lines to stderr, now."""
+_log = {"form": "text"}
+
+
+@contextmanager
+def log_restored() -> Iterator[None]:
+    """Have stderr written as text again when the block is left."""
+    try:
+        yield
+    finally:
+        _log["form"] = "text"
+
+
+def log_as(form: str) -> None:
+    """Have all that goes to stderr written as `text`, or as `json`: one object a line, with the
+    time `t` [UTC], `level`, `message` and whatever else is known."""
+    _log["form"] = form
+
+
+def tell(text: str, level: str = "info", facts: Mapping[str, object] | None = None) -> None:
+    """Write lines to stderr, now; as JSON together with what else is known."""
+    if _log["form"] == "json":
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        text = json.dumps({"t": now, "level": level, "message": text, **(facts or {})})
     try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
@@ -117,4 +142,5 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
 def say(kind: str, message: str) -> None:
     """Write one line to stderr, whatever line breaks a library's words bring along, and whatever
     a file's name would have a terminal do."""
-    tell(f"visagist: {kind}: {printable(' '.join(message.split()))}")
+    sentence = printable(" ".join(message.split()))
+    tell(sentence if _log["form"] == "json" else f"visagist: {kind}: {sentence}", kind)

@@ -8,19 +8,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .console import tell
+from .console import show, tell
 from .progress import Moment, Progress, counted
 
 _WIDEST, _USUAL = 100, 80
 """Columns of a bar at most, and where a terminal does not know how many it has."""
 
 
+FARM, OPENJD = "farm", "openjd"
+"""Forms of progress on stdout, for those who read it there."""
+
+
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Progress]:
-    """Give what shows progress: a bar on a terminal, plain lines elsewhere, nothing if quiet."""
-    if quiet:
+def watching(*, quiet: bool, how: str = "auto", as_json: bool = False) -> Iterator[Progress]:
+    """Give what shows progress.
+
+    Args:
+        quiet: show nothing on stderr.
+        how: `auto`: a bar on a terminal, plain lines elsewhere; `farm` or `openjd`: lines on stdout
+            in the form these read, whatever `quiet` says.
+        as_json: stderr is a log of JSON, which a bar would spoil.
+    """
+    if how in (FARM, OPENJD):
+        yield Progress(Shares(how))
+    elif quiet:
         yield Progress()
-    elif not sys.stderr.isatty():
+    elif as_json or not sys.stderr.isatty():
         yield Progress(Lines())
     else:
         bar = Bar()
@@ -28,6 +41,26 @@ def watching(*, quiet: bool) -> Iterator[Progress]:
             yield Progress(bar)
         finally:
             bar.close()
+
+
+class Shares:
+    """The share of the whole run, in lines on stdout: each number once, rising.
+
+    `Progress: 42%` is what the plugins of render farms look for; `openjd_progress: 42` and
+    `openjd_status: …` are messages of Open Job Description.
+    """
+
+    def __init__(self, how: str) -> None:
+        self._how, self._said, self._stage = how, -1, ""
+
+    def __call__(self, moment: Moment) -> None:
+        """Say how far the run is, if it came further."""
+        if self._how == OPENJD and moment.stage != self._stage:
+            self._stage = moment.stage
+            show(f"openjd_status: {moment.stage}")
+        if (percent := int(100 * moment.share)) > self._said:
+            self._said = percent
+            show(f"openjd_progress: {percent}" if self._how == OPENJD else f"Progress: {percent}%")
 
 
 class Bar:
@@ -77,17 +110,22 @@ class Lines:
     def __call__(self, moment: Moment) -> None:
         """Say where the run is, if it came far enough since the last time."""
         if moment.is_end:
-            tell(f"{moment.stage} done: {counted(moment.frames, 'frame')}")
+            tell(f"{moment.stage} done: {counted(moment.frames, 'frame')}", facts=_facts(moment))
             return
         # Where nobody knows how many frames there are, every so many of them are a step.
         tenth = int(10 * moment.share)
         is_step = not moment.total and moment.frames % _FRAMES_A_STEP == 0 < moment.frames
         if tenth > self._said or is_step:
             self._said = tenth
-            tell(f"{moment.stage} progress: {_told(moment)}")
+            tell(f"{moment.stage} progress: {_told(moment)}", facts=_facts(moment))
 
 
 _FRAMES_A_STEP = 250
+
+
+def _facts(moment: Moment) -> dict[str, object]:
+    share = round(moment.share, 4)
+    return {"stage": moment.stage, "frame": moment.frames, "of": moment.total, "share": share}
 
 
 def _told(moment: Moment) -> str:

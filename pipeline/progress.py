@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Progress:
     """
 
     def __init__(self, watch: Callable[[Moment], None] | None = None) -> None:
-        self._watch = watch
+        self.watch = watch
         self._weights: dict[str, float] = {}
         self._over: set[str] = set()
         self._stage, self._frames, self._total = "", 0, 0
@@ -78,8 +78,9 @@ class Progress:
         self._weights = {**weights, **self._weights}
 
     def skip(self, stage: str) -> None:
-        """Say that a pass is not needed."""
-        self._weights.pop(stage, None)
+        """Say that a pass is not needed; nothing changes if it is over."""
+        if stage not in self._over:
+            self._weights.pop(stage, None)
 
     def start(self, stage: str, total: int) -> None:
         """A pass over `total` frames begins (0 if nobody knows how many)."""
@@ -107,7 +108,7 @@ class Progress:
         self._tell(is_end=True)
 
     def _tell(self, *, is_end: bool = False) -> None:
-        if self._watch is None:
+        if self.watch is None:
             return
         now, whole = time.perf_counter(), sum(self._weights.values())
         done = sum(w for stage, w in self._weights.items() if stage in self._over)
@@ -120,7 +121,7 @@ class Progress:
             # This pass goes on at its own speed, later ones go as all went so far.
             later = (whole - done - own) * elapsed / (done + own * part)
             left = spent * (1 - part) / part + later
-        self._watch(
+        self.watch(
             Moment(
                 stage=self._stage,
                 frames=self._frames,
@@ -132,6 +133,17 @@ class Progress:
                 is_end=is_end,
             )
         )
+
+
+def one_of_several(whole: Progress, number: int, count: int) -> Progress:
+    """Return the progress of one of several runs, of which one watcher sees one rising number.
+
+    `number` counts from 0; when the others end is not known.
+    """
+    watch = whole.watch
+    if watch is None or count == 1:
+        return whole
+    return Progress(lambda m: watch(replace(m, share=(number + m.share) / count, left_s=None)))
 
 
 _SURE = 0.02

@@ -26,6 +26,7 @@ def edit(
     request: EditRequest,
     output: Path | None = None,
     *,
+    folder: Path | None = None,
     overwrite: bool = False,
     report_path: Path | None = None,
     fail_if_unedited: bool = False,
@@ -38,6 +39,7 @@ def edit(
     Args:
         request: what to change, and how.
         output: target file; default: beside the input, named after the attributes.
+        folder: where the output goes if it is named after input and attributes.
         overwrite: replace an existing target and report.
         report_path: where to write the report as JSON.
         fail_if_unedited: raise NoFaceError if not one face could be edited; the report is written.
@@ -53,7 +55,8 @@ def edit(
     session = open_session(request, progress=progress, clock=clock)
     source = session.source
     ending, why = default_ending(source, request.encode)
-    target = output or default_output(request.input, session.edits, ending)
+    beside = request.input if folder is None else folder / request.input.name
+    target = output or default_output(beside, session.edits, ending)
     reports = [] if report_path is None else [(report_path, "the report")]
     check_outputs(request, [(target, "the output"), *reports], overwrite=overwrite)
     sink = open_sink(target, source, request.encode, overwrite=overwrite)

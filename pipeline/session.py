@@ -34,6 +34,7 @@ from .media.damage import check_whole
 from .media.opening import open_source
 from .passes.analyze import analyze
 from .passes.crops import Crops
+from .passes.prepare import STAGE as PREPARING
 from .passes.prepare import ShotWork, prepared
 from .passes.render import Group, Rendering, look, render
 from .plan import Plan
@@ -160,6 +161,7 @@ class Session:
         with self.clock.time("prepare"):
             self._protection(plan)
             self._groups(plan)
+        self.progress.skip(PREPARING)  # where nobody had anything to prepare
         path = request.analysis_path
         if path is not None and is_missing(path):
             analysis_file.save(analysis, path, overwrite=False)

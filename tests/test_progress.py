@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
-from pipeline import displays
+from pipeline import console, displays
 from pipeline.displays import Lines, clock, watching
-from pipeline.progress import Moment, Progress, passes
+from pipeline.progress import Moment, Progress, one_of_several, passes
 
 
 def run_through(progress: Progress, stages: dict[str, int], known: bool = True) -> None:
@@ -150,3 +152,40 @@ def test_a_terminal_that_goes_away_ends_no_run(monkeypatch: pytest.MonkeyPatch) 
 
 def test_times_are_told_as_people_write_them() -> None:
     assert [clock(s) for s in (0, 7.4, 754, 3723)] == ["0:00", "0:07", "12:34", "1:02:03"]
+
+
+@pytest.mark.parametrize(
+    ("how", "pattern"),
+    [("farm", r"Progress: (\d+)%"), ("openjd", r"openjd_progress: (\d+)")],
+)
+def test_farms_read_each_number_once_on_stdout_rising_to_the_whole(
+    capsys: pytest.CaptureFixture[str], how: str, pattern: str
+) -> None:
+    with watching(quiet=True, how=how) as progress:
+        for number in range(2):
+            part = one_of_several(progress, number, 2)
+            part.expect(passes())
+            run_through(part, {"analyze": 40, "prepare": 7, "edit": 300})
+    said = capsys.readouterr()
+    numbers = [int(found) for found in re.findall(rf"^{pattern}$", said.out, re.MULTILINE)]
+    assert numbers == sorted(set(numbers))
+    assert (numbers[0], numbers[-1], said.err) == (0, 100, "")
+    statuses = re.findall(r"^openjd_status: (.*)$", said.out, re.MULTILINE)
+    assert statuses == (["analyze", "prepare", "edit"] * 2 if how == "openjd" else [])
+
+
+def test_a_log_of_json_says_in_every_line_when_what_and_how_far(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with console.log_restored(), watching(quiet=False, as_json=True) as progress:
+        console.log_as("json")
+        run_through(progress, {"edit": 20})
+        console.say("warning", "odd\nthings")
+    console.tell("plain again")
+    *lines, last = capsys.readouterr().err.splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert last == "plain again"
+    assert [entry["share"] for entry in entries[:2]] == [0.1, 0.2]
+    assert {entry["stage"] for entry in entries[:-1]} == {"edit"}
+    assert (entries[-1]["level"], entries[-1]["message"]) == ("warning", "odd things")
+    assert all(datetime.fromisoformat(entry["t"]).tzinfo is not None for entry in entries)

@@ -115,7 +115,14 @@ def _add_edit(commands: Commands) -> None:
         "change attributes of the faces in a clip",
         "Write the clip again with the faces changed and all else kept.",
     )
+    command.add_argument("others", type=expanded_path, nargs="*", metavar="VIDEO")
     _add_output(command, "beside it, NAME-ATTR.EXT")
+    command.add_argument(
+        "--output-dir",
+        type=expanded_path,
+        metavar="DIR",
+        help="where the outputs go, NAME-ATTR.EXT; for one clip or several",
+    )
     add_edit_options(command)
     command.add_argument(
         "--frames",

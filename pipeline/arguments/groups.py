@@ -192,4 +192,17 @@ def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGr
     group = command.add_argument_group("output")
     group.add_argument("--overwrite", action="store_true", help="replace what exists already")
     group.add_argument("--quiet", action="store_true", help="only errors and warnings")
+    group.add_argument(
+        "--progress",
+        choices=("auto", "farm", "openjd"),
+        default="auto",
+        help="auto (default: a bar on a terminal, else lines) | farm (`Progress: 42%%`) | openjd "
+        "(messages of Open Job Description); the last two on stdout",
+    )
+    group.add_argument(
+        "--log",
+        choices=("text", "json"),
+        default="text",
+        help="text (default) | json (one object a line) on stderr",
+    )
     return group

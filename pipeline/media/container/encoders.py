@@ -47,10 +47,10 @@ _QSCALE = (("flags", "+qscale"), ("global_quality", str(2 * 118)))
 
 _MPEG_RATES = "23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 frames/s"
 
-# What x265 says of itself in the stream names the processor's features: one file a machine.
 ENCODERS: dict[str, Encoder] = {
     "libx264": Encoder(crf=14, preset="fast"),
     "libx264rgb": Encoder(crf=14, preset="fast"),
+    # What x265 says of itself in the stream names the processor's features: other bytes elsewhere.
     "libx265": Encoder((("x265-params", "log-level=error:info=0"),), crf=14, preset="fast"),
     "libvpx-vp9": Encoder((("b", "0"), ("cpu-used", "3"), ("row-mt", "1")), crf=15),
     "libvpx": Encoder((("b", "100M"), ("cpu-used", "2"), ("auto-alt-ref", "0")), crf=4),
