@@ -4,7 +4,7 @@ with things before it, as a camera might see it. The same number always gives th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,14 @@ from torch import Tensor
 from ..base import ModelError
 from ..topology68 import FLIP_68, MESH_TO_68
 from ..training.face_folder import read_picture, read_points
-from . import augment, occluders, worn
+from . import augment, borrowed, occluders, worn
 from .layers import IGNORED, Bytes, Floats, Layer, Rng, put_before
 from .net import LABELS, SIDE
 from .square import crop_to_grid
 
 PICTURE: int = 256
 """Side of the kept pictures and labels [px]."""
+Points = NDArray[np.float64]
 _GLASSES, _BACKGROUND = LABELS.index("glasses"), LABELS.index("background")
 
 
@@ -43,6 +44,15 @@ class Pictures:
     square: NDArray[np.float64]
     """(N, 2, 3) maps from coordinates of the face's square to those of the picture, both from -1 to
     1."""
+    bearded: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    """Which of them lend their beards."""
+    hatted: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    """Which of them lend their hats."""
+
+    def giver(self, which: NDArray[np.intp], rng: Rng) -> borrowed.Giver:
+        """Return one of some pictures, to borrow from."""
+        k = int(rng.choice(which))
+        return borrowed.Giver(self.images[k], self.labels[k], self.points[k])
 
 
 def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
@@ -69,8 +79,19 @@ def load(data: Path, labels: Path, *, held_out: bool) -> Pictures:
     images = np.stack([_shrunk(read_picture(data / name)) for name in names])
     marks = np.stack([points[name] for name in names])
     # the root: hats seen four times as often made hats of smooth hair
-    odds = np.sqrt(odds) * _per_face(faces) * (1 + _rarities(maps, marks))
-    return Pictures(images, maps, weights, marks, odds / odds.sum(), _squares(marks))
+    beard, hat, bald = _rarities(maps, marks)
+    rare = 1.0 * (maps == _GLASSES).any((1, 2)) + 2.0 * (beard > 0.15) + 2.0 * bald
+    odds = np.sqrt(odds) * _per_face(faces) * (1 + rare)
+    return Pictures(
+        images,
+        maps,
+        weights,
+        marks,
+        odds / odds.sum(),
+        _squares(marks),
+        np.flatnonzero((beard > 0.15) & (_under_lips(maps, marks) > 0.4)),
+        np.flatnonzero(hat > 0.04),
+    )
 
 
 def _shrunk(image: Bytes) -> Bytes:
@@ -86,9 +107,11 @@ def _per_face(faces: NDArray[np.str_]) -> NDArray[np.float64]:
     return np.asarray(np.minimum(count, 2.0)[which] / count[which])
 
 
-def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how many times more than others each picture (N,) is to be seen: those with glasses,
-    beards and bald heads."""
+def _rarities(
+    maps: Bytes, points: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return of each picture (N,) which share of the chin a beard covers, which share of the
+    picture is a hat, and whether the head is bald."""
     rows = np.arange(PICTURE)[None, :, None]
     brows, nose = points[:, 17:27, 1].min(1), points[:, 33, 1]
     left, right = points[:, 4, 0], points[:, 12, 0]
@@ -100,9 +123,19 @@ def _rarities(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
     beard = (hair & chin).sum((1, 2)) / chin.sum((1, 2)).clip(1)
     hat = (above & (maps == LABELS.index("clothes"))).mean((1, 2))
     bald = (hair & above).mean((1, 2)) < 0.05
-    return np.asarray(
-        1.0 * (maps == _GLASSES).any((1, 2)) + 2.0 * (beard > 0.15) + 2.0 * (bald & (hat < 0.04))
-    )
+    return beard, hat, bald & (hat < 0.04)
+
+
+def _under_lips(maps: Bytes, points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how much of what is between lips and chin of each picture (N,) is hair, 0-1: a beard,
+    not hair that falls over the cheeks."""
+    found = []
+    for labels, marks in zip(maps, points, strict=True):
+        left, right = sorted(marks[[48, 54], 0].astype(int))
+        top, bottom = sorted(marks[[57, 8], 1].astype(int))
+        under = labels[top : bottom + 1, left : right + 1]
+        found.append(float((under == LABELS.index("hair")).mean()))
+    return np.array(found)
 
 
 def _squares(points: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -123,23 +156,60 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
     sure = augment.warped(pictures.weights[k], matrix, SIDE, outside=0)
     points = moved(pictures.points[k], matrix)
     texture = texture_of(pictures, rng)
+    picture, labels, sure = _with_borrowed(pictures, (picture, labels, sure), points, rng)
     if rng.random() < 0.35:
-        person = (pictures.labels[k] != _BACKGROUND).astype(np.float32)
-        share = cv2.warpAffine(
-            cv2.GaussianBlur(person, (0, 0), 0.7),
-            matrix,
-            (SIDE, SIDE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        behind = augment.backdrop(SIDE, texture, rng)
-        if rng.random() < 0.25:
-            # as dark or fair as the hair before it: then its outline alone tells it
-            tone = occluders.Scene(picture, labels, points, texture).colour_of("hair")
-            behind = 0.3 * (behind - behind.mean((0, 1))) + tone * np.float32(rng.uniform(0.3, 1.4))
-        if rng.random() < 0.2:
-            behind = _with_another(behind, pictures, rng)
-        picture = behind + share[..., None] * (picture - behind)
+        picture = _elsewhere(pictures, picture, labels, points, texture, rng)
+    for layer in _layers(picture, labels, points, texture, rng):
+        if rng.random() < 0.3:
+            picture = _shadowed(picture, layer.share, rng)
+        picture, labels = put_before(picture, labels, layer)
+        sure = np.where(layer.share >= layer.least, 255, sure).astype(np.uint8)
+    return augment.degraded(picture, rng), labels, np.where(labels == IGNORED, 0, sure)
+
+
+def _with_borrowed(
+    pictures: Pictures, square: tuple[Floats, Bytes, Bytes], points: Points, rng: Rng
+) -> tuple[Floats, Bytes, Bytes]:
+    """Return a square, its labels and how sure they are, now and then with another's beard, hat or
+    colour of hair."""
+    picture, labels, sure = square
+    if len(pictures.bearded) and rng.random() < 0.1:
+        layer = borrowed.beard(pictures.giver(pictures.bearded, rng), picture, labels, points)
+        picture, labels = put_before(picture, labels, layer)
+        sure = np.where(layer.share >= layer.least, 255, sure).astype(np.uint8)
+    if rng.random() < 0.25:
+        picture = borrowed.recoloured(picture, labels, points, rng)
+    if len(pictures.hatted) and rng.random() < 0.06:
+        giver = pictures.giver(pictures.hatted, rng)
+        picture, labels, share = borrowed.with_hat(giver, picture, labels, points)
+        sure = np.where(share >= 0.5, 255, sure).astype(np.uint8)
+    return picture, labels, sure
+
+
+def _elsewhere(
+    pictures: Pictures,
+    picture: Floats,
+    labels: Bytes,
+    points: Points,
+    texture: Bytes,
+    rng: Rng,
+) -> Floats:
+    """Return a square whose person is before another place."""
+    share = cv2.GaussianBlur((labels != _BACKGROUND).astype(np.float32), (0, 0), 0.7)
+    behind = augment.backdrop(SIDE, texture, rng)
+    if rng.random() < 0.25:
+        # as dark or fair as the hair before it: then its outline alone tells it
+        tone = occluders.Scene(picture, labels, points, texture).colour_of("hair")
+        behind = 0.3 * (behind - behind.mean((0, 1))) + tone * np.float32(rng.uniform(0.3, 1.4))
+    if rng.random() < 0.2:
+        behind = _with_another(behind, pictures, rng)
+    return np.asarray(behind + share[..., None] * (picture - behind), np.float32)
+
+
+def _layers(
+    picture: Floats, labels: Bytes, points: Points, texture: Bytes, rng: Rng
+) -> list[Layer]:
+    """Return what is worn on a face and what is before it, back to front."""
     layers: list[Layer] = []
     if rng.random() < 0.02:
         layers.append(worn.headwear(points, labels, rng))
@@ -147,12 +217,7 @@ def make(pictures: Pictures, rng: Rng) -> tuple[Bytes, Bytes, Bytes]:
         layers += worn.glasses(points, SIDE, rng)
     while rng.random() < (0.42 if len(layers) < 6 else 0):
         layers.append(occluders.draw(occluders.Scene(picture, labels, points, texture), rng))
-    for layer in layers:
-        if rng.random() < 0.3:
-            picture = _shadowed(picture, layer.share, rng)
-        picture, labels = put_before(picture, labels, layer)
-        sure = np.where(layer.share >= layer.least, 255, sure).astype(np.uint8)
-    return augment.degraded(picture, rng), labels, np.where(labels == IGNORED, 0, sure)
+    return layers
 
 
 def _shadowed(picture: Floats, share: Floats, rng: Rng) -> Floats:
