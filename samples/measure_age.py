@@ -105,6 +105,7 @@ class Bench:
         steps: tuple[Step, ...] = ()
         for part in self.catalogue.parts_of(Edit("age", strength)):
             name = self.catalogue.editor_of(part.attribute)
+            assert isinstance(part.strength, float)
             editor, known = self.editor(name), {0: self._prepared(name, batch)}
             step = Step(editor, (part,), (part.strength,), (frozenset(),), known)
             steps = followed(steps, step) if steps else (step,)

@@ -8,10 +8,16 @@ from torch import Tensor
 
 from pipeline.editors import retouch
 from pipeline.imaging.retouching import Skin, recipe
+from pipeline.keyframes import Strength
 from pipeline.sums import SUMS, Part
 
 (AGE,) = SUMS["portrait"]
 OF_SKIN = {attribute.name for attribute in retouch.SPEC.attributes}
+
+
+def _constant(strength: Strength) -> float:
+    assert isinstance(strength, float)
+    return strength
 
 
 def gains(strength: float) -> Tensor:
@@ -19,7 +25,7 @@ def gains(strength: float) -> Tensor:
     none = torch.zeros(1, 1, 8, 8)
     skin = Skin(none + 1, none, none, none, none.expand(-1, 2, -1, -1), none.expand(-1, 2, -1, -1))
     maps = [
-        recipe(part.attribute, skin, part.strength(strength))
+        recipe(part.attribute, skin, _constant(part.strength(strength)))
         for part in AGE.parts
         if part.attribute in OF_SKIN
     ]
