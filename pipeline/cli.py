@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from .arguments import parse
 from .commands import run
 from .console import abandon_stdout, log_as, log_restored, prepare, say, tell
-from .errors import VisagistError, lack_of, reason
+from .errors import LaterError, VisagistError, lack_of, may_pass, reason
 from .files import placed
 from .signals import Interrupted, polite_kills
 from .thread_limit import choose
@@ -83,12 +83,13 @@ def _complaint(error: Exception) -> tuple[int, str]:
             first = first.__cause__
         return EXIT_FAILED, _LACKS[lack].format(f"{type(first).__name__}: {first}")
     if isinstance(error, VisagistError):
-        return error.exit_code, str(error)
+        return LaterError.exit_code if may_pass(error) else error.exit_code, str(error)
     if isinstance(error, ImportError):
         return EXIT_FAILED, f"{error}; `visagist doctor` says what is missing and how to get it"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return EXIT_FAILED, f"{where}{reason(error)}"
+        code = LaterError.exit_code if may_pass(error) else EXIT_FAILED
+        return code, f"{where}{reason(error)}"
     words = f"{type(error).__name__}: {error}"
     return EXIT_BUG, f"a bug in visagist, please report it: {words}"
 

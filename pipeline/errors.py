@@ -65,7 +65,7 @@ class DeviceError(VisagistError):
 
 
 class SomeFailedError(VisagistError):
-    """Some shots of a batch failed; the others are delivered."""
+    """Some clips, or shots of a batch, failed; the others are delivered."""
 
     exit_code = 8
 
@@ -113,6 +113,19 @@ def _says(error: BaseException, number: int, phrases: tuple[str, ...]) -> bool:
         return False
     words = str(error).lower()
     return getattr(error, "errno", None) == number or any(p in words for p in phrases)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether a full disk, or one that failed, is behind an error: later it may be well."""
+    behind: BaseException | None = error
+    while behind is not None:
+        if getattr(behind, "errno", None) in _PASSING:  # of the system, or of FFmpeg
+            return True
+        behind = behind.__cause__
+    return False
+
+
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 def reason(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -114,6 +115,19 @@ def test_a_disk_that_runs_full_is_one_clear_line_and_leaves_no_file(desk: Desk) 
     assert "out.mkv" in done.stderr
     assert "free space" in done.stderr
     assert desk.listing() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, 75), (errno.EIO, 75), (errno.EROFS, 4), (errno.EACCES, 4)]
+)
+def test_what_may_be_well_later_has_an_exit_code_of_its_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("models.files._flush", refuse)
+    assert os.strerror(number) in desk.edit_refused(code, "-o", desk.folder / "out.mp4")
 
 
 @pytest.mark.parametrize("command", ["-o", "--report", "--analysis", "inspect", "preview"])

@@ -23,8 +23,8 @@ from .reels import add_run
 EPILOG = """exit codes:
   0 done   1 failed   2 wrong usage   3 input unusable   4 output cannot be written
   5 weights unusable   6 device not there   7 nothing edited (--fail-if-unedited)
-  8 some shots failed (run)   75 try again later (run)
-  70 a bug in visagist   130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
+  8 some clips or shots failed   75 try again later (disk full, I/O)   70 a bug in visagist
+  130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
   (a reader that closes our stdout early, as `| head` does, is no failure)
 
 examples:
