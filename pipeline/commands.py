@@ -241,6 +241,33 @@ def _run_batch(options: argparse.Namespace) -> int:
     return 0
 
 
+def _shots(options: argparse.Namespace) -> int:
+    from .files import write_whole
+    from .shots import manifest_of
+    from .targets import check_target, output_errors
+
+    if options.handles < 0:
+        raise UsageError(f"--handles {options.handles} is out of range; accepted: 0 and more")
+    target = options.output
+    if target is not None:
+        taken = {options.edl: "the edit list of this run"}
+        check_target(target, "the manifest", taken=taken, overwrite=options.overwrite)
+    text = manifest_of(
+        options.edl,
+        options.plates,
+        attributes=tuple(options.attr or ("smile",)),
+        handles=options.handles,
+        folder=None if target is None else target.parent,
+        warn=_Warnings(),
+    )
+    if target is None:
+        show(text.rstrip())
+        return 0
+    with output_errors(target, "the manifest"):
+        write_whole(target, text, overwrite=options.overwrite)
+    return _done(options, target)
+
+
 def _show(options: argparse.Namespace, rows: list[Row]) -> list[Row]:
     from .listings import table
 
@@ -341,6 +368,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "preview": _preview,
     "run": _run_batch,
     "bench": _bench,
+    "shots": _shots,
     "attrs": _attrs,
     "models": _models,
     "cache": _cache,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..config import RenderOptions
 from ..errors import UsageError
 from ..side_files import expanded_path
+from .editorial import add_shots
 from .groups import (
     Commands,
     add_analyze_options,
@@ -73,6 +74,7 @@ def command_line() -> Parser:
     _add_preview(commands)
     add_run(commands)
     _add_bench(commands)
+    add_shots(commands)
     for name, text in LISTINGS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="print JSON")
