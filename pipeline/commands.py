@@ -243,14 +243,15 @@ def _run_batch(options: argparse.Namespace) -> int:
 
 def _shots(options: argparse.Namespace) -> int:
     from .files import write_whole
-    from .shots import manifest_of
+    from .shots import clips_in, manifest_of
     from .targets import check_target, output_errors
 
     if options.handles < 0:
         raise UsageError(f"--handles {options.handles} is out of range; accepted: 0 and more")
     target = options.output
     if target is not None:
-        taken = {options.edl: "the edit list of this run"}
+        taken = dict.fromkeys(clips_in(options.plates), "a plate of this run")
+        taken[options.edl] = "the edit list of this run"
         check_target(target, "the manifest", taken=taken, overwrite=options.overwrite)
     text = manifest_of(
         options.edl,

@@ -53,7 +53,7 @@ def manifest_of(
     Raises:
         InputError: the list cannot be read, or not one plate is found.
     """
-    files = _clips(plates)
+    files = clips_in(plates)
     found: list[_Shot] = []
     for event in read_edl(edl, warn):
         plate = _plate_of(event, files, warn)
@@ -68,7 +68,12 @@ def manifest_of(
     return "\n".join(_lines(edl, found, attributes, handles, output, folder)) + "\n"
 
 
-def _clips(folder: Path) -> list[Path]:
+def clips_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may be plates.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
     try:
         return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix)
     except OSError as e:

@@ -26,12 +26,14 @@ class Part:
     start: float = 0.0
     """Size of the sum's strength from which the part begins."""
 
+    @property
+    def response(self) -> Response:
+        """What it makes of a number."""
+        return Response(self.below, self.above, self.start)
+
     def strength(self, total: Strength) -> Strength:
         """Return the part's strength for the sum's."""
-        response = Response(self.below, self.above, self.start)
-        if isinstance(total, Curve):
-            return total.answered(response)
-        return response(total)
+        return total.answered(self.response) if isinstance(total, Curve) else self.response(total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,8 @@ def test_the_examples_of_a_command_run(
     examples = EXAMPLE.findall(page.read_text("utf-8"))
     assert examples, f"{page.name} needs an example behind a line <!-- run: FILE -->"
     (tmp_path / "samples").mkdir()
-    shutil.copy(ROOT / "samples" / "astronaut.mp4", tmp_path / "samples")
+    for name in ("astronaut.mp4", "cut.edl"):
+        shutil.copy(ROOT / "samples" / name, tmp_path / "samples")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
     for written, lines in examples:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from pipeline.batch.manifest import read_manifest
 from pipeline.cli import main
 from pipeline.edl import read_edl
 from pipeline.errors import InputError
@@ -138,7 +139,12 @@ def test_the_command_writes_it_and_never_over_the_list(
     target = folder / "reel.toml"
     assert main([*asked, "-o", str(target), "--quiet"]) == 0
     assert tomllib.loads(target.read_text())["shot"][0]["input"] == "plates/A001_C003.mov"
+    shot = read_manifest(target).shots[0]
+    assert (shot.name, shot.frames, shot.handles) == ("sh010", "12-24", 8)
+    assert shot.request.input == folder / "plates" / "A001_C003.mov"
     assert main([*asked, "-o", str(target)]) == 4
+    plate_of_it = str(folder / "plates" / "A002.mov")
+    assert main([*asked, "-o", plate_of_it, "--overwrite"]) == 4
     assert main([*asked, "-o", str(folder / "cut.edl"), "--overwrite"]) == 4
     assert main([*asked, "--handles", "-1"]) == 2
     assert (folder / "cut.edl").read_text() == EVENTS
