@@ -1,57 +1,77 @@
-"""Attributes that are sums of others."""
+"""Attributes that are sums: what was asked for stays as it was, its parts are drawn."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-from torch import Tensor
 
-from pipeline.editors import retouch
-from pipeline.imaging.retouching import Skin, recipe
-from pipeline.keyframes import Strength
+from pipeline.edits import Catalogue, moved_by, resolve_edits
+from pipeline.errors import UsageError
+from pipeline.loading import load_pack
+from pipeline.request import Edit, EditRequest
 from pipeline.sums import SUMS, Part
 
-(AGE,) = SUMS["portrait"]
-OF_SKIN = {attribute.name for attribute in retouch.SPEC.attributes}
+PORTRAIT = Catalogue(load_pack("portrait", torch.device("cpu")))
+MINI = Catalogue(load_pack("mini", torch.device("cpu")))
+AGE = SUMS["portrait"][0]
 
 
-def _constant(strength: Strength) -> float:
-    assert isinstance(strength, float)
-    return strength
+def resolved(catalogue: Catalogue, *attributes: str, **options: object) -> tuple[Edit, ...]:
+    request = EditRequest(Path("clip.mp4"), attributes, **options)  # type: ignore[arg-type]
+    return resolve_edits(request, catalogue)
 
 
-def gains(strength: float) -> Tensor:
-    """The gains (4, G, G) of the bands of detail that a strength of age asks for in all."""
-    none = torch.zeros(1, 1, 8, 8)
-    skin = Skin(none + 1, none, none, none, none.expand(-1, 2, -1, -1), none.expand(-1, 2, -1, -1))
-    maps = [
-        recipe(part.attribute, skin, _constant(part.strength(strength)))
-        for part in AGE.parts
-        if part.attribute in OF_SKIN
-    ]
-    found = [m.gains for m in maps if m.gains is not None]
-    side = max(gain.shape[-1] for gain in found)
-    return sum((gain.expand(-1, -1, side, side) for gain in found), start=torch.zeros(1))[0]
+def test_a_sum_is_what_was_asked_for() -> None:
+    (edit,) = resolved(PORTRAIT, "older=1.5")
+    assert (edit.attribute, edit.strength) == ("age", 1.5)
+    assert moved_by(edit, -1.0, PORTRAIT).strength == -1.5
+    assert [a.name for a in PORTRAIT.attributes].count("age") == 1
+    assert PORTRAIT["age"] == AGE.attribute
 
 
-def test_a_part_begins_where_it_starts_and_turns_with_the_sign() -> None:
-    part = Part("grey", below=0.5, above=2.0, start=0.5)
-    assert [part.strength(total) for total in (-1.5, -0.5, 0.0, 0.5, 1.5)] == [-0.5, 0, 0, 0, 2]
-
-
-def test_younger_takes_detail_away_at_every_place_but_never_all_of_it() -> None:
-    shadows = gains(-1.0)[[0, 2]]
-    assert float(shadows.max()) < 0
-    assert float(shadows.min()) > -1
-
-
-def test_older_takes_detail_away_nowhere() -> None:
-    for strength in (0.25, 1.0, AGE.attribute.high):
-        assert float(gains(strength).min()) >= 0
-
-
-@pytest.mark.parametrize("strength", [-3.0, -0.5, 0.5, 3.0])
-def test_what_older_adds_younger_takes(strength: float) -> None:
-    """No part works against the sum: each is of opposite signs for opposite strengths, or idle."""
+@pytest.mark.parametrize("strength", [1.5, -1.0])
+def test_its_parts_have_their_own_strengths_on_both_sides(strength: float) -> None:
+    (edit,) = resolved(PORTRAIT, f"age={strength}")
+    drawn = {part.attribute: part.strength for part in PORTRAIT.parts_of(edit)}
     for part in AGE.parts:
-        assert part.strength(strength) * part.strength(-strength) <= 0
+        beyond = abs(strength) - part.start
+        wanted = part.above * beyond if strength > 0 else -part.below * beyond
+        assert drawn.get(part.attribute, 0.0) == pytest.approx(wanted)
+
+
+def test_nothing_of_a_sum_is_nothing() -> None:
+    (edit,) = resolved(PORTRAIT, "age=0")
+    assert all(part.strength == 0 for part in PORTRAIT.parts_of(edit))
+
+
+def test_other_attributes_and_other_packs_are_drawn_as_they_are() -> None:
+    smile, age = resolved(MINI, "smile=1", "age=1")
+    assert MINI.drawn([smile, age]) == (smile, age)
+    (own,) = resolved(PORTRAIT, "smile=1")
+    assert PORTRAIT.parts_of(own) == (own,)
+
+
+def test_options_reach_the_parts_of_their_editor_only() -> None:
+    (edit,) = resolved(PORTRAIT, "age=1", settings=("retouch.moles=true", "latent.mover=direction"))
+    options = {part.attribute: part.options for part in PORTRAIT.parts_of(edit)}
+    assert options["age"] == (("mover", "direction"),)
+    assert options["wrinkles"] == (("moles", True),)
+
+
+def test_a_sum_has_a_range_of_its_own() -> None:
+    with pytest.raises(UsageError, match=r"-1\.5 to 2"):
+        resolved(PORTRAIT, "age=3.5")
+
+
+def test_every_sum_is_of_attributes_that_are_offered() -> None:
+    offered = {a.name for a in PORTRAIT.attributes}
+    for known in SUMS["portrait"]:
+        assert {part.attribute for part in known.parts} <= offered
+        assert known.attribute.low < 0 < known.attribute.high
+
+
+def test_a_part_starts_where_it_is_told_to() -> None:
+    grey = Part("grey", below=0.0, above=0.5, start=1.0)
+    assert [grey.strength(s) for s in (-2.0, 0.5, 1.0, 2.0)] == [0.0, 0.0, 0.0, 0.5]
