@@ -75,7 +75,8 @@ def check_same_edit(there: Session, here: Session, frames: list[Frame]) -> None:
     found, wanted = rendered(there, frames), rendered(here, frames)
     original = rendered(here, frames, edited=False)
     off = [np.abs(a.astype(int) - b) for a, b in zip(found, wanted, strict=True)]
-    assert max(o.max() for o in off) <= 2
+    # A processor may parse in bfloat16 where the device does not: a pixel at an edge shows it.
+    assert max(o.max() for o in off) <= 4
     assert np.mean(off) < 0.01
     assert all((a != b).any() for a, b in zip(found, original, strict=True))
 
