@@ -13,7 +13,6 @@ import pytest
 
 from pipeline import console
 from pipeline.cli import main
-from pipeline.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[1]
 FULL = Path("/dev/full")
@@ -69,7 +68,7 @@ def test_a_full_stdout_is_one_error(
 ) -> None:
     with FULL.open("w", encoding="utf-8") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        assert main(["attrs"]) == OutputError.exit_code
+        assert main(["attrs"]) == 75  # as a full disk anywhere: try again later
     error = capsys.readouterr().err
     assert error.startswith("visagist: error: cannot write to standard output: No space left")
     assert len(error.splitlines()) == 1
@@ -96,8 +95,8 @@ def _shell(command: str) -> subprocess.CompletedProcess[str]:
         ("{} --version 2>&-", 0),
         ("{} --version >&- 2>&-", 0),
         ("{} edit no-such.mp4 --nonsense 2>&-", 2),
-        pytest.param("{} --help >/dev/full", 4, marks=needs_full),
-        pytest.param("{} --version >/dev/full", 4, marks=needs_full),
+        pytest.param("{} --help >/dev/full", 75, marks=needs_full),
+        pytest.param("{} --version >/dev/full", 75, marks=needs_full),
     ],
 )
 def test_the_exit_code_is_right_whatever_the_shell_closed(command: str, code: int) -> None:

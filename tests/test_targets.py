@@ -239,7 +239,7 @@ def test_the_python_interface_checks_the_same(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(OSError(28, "No space left"), 4), (KeyboardInterrupt(), 130)]
+    ("error", "code"), [(OSError(28, "No space left"), 75), (KeyboardInterrupt(), 130)]
 )
 def test_what_was_written_before_a_run_failed_is_named(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
