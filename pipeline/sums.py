@@ -50,8 +50,8 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
         Sum(
             Attribute(
                 "age",
-                "older by about eight years, less past fifty: folds that this face has or would "
-                "have, uneven skin, looser contour, some grey; -1 seven years younger past forty",
+                "older by five to ten years under forty, by three past it: folds that this face "
+                "has or would have, uneven skin, looser contour; -1 six years younger past forty",
                 aliases=("old", "older"),
                 low=-1.5,
                 high=2.0,
