@@ -107,6 +107,7 @@ class Bench:
             name = self.catalogue.editor_of(part.attribute)
             assert isinstance(part.strength, float)
             editor, known = self.editor(name), {0: self._prepared(name, batch)}
+            assert isinstance(part.strength, float)
             step = Step(editor, (part,), (part.strength,), (frozenset(),), known)
             steps = followed(steps, step) if steps else (step,)
         return apply(steps, batch).whole().images[0]
