@@ -52,6 +52,11 @@ class Plan:
             found |= np.asarray(self.strength(edit)) != 0
         return found
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to change in any frame of the plan."""
+        return bool(self.asked(self.edits)[self.start : self.stop].any())
+
     def curves(self) -> dict[str, NDArray[np.float32]]:
         """Return the strengths (F,) of attributes that are curves; of one asked for twice, the
         sum."""

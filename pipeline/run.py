@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from . import analysis as analysis_file
@@ -13,12 +12,11 @@ from .errors import NoFaceError
 from .media.base import Sink
 from .media.damage import check_whole, summarize
 from .media.opening import default_ending, open_sink, open_source
-from .media.threads import BackgroundWriter, prefetch
 from .outputs import check_outputs, default_output
 from .progress import PASSES, Progress, Stopwatch, passes, unheard
 from .report import UNEDITED, Report, open_report
 from .request import EditRequest
-from .segments import fit
+from .segments import fit, written
 from .session import Session, open_session
 
 
@@ -86,32 +84,20 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
         VideoError: the input is damaged, and that is to fail; then nothing was written.
         NoFaceError: `must_edit`, and not one face could be edited; then nothing was written.
     """
-    plan, clock, progress = session.plan, session.clock, session.progress
-    source, strictness = session.source, session.request.analyze.on_damage
-    progress.start("edit", plan.stop - plan.start)
-    with (
-        session.frames(plan) as reader,
-        BackgroundWriter(sink, clock=clock) as writer,
-        prefetch(clock.timed("decode", reader)) as frames,
-        closing(session.render(plan, frames)) as results,
-    ):
-        for result in clock.timed("wait for edits", results):
-            with clock.time("wait for encoder"):
-                writer.write(result.frame)
+    plan, source = session.plan, session.source
+    with written(session, plan, sink) as (reader, results):
+        for result in results:
             report.add(result)
-            progress.advance(1)
         report.close()
         report.damage = reader.damage
         report.warnings += [*reader.warnings, *summarize(report.damage)]
-        check_whole(source.path, report.damage, strictness)
-        asked = plan.asked(plan.edits)[plan.start : plan.stop].any()
-        unedited = bool(asked) and not report.edited_frames
+        check_whole(source.path, report.damage, session.request.analyze.on_damage)
+        unedited = plan.asks and not report.edited_frames
         if unedited and must_edit:
             raise NoFaceError(
                 f"no face could be edited in {source.path}; no output was written "
                 f"(skipped: {dict(report.skipped()) or 'no face found'})"
             )
-    progress.finish()
     report.warnings += sink.warnings
     if (limit := session.crops.halving.limit) is not None:
         report.warnings.append(

@@ -8,20 +8,20 @@ for byte, and the same as that of one run with `--chunk`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
 from .ledger import is_blank
-from .media.base import JoiningSink
+from .media.base import FrameWriter, JoiningSink, Reading
 from .media.damage import check_whole, damage_of, merged, summarize
 from .media.threads import BackgroundWriter, prefetch
 from .plan import Plan
 from .report import UNEDITED, Report, open_report
 from .session import Session
-from .types import FaceOutcome
+from .types import EditResult, FaceOutcome
 
 Facts = Mapping[str, Any]
 """What is known of a segment: plain data, as JSON has it."""
@@ -45,6 +45,34 @@ def fit(sink: JoiningSink, plan: Plan) -> None:
         sink.take(range(plan.start, plan.stop), times)
     if (size := plan.request.encode.chunk) is not None:
         sink.cut(size, times[plan.start : plan.stop])
+
+
+@contextmanager
+def written(
+    session: Session, plan: Plan, sink: FrameWriter
+) -> Iterator[tuple[Reading, Iterator[EditResult]]]:
+    """Give what reads the frames of a plan, and an iterator that renders and writes them.
+
+    Leaving the block finishes the output; leaving it by an exception takes it back.
+    """
+    clock, progress = session.clock, session.progress
+    progress.start("edit", plan.stop - plan.start)
+    with (
+        session.frames(plan) as reader,
+        BackgroundWriter(sink, clock=clock) as writer,
+        prefetch(clock.timed("decode", reader)) as frames,
+        closing(session.render(plan, frames)) as results,
+    ):
+
+        def each() -> Iterator[EditResult]:
+            for result in clock.timed("wait for edits", results):
+                with clock.time("wait for encoder"):
+                    writer.write(result.frame)
+                yield result
+                progress.advance(1)
+
+        yield reader, each()
+    progress.finish()
 
 
 def write_segment(
@@ -72,32 +100,21 @@ def write_segment(
         OutputError: the segment cannot be written.
     """
     plan = session.plan.chunk(frames.start, frames.stop)
-    clock, progress = session.clock, session.progress
     rows: list[list[Any]] = []
-    progress.start("edit", len(frames))
     segment = sink.segment(target)
-    with (
-        session.frames(plan) as reader,
-        BackgroundWriter(segment, clock=clock) as writer,
-        prefetch(clock.timed("decode", reader)) as decoded,
-        closing(session.render(plan, decoded)) as results,
-    ):
-        for result in clock.timed("wait for edits", results):
-            with clock.time("wait for encoder"):
-                writer.write(result.frame)
+    with written(session, plan, segment) as (reader, results):
+        for result in results:
             blank = is_blank(result.frame, result.faces)
             faces = [[f.track_id, f.edited, f.reason, dict(f.left)] for f in result.faces]
             rows.append([blank, faces])
-            progress.advance(1)
         check_whole(session.source.path, reader.damage, session.request.analyze.on_damage)
-    progress.finish()
     return {
         **segment.facts,
         "first": frames.start,
         "rows": rows,
         "damage": [dataclasses.asdict(damage) for damage in reader.damage],
         "warnings": [*reader.warnings, *sink.warnings],
-        "seconds": clock.seconds(),
+        "seconds": session.clock.seconds(),
     }
 
 
@@ -132,7 +149,7 @@ def join_segments(
     said = [sentence for _, facts in segments for sentence in facts["warnings"]]
     said += [*summarize(report.damage), *sink.warnings]
     report.warnings += list(dict.fromkeys(said))
-    if any(edit.strength for edit in plan.edits) and not report.edited_frames:
+    if plan.asks and not report.edited_frames:
         report.warnings.append(UNEDITED)
     report.seconds = session.clock.seconds()
     return report
