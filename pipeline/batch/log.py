@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
-import re
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from .store import node_name
 
 
 class Log:
@@ -19,21 +18,14 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        host = re.sub(r"\W", "-", platform.node())[:40] or "host"
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{now}.{host}.{os.getpid()}.jsonl"
+        self.path = folder / f"{now}.{node_name()}.{os.getpid()}.jsonl"
         self._file = _Lines(self.path, encoding="utf-8", delay=True)
 
     def __enter__(self) -> Log:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def write(self, event: str, **facts: Any) -> None:

@@ -257,8 +257,12 @@ def _names(folder: Path) -> list[str]:
 
 def _host() -> str:
     """Return a word for the machine as long as it runs: within it every lock is seen."""
-    node = re.sub(r"\W", "-", platform.node())[:40] or "host"
-    return f"{node}-{machine_name()}"
+    return f"{node_name()}-{machine_name()}"
+
+
+def node_name() -> str:
+    """Return the name of this machine, of letters that any file name may have."""
+    return re.sub(r"\W", "-", platform.node())[:40] or "host"
 
 
 @contextmanager
