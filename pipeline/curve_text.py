@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from typing import Final, get_args
 
 from .errors import UsageError
-from .keyframes import Curve, Easing, Key, Named, Seconds, Timecode
+from .keyframes import Curve, Easing, Key, Named, Seconds
+from .timecode import Timecode
 
 _KEY: Final = "a key is WHEN:VALUE[@EASING]"
 _WHEN: Final = "WHEN is a frame as in 24, seconds as in 1.5s, or a timecode as in 01:00:10:00"
 _EASINGS: Final = f"{', '.join(get_args(Named))} or (x1,y1,x2,y2) with x1 and x2 from 0 to 1"
-_TIMECODE: Final = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d)([:;])(\d{1,3})")
 _NUKE: Final[dict[str, Named]] = {"K": "hold", "L": "linear", "S": "smooth"}
 
 
@@ -56,17 +56,8 @@ def _key(word: str) -> Key:
     return Key(_when(when, word), _number(value, word), _easing(easing, word) if mark else "linear")
 
 
-def read_timecode(text: str) -> Timecode | None:
-    """Return the timecode that a text is; None if it is none."""
-    match = _TIMECODE.fullmatch(text)
-    if match is None:
-        return None
-    hours, minutes, seconds, mark, frames = match.groups()
-    return Timecode(int(hours), int(minutes), int(seconds), int(frames), mark == ";")
-
-
 def _when(text: str, word: str) -> float | Seconds | Timecode:
-    if (timecode := read_timecode(text)) is not None:
+    if (timecode := Timecode.read(text)) is not None:
         return timecode
     try:
         number = float(text.removesuffix("s"))

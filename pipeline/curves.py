@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UsageError
-from .keyframes import BEZIERS, Curve, Easing, Seconds, Strength, Timecode, bezier
+from .keyframes import BEZIERS, Curve, Easing, Seconds, Strength, bezier
+from .timecode import Timecode
 
 Floats = NDArray[np.float64]
 

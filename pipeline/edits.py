@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .config import OWN_PACKS, RenderOptions
-from .curve_text import is_curve, read_curve, read_timecode
+from .curve_text import is_curve, read_curve
 from .editors import FACE, Attribute, EditorModule, Pack, discover
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
 from .keyframes import Curve, Strength
 from .request import Edit, EditRequest, Scalar
 from .sums import SUMS, Sum
+from .timecode import Timecode
 
 
 class Catalogue:
@@ -128,7 +129,7 @@ def numbered(
     Raises:
         UsageError: a key is at a timecode, and the clip has none.
     """
-    start = read_timecode(timecode)
+    start = Timecode.read(timecode)
     return tuple(
         dataclasses.replace(edit, strength=edit.strength.numbered(first_frame, start, rate))
         if isinstance(edit.strength, Curve)

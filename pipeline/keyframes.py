@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from .errors import UsageError
+from .timecode import Timecode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,31 +34,6 @@ BEZIERS: Final[dict[Easing, Bezier]] = {
     "in-out": (0.42, 0.0, 0.58, 1.0),
 }
 """What CSS calls ease-in, ease-out and ease-in-out (CSS Easing Functions Level 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timecode:
-    """Hours, minutes, seconds and frames, as SMPTE ST 12-1 counts them."""
-
-    hours: int
-    minutes: int
-    seconds: int
-    frames: int
-    drops: bool = False
-    """Written with a semicolon: two numbers in sixty seconds (four at 60 Hz) are left out, but not
-    in every tenth minute."""
-
-    def count(self, rate: Fraction) -> int:
-        """Return how many frames it is after 00:00:00:00, at a clip's rate [frames/s]."""
-        per_second = round(rate)
-        minutes = 60 * self.hours + self.minutes
-        count = (60 * minutes + self.seconds) * per_second + self.frames
-        left_out = round(per_second / 15) * (minutes - minutes // 10)
-        return count - left_out if self.drops else count
-
-    def __str__(self) -> str:
-        mark = ";" if self.drops else ":"
-        return f"{self.hours:02}:{self.minutes:02}:{self.seconds:02}{mark}{self.frames:02}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from .errors import InputError
 from .media.base import Source
 from .media.opening import open_source
 from .progress import unheard
-from .ranges import Timecode
+from .timecode import Timecode
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +137,12 @@ def _shot(
 def _frames(event: Event, source: Source, rate: Fraction) -> tuple[int | None, int | None]:
     """Return first and last frame of an event in its plate, from 0; the plate begins at its
     timecode, or at 00:00:00:00."""
-    start = Timecode.read(source.timecode, rate)
-    begin, end = (Timecode.read(text, rate) for text in (event.begin, event.end))
+    start = Timecode.read(source.timecode)
+    begin, end = (Timecode.read(text) for text in (event.begin, event.end))
     if begin is None or end is None:
         return None, None
-    first = begin.frames - (start.frames if start else 0)
-    length = end.frames - begin.frames + event.longer
+    first = begin.count(rate) - (start.count(rate) if start else 0)
+    length = end.count(rate) - begin.count(rate) + event.longer
     if event.fps is not None:
         length = max(ceil(length * abs(event.fps) / round(rate)), 1)
         if event.fps < 0:

@@ -10,14 +10,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline.curve_text import read_curve, read_timecode
+from pipeline.curve_text import read_curve
 from pipeline.curves import in_frames
 from pipeline.curves import values as values_of
 from pipeline.edits import Catalogue, moved_by, numbered, resolve_edits
 from pipeline.errors import UsageError
-from pipeline.keyframes import BEZIERS, Curve, Key, Response, Timecode
+from pipeline.keyframes import BEZIERS, Curve, Key, Response
 from pipeline.loading import load_pack
 from pipeline.request import Edit, EditRequest
+from pipeline.timecode import Timecode
 
 CATALOGUE = Catalogue(load_pack("portrait", torch.device("cpu")))
 AT_25 = np.arange(101) / 25.0
@@ -145,7 +146,7 @@ def test_a_key_in_seconds_is_that_of_a_frame_stored_in_milliseconds() -> None:
     ],
 )
 def test_timecodes_count_frames_as_smpte_does(text: str, rate: Fraction, count: int) -> None:
-    timecode = read_timecode(text)
+    timecode = Timecode.read(text)
     assert timecode is not None
     assert timecode.count(rate) == count
     assert str(timecode) == text

@@ -9,7 +9,7 @@ from typing import Any
 
 from av.packet import Packet
 
-from ...ranges import Timecode
+from ...timecode import Timecode
 from .clock import move
 from .containers import MOV_FAMILY
 
@@ -78,9 +78,9 @@ class Part:
         """Return tags with the timecode of the part's first frame, if they have one."""
         found = dict(tags)
         for name, value in tags.items():
-            begin = Timecode.read(value, rate) if name.lower() == "timecode" else None
+            begin = Timecode.read(value) if name.lower() == "timecode" else None
             if begin is not None:
-                found[name] = str(begin.later(self.first))
+                found[name] = str(begin.later(self.first, rate))
         return found
 
     def _cut(self, packet: Packet[Any]) -> Packet[Any]:
