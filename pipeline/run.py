@@ -86,7 +86,7 @@ def _write_video(session: Session, sink: Sink, report: Report, *, must_edit: boo
     """
     plan, source = session.plan, session.source
     with written(session, plan, sink) as (reader, results):
-        for result in results:
+        for (result,) in results:
             report.add(result)
         report.close()
         report.damage = reader.damage

@@ -8,8 +8,9 @@ for byte, and the same as that of one run with `--chunk`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from .media.threads import BackgroundWriter, prefetch
 from .plan import Plan
 from .report import UNEDITED, Report, open_report
 from .session import Session
-from .types import EditResult, FaceOutcome
+from .types import EditResult, FaceOutcome, Frame
 
 Facts = Mapping[str, Any]
 """What is known of a segment: plain data, as JSON has it."""
@@ -49,11 +50,14 @@ def fit(sink: JoiningSink, plan: Plan) -> None:
 
 @contextmanager
 def written(
-    session: Session, plan: Plan, sink: FrameWriter
-) -> Iterator[tuple[Reading, Iterator[EditResult]]]:
+    session: Session, plan: Plan, sink: FrameWriter, *, after: Sequence[Session] = ()
+) -> Iterator[tuple[Reading, Iterator[tuple[EditResult, ...]]]]:
     """Give what reads the frames of a plan, and an iterator that renders and writes them.
 
-    Leaving the block finishes the output; leaving it by an exception takes it back.
+    It yields of every frame what each session made of it, that of the plan first. Those `after` it
+    are of other edits of the clip: each is given what the one before left, and what the last one
+    leaves is written. Leaving the block finishes the output; leaving it by an exception takes it
+    back.
     """
     clock, progress = session.clock, session.progress
     progress.start("edit", plan.stop - plan.start)
@@ -61,13 +65,17 @@ def written(
         session.frames(plan) as reader,
         BackgroundWriter(sink, clock=clock) as writer,
         prefetch(clock.timed("decode", reader)) as frames,
-        closing(session.render(plan, frames)) as results,
+        ExitStack() as rendering,
     ):
+        results = _first(rendering.enter_context(closing(session.render(plan, frames))))
+        for other in after:
+            part = other.plan.chunk(plan.start, plan.stop)
+            results = rendering.enter_context(closing(_then(other, part, results)))
 
-        def each() -> Iterator[EditResult]:
+        def each() -> Iterator[tuple[EditResult, ...]]:
             for result in clock.timed("wait for edits", results):
                 with clock.time("wait for encoder"):
-                    writer.write(result.frame)
+                    writer.write(result[-1].frame)
                 yield result
                 progress.advance(1)
 
@@ -75,8 +83,35 @@ def written(
     progress.finish()
 
 
+Results = Generator[tuple[EditResult, ...], None, None]
+
+
+def _first(results: Iterable[EditResult]) -> Results:
+    for result in results:
+        yield (result,)
+
+
+def _then(session: Session, plan: Plan, before: Results) -> Results:
+    """Yield of every frame what was made of it before, and what a session makes of that."""
+    under_way: deque[tuple[EditResult, ...]] = deque()
+
+    def left() -> Iterator[Frame]:
+        for results in before:
+            under_way.append(results)
+            yield results[-1].frame
+
+    with closing(session.render(plan, left())) as rendered:
+        for result in rendered:
+            yield (*under_way.popleft(), result)
+
+
 def write_segment(
-    session: Session, frames: range, target: Path, sink: JoiningSink
+    session: Session,
+    frames: range,
+    target: Path,
+    sink: JoiningSink,
+    *,
+    after: Sequence[Session] = (),
 ) -> dict[str, Any]:
     """Render some frames of a clip into a segment file and return its facts.
 
@@ -89,10 +124,12 @@ def write_segment(
         target: the segment, whose name ends with `sink.segment_ending`.
         sink: the output the segment is for, as `open_sink` gives it; it is not entered, and lies
             where the process may write (a trial of it is made there when it is opened).
+        after: sessions of more edits of the same clip, see `written`.
 
     Returns:
         Plain data for `join_segments`: that of `base.SegmentSink.facts`; `first`, the number of the
-        first frame; `rows`, one a frame, what became of its faces; `damage`, `warnings`, `seconds`.
+        first frame; `rows`, one a frame: whether it is blank, and of each session what became of
+        its faces; `damage`, `warnings`, `seconds`.
 
     Raises:
         UsageError: they are no frames of the plan.
@@ -100,13 +137,14 @@ def write_segment(
         OutputError: the segment cannot be written.
     """
     plan = session.plan.chunk(frames.start, frames.stop)
+    before = session.clock.seconds()
     rows: list[list[Any]] = []
     segment = sink.segment(target)
-    with written(session, plan, segment) as (reader, results):
-        for result in results:
-            blank = is_blank(result.frame, result.faces)
-            faces = [[f.track_id, f.edited, f.reason, dict(f.left)] for f in result.faces]
-            rows.append([blank, faces])
+    with written(session, plan, segment, after=after) as (reader, made):
+        for results in made:
+            outcomes = [face for result in results for face in result.faces]
+            blank = is_blank(results[-1].frame, outcomes)
+            rows.append([blank, *(_plain(result.faces) for result in results)])
         check_whole(session.source.path, reader.damage, session.request.analyze.on_damage)
     return {
         **segment.facts,
@@ -114,14 +152,29 @@ def write_segment(
         "rows": rows,
         "damage": [dataclasses.asdict(damage) for damage in reader.damage],
         "warnings": [*reader.warnings, *sink.warnings],
-        "seconds": session.clock.seconds(),
+        "seconds": _since(before, session.clock.seconds()),
     }
 
 
+def _since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of every stage that a clock has counted since it showed `before`."""
+    spent = {stage: round(total - before.get(stage, 0.0), 4) for stage, total in now.items()}
+    return {stage: seconds for stage, seconds in spent.items() if seconds}
+
+
+def _plain(faces: Iterable[FaceOutcome]) -> list[list[Any]]:
+    return [[f.track_id, f.edited, f.reason, dict(f.left)] for f in faces]
+
+
 def join_segments(
-    session: Session, segments: Sequence[tuple[Path, Facts]], sink: JoiningSink
-) -> Report:
-    """Put segments together to the output, with sound and all else of the clip; return the account.
+    session: Session,
+    segments: Sequence[tuple[Path, Facts]],
+    sink: JoiningSink,
+    *,
+    after: Sequence[Session] = (),
+) -> tuple[Report, ...]:
+    """Put segments together to the output, with sound and all else of the clip; return the account
+    of each session.
 
     Packets are copied; the output is verified and put in place as that of a plain edit is.
 
@@ -129,6 +182,7 @@ def join_segments(
         session: of the request.
         segments: files and their facts, in order; together all frames of the plan.
         sink: the output, as `open_sink` gives it; it is not entered.
+        after: sessions of more edits, as the segments were written with.
 
     Raises:
         UsageError: frames are missing, or given twice.
@@ -138,28 +192,31 @@ def join_segments(
     plan = session.plan
     _check_complete(range(plan.start, plan.stop), [facts for _, facts in segments])
     fit(sink, plan)
-    report = open_report(session, sink)
+    sessions = (session, *after)
+    reports = tuple(open_report(one, sink) for one in sessions)
     for _, facts in segments:
-        _account(report, facts)
-    report.close()
+        _account(reports, facts)
     with session.clock.time("join"), sink:
         sink.join(segments)
-    damage = [damage_of(entry) for _, facts in segments for entry in facts["damage"]]
-    report.damage = merged(damage)
+    damage = merged([damage_of(entry) for _, facts in segments for entry in facts["damage"]])
     said = [sentence for _, facts in segments for sentence in facts["warnings"]]
-    said += [*summarize(report.damage), *sink.warnings]
-    report.warnings += list(dict.fromkeys(said))
-    if plan.asks and not report.edited_frames:
-        report.warnings.append(UNEDITED)
-    report.seconds = session.clock.seconds()
-    return report
+    said += [*summarize(damage), *sink.warnings]
+    for report, one in zip(reports, sessions, strict=True):
+        report.close()
+        report.damage = damage
+        report.warnings += list(dict.fromkeys(said))
+        if one.plan.asks and not report.edited_frames:
+            report.warnings.append(UNEDITED)
+        report.seconds = session.clock.seconds()
+    return reports
 
 
-def _account(report: Report, facts: Facts) -> None:
+def _account(reports: Sequence[Report], facts: Facts) -> None:
     """Count the frames of a segment."""
-    for number, (pts, (blank, faces)) in enumerate(zip(facts["pts"], facts["rows"], strict=True)):
-        outcomes = [FaceOutcome(*face) for face in faces]
-        report.count(facts["first"] + number, pts, outcomes, blank=blank)
+    for number, (pts, (blank, *made)) in enumerate(zip(facts["pts"], facts["rows"], strict=True)):
+        for report, faces in zip(reports, made, strict=True):
+            outcomes = [FaceOutcome(*face) for face in faces]
+            report.count(facts["first"] + number, pts, outcomes, blank=blank)
 
 
 def _check_complete(frames: range, segments: Sequence[Facts]) -> None:

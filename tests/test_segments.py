@@ -57,7 +57,8 @@ def in_pieces(request: EditRequest, folder: Path, target: Path) -> Report:
         facts = write_segment(alone, piece, path, sink)
         segments.append((path, json.loads(json.dumps(facts))))
     sink = open_sink(target, session.source, request.encode)
-    return join_segments(session, segments[::-1], sink)
+    (report,) = join_segments(session, segments[::-1], sink)
+    return report
 
 
 @pytest.mark.parametrize("frames", [None, "3-8"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +21,9 @@ from ..media.damage import check_whole
 from ..media.opening import open_sink, open_source
 from ..passes.analyze import analyze
 from ..progress import Progress, Stopwatch
-from ..request import EditRequest
 from ..segments import join_segments, write_segment
 from ..session import Session, open_session
+from .manifest import Shot
 from .serving import Order
 from .shots import ANALYSIS, CODES, RENDER, Desk, ShotCourse
 from .units import Unit
@@ -104,78 +104,92 @@ class Maker:
         faces = self._desk.store.checked(ANALYSIS, course.analysis.key) / FACES
         with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
             (folder / _CACHE).mkdir()
-            requests = course.shot.requests
-            sessions = [_session(course, one, faces, folder / _CACHE) for one in requests]
+            sessions = _sessions(course, faces, folder / _CACHE)
             facts["artefacts"] = [list(session.plan.artefacts) for session in sessions]
             facts["tracks"] = [len(session.plan.tracks) for session in sessions]
-            facts["seconds"] = [session.clock.seconds() for session in sessions]
+            facts["seconds"] = sessions[0].clock.seconds()
             self._desk.sources.check_unchanged(course.shot.request.input)
         self._sessions = sessions
 
     def _render(self, course: ShotCourse, unit: Unit) -> None:
-        session = self._session(course)
         frames = course.chunk(unit)
         with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
+            first, *after = self._opened_sessions(course)
             with self._desk.store.scratch() as scratch:
                 trial = scratch / f"trial{course.outlook.ending}"
-                sink = open_sink(trial, session.source, session.request.encode)
+                sink = open_sink(trial, first.source, first.request.encode)
             segment = f"{_SEGMENT}{sink.segment_ending}"
-            told = write_segment(session, frames, folder / segment, sink)
+            told = write_segment(first, frames, folder / segment, sink, after=after)
             write_whole(folder / _FACTS, json.dumps(told, separators=(",", ":")))
-            edited = sum(any(outcome[1] for outcome in row[1]) for row in told["rows"])
-            facts.update(segment=segment, frames=len(frames), edited=edited)
-            facts["seconds"] = told["seconds"]
+            facts.update(segment=segment, frames=len(frames), seconds=told["seconds"])
+            facts["edited"] = [_edited(told["rows"], number) for number in range(1 + len(after))]
             self._desk.sources.check_unchanged(course.shot.request.input)
 
     def _join(self, course: ShotCourse, unit: Unit) -> None:
         desk, shot = self._desk, course.shot
         chunks = [desk.store.checked(RENDER, chunk.key) for chunk in course.chunks()]
         told = [desk.store.facts(RENDER, chunk.key) for chunk in course.chunks()]
-        edited, frames = (sum(one[name] for one in told) for name in ("edited", "frames"))
-        if not edited and shot.on_unedited != "warn" and self._asks_for_edits(course):
-            raise NoFaceError(f"no face could be edited in {shot.request.input}")
-        session = self._session(course)
+        edited = [sum(counts) for counts in zip(*(one["edited"] for one in told), strict=True)]
+        first, *after = self._opened_sessions(course)
+        _check_edited(shot, (first, *after), edited)
         with desk.store.scratch() as scratch:
             made = scratch / f"joined{course.target.suffix}"
-            sink = open_sink(made, session.source, session.request.encode)
+            sink = open_sink(made, first.source, first.request.encode)
             segments = [
                 (chunk / facts["segment"], json.loads((chunk / _FACTS).read_bytes()))
                 for chunk, facts in zip(chunks, told, strict=True)
             ]
-            report = join_segments(session, segments, sink)
-            self._desk.sources.check_unchanged(shot.request.input)
-            facts = {"frames": frames, "edited": edited, "warnings": report.warnings}
-            desk.targets.deliver(unit.key, made, facts)
+            reports = join_segments(first, segments, sink, after=after)
+            desk.sources.check_unchanged(shot.request.input)
+            warnings = dict.fromkeys(words for report in reports for words in report.warnings)
+            facts = {"frames": sum(one["frames"] for one in told), "edited": edited}
+            desk.targets.deliver(unit.key, made, {**facts, "warnings": list(warnings)})
 
-    def _asks_for_edits(self, course: ShotCourse) -> bool:
-        requests = course.shot.requests
-        edits = [edit for request in requests for edit in self._desk.program.edits(request)]
-        return any(edit.strength for edit in edits)
-
-    def _session(self, course: ShotCourse) -> Session:
-        """Return the session of a shot, with all that was prepared for it."""
+    def _opened_sessions(self, course: ShotCourse) -> list[Session]:
+        """Return the sessions of a shot, one an edit, with all that was prepared for it."""
         if not self._sessions:
             store = self._desk.store
             faces = store.checked(ANALYSIS, course.analysis.key) / FACES
             cache = store.checked(CODES, course.codes.key) / _CACHE
-            requests = course.shot.requests
-            self._sessions = [_session(course, one, faces, cache) for one in requests]
+            self._sessions = _sessions(course, faces, cache)
             kept = store.facts(CODES, course.codes.key)["artefacts"]
             if kept != [list(session.plan.artefacts) for session in self._sessions]:
                 raise WeightsError(
                     f"what was prepared for the faces of shot {course.name} is of another version "
                     "of the program; remove the work folder"
                 )
-        return self._sessions[0]
+        return self._sessions
 
 
-def _session(course: ShotCourse, request: EditRequest, faces: Path, cache: Path) -> Session:
-    """Return a session that finds no faces of its own; its plan, of the shot's frames, is made."""
+def _sessions(course: ShotCourse, faces: Path, cache: Path) -> list[Session]:
+    """Return sessions, one an edit, that find no faces of their own; their plans, of the shot's
+    frames, are made."""
     frames = f"{course.frames.start}-{course.frames.stop - 1}"
-    known = dataclasses.replace(request, analysis_path=faces, cache=cache, frames=frames)
-    session = open_session(known)
-    _ = session.plan
-    return session
+    clock = Stopwatch()
+    sessions = []
+    for request in course.shot.requests:
+        known = dataclasses.replace(request, analysis_path=faces, cache=cache, frames=frames)
+        sessions.append(open_session(known, clock=clock))
+        _ = sessions[-1].plan
+    return sessions
+
+
+def _edited(rows: Sequence[Sequence[Any]], number: int) -> int:
+    """Return in how many frames the edit of a number, from 0, changed a face."""
+    return sum(any(face[1] for face in row[1 + number]) for row in rows)
+
+
+def _check_edited(shot: Shot, sessions: Sequence[Session], edited: Sequence[int]) -> None:
+    """Refuse a shot if an edit that asks for something changed no face in any frame.
+
+    Raises:
+        NoFaceError: which one.
+    """
+    idle = [n for n, session in enumerate(sessions) if session.plan.asks and not edited[n]]
+    if not idle or shot.on_unedited == "warn" or (shot.on_unedited == "skip" and any(edited)):
+        return
+    which = f" by edit {idle[0]} ({shot.words(idle[0])})" if len(sessions) > 1 else ""
+    raise NoFaceError(f"no face could be edited in {shot.request.input}{which}")
 
 
 def _analysis_facts(found: Analysis) -> Mapping[str, Any]:

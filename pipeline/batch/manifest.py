@@ -41,17 +41,23 @@ class Shot:
     handles: int
     """Frames beyond both ends of `frames` that are delivered too."""
     on_unedited: OnUnedited
-    lines: Mapping[str, int]
-    """Where its keys stand in the manifest or its table; '': where it begins."""
+    lines: tuple[Mapping[str, int], ...]
+    """Where the keys of each edit, with those of the shot, stand in the manifest or its table; '':
+    where the shot begins."""
 
     @property
     def request(self) -> EditRequest:
         """What is asked for first; of all requests the clip, the analysis and the encoder."""
         return self.requests[0]
 
-    def line(self, key: str = "") -> int:
-        """Return the line of a key, or where the shot begins; 0: not known."""
-        return self.lines.get(key, self.lines.get("", 0))
+    def line(self, key: str = "", edit: int = 0) -> int:
+        """Return the line of a key of an edit, or where the shot begins; 0: not known."""
+        return self.lines[edit].get(key, self.lines[edit].get("", 0))
+
+    def words(self, edit: int) -> str:
+        """Return what an edit is, for messages."""
+        request = self.requests[edit]
+        return f"{', '.join(request.attributes)} of faces {request.render.faces}"
 
     def target(self, ending: str) -> Path:
         """Return the file it becomes; `ending`: of its name, if the pattern leaves that open."""
@@ -181,13 +187,8 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         return None
     if entry.edits and "attr" in entry.values.values:
         entry.values.complain("attr", "the shot has edits of its own: write it into one of them")
-    if len(entry.edits) > 1:
-        entry.edits[1].wrong.add(
-            entry.edits[1].begin,
-            f"{entry.edits[1].what}: several edits of one shot are not made yet; accepted: one",
-        )
     edits = [edit.over(own) for edit in entry.edits] or [own]
-    requests = [request for edit in edits if (request := request_of(edit, base)) is not None]
+    requests = _requests(edits, base)
     shot = Shot(
         name=name or "",
         requests=tuple(requests),
@@ -195,10 +196,25 @@ def _shot(entry: _Entry, usual: Values, base: Path, wrong: Complaints) -> Shot |
         frames=_frames(own),
         handles=own.number("handles", 0, 0, 10_000),
         on_unedited=own.choice("on_unedited"),
-        lines={"": own.line(), **edits[0].lines},
+        lines=tuple({"": own.line(), **edit.lines} for edit in edits),
     )
     is_whole = shot.output and len(requests) == len(edits)
     return shot if is_whole and len(wrong.found) == before else None
+
+
+def _requests(edits: Sequence[Values], base: Path) -> list[EditRequest]:
+    """Return what each edit of a shot asks for, as far as it can be; they share what is of the
+    whole shot."""
+    requests: list[EditRequest] = []
+    for edit in edits:
+        if (request := request_of(edit, base)) is None:
+            continue
+        first = requests[0] if requests else request
+        for name, what in (("analyze", "how faces are found"), ("encode", "how it is encoded")):
+            if getattr(request, name) != getattr(first, name):
+                edit.complain("config", f"it changes {what}, which the first edit decides")
+        requests.append(request)
+    return requests
 
 
 def _is_name(text: str) -> bool:

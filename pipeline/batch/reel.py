@@ -89,7 +89,7 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
 
 
 def _wrong_edits(desk: Desk, shot: Shot) -> Iterator[Complaint]:
-    for request in shot.requests:
+    for number, request in enumerate(shot.requests):
         key = "faces"
         try:
             FaceChoice.parse(request.render.faces)
@@ -97,7 +97,8 @@ def _wrong_edits(desk: Desk, shot: Shot) -> Iterator[Complaint]:
             desk.program.edits(request)
         except UsageError as e:
             key = next((k for k in ("set", "exemplar") if f"--{k} " in str(e)), key)
-            yield Complaint(shot.line(key), f"shot {shot.name!r}: {key}: {e}")
+            edit = f", edit {number}" if len(shot.requests) > 1 else ""
+            yield Complaint(shot.line(key, number), f"shot {shot.name!r}{edit}: {key}: {e}")
 
 
 def _not_ours(desk: Desk, shot: Shot, target: Path, *, overwrite: bool) -> list[str]:

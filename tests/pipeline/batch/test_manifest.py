@@ -88,8 +88,9 @@ def test_an_edit_may_stand_in_a_table_of_its_own(tmp_path: Path) -> None:
     (shot,) = read(tmp_path, HEAD + SHOT + "crf = 20\n" + edit).shots
     assert (shot.request.attributes, shot.request.render.faces) == (("smile",), "0")
     assert shot.request.encode.crf == 20
-    (line,) = complaints(tmp_path, HEAD + SHOT + edit + edit)
-    assert line.startswith("line 9: shot 'sh010', edit 1: several edits of one shot")
+    (shot,) = read(tmp_path, HEAD + SHOT + edit + edit.replace("smile", "age=-1")).shots
+    assert [one.attributes for one in shot.requests] == [("smile",), ("age=-1",)]
+    assert [shot.line("attr", n) for n in (0, 1)] == [7, 10]
 
 
 def test_every_wrong_line_is_named_with_what_is_accepted(tmp_path: Path) -> None:
