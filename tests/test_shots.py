@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.cli import main
 from pipeline.edl import read_edl
 from pipeline.errors import InputError
 from pipeline.shots import manifest_of
+from tests.conftest import Pictures
 
 EVENTS = """TITLE: REEL 3
 FCM: NON-DROP FRAME
@@ -35,15 +37,16 @@ EFFECTS NAME IS SOMETHING ELSE
 """
 
 
-def plate(path: Path, timecode: str, frames: int = 50) -> None:
+def plate(path: Path, timecode: str, frames: int = 50, shown: Pictures | None = None) -> None:
+    pictures = shown or [np.full((48, 64, 3), 90, np.uint8)] * frames
     with av.open(str(path), "w") as container:
         if timecode:
             container.metadata["timecode"] = timecode
-        stream = container.add_stream("mpeg4", 25)
+        stream = container.add_stream("mpeg4", 25, options={"q": "2"})
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(frames):
-            picture = np.full((48, 64, 3), 90, np.uint8)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
 
@@ -115,6 +118,38 @@ def test_a_name_that_means_several_plates_is_left_out(folder: Path) -> None:
     told: list[str] = []
     manifest_of(folder / "cut.edl", folder / "plates", warn=told.append)
     assert any("may be any of A002.mov, A002.mp4" in sentence for sentence in told)
+
+
+def test_a_batch_delivers_the_shots_of_a_list_with_their_handles_and_timecode(
+    folder: Path, astronaut: Pictures
+) -> None:
+    plate(folder / "plates" / "F.mov", "01:00:00:00", shown=astronaut)
+    cut = folder / "faces.edl"
+    cut.write_text(
+        "1 F V C 01:00:00:01 01:00:00:03 01:00:00:00 01:00:00:02\n"
+        "2 F V C 01:00:00:03 01:00:00:03 01:00:00:02 01:00:00:02\n"
+        "2 F V D 002 01:00:00:07 01:00:00:09 01:00:00:02 01:00:00:04\n"
+        "3 A002 V C 01:00:00:10 01:00:00:14 01:00:00:04 01:00:00:08\n"
+    )
+    reel = folder / "reel.toml"
+    asked = ["--plates", str(folder / "plates"), "--handles", "2", "-o", str(reel)]
+    assert main(["shots", str(cut), *asked, "--quiet"]) == 0
+    assert main(["run", str(reel), "--on", "here", "--quiet"]) == 8  # nobody is on A002
+    found = {}
+    for path in sorted((folder / "deliver").iterdir()):
+        with av.open(str(path)) as container:
+            timecode = container.streams.video[0].metadata["timecode"]
+            found[path.name] = timecode, sum(1 for _ in container.decode(video=0))
+    assert found == {
+        "sh010.mov": ("01:00:00:00", 1 + 2 + 2 + 2),  # one handle only; a dissolve of 2 frames
+        "sh020.mov": ("01:00:00:05", 2 + 2 + 1),
+    }
+    report = json.loads((folder / "reel.work" / "report.json").read_text())
+    assert {shot["shot"]: shot["state"] for shot in report["shots"]} == {
+        "sh010": "done",
+        "sh020": "done",
+        "sh030": "failed",
+    }
 
 
 def test_what_is_no_list_or_has_no_plate_is_refused(folder: Path) -> None:
