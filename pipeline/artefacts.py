@@ -68,7 +68,8 @@ class Store:
     def __init__(self, folder: Path | None = None, *, most_bytes: int = MOST_BYTES) -> None:
         self.folder = folder or default_folder()
         self._most_bytes = most_bytes
-        self._is_closed = False
+        self.refusal: OSError | None = None
+        """Why it cannot be written; since then nothing was kept."""
 
     def get(self, key: str) -> Artefact | None:
         """Return the artefact of a key; None if there is none, or none that is whole."""
@@ -123,7 +124,7 @@ class Store:
                     path.unlink()
 
     def _write(self, path: Path, artefact: Artefact) -> None:
-        if self._is_closed:
+        if self.refusal is not None:
             return
         facts = json.dumps(dict(artefact.facts), sort_keys=True)
         tensors = {name: t.detach().cpu().contiguous() for name, t in artefact.tensors.items()}
@@ -132,7 +133,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, save(tensors, header))
         except OSError as e:
-            self._is_closed = True
+            self.refusal = e
             _log.warning("%s takes no files (%s): nothing is kept", self.folder, reason(e))
 
     def _read(self, path: Path) -> Artefact | None:

@@ -162,7 +162,7 @@ def _lines(
     yield "version = 1"
     yield f"output = {_text(output)}"
     yield f"handles = {handles}"
-    yield 'on-unedited = "fail"    # where nobody can be edited: fail | warn (deliver as it came) | skip'
+    yield 'on-unedited = "fail"    # where there is nobody: fail | warn (deliver as it came) | skip'
     yield ""
     yield "[defaults]"
     yield f"attr = [{', '.join(map(_text, attributes))}]"

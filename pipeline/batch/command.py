@@ -201,6 +201,9 @@ def _work_errors(desk: Desk) -> Iterator[None]:
     """Say of the work folder what the system says of it."""
     try:
         yield
+    except VisagistError:
+        placed.clear()  # what lies in the work folder by then is nobody's business
+        raise
     except OSError as e:
         if trouble_of(e).may_pass:
             raise LaterError(f"the work folder {desk.reel.work}: {reason(e)}") from e

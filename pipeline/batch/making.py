@@ -108,6 +108,9 @@ class Maker:
             facts["artefacts"] = [list(session.plan.artefacts) for session in sessions]
             facts["tracks"] = [len(session.plan.tracks) for session in sessions]
             facts["seconds"] = sessions[0].clock.seconds()
+            for session in sessions:
+                if session.store.refusal is not None:  # without its files it is half a unit
+                    raise session.store.refusal
             self._desk.sources.check_unchanged(course.shot.request.input)
         self._sessions = sessions
 

@@ -21,8 +21,8 @@ from ..tracking.select import FaceChoice
 from .keys import Complaint
 from .log import Log
 from .manifest import ManifestError, Reel, Shot
-from .schedule import Schedule
-from .serving import EXIT_BUG, EXIT_LATER
+from .schedule import IN_A_ROW, Schedule
+from .serving import EXIT_BUG, EXIT_LATER, trouble_of
 from .shots import Desk, ShotCourse
 from .units import Ending, Outcome, Pool, State, Trouble
 
@@ -46,7 +46,7 @@ class Account:
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         if not counts.keys() - {"done", "skipped"}:
             return None
-        if not counts.get("failed"):
+        if counts.get("later") or not counts.get("failed"):
             return LaterError(f"not all is done ({told}); the same command goes on")
         return SomeFailedError(
             f"{counted(counts['failed'], 'shot')} failed, all else that could be is done ({told}); "
@@ -60,6 +60,7 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
     Raises:
         ManifestError: lines that ask for what is not there; all of them.
         OutputError: targets that would replace files of somebody else; all of them.
+        LaterError: the disk is full, or lost.
         VisagistError: weights or the device cannot be used.
     """
     complaints: list[Complaint] = []
@@ -74,8 +75,9 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
     for shot in shots:
         try:
             target = ShotCourse(shot, desk).target
-        except VisagistError as e:
-            troubles[shot.name] = Trouble(str(e), e.exit_code)
+        except (VisagistError, OSError) as e:
+            troubles[shot.name] = trouble_of(e)
+            _check_may_go_on([*troubles.values()][-IN_A_ROW:])
             continue
         if (other := targets.setdefault(target, shot)) is not shot:
             words = f"shots {other.name!r} and {shot.name!r} have one output, {target}"
@@ -86,6 +88,16 @@ def check(desk: Desk, shots: Sequence[Shot], *, overwrite: bool) -> dict[str, Tr
     if taken:
         raise OutputError("; ".join(taken))
     return troubles
+
+
+def _check_may_go_on(last: Sequence[Trouble]) -> None:
+    """Stop before a thousand shots meet the same full disk.
+
+    Raises:
+        LaterError: the last shots that met trouble met such as may pass.
+    """
+    if len(last) == IN_A_ROW and all(trouble.may_pass for trouble in last):
+        raise LaterError(last[-1].words)
 
 
 def _wrong_edits(desk: Desk, shot: Shot) -> Iterator[Complaint]:
@@ -156,7 +168,7 @@ def run(
 
     try:
         for name, trouble in troubles.items():
-            ended(Ending(name, "failed", trouble=trouble))
+            ended(Ending(name, "later" if trouble.may_pass else "failed", trouble=trouble))
         if not (halt and troubles):
             Schedule(_opened(courses), desk.targets, halt=halt, ended=ended, noted=noted).run(pool)
         for name in list(courses):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import VisagistError
+from .serving import trouble_of
 from .units import Course, Ending, Kept, Outcome, Pool, State, Trouble, Unit
 
 TRIES = 3
@@ -101,8 +102,11 @@ class Schedule:
                     self._want(unit, shot)
                 if missing:
                     return
-        except VisagistError as e:
-            self._fail(shot, Trouble(str(e), e.exit_code))
+        except (VisagistError, OSError) as e:
+            trouble = trouble_of(e)
+            if trouble.may_pass:
+                self._passing()
+            self._fail(shot, trouble)
             return
         shot.is_over = True
         self._ended(Ending(shot.course.name, "done", shot.made))
@@ -127,16 +131,20 @@ class Schedule:
             self._made(unit)
             return
         if trouble.may_pass and not outcome.worker_died:
-            self._in_a_row += 1
-            self._is_stopped |= self._in_a_row >= IN_A_ROW
+            self._passing()
         tried = self._tries[unit.key] = self._tries.get(unit.key, 0) + 1
         may_help = trouble.may_pass or outcome.worker_died or outcome.broken
-        if not may_help or tried >= TRIES:
+        if not may_help or tried >= TRIES or self._in_a_row >= IN_A_ROW:
             self._give_up(unit, trouble)
         elif outcome.broken:
             self._begin_again(unit)
         else:
             self._push(unit, self._wanted[unit.key][0].number)
+
+    def _passing(self) -> None:
+        """Count trouble that may pass."""
+        self._in_a_row += 1
+        self._is_stopped |= self._in_a_row >= IN_A_ROW
 
     def _made(self, unit: Unit) -> None:
         shots = self._wanted.pop(unit.key, [])

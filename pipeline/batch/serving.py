@@ -5,7 +5,6 @@ It ends when there are no more; and at once when whoever gave them is gone in th
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import queue
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import LaterError, VisagistError, lack_of, reason
+from ..errors import LaterError, VisagistError, lack_of, may_pass, reason
 from .store import DamagedUnitError
 from .units import Trouble
 
@@ -25,9 +24,6 @@ EXIT_FAILED: Final = 1
 EXIT_BUG: Final = 70
 EXIT_LATER: Final = LaterError.exit_code
 """EX_TEMPFAIL: the same command may succeed later."""
-
-_PASSING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
-"""What the system says of disks and shares that may be well again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +87,12 @@ def trouble_of(error: Exception) -> Trouble:
     words = f"{type(error).__name__}: {error}"
     if lack := lack_of(error):
         return Trouble(f"out of {lack} ({words})", EXIT_LATER, may_pass=True)
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, OSError) and behind.errno in _PASSING:
-            return Trouble(str(error), EXIT_LATER, may_pass=True)
-        behind = behind.__cause__
+    later = may_pass(error) or isinstance(error, LaterError)
     if isinstance(error, VisagistError):
-        return Trouble(str(error), error.exit_code)
+        return Trouble(str(error), EXIT_LATER if later else error.exit_code, later)
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return Trouble(f"{where}{reason(error)}", EXIT_FAILED)
+        where = error.filename or "a file of the work folder"
+        return Trouble(f"{where}: {reason(error)}", EXIT_LATER if later else EXIT_FAILED, later)
+    if later:
+        return Trouble(words, EXIT_LATER, may_pass=True)
     return Trouble(f"a bug in visagist, please report it: {words}", EXIT_BUG)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pipeline.batch.reel import Account
 from pipeline.batch.schedule import Schedule
-from pipeline.batch.units import Ending, Outcome, Trouble, Unit
+from pipeline.batch.units import Ending, Outcome, State, Trouble, Unit
 from tests.pipeline.batch.fakes import FakeMaker, FakeShot, hashes, made_here
 
 
@@ -78,9 +81,12 @@ def test_targets_are_recognised_without_what_was_noted_of_shots(tmp_path: Path) 
 
 
 class Scripted:
-    """A pool of one worker whose outcomes are told before; what is not told succeeds."""
+    """A pool whose outcomes are told before; what is not told succeeds."""
 
-    def __init__(self, shot: FakeShot, outcomes: dict[str, list[Outcome | None]]) -> None:
+    def __init__(
+        self, shot: FakeShot, outcomes: dict[str, list[Outcome | None]], workers: int = 1
+    ) -> None:
+        self._workers = workers
         self.kept: set[str] = set()
         self.given: list[str] = []
         self._outcomes, self._now, self._shot = outcomes, list[Unit](), shot
@@ -90,14 +96,14 @@ class Scripted:
 
     @property
     def idle(self) -> int:
-        return 1 - len(self._now)
+        return self._workers - len(self._now)
 
     def give(self, unit: Unit) -> None:
         self._now.append(unit)
         self.given.append(unit.name)
 
     def outcome(self) -> Outcome:
-        unit = self._now.pop()
+        unit = self._now.pop(0)
         told = self._outcomes.get(unit.name)
         outcome = told.pop(0) if told else None
         if outcome is None:
@@ -116,10 +122,14 @@ BAD = Outcome(NOBODY, Trouble("no face", 7))
 
 
 def run(
-    outcomes: dict[str, list[Outcome | None]], *, halt: bool = False, shots: int = 1
+    outcomes: dict[str, list[Outcome | None]],
+    *,
+    halt: bool = False,
+    shots: int = 1,
+    workers: int = 1,
 ) -> tuple[list[Ending], list[str], bool]:
     first = FakeShot("sh0", chunks=2)
-    pool, endings = Scripted(first, outcomes), list[Ending]()
+    pool, endings = Scripted(first, outcomes, workers), list[Ending]()
     courses = [first, *(FakeShot(f"sh{n}", chunks=2) for n in range(1, shots))]
     whole = Schedule(courses, pool, halt=halt, ended=endings.append).run(pool)
     return endings, pool.given, whole
@@ -149,6 +159,50 @@ def test_trouble_that_may_pass_three_times_in_a_row_stops_the_run() -> None:
     assert not whole
     assert [ending.state for ending in endings] == ["later", *["stopped"] * 4]
     assert len(given) == 3
+
+
+def test_a_run_that_is_stopped_by_units_side_by_side_says_why() -> None:
+    endings, _, whole = run({"analysis": [FULL] * 3}, shots=5, workers=3)
+    assert not whole
+    (later,) = (ending for ending in endings if ending.state == "later")
+    assert later.trouble is not None
+    told = (later.shot, later.unit, later.trouble.words)
+    assert told == ("sh2", "analysis", "no space")  # of the third one in a row
+    assert {ending.state for ending in endings if ending is not later} == {"stopped"}
+
+
+class Full(FakeShot):
+    def stages(self) -> Iterator[Sequence[Unit]]:
+        if self.chunks:
+            raise OSError(28, "No space left on device", "somewhere")
+        yield from super().stages()
+
+
+def test_a_disk_that_is_full_when_shots_are_opened_stops_the_run() -> None:
+    shots, endings = [Full(f"sh{n}") for n in range(9)], list[Ending]()
+    assert not Schedule(shots, Scripted(shots[0], {}), ended=endings.append).run(
+        Scripted(shots[0], {})
+    )
+    assert Counter(ending.state for ending in endings) == {"later": 3, "stopped": 6}
+    assert endings[0].trouble is not None
+    assert endings[0].trouble.words.startswith("somewhere: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ("done skipped", 0),
+        ("done failed", 8),
+        ("failed stopped", 8),  # stopped at the first that failed
+        ("done later", 75),
+        ("failed later", 75),  # what can be done later is, and then it is 8
+        ("failed later stopped", 75),
+    ],
+)
+def test_a_run_ends_with_try_again_as_long_as_that_may_help(states: str, code: int) -> None:
+    account = Account([Ending("sh", cast("State", state)) for state in states.split()])
+    error = account.error()
+    assert (error.exit_code if error else 0) == code
 
 
 def test_a_shot_that_fails_stops_nobody_unless_that_is_asked_for() -> None:
