@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
-import safetensors.torch
 from torch import Tensor
 
 from .base import WeightsError
-from .files import write_whole
+from .tensorfile import write_tensors
 
 _CHUNK_BYTES = 1 << 20
 
@@ -65,14 +64,15 @@ def load_safetensors(
 
 
 def save_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors and text metadata; the file is there as a whole or not at all.
+    """Write tensors and text metadata; the file is there as a whole or not at all, and the same
+    bytes for the same content.
 
     Raises:
         OSError: it cannot be written.
     """
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    # Not the library's `save_file`: it renames a file of its own, which is left over after a kill.
-    write_whole(path, safetensors.torch.save(contiguous, metadata))
+    # Not the library's `save_file`: it writes the texts in another order every time, and renames a
+    # file of its own, which is left over after a kill.
+    write_tensors(path, {key: value.detach().cpu() for key, value in tensors.items()}, metadata)
 
 
 def describe_file(path: Path) -> str:

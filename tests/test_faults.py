@@ -21,9 +21,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import files
+from models import files, tensorfile
 from models.files import placed, write_whole
-from models.packs import tensorfile
 from models.packs.cards import Card, write_card
 from models.packs.packfile import GeneratorEntry, PackFile, write_pack_file
 from models.parts import Facts, Licence

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..training.command import run_command
+from ..training.command import add_label_options, add_order_option, run_command
 from .commands import layer_range, run_bind, run_boundary, run_pca, run_yaw
 
 
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         "fit-boundary", help="the plane between high and low codes (InterFaceGAN)"
     )
     _add_codes(boundary)
-    _add_labels(boundary)
+    add_label_options(boundary)
     boundary.add_argument("--attr", required=True, help="label: its name or index")
     boundary.add_argument(
         "--hold", action="append", default=[], metavar="LABEL", help="label not to move along"
@@ -29,12 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     yaw = commands.add_parser("fit-yaw", help="the direction that turns the head, from landmarks")
     _add_codes(yaw)
     yaw.add_argument(
-        "--landmarks", type=Path, required=True, help=".npz with points (N, 68|478, 2)"
+        "--landmarks",
+        type=Path,
+        required=True,
+        help=".npz with points (N, 68|478, 2) and names (N,): rows are joined by face",
     )
+    add_order_option(yaw)
     _add_fit(yaw)
     pca = commands.add_parser("fit-pca", help="principal components of codes (GANSpace)")
     _add_codes(pca)
-    _add_labels(pca)
+    add_label_options(pca)
     pca.add_argument("--count", type=int, default=80, help="components to keep (default 80)")
     pca.add_argument(
         "--attr", action="append", default=[], help="write the component nearest to this label too"
@@ -55,10 +59,6 @@ def _add_codes(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--codes", type=Path, required=True, help=".npy (N, L, D) or (N, D), or .npz with w"
     )
-
-
-def _add_labels(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--labels", type=Path, help=".npy (N, A) or .csv; default: in the .npz")
 
 
 def _add_fit(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 from ..base import ModelError
 from ..ops.codes import LayerRange
 from ..training.calibration import unit_of_one_sd
-from ..training.codes import read_codes, read_labelled
+from ..training.codes import joined_codes, read_codes, read_labelled
+from ..training.command import told
 from ..training.steps import write_metrics
 from ..weights import save_safetensors
 from .boundary import Boundary, conditioned, fit_boundary
@@ -28,7 +29,8 @@ def run_boundary(options: argparse.Namespace) -> Figures:
     Raises:
         ModelError: the data or an option cannot be used.
     """
-    codes = read_labelled(options.codes, options.labels)
+    codes = read_labelled(options.codes, options.labels, same_order=options.same_order)
+    left_out = told(codes.left_out)
     target = codes.column(options.attr)
     boundary = _fitted(codes.w, codes.labels[:, target], options)
     conditions = [
@@ -36,7 +38,8 @@ def run_boundary(options: argparse.Namespace) -> Figures:
         for name in options.hold
     ]
     normal = conditioned(boundary.normal, [*conditions, *_normals(options, codes.w)])
-    unit, figures = _unit(normal, codes.w, options.rows), _figures(boundary, normal)
+    unit = _unit(normal, codes.w, options.rows)
+    figures = {**_figures(boundary, normal), **left_out}
     if codes.rated:
         move = DirectionMover(normal, codes.w.shape[1], rows=options.rows)
         unit, figures["reader_correlation"] = unit_of_one_sd(move, codes, target)
@@ -49,14 +52,13 @@ def run_yaw(options: argparse.Namespace) -> Figures:
     Raises:
         ModelError: the data or an option cannot be used.
     """
-    w = read_codes(options.codes)
-    landmarks = read_landmarks(options.landmarks)
-    if len(landmarks) != len(w):
-        raise ModelError(f"{len(w)} codes but landmarks of {len(landmarks)} faces")
-    boundary = _fitted(w, yaw_scores(landmarks), options)
+    landmarks, rows = read_landmarks(options.landmarks)
+    w, pairs = joined_codes(options.codes, rows, same_order=options.same_order)
+    left_out = told(pairs.alone)
+    boundary = _fitted(w, yaw_scores(landmarks[list(pairs.second)]), options)
     normal = conditioned(boundary.normal, _normals(options, w))
     unit = _unit(normal, w, options.rows)
-    return _write(normal, unit, "yaw", _figures(boundary, normal), options)
+    return _write(normal, unit, "yaw", {**_figures(boundary, normal), **left_out}, options)
 
 
 def run_pca(options: argparse.Namespace) -> Figures:
@@ -68,7 +70,8 @@ def run_pca(options: argparse.Namespace) -> Figures:
     Raises:
         ModelError: the data or an option cannot be used.
     """
-    codes = read_labelled(options.codes, options.labels) if options.attr else None
+    order = options.same_order
+    codes = read_labelled(options.codes, options.labels, same_order=order) if options.attr else None
     w = codes.w if codes is not None else read_codes(options.codes)
     components = fit_components(w, min(options.count, len(w) - 1, w[0].numel()))
     texts = {"format": "components-1", "generator": options.generator, "licence": options.licence}
@@ -77,6 +80,7 @@ def run_pca(options: argparse.Namespace) -> Figures:
     figures: Figures = {
         "components": len(components.spread),
         "variance_explained": float(components.spread.square().sum() / variance),
+        **(told(codes.left_out) if codes is not None else {}),
     }
     for name in options.attr:
         assert codes is not None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..topology68 import MESH_TO_68
+from ..training.joining import Rows
 
 
 def yaw_scores(landmarks: Tensor) -> Tensor:
@@ -30,8 +31,9 @@ def yaw_scores(landmarks: Tensor) -> Tensor:
     return (2 * nose - left - right) / (right - left)
 
 
-def read_landmarks(path: Path) -> Tensor:
-    """Return 68 points (N, 68, 2) of an .npz with `points` (N, 68 or 478, 2 or 3).
+def read_landmarks(path: Path) -> tuple[Tensor, Rows]:
+    """Return 68 points (N, 68, 2) of an .npz with `points` (N, 68 or 478, 2 or 3), and the faces
+    that its `names` (or `files`) say they are of.
 
     Raises:
         ModelError: the file is missing or holds something else.
@@ -39,10 +41,15 @@ def read_landmarks(path: Path) -> Tensor:
     try:
         with np.load(path, allow_pickle=False) as archive:
             points = archive["points"]
+            ids = next((archive[key] for key in ("names", "files") if key in archive), None)
     except (OSError, KeyError, ValueError) as e:
         raise ModelError(f"{path} is no landmark file: {e}; expected an .npz with 'points'") from e
     if points.ndim != 3 or points.shape[1] not in (68, 478) or points.shape[2] < 2:
         raise ModelError(f"{path} holds points {points.shape}, expected (N, 68 or 478, 2 or 3)")
     if points.shape[1] == 478:
         points = points[:, list(MESH_TO_68)]
-    return torch.from_numpy(points[:, :, :2].astype(np.float32))
+    if ids is not None and ids.shape != (len(points),):
+        raise ModelError(f"{path} names faces {ids.shape} for {len(points)} rows of points")
+    names = None if ids is None else tuple(str(name) for name in ids)
+    found = torch.from_numpy(points[:, :, :2].astype(np.float32))
+    return found, Rows(f"rows of landmarks in {path}", len(found), names)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from ..arcface import Identity
@@ -19,7 +18,8 @@ from ..reading.checkpoint import read_checkpoint
 from ..stylegan2 import layouts
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
-from ..training.command import checkpoint_of
+from ..training.command import add_checkpoint_options, checkpoint_of
+from ..training.place import Place, add_place_options, place_of
 from ..training.steps import Report, write_metrics
 from ..weights import save_safetensors
 from .picture_folder import open_pictures
@@ -34,7 +34,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     default = EncoderOptions()
     command.add_argument("--generator", type=Path, required=True, help="StyleGAN2, stays as it is")
     command.add_argument("--data", type=Path, required=True, help="folder of aligned square faces")
-    command.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    command.add_argument(
+        "--out", type=Path, required=True, help="safetensors file to write, float32"
+    )
     command.add_argument("--kind", choices=_KINDS, default=default.kind)
     command.add_argument("--size", type=int, default=default.shape.size, help="input side, px")
     command.add_argument("--widths", help="5 trunk widths, e.g. 16,16,32,64,128")
@@ -45,7 +47,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--every", type=int, default=default.every, help="steps per checkpoint")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--code-norm", type=float, default=default.code_norm)
-    command.add_argument("--device", default="cpu")
+    add_place_options(command)
     command.add_argument("--start", type=Path, help="weights for the trunk: model_ir_se50.pth")
     perception = command.add_mutually_exclusive_group(required=True)
     perception.add_argument(
@@ -55,10 +57,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     identity = command.add_mutually_exclusive_group(required=True)
     identity.add_argument("--arcface", type=Path, help="model_ir_se50.pth")
     identity.add_argument("--no-identity", action="store_true", help="train without it")
-    command.add_argument("--checkpoint", type=Path, help="default beside --out")
-    command.add_argument(
-        "--resume", action="store_true", help="go on with the checkpoint of an interrupted run"
-    )
+    add_checkpoint_options(command)
     command.add_argument("--licence", default="", help="of the data, kept in the file")
 
 
@@ -70,13 +69,13 @@ def run_training(options: argparse.Namespace, report: Report) -> dict[str, objec
     """
     generator, average = _generator(options.generator)
     chosen = _chosen(options, generator)
-    checkpoint = checkpoint_of(options)
+    checkpoint, place = checkpoint_of(options), place_of(options)
     run = EncoderRun(
         generator=generator,
         latent_avg=average,
         pictures=open_pictures(options.data, options.size),
-        judges=_judges(options),
-        device=_device(options.device),
+        judges=_judges(options, place),
+        place=place,
         report=report,
         checkpoint=checkpoint,
         start=_state(options.start) if options.start else {},
@@ -134,14 +133,13 @@ def _generator(path: Path) -> tuple[Generator, Tensor]:
     return generator, rows.expand(generator.layers, -1).contiguous()
 
 
-def _judges(options: argparse.Namespace) -> Judges:
-    device = _device(options.device)
+def _judges(options: argparse.Namespace, place: Place) -> Judges:
     lpips = identity = None
     if options.lpips:
         heads, trunk = (_state(path) for path in options.lpips)
-        lpips = load_lpips(trunk, heads).to(device)
+        lpips = load_lpips(trunk, heads).to(place.device)
     if options.arcface:
-        identity = Identity(load_recognition(_state(options.arcface))).to(device)
+        identity = Identity(load_recognition(_state(options.arcface))).to(place.device)
     return Judges(lpips, identity)
 
 
@@ -164,10 +162,3 @@ def _numbers(text: str | None, option: str, count: int) -> Any:
     if len(parts) != count or not all(part.isdigit() and int(part) > 0 for part in parts):
         raise ModelError(f"{option} {text!r} must be {count} whole numbers separated by commas")
     return tuple(int(part) for part in parts)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.device(name)
-    except RuntimeError as e:
-        raise ModelError(f"unknown device {name!r}; accepted: cpu, cuda, cuda:N") from e

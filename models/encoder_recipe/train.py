@@ -24,6 +24,7 @@ from ..encoders.kinds import untrained
 from ..lpips.net import Lpips
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
+from ..training.place import Network, Place
 from ..training.steps import Job, Report, batch_of, random_of
 from .picture_folder import PictureFolder
 from .ranger import Ranger
@@ -79,7 +80,7 @@ class EncoderRun:
     """(L, D): the code the encoder starts from."""
     pictures: PictureFolder
     judges: Judges
-    device: torch.device
+    place: Place
     report: Report
     checkpoint: Path | None = None
     start: dict[str, Tensor] = field(default_factory=dict)
@@ -96,21 +97,22 @@ def train_encoder(
             not finite.
     """
     torch.manual_seed(options.seed)
-    encoder = untrained(options.kind, options.shape).to(run.device)
+    encoder = untrained(options.kind, options.shape).to(run.place.device)
     _check(options, run)
     taken = _start(encoder, run.start)
     encoder.train()
-    generator = run.generator.to(run.device).requires_grad_(False).eval()
-    average = run.latent_avg.to(run.device)
+    generator = run.generator.to(run.place.device).requires_grad_(False).eval()
+    average = run.latent_avg.to(run.place.device)
     optimiser = Ranger(encoder.parameters(), options.lr)
     pictures = run.pictures.kept
 
     def step(number: int) -> dict[str, float]:
         rows = batch_of(options.seed, number, len(pictures), options.batch)
-        true = _flipped(pictures.batch(rows.tolist()), options.seed, number).to(run.device)
+        true = _flipped(pictures.batch(rows.tolist()), options.seed, number).to(run.place.device)
         optimiser.zero_grad()
         terms: dict[str, Tensor] = {}
-        for codes, made in passes(encoder, generator, average, true, options.kind):
+        networks = (run.place.run(encoder), run.place.run(generator))
+        for codes, made in passes(*networks, average, true, options.kind):
             terms = run.judges.terms(*_comparable(made, true), options)
             terms |= _code_terms(codes - average, options)
             torch.autograd.backward(torch.stack(list(terms.values())).sum())
@@ -125,6 +127,7 @@ def train_encoder(
             "started_from": taken,
             "generator": generator_id(generator.state_dict()),
             "pictures": run.pictures.digest,
+            **run.place.recipe,
             "judges": [run.judges.lpips is not None, run.judges.identity is not None],
         },
         modules={"encoder": encoder},
@@ -138,7 +141,7 @@ def train_encoder(
 
 
 def passes(
-    encoder: Encoder, generator: Generator, average: Tensor, true: Tensor, kind: Kind
+    encoder: Network, generator: Network, average: Tensor, true: Tensor, kind: Kind
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield codes (N, L, D) and what they generate (N, 3, S, S): once, or per ReStyle iteration.
 
@@ -167,13 +170,13 @@ def measure_encoder(
     `encoder` is the encoder's, `mean_code` what the mean code alone would get.
     """
     unweighted = EncoderOptions(l2=1.0, lpips=1.0, identity=1.0)
-    generator, average = run.generator.to(run.device), run.latent_avg.to(run.device)
-    encoder = encoder.to(run.device)
+    generator, average = run.generator.to(run.place.device), run.latent_avg.to(run.place.device)
+    encoder = encoder.to(run.place.device)
     blank = generator(average[None])
     sums: dict[str, dict[str, float]] = {"encoder": {}, "mean_code": {}}
     held = run.pictures.held_out
     for row in range(len(held)):
-        true = held.batch([row]).to(run.device)
+        true = held.batch([row]).to(run.place.device)
         made = list(passes(encoder, generator, average, true, options.kind))[-1][1]
         for name, shown in (("encoder", made), ("mean_code", blank)):
             terms = run.judges.terms(*_comparable(shown, true), unweighted)

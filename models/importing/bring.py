@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import tensorfile
 from ..base import PackError, WeightsError
-from ..packs import tensorfile
 from ..packs.cards import Card, card_of, texts_of
 from ..packs.layers import BASES, Layer, codes_of, read_layer
 from ..packs.packfile import PackFile, read_pack_file

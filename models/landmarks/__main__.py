@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
-import logging
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +12,9 @@ import cv2
 import numpy as np
 import torch
 
-from ..training.command import run_command
+from ..base import ModelError
+from ..training.command import add_checkpoint_options, checkpoint_of, run_command, show
+from ..training.place import add_place_options, place_of
 from ..training.steps import update_average
 from . import dataset, evaluate, train
 from .cascade import PACKAGED_WEIGHTS, LandmarkCascade
@@ -35,7 +35,6 @@ SOURCE = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; figures go to standard output as JSON."""
     args = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     if args.threads:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
@@ -60,12 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--part", choices=[*PARTS, "all"], default="all")
     training.add_argument("--steps", type=int, help="of every trained part")
     training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
-    training.add_argument("--resume", type=Path, help="weights to start from")
+    training.add_argument("--start", type=Path, help="weights to start from")
     training.add_argument(
         "--average",
         action="store_true",
-        help="keep the mean of the resumed and the trained weights",
+        help="keep the mean of the weights that were started from and the trained ones",
     )
+    add_checkpoint_options(training)
+    add_place_options(training, precision="bf16")
     commands.choices["evaluate"].add_argument("--weights", type=Path, default=PACKAGED_WEIGHTS)
     return parser
 
@@ -80,7 +81,8 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
         seed=args.seed,
         processes=args.threads or 2,
     )
-    start = LandmarkCascade.load(args.resume) if args.resume else None
+    start = LandmarkCascade.load(args.start) if args.start else None
+    place, checkpoints = place_of(args), _checkpoints(args)
     nets: dict[PartName, LandmarkNet] = {}
     for part in PARTS:
         trained = getattr(start, part) if start is not None else None
@@ -88,12 +90,25 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
             nets[part] = trained or LandmarkNet(PARTS[part])
             continue
         recipe = train.Recipe(steps=args.steps or STEPS[part], rate=args.rate, seed=args.seed)
-        before = copy.deepcopy(trained)
-        nets[part] = train.train_part(part, plain, rendered, recipe, start=trained)
-        if args.average and before is not None:
-            update_average(nets[part], before, keep=0.5)
+        run = train.Run(show, checkpoints[part], place)
+        nets[part] = train.train_part(part, plain, rendered, recipe, start=trained, run=run)
+        if args.average and trained is not None:
+            update_average(nets[part], trained, keep=0.5)
     finish(nets, args.data, args.out)
+    for path in checkpoints.values():
+        path.unlink(missing_ok=True)
     return _evaluate(LandmarkCascade.load(args.out), args)
+
+
+def _checkpoints(args: argparse.Namespace) -> dict[PartName, Path]:
+    """Return where each part that is trained saves itself: beside the file that stands for all."""
+    chosen: list[PartName] = [part for part in PARTS if args.part in (part, "all")]
+    base = args.checkpoint or args.out.with_suffix(".checkpoint.safetensors")
+    paths = {part: base.with_name(f"{part}-{base.name}") for part in chosen}
+    if args.resume and not any(path.exists() for path in paths.values()):
+        raise ModelError(f"no checkpoint like {paths[chosen[0]]}; leave --resume out")
+    args.resume = False  # a part that was not begun has none
+    return {part: checkpoint_of(args, path) for part, path in paths.items()}
 
 
 def finish(nets: dict[PartName, LandmarkNet], data: Path, out: Path) -> LandmarkCascade:

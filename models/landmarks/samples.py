@@ -37,6 +37,10 @@ class Batch:
     is_face: Tensor
     """(N,) float32, 0 for background (its points mean nothing)."""
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the same crops on a device."""
+        return Batch(self.images.to(device), self.points.to(device), self.is_face.to(device))
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -130,15 +134,17 @@ def batches(
     count: int,
     steps: int,
     seed: int,
+    first: int = 0,
     ahead: int = 8,
 ) -> Iterator[Batch]:
-    """Yield `steps` batches, made by one thread ahead of use; the same for the same seed."""
+    """Yield the batches of the steps from `first` to `steps`, made by one thread ahead of use; what
+    is in one follows from the seed and its number alone."""
     source = _Source(_shrunk(plain, 320) if part == "main" else plain, rendered, part)
-    rng = np.random.default_rng(seed)
     worker = ThreadPoolExecutor(1)
     try:
         waiting: deque[Future[Batch]] = deque()
-        for _ in range(steps):
+        for number in range(first, steps):
+            rng = np.random.default_rng([seed, number])
             waiting.append(worker.submit(make_batch, source, count, rng))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()

@@ -9,22 +9,25 @@ cross entropy.
 from __future__ import annotations
 
 import copy
-import logging
 import math
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..training.steps import update_average
+from ..training.place import Place
+from ..training.steps import Job, Report, digest_of, update_average
 from . import samples
 from .dataset import Faces
 from .net import PARTS, LandmarkNet, LandmarkOutput, PartName
 from .topology import LID_PAIRS, LIP_PAIRS, MOUTH
 
-log = logging.getLogger(__name__)
+_EVERY: Final = 100
+"""Steps between reports and checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class Recipe:
     """Share of the old weights kept per step in the averaged copy, which is what is used."""
     gap_weight: float = 1.0
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a training run keeps itself, whom it tells, and where it computes."""
+
+    report: Report = lambda _: None
+    checkpoint: Path | None = None
+    place: Place = field(default_factory=lambda: Place(precision="bf16"))
 
 
 _PAIRS: dict[PartName, list[list[int]]] = {
@@ -72,36 +84,78 @@ def train_part(
     recipe: Recipe,
     *,
     start: LandmarkNet | None = None,
+    run: Run | None = None,
 ) -> LandmarkNet:
-    """Return the trained network of one part (float32, CPU, averaged weights)."""
+    """Return the trained network of one part (float32, CPU, averaged weights).
+
+    Raises:
+        ModelError: the checkpoint is of another recipe, or the loss is not finite.
+    """
+    run = run or Run()
     torch.manual_seed(recipe.seed)
-    net = start if start is not None else LandmarkNet(PARTS[part])
+    net = copy.deepcopy(start) if start is not None else LandmarkNet(PARTS[part])
+    begun = "" if start is None else digest_of(*start.state_dict().values())
     # the stubs of torch know `memory_format` for tensors only
-    net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net.to(run.place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = copy.deepcopy(net).eval()
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    warm = min(100, max(1, recipe.steps // 10))
-    stream = samples.batches(
-        plain, rendered, part, count=recipe.batch, steps=recipe.steps, seed=recipe.seed
+    data = digest_of(*(torch.from_numpy(faces.points) for faces in (plain, rendered)))
+    job = Job(
+        recipe={
+            "what": f"landmarks {part}",
+            **asdict(recipe),
+            **run.place.recipe,
+            "data": data,
+            "start": begun,
+        },
+        modules={"net": net, "average": average},
+        optimisers={"net": optimizer},
+        steps=recipe.steps,
+        every=min(_EVERY, recipe.steps),
+        checkpoint=run.checkpoint,
     )
-    begun, running = time.monotonic(), float("nan")
-    for step, batch in enumerate(stream):
-        done = step / recipe.steps
-        rate = recipe.rate * min(1.0, (step + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * done))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        images = batch.images.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            output = net(images)
-        loss, distance = landmark_loss(output, batch, _PAIRS[part], recipe.gap_weight)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(net.parameters(), 20.0)
-        optimizer.step()
-        update_average(average, net, min(recipe.average, (step + 1) / (step + 10)))
-        value = float(distance)
-        running = value if math.isnan(running) else 0.98 * running + 0.02 * value
-        if step % 100 == 99:
-            spent = time.monotonic() - begun
-            log.info("%s %d/%d error %.3f px, %.0f s", part, step + 1, recipe.steps, running, spent)
-    return average
+    stream: Iterator[samples.Batch] | None = None
+
+    def step(number: int) -> dict[str, float]:
+        nonlocal stream
+        if stream is None:  # an interrupted run begins with a later step
+            stream = samples.batches(
+                plain,
+                rendered,
+                part,
+                count=recipe.batch,
+                steps=recipe.steps,
+                seed=recipe.seed,
+                first=number,
+            )
+        loss, distance = _step(net, optimizer, next(stream), part, recipe, number, run.place)
+        update_average(average, net, min(recipe.average, (number + 1) / (number + 10)))
+        return {"loss": loss, "error_px": distance}
+
+    job.run(step, run.report)
+    return average.cpu()
+
+
+def _step(
+    net: LandmarkNet,
+    optimizer: torch.optim.Optimizer,
+    batch: samples.Batch,
+    part: PartName,
+    recipe: Recipe,
+    number: int,
+    place: Place,
+) -> tuple[float, float]:
+    """Make one step; return the loss and the mean distance to the true points [crop px]."""
+    warm, done = min(100, max(1, recipe.steps // 10)), number / recipe.steps
+    rate = recipe.rate * min(1.0, (number + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * done))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    batch = batch.to(place.device)
+    with place.autocast():
+        output = net(batch.images.to(memory_format=torch.channels_last))
+    loss, distance = landmark_loss(output, batch, _PAIRS[part], recipe.gap_weight)
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(net.parameters(), 20.0)
+    optimizer.step()
+    return float(loss.detach()), float(distance)

@@ -10,11 +10,17 @@ from ..base import ModelError
 from ..ops.codes import LayerRange
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes, read_labelled
-from ..training.command import checkpoint_of
+from ..training.command import (
+    add_checkpoint_options,
+    add_label_options,
+    checkpoint_of,
+    told,
+)
+from ..training.place import add_place_options, place_of
 from ..training.steps import Progress, write_metrics
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import PUBLISHED_WIDTHS
-from .files import MoverFacts, load_classifier, save_classifier, save_mover
+from .files import MoverFacts, as_stored, load_classifier, save_classifier, save_mover
 from .losses import VARIANTS, Weights, default_weights
 from .measure import measure_classifier, measure_mover
 from .net import WPlusMover
@@ -77,7 +83,8 @@ def run_classifier(options: argparse.Namespace, show: Show) -> dict[str, object]
     Raises:
         ModelError: the data or an option cannot be used.
     """
-    codes = read_labelled(options.codes, options.labels)
+    codes = read_labelled(options.codes, options.labels, same_order=options.same_order)
+    left_out = told(codes.left_out)
     trained_on, held_out = codes.split()
     chosen = ClassifierOptions(
         seed=options.seed,
@@ -88,10 +95,12 @@ def run_classifier(options: argparse.Namespace, show: Show) -> dict[str, object]
         hidden=_widths(options.hidden),
         noise=options.noise,
     )
-    run = Run(show, checkpoint_of(options))
+    run = Run(show, checkpoint_of(options), place_of(options))
     net, history = train_classifier(trained_on, chosen, run)
     save_classifier(options.out, net, codes.names, {"licence": options.licence})
-    metrics = {**_facts(codes), "held_out": measure_classifier(net, held_out), "history": history}
+    stored, _ = load_classifier(options.out)
+    figures = measure_classifier(stored, held_out)
+    metrics = {**_facts(codes), **left_out, "held_out": figures, "history": history}
     return _finish(options, metrics, run)
 
 
@@ -101,7 +110,8 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
     Raises:
         ModelError: the data or an option cannot be used.
     """
-    codes = read_labelled(options.codes, options.labels)
+    codes = read_labelled(options.codes, options.labels, same_order=options.same_order)
+    left_out = told(codes.left_out)
     trained_on, held_out = codes.split()
     classifier, names = load_classifier(options.classifier)
     if names and names != codes.names:
@@ -111,15 +121,19 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
         )
     target, name, sign = _target(codes, options.attr)
     chosen = _transformer_options(options, codes)
-    run = Run(show, checkpoint_of(options))
-    net, history = train_transformer(trained_on, classifier, target, chosen, run)
-    mover = WPlusMover(net, layers=chosen.layers)
+    run = Run(show, checkpoint_of(options), place_of(options))
+    # As published: of all labels, also those of the codes that are only measured with.
+    correlation = codes.correlation()
+    net, history = train_transformer(
+        trained_on, classifier, target, chosen, run, correlation=correlation
+    )
+    mover = WPlusMover(as_stored(net), layers=chosen.layers)
     figures = measure_mover(
         mover,
         classifier,
         held_out,
         target,
-        correlation=codes.correlation(),
+        correlation=correlation,
         variant=chosen.variant,
     )
     unit = 1.0
@@ -137,7 +151,13 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
         ),
     )
     save_mover(options.out, net, facts)
-    metrics = {**_facts(codes), "unit": facts.unit, "held_out": figures, "history": history}
+    metrics = {
+        **_facts(codes),
+        **left_out,
+        "unit": facts.unit,
+        "held_out": figures,
+        "history": history,
+    }
     return _finish(options, metrics, run)
 
 
@@ -181,14 +201,19 @@ def _transformer_options(options: argparse.Namespace, codes: LabelledCodes) -> T
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--codes", type=Path, required=True, help=".npy (N, L, D), or .npz with w")
-    command.add_argument("--labels", type=Path, help=".npy (N, A) or .csv; default: in the .npz")
-    command.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    command.add_argument("--metrics", type=Path, help="JSON to write; default beside --out")
-    command.add_argument("--checkpoint", type=Path, help="default beside --out")
     command.add_argument(
-        "--resume", action="store_true", help="go on with the checkpoint of an interrupted run"
+        "--codes",
+        type=Path,
+        required=True,
+        help=".npz with w and files, as `encode` writes, or .npy (N, L, D)",
     )
+    add_label_options(command)
+    command.add_argument(
+        "--out", type=Path, required=True, help="safetensors file to write; stored as float16"
+    )
+    command.add_argument("--metrics", type=Path, help="JSON to write; default beside --out")
+    add_checkpoint_options(command)
+    add_place_options(command)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--licence", default="", help="of the codes, kept in the file")
 
@@ -203,7 +228,13 @@ def _finish(options: argparse.Namespace, metrics: dict[str, object], run: Run) -
 def _facts(codes: LabelledCodes) -> dict[str, object]:
     count, layers, dimensions = codes.w.shape
     kind = "ratings" if codes.rated else "classes"
-    return {"codes": count, "layers": layers, "dimensions": dimensions, "labels": kind}
+    return {
+        "codes": count,
+        "layers": layers,
+        "dimensions": dimensions,
+        "labels": kind,
+        "stored_as": "float16",
+    }
 
 
 def _widths(text: str) -> tuple[int, ...]:

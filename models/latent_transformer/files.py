@@ -121,6 +121,12 @@ def _labels(texts: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(str(name) for name in json.loads(texts.get("labels", "[]")))
 
 
+def as_stored(transformer: WPlusTransformer) -> WPlusTransformer:
+    """Return a transformer with the numbers that `save_mover` will keep: its file is what figures
+    are told of."""
+    return WPlusTransformer.from_state(_halved(transformer.state_dict()))
+
+
 def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.half() for key, value in state.items()}
 

@@ -8,13 +8,17 @@
     weights         1, attributes 1, closeness 10
 
 `slides`: Newson and Yao, "Deep learning for face image editing", eq. 1–5.
+    notation        T is two things: in eq. 1 the step, w₁ = w₀ + α T(w₀); in eq. 2–4 its result,
+                    p = C(T(w)) and ‖T(w) − w‖², which the step alone would make nonsense of. Here
+                    eq. 2–4 are taken of w₁.
     step            α = +1 or −1, the full step of eq. 1 (the slides name no other)
     classification  eq. 2: −y log p − (1 − y) log(1 − p)
     attributes      eq. 3: sum of (1 − |ρ|) · (change of probability)²
     closeness       eq. 4: sum of (w' − w)²
     weights         not given; 1, 1 / A and 10 / (L·D) make sums weigh as the published means do
 
-ρ is the correlation of two labels over the whole label file. No label is used as a target: every
+ρ is the correlation of two labels over all rows that have a code, trained on or held out, as it is
+published: over the whole label file. No label is used as a target: every
 code is sent to the other side of where the classifier reads it now.
 """
 

@@ -7,7 +7,8 @@ classifier, noise on the codes and a transformer that starts from the regression
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import copy
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from ..ops.codes import LayerRange
 from ..training.calibration import regression_direction
 from ..training.codes import LabelledCodes
+from ..training.place import Place
 from ..training.steps import Job, Report, batch_of, digest_of, random_of, steps_of
 from .classifier import PUBLISHED_WIDTHS, WPlusClassifier
 from .losses import (
@@ -75,6 +77,8 @@ class Run:
     report: Report
     checkpoint: Path | None = None
     """Where to save after every epoch; an existing one of the same recipe is gone on with."""
+    place: Place = field(default_factory=Place)
+    """Device and precision."""
 
 
 def train_classifier(
@@ -87,7 +91,8 @@ def train_classifier(
     """
     torch.manual_seed(options.seed)
     count, layers, dimensions = codes.w.shape
-    net = WPlusClassifier(layers * dimensions, len(codes.names), options.hidden)
+    device = run.place.device
+    net = WPlusClassifier(layers * dimensions, len(codes.names), options.hidden).to(device)
     optimiser = torch.optim.Adam(net.parameters(), options.lr, weight_decay=options.weight_decay)
     spread, targets = codes.w.std(0), codes.targets
     per_epoch = steps_of(1, count, options.batch)
@@ -96,13 +101,20 @@ def train_classifier(
         for group in optimiser.param_groups:
             group["lr"] = options.lr * 0.1 ** (number // per_epoch // options.decay_every)
         batch = batch_of(options.seed, number, count, options.batch)
-        w = _noisy(codes.w[batch], spread, options.noise, options.seed, number)
-        loss = F.binary_cross_entropy_with_logits(net(w), targets[batch])
+        w = _noisy(codes.w[batch], spread, options.noise, options.seed, number).to(device)
+        with run.place.autocast():
+            logits = net(w)
+        loss = F.binary_cross_entropy_with_logits(logits.float(), targets[batch].to(device))
         _descend(optimiser, loss)
         return {"bce": float(loss.detach())}
 
     job = Job(
-        recipe={"what": "classifier", **asdict(options), "data": digest_of(codes.w, codes.labels)},
+        recipe={
+            "what": "classifier",
+            **asdict(options),
+            **run.place.recipe,
+            "data": digest_of(codes.w, codes.labels),
+        },
         modules={"net": net},
         optimisers={"adam": optimiser},
         steps=options.epochs * per_epoch,
@@ -110,7 +122,7 @@ def train_classifier(
         checkpoint=run.checkpoint,
     )
     job.run(step, run.report)
-    return net.eval().requires_grad_(False), job.history
+    return net.cpu().eval().requires_grad_(False), job.history
 
 
 def train_transformer(
@@ -119,6 +131,8 @@ def train_transformer(
     target: int,
     options: TransformerOptions,
     run: Run,
+    *,
+    correlation: Tensor | None = None,
 ) -> tuple[WPlusTransformer, list[dict[str, float]]]:
     """Return T of one label and its losses after every epoch.
 
@@ -128,30 +142,29 @@ def train_transformer(
         target: index of the label.
         options: how.
         run: where to.
+        correlation: |ρ| (A, A) of all labels there are, those of codes that are only measured with
+            them; None: of the labels of `codes`.
 
     Raises:
         ModelError: the checkpoint is of another run, or a loss is not finite.
     """
     torch.manual_seed(options.seed)
-    count, layers, dimensions = codes.w.shape
-    net = WPlusTransformer(layers, dimensions)
-    if options.start == "direction":
-        _start_from(net, regression_direction(codes, target))
-    keep = keep_weights(codes.correlation(), target)
-    for name in options.exempt:
-        keep[codes.column(name)] = 0
+    count, device = len(codes.w), run.place.device
+    net = _new_transformer(codes, target, options).to(device)
+    keep = _kept(codes, target, options, correlation).to(device)
+    reader = copy.deepcopy(classifier).to(device)
     weights = options.weights or default_weights(
-        options.variant, numbers=layers * dimensions, attributes=len(codes.names)
+        options.variant, numbers=codes.w[0].numel(), attributes=len(codes.names)
     )
     optimiser = torch.optim.Adam(net.parameters(), options.lr, weight_decay=options.weight_decay)
 
     def step(number: int) -> dict[str, float]:
-        w = codes.w[batch_of(options.seed, number, count, options.batch)]
-        with torch.no_grad():
-            alpha, _ = steps_and_targets(classifier.probability(w, target), options.variant)
-        terms = losses_of(
-            classifier, w, net(w, alpha), target=target, keep=keep, variant=options.variant
-        )
+        w = codes.w[batch_of(options.seed, number, count, options.batch)].to(device)
+        with run.place.autocast():
+            with torch.no_grad():
+                alpha, _ = steps_and_targets(reader.probability(w, target), options.variant)
+            moved = net(w, alpha)
+            terms = losses_of(reader, w, moved, target=target, keep=keep, variant=options.variant)
         _descend(optimiser, loss := terms.total(weights))
         named = {"loss": loss, "cls": terms.cls, "attr": terms.attr, "rec": terms.rec}
         return {name: float(value.detach()) for name, value in named.items()}
@@ -161,7 +174,8 @@ def train_transformer(
         recipe={
             "what": f"transformer {codes.names[target]}",
             **asdict(options),
-            "data": digest_of(codes.w, codes.labels, *classifier.state_dict().values()),
+            **run.place.recipe,
+            "data": digest_of(codes.w, codes.labels, keep, *classifier.state_dict().values()),
         },
         modules={"net": net},
         optimisers={"adam": optimiser},
@@ -170,7 +184,26 @@ def train_transformer(
         checkpoint=run.checkpoint,
     )
     job.run(step, run.report)
-    return net.eval().requires_grad_(False), job.history
+    return net.cpu().eval().requires_grad_(False), job.history
+
+
+def _new_transformer(
+    codes: LabelledCodes, target: int, options: TransformerOptions
+) -> WPlusTransformer:
+    net = WPlusTransformer(*codes.w.shape[1:])
+    if options.start == "direction":
+        _start_from(net, regression_direction(codes, target))
+    return net
+
+
+def _kept(
+    codes: LabelledCodes, target: int, options: TransformerOptions, correlation: Tensor | None
+) -> Tensor:
+    """Return 1 − |ρ| (A,), 0 for the target and for what may move freely."""
+    keep = keep_weights(codes.correlation() if correlation is None else correlation, target)
+    for name in options.exempt:
+        keep[codes.column(name)] = 0
+    return keep
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

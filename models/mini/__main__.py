@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..training.command import run_command, show
+from ..training.command import add_checkpoint_options, checkpoint_of, run_command, show
+from ..training.place import add_place_options, place_of
 from ..training.steps import write_metrics
 from .baselines import FILE, ROWS, fit_baselines
 from .data import read_mini_data
-from .networks import MiniOptions, load_networks
+from .networks import CHECKPOINT, MiniOptions, load_networks
 from .packing import CODES_FILE, LICENCE, RATED, SOURCE, export, pack
 from .train import train
 
@@ -30,7 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     first.add_argument("--out", type=Path, required=True, help="folder of the run")
     first.add_argument("--steps", type=int, default=MiniOptions().steps)
     first.add_argument("--seed", type=int, default=0)
-    second = commands.add_parser("export", help="write the networks and the codes of all faces")
+    add_checkpoint_options(first, path=False)
+    add_place_options(first, precision="bf16")
+    second = commands.add_parser(
+        "export", help="write the networks (as float16) and the codes of all faces"
+    )
     second.add_argument("--run", type=Path, required=True, help="folder of the run")
     second.add_argument("--out", type=Path, required=True, help="folder of the pack")
     linear = commands.add_parser("baselines", help="fit the linear directions of the codes")
@@ -50,8 +55,11 @@ def _run(options: argparse.Namespace) -> dict[str, object]:
         return dict(fit_baselines(options.codes, RATED, ROWS, options.out / FILE, notes))
     data = read_mini_data(options.data)
     if options.command == "train":
-        chosen = MiniOptions(steps=options.steps, seed=options.seed)
-        _, _, history = train(data, chosen, options.out, show)
+        place = place_of(options)
+        half = place.precision == "bf16"
+        chosen = MiniOptions(steps=options.steps, seed=options.seed, half=half)
+        checkpoint_of(options, options.out / CHECKPOINT)
+        _, _, history = train(data, chosen, options.out, show, device=place.device)
         write_metrics(options.out / "metrics.json", {"history": history})
         return {"steps": options.steps, "last": history[-1]}
     if options.command == "export":

@@ -209,13 +209,15 @@ def _closeness(pack: StylePack, images: Tensor) -> dict[str, float]:
 
 
 def _write_codes(pack: StylePack, data: MiniData, path: Path) -> None:
-    rows, labels = [], []
+    rows, labels, faces = [], [], []
     columns = [data.attributes.index(name) for name in LABELS]
     for some, ratings in ((data.train, data.ratings), (data.held, data.ratings_held)):
         images = resized(some.images, pack.encoder_size)
         rows += [_in_batches(pack.encode, images), _in_batches(pack.encode, images.flip(-1))]
         labels += [_labels(some, ratings[:, columns], 1), _labels(some, ratings[:, columns], -1)]
-    write_codes(path, LabelledCodes(torch.cat(rows), torch.cat(labels), (*LABELS, "turned")))
+        faces += [*some.names, *(f"mirrored/{name}" for name in some.names)]
+    w, table = torch.cat(rows), torch.cat(labels)
+    write_codes(path, LabelledCodes(w, table, (*LABELS, "turned"), tuple(faces)))
 
 
 def _labels(faces: Pictures, ratings: Tensor, sign: int) -> Tensor:

@@ -30,9 +30,12 @@ class MiniTrainer:
     """Networks, their running averages and optimisers; a step draws from the seed and its number
     alone."""
 
-    def __init__(self, data: MiniData, options: MiniOptions) -> None:
+    def __init__(
+        self, data: MiniData, options: MiniOptions, device: torch.device | None = None
+    ) -> None:
         """Start from random weights drawn by the seed."""
         self.data, self.options = data, options
+        self.device = device or torch.device("cpu")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             self.generator, self.encoder = new_networks(options)
@@ -43,6 +46,8 @@ class MiniTrainer:
         self.kept_encoder.load_state_dict(self.encoder.state_dict())
         for kept in (self.kept_generator, self.kept_encoder):
             kept.requires_grad_(False).eval()
+        for network in (self.generator, self.encoder, self.kept_generator, self.kept_encoder):
+            network.to(self.device)
         for name, parameter in self.generator.named_parameters():
             # Noise maps would be grain that the code does not control.
             parameter.requires_grad_(not name.endswith("noise.weight"))
@@ -69,7 +74,7 @@ class MiniTrainer:
         self._set_rates(number)
         faces, points = self._draw_faces(random)
         levels, level_points = self._levels(random)
-        pictures = torch.cat([faces, levels])
+        pictures = torch.cat([faces, levels]).to(self.device)
         side = self._side(number)
         with self._precision():
             w = self.encoder(
@@ -77,10 +82,11 @@ class MiniTrainer:
                 closely=number >= o.closely_from * o.steps,
             )
             codes, rows = self._codes_to_show(w, len(faces))
-            noisy = codes + o.noise * torch.randn(codes.shape, generator=random)
+            grain = torch.randn(codes.shape, generator=random).to(self.device)
+            noisy = codes + o.noise * grain
             found = rendered(self.generator, noisy, side)
         wanted = F.avg_pool2d(pictures, o.size // side)[rows]
-        weights = region_weights(torch.cat([points, level_points]), side)
+        weights = region_weights(torch.cat([points, level_points]), side).to(self.device)
         losses = {
             "reconstruction": reconstruction_loss(found, wanted, weights[rows]),
             "compact": o.compact * code_loss(w),
@@ -175,7 +181,7 @@ class MiniTrainer:
                 a.lerp_(b, 1 - decay)
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.options.half)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.half)
 
     def job(self, folder: Path, *, every: int) -> Job:
         """Return the run that can be interrupted; it keeps its checkpoint in `folder`."""
@@ -196,7 +202,13 @@ class MiniTrainer:
 
 
 def train(
-    data: MiniData, options: MiniOptions, folder: Path, report: Report, *, every: int = 100
+    data: MiniData,
+    options: MiniOptions,
+    folder: Path,
+    report: Report,
+    *,
+    every: int = 100,
+    device: torch.device | None = None,
 ) -> tuple[Generator, SmallEncoder, list[dict[str, float]]]:
     """Return the averaged networks and the losses on the way; go on where `folder` left off.
 
@@ -204,10 +216,10 @@ def train(
         ModelError: the checkpoint in `folder` is of another run, or a loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = MiniTrainer(data, options)
+    trainer = MiniTrainer(data, options, device)
     job = trainer.job(folder, every=every)
     job.run(trainer.step, report)
-    return trainer.kept_generator, trainer.kept_encoder, job.history
+    return trainer.kept_generator.cpu(), trainer.kept_encoder.cpu(), job.history
 
 
 def _floats(images: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import tomli_w
 
+from .. import tensorfile
 from ..base import WeightsError
 from ..files import write_whole
 from ..parts import IN_PACKS, Facts, Licence, Part
-from . import tensorfile, toml
+from . import toml
 from .packfile import lifted
 
 

@@ -22,11 +22,11 @@ from typing import Final
 
 import platformdirs
 
+from .. import tensorfile
 from ..base import ModelError, PackError, WeightsError
 from ..files import is_there, locked
 from ..parts import Part
 from ..weights import sha256_of
-from . import tensorfile
 from .cards import Card, read_card, texts_of, write_card
 from .layers import BASES, LAYER_NAME, Layer, read_layer, usable
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_as

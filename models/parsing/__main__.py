@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..topology68 import MESH_TO_68
-from ..training.command import checkpoint_of, run_command, show
+from ..training.command import add_checkpoint_options, checkpoint_of, run_command, show
+from ..training.place import add_place_options, place_of
 from ..weights import load_safetensors, save_safetensors
 from . import covered, evaluate, labels, samples, steadiness, train
 from .model import ParsingModel, build
@@ -54,14 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     training = commands.add_parser("train", help="train the network")
     training.add_argument("--data", type=Path, required=True, help="folder like data/omi")
     training.add_argument("--labels", type=Path, required=True, help="label maps (.npz)")
-    training.add_argument("--out", type=Path, required=True, help="weight file to write")
+    training.add_argument("--out", type=Path, required=True, help="weights to write, as float16")
     training.add_argument("--start", type=Path, help="weights to start from")
     training.add_argument("--steps", type=int, default=9000)
     training.add_argument("--rate", type=float, default=train.Recipe(steps=1).rate)
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--threads", type=int, default=1, help="of one process; 0: torch decides")
-    training.add_argument("--checkpoint", type=Path, help="where the run saves itself")
-    training.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    add_checkpoint_options(training)
+    add_place_options(training, precision="bf16")
     return parser
 
 
@@ -105,9 +106,10 @@ def _train(args: argparse.Namespace) -> dict[str, object]:
         state, _ = load_safetensors(args.start)
         start.load_state_dict({k: v.float() for k, v in state.items()})
     recipe = train.Recipe(steps=args.steps, rate=args.rate, seed=args.seed)
-    checkpoint = checkpoint_of(args)
-    net = train.train(pictures, recipe, show, checkpoint=checkpoint, start=start)
+    checkpoint, place = checkpoint_of(args), place_of(args)
+    net = train.train(pictures, recipe, show, checkpoint=checkpoint, start=start, place=place)
     save(net, args.out)
+    checkpoint.unlink(missing_ok=True)
     return {"pictures": len(pictures.images), "steps": args.steps, "weights": str(args.out)}
 
 

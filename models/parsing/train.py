@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..training.place import Place
 from ..training.steps import Job, Report, digest_of, random_of, update_average
 from . import samples
 from .net import LABELS, ParsingNet
@@ -58,7 +59,7 @@ _AHEAD: Final = 10
 def pixel_loss(logits: Tensor, labels: Tensor, sure: Tensor) -> Tensor:
     """Return the mean cross entropy of logits (P, 13) against labels (P,) int64 with weights (P,)
     in [0, 1]; pixels of weight 0 may have any label."""
-    each = F.cross_entropy(logits, labels, weight=_WEIGHTS, reduction="none")
+    each = F.cross_entropy(logits, labels, weight=_WEIGHTS.to(logits.device), reduction="none")
     return (each * sure).sum() / sure.sum().clamp(min=1)
 
 
@@ -122,22 +123,24 @@ def train(
     *,
     checkpoint: Path | None = None,
     start: ParsingNet | None = None,
+    place: Place | None = None,
 ) -> ParsingNet:
     """Return the trained network: averaged weights, float32, CPU.
 
     Raises:
         ModelError: the checkpoint is of another recipe, or the loss is not finite.
     """
+    place = place or Place(precision="bf16")
     torch.manual_seed(recipe.seed)
     net = copy.deepcopy(start) if start is not None else ParsingNet()
     # the stubs of torch know `memory_format` for tensors only
-    net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net.to(place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     data = digest_of(torch.from_numpy(pictures.labels), torch.from_numpy(pictures.weights))
     begun = "" if start is None else digest_of(*start.state_dict().values())
     job = Job(
-        recipe={**asdict(recipe), "data": data, "start": begun},
+        recipe={**asdict(recipe), **place.recipe, "data": data, "start": begun},
         modules={"net": net, "average": average},
         optimisers={"net": optimiser},
         steps=recipe.steps,
@@ -147,16 +150,21 @@ def train(
     with _made_ahead(pictures, recipe) as batch_of:
 
         def step(number: int) -> dict[str, float]:
-            losses = _step(net, optimiser, batch_of(number), recipe, number)
+            losses = _step(net, optimiser, batch_of(number), recipe, number, place)
             update_average(average, net, min(recipe.average, (number + 1) / (number + 10)))
             return losses
 
         job.run(step, report)
-    return average
+    return average.cpu()
 
 
 def _step(
-    net: ParsingNet, optimiser: torch.optim.Optimizer, batch: Batch, recipe: Recipe, number: int
+    net: ParsingNet,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    recipe: Recipe,
+    number: int,
+    place: Place,
 ) -> dict[str, float]:
     for group in optimiser.param_groups:
         group["lr"] = _rate(recipe, number)
@@ -168,8 +176,9 @@ def _step(
     seen, grid = batch[0].float() / 127.5 - 1, None
     if recipe.twins:
         seen, grid = with_twins(seen, recipe.twins, random_of(recipe.seed, number, 1))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cells = net.cells(seen)
+    labels, sure = labels.to(place.device), sure.to(place.device)
+    with place.autocast():
+        cells = net.cells(seen.to(place.device))
     logits = cells[..., row, column].float()
     own = logits[:count].flatten(0, 2)
     known = torch.where(sure > 0, labels, 0).long()
@@ -178,7 +187,7 @@ def _step(
         "overlap": overlap_loss(own, known, sure) * recipe.overlap,
     }
     if grid is not None:
-        moves = of_taken(grid, row, column)
+        moves = of_taken(grid, row, column).to(place.device)
         apart = agreement_loss(logits[: recipe.twins], logits[count:], moves)
         losses["agreement"] = apart * recipe.agreement
     optimiser.zero_grad(set_to_none=True)

@@ -112,7 +112,9 @@ def fit_portrait(
     happy = ratings[:, [faces.attributes.index("happy")]]
     slope, level = ridge(shape_code[:, :-1], happy, _RIDGE)
     model.smile_axis.copy_(torch.cat([slope[:, 0] / shape.sigma, level]))
-    return model.eval(), LabelledCodes(w[:, None], labels, names)
+    plain = [path.name for path in faces.paths]
+    both = (*plain, *(f"mirrored/{name}" for name in plain))
+    return model.eval(), LabelledCodes(w[:, None], labels, names, both)
 
 
 def _measures(faces: FaceSet, textures: Textures, gap: Tensor) -> Tensor:

@@ -1,14 +1,16 @@
 """Latent codes with labels, read from files and checked before anything is trained on them.
 
-Codes: `.npy` (N, L, D) or (N, D), or `.npz` with `w` and, if it likes, `labels` and `names`.
-Labels: `.npy` (N, A), or `.csv` with one row per code and the names in the first line. They are
-classes (0 and 1, or −1 and 1) or ratings on any scale.
+Codes: `.npy` (N, L, D) or (N, D), or `.npz` with `w` and, if it likes, `files` (N names of faces),
+`labels` (N, A) and `names` (A names of labels). Labels: `.csv` with the names in the first line and
+the faces in the first column, `.npz` with `labels` and the like, or `.npy` (N, A). They are classes
+(0 and 1, or −1 and 1) or ratings on any scale. Codes and labels of two files are joined by face
+(`joining.py`).
 """
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +21,15 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..files import opened_whole
+from .joining import Join, Rows, joined
 
-_ID_COLUMNS = ("stimulus", "id", "name", "file", "image", "")
-"""First columns of a CSV that name a row instead of rating it."""
+_ID_COLUMNS: Final = frozenset(
+    ("stimulus", "id", "ids", "image_id", "img_id", "name", "file", "files", "filename", "image")
+) | {""}
+"""First columns of a CSV that name a face instead of rating it; one that holds something else than
+numbers does so whatever it is called."""
+
+_IDS_IN_ARCHIVES: Final = ("files", "ids")
 
 SHARPNESS: Final = 1.7
 """A rating z becomes the probability sigmoid(1.7 z): the logistic curve nearest to the normal
@@ -41,6 +49,14 @@ class LabelledCodes:
     """(N, A) float32: classes 0 and 1, or ratings as they were given."""
     names: tuple[str, ...]
     """A label names."""
+    faces: tuple[str, ...] = ()
+    """N names of faces; empty if no file named them."""
+    left_out: tuple[str, ...] = ()
+    """Sentences on rows of the files that had no partner."""
+
+    def rows(self, which: slice) -> LabelledCodes:
+        """Return some of the codes with their labels."""
+        return replace(self, w=self.w[which], labels=self.labels[which], faces=self.faces[which])
 
     @property
     def rated(self) -> bool:
@@ -69,8 +85,7 @@ class LabelledCodes:
             ModelError: too few codes for two parts, or a label that does not vary in the first.
         """
         cut = round(share * len(self.w))
-        first = LabelledCodes(self.w[:cut], self.labels[:cut], self.names)
-        rest = LabelledCodes(self.w[cut:], self.labels[cut:], self.names)
+        first, rest = self.rows(slice(cut)), self.rows(slice(cut, None))
         if not len(rest.w) or cut < 2:
             raise ModelError(f"{len(self.w)} codes are too few to train on 90 % and measure 10 %")
         check_labels(first.labels, first.names, "the first 90 % of the labels")
@@ -95,22 +110,43 @@ class LabelledCodes:
         return torch.where(magnitude >= snap, torch.ones_like(magnitude), magnitude)
 
 
-def read_labelled(codes: Path, labels: Path | None = None) -> LabelledCodes:
-    """Return codes with labels, checked.
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """A table of labels as it was read."""
+
+    values: NDArray[np.generic]
+    names: tuple[str, ...]
+    faces: tuple[str, ...] | None
+
+
+def read_labelled(
+    codes: Path, labels: Path | None = None, *, same_order: bool = False
+) -> LabelledCodes:
+    """Return codes with labels, checked, in the order of the codes.
+
+    Args:
+        codes: file of codes.
+        labels: file of labels; None: the labels beside the codes.
+        same_order: the user says that both files hold the same faces in the same order.
 
     Raises:
-        ModelError: a file is missing or of another kind, shapes or lengths do not fit, a number is
-            not finite, or a label never varies.
+        ModelError: a file is missing or of another kind, the rows of two files cannot be joined,
+            shapes or lengths do not fit, a number is not finite, or a label never varies.
     """
     archive = _code_arrays(codes)
-    if labels is not None:
-        table, names = _label_table(labels)
-    elif "labels" in archive:
-        table = archive["labels"]
-        names = tuple(str(name) for name in archive.get("names", np.arange(table.shape[-1])))
-    else:
-        raise ModelError(f"{codes} holds no labels; give them with --labels FILE (.npy or .csv)")
-    return checked(archive["w"], table, names, where=str(codes))
+    w, faces = archive["w"], _faces_in(archive, codes)
+    if labels is None:
+        table = _labels_in(archive, codes)
+        return replace(checked(w, table.values, table.names, where=str(codes)), faces=faces or ())
+    table = _label_table(labels)
+    pairs = joined(
+        Rows(f"codes in {codes}", len(w), faces),
+        Rows(f"rows of labels in {labels}", len(table.values), table.faces),
+        same_order=same_order,
+    )
+    own, theirs = list(pairs.first), list(pairs.second)
+    found = checked(w[own], table.values[theirs], table.names, where=str(codes))
+    return replace(found, faces=pairs.ids or (), left_out=pairs.alone)
 
 
 def read_codes(path: Path) -> Tensor:
@@ -122,10 +158,26 @@ def read_codes(path: Path) -> Tensor:
     return _checked_codes(_code_arrays(path)["w"], str(path))
 
 
+def joined_codes(path: Path, others: Rows, *, same_order: bool = False) -> tuple[Tensor, Join]:
+    """Return the codes (M, L, D) float32 of faces of which another file has rows, and which.
+
+    Raises:
+        ModelError: as `read_codes`, or the rows cannot be joined.
+    """
+    archive = _code_arrays(path)
+    w, faces = archive["w"], _faces_in(archive, path)
+    pairs = joined(Rows(f"codes in {path}", len(w), faces), others, same_order=same_order)
+    return _checked_codes(w[list(pairs.first)], str(path)), pairs
+
+
 def write_codes(path: Path, codes: LabelledCodes) -> None:
     """Write an .npz of codes with labels that `read_labelled` reads."""
+    w, labels, names = codes.w.numpy(), codes.labels.numpy(), np.array(codes.names)
     with opened_whole(path) as file:
-        np.savez(file, w=codes.w.numpy(), labels=codes.labels.numpy(), names=np.array(codes.names))
+        if codes.faces:
+            np.savez(file, w=w, labels=labels, names=names, files=np.array(codes.faces))
+        else:
+            np.savez(file, w=w, labels=labels, names=names)
 
 
 def checked(
@@ -208,29 +260,62 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         raise ModelError(f"{path} is no .npy or .npz file of numbers: {e}") from e
 
 
-def _label_table(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def _faces_in(archive: dict[str, NDArray[np.generic]], path: Path) -> tuple[str, ...] | None:
+    """Return the names of the faces that an archive states, one per row; None if it states none.
+
+    Raises:
+        ModelError: not as many names as rows.
+    """
+    found = next((archive[key] for key in _IDS_IN_ARCHIVES if key in archive), None)
+    if found is None:
+        return None
+    rows = len(archive[next(key for key in ("w", "labels") if key in archive)])
+    if found.shape != (rows,):
+        raise ModelError(f"{path} names faces {found.shape} for {rows} rows")
+    return tuple(str(name) for name in found)
+
+
+def _labels_in(archive: dict[str, NDArray[np.generic]], path: Path) -> _Labels:
+    table = archive.get("labels")
+    if table is None:
+        raise ModelError(f"{path} holds no labels; give them with --labels FILE (.npy or .csv)")
+    count = table.shape[-1] if table.ndim else 0
+    names = tuple(str(name) for name in archive.get("names", np.arange(count)))
+    return _Labels(table, names, _faces_in(archive, path) if table.ndim else None)
+
+
+def _label_table(path: Path) -> _Labels:
     if path.suffix.lower() == ".csv":
         return _read_csv(path)
     archive = _arrays(path)
-    table = archive.get("labels", archive.get("w"))
-    if table is None:
+    if "labels" not in archive and "w" in archive:
+        archive = {"labels": archive.pop("w"), **archive}
+    if "labels" not in archive:
         raise ModelError(f"{path} holds {sorted(archive)}, expected an array under 'labels'")
-    count = table.shape[-1] if table.ndim else 0
-    return table, tuple(str(name) for name in archive.get("names", np.arange(count)))
+    return _labels_in(archive, path)
 
 
-def _read_csv(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def _read_csv(path: Path) -> _Labels:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+            head, *rows = [row for row in csv.reader(file) if row] or [[]]
     except (OSError, UnicodeDecodeError) as e:
         raise ModelError(f"cannot read the labels {path}: {e}") from e
-    if len(rows) < 2:
-        raise ModelError(f"{path} has {len(rows)} lines; expected names, then one line per code")
-    first = 1 if rows[0][0].strip().lower() in _ID_COLUMNS else 0
-    names = tuple(name.strip() for name in rows[0][first:])
+    if not rows:
+        raise ModelError(f"{path} has no rows; expected names, then one line per face")
+    has_faces = head[0].strip().lower() in _ID_COLUMNS or not any(_is_number(r[0]) for r in rows)
+    first = 1 if has_faces else 0
+    names = tuple(name.strip() for name in head[first:])
     try:
-        table = np.array([[float(v) for v in row[first:]] for row in rows[1:]], np.float32)
+        table = np.array([[float(v) for v in row[first:]] for row in rows], np.float32)
     except ValueError as e:
         raise ModelError(f"{path} is no table of numbers under one line of names: {e}") from e
-    return table, names
+    return _Labels(table, names, tuple(row[0] for row in rows) if has_faces else None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

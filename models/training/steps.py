@@ -119,8 +119,8 @@ class Job:
         if texts.get("format") != _FORMAT or texts.get("recipe") != _text(self.recipe):
             raise ModelError(
                 f"the checkpoint {self.checkpoint} belongs to another run "
-                f"({texts.get('recipe', 'no recipe')}); remove it to start anew, or repeat the "
-                "command it was started with"
+                f"({_differences(texts.get('recipe', ''), self.recipe)}); repeat the command it "
+                "was started with, name another --checkpoint, or drop it with --restart"
             )
         for name, module in self.modules.items():
             module.load_state_dict(below(tensors, f"module.{name}."))
@@ -181,6 +181,17 @@ def _check_finite(losses: Mapping[str, float], number: int) -> None:
             f"the loss {bad[0]!r} is {losses[bad[0]]} at step {number}; lower the learning rate "
             "or look at the data"
         )
+
+
+def _differences(stored: str, recipe: Mapping[str, object]) -> str:
+    """Return in words what two recipes do not share, the stored one first."""
+    try:
+        before = json.loads(stored)
+    except ValueError:
+        return "it states no recipe"
+    now = json.loads(_text(recipe))
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} {before.get(key)}, now {now.get(key)}" for key in keys)
 
 
 def _text(recipe: Mapping[str, object]) -> str:

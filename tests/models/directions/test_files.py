@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ def codes(tmp_path: Path) -> Path:
     points = np.zeros((600, 68, 2))
     points[:, 14:17, 0] = 10
     points[:, 30, 0] = 5 + z[:, 0]
-    np.savez(tmp_path / "codes.npz", w=w, labels=50 + 9 * z, names=["smile", "age"])
-    np.savez(tmp_path / "landmarks.npz", points=points)
+    files = np.array([f"{n}.jpg" for n in range(600)])
+    np.savez(tmp_path / "codes.npz", w=w, files=files, labels=50 + 9 * z, names=["smile", "age"])
+    np.savez(tmp_path / "landmarks.npz", points=points[::-1], names=files[::-1])
     return tmp_path / "codes.npz"
 
 
@@ -138,10 +140,18 @@ def test_fit_yaw_finds_the_axis_that_turns(
     out, landmarks = tmp_path / "yaw.safetensors", tmp_path / "landmarks.npz"
     run("fit-yaw", out, "--landmarks", str(landmarks), "--share", "0.1")
     assert load_direction(out).vector[0, 0] > 0.9
-    np.savez(landmarks, points=np.zeros((5, 68, 2)))
+    with np.load(landmarks) as found:
+        points, names = found["points"], found["names"]
     more = ["--codes", str(codes), "--generator", "g", "--out", str(out)]
-    assert main(["fit-yaw", "--landmarks", str(landmarks), *more]) == 1
-    assert "600 codes but landmarks of 5 faces" in capsys.readouterr().err
+    command = ["fit-yaw", "--landmarks", str(landmarks), *more]
+    np.savez(landmarks, points=points[2:], names=names[2:])
+    assert main([*command, "--share", "0.1"]) == 0
+    said = capsys.readouterr()
+    assert re.search(r"2 of 600 codes in .* \((0|598).jpg, (1|599).jpg\)", said.err)
+    assert len(json.loads(said.out)["left_out"]) == 1
+    np.savez(landmarks, points=points)
+    assert main(command) == 1
+    assert "do not say which face each row is of" in capsys.readouterr().err
 
 
 def test_bind_takes_the_usual_layers_of_a_ready_direction(tmp_path: Path, run: Any) -> None:

@@ -29,6 +29,7 @@ from models.encoders.tiny import TINY
 from models.lpips.net import tiny as tiny_lpips
 from models.ops.irse import TrunkShape
 from models.stylegan2.net import Generator, tiny
+from models.training.place import Place
 from models.training.steps import Progress
 from models.weights import load_safetensors, save_safetensors
 
@@ -69,9 +70,7 @@ def options(generator: Generator, **more: Any) -> EncoderOptions:
 def run(generator: Generator, folder: Path, **more: Any) -> EncoderRun:
     average = generator.mean_w(256).expand(generator.layers, -1)
     given = {"judges": Judges(None, None), "report": lambda progress: None, **more}
-    return EncoderRun(
-        generator, average, open_pictures(folder, SIDE), device=torch.device("cpu"), **given
-    )
+    return EncoderRun(generator, average, open_pictures(folder, SIDE), place=Place(), **given)
 
 
 @pytest.mark.parametrize("kind", ["psp", "e4e", "restyle-psp"])

@@ -18,11 +18,11 @@ import pytest
 import safetensors
 import torch
 
+from models import tensorfile
 from models.attributes import Attribute
 from models.base import ModelError, PackError, WeightsError
 from models.files import locked
 from models.importing.bring import bring
-from models.packs import tensorfile
 from models.packs.cards import Card, card_of
 from models.packs.packfile import read_pack_file, write_pack_file
 from models.packs.store import Store, default_home
@@ -296,7 +296,7 @@ def test_an_import_that_is_killed_leaves_nothing_that_looks_finished(
         import os, signal, sys
         from pathlib import Path
         import torch
-        from models.packs import tensorfile
+        from models import tensorfile
         from models.parts import Part
         from models.packs.cards import card_of
         from models.packs.store import Store

@@ -42,7 +42,7 @@ def test_training_writes_weights_that_evaluation_reads(
     assert report["held_out"]["overall"] > 0
     first = LandmarkCascade.load(out).state_dict()
     resumed = tmp_path / "w2.safetensors"
-    options = ["--renders", "4", "--steps", "1", "--part", "eye", "--resume", str(out)]
+    options = ["--renders", "4", "--steps", "1", "--part", "eye", "--start", str(out)]
     main(["train", *common, "--out", str(resumed), *options])
     second = LandmarkCascade.load(resumed).state_dict()
     assert all(second[k].equal(v) for k, v in first.items() if k.startswith(("main", "mouth")))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.base import ModelError
 from models.latent_transformer import WPlusClassifier, WPlusMover, WPlusTransformer, load_mover
 from models.latent_transformer.__main__ import main
+from models.latent_transformer.files import load_classifier
 from models.latent_transformer.losses import (
     Variant,
     Weights,
@@ -36,6 +37,7 @@ from models.latent_transformer.train import (
 from models.training.calibration import fit_reader, regression_direction, unit_of_one_sd
 from models.training.codes import LabelledCodes, checked
 from models.training.steps import Progress
+from models.weights import load_safetensors
 
 from .test_net import from_recipe
 
@@ -230,11 +232,13 @@ def test_the_commands_train_write_and_measure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes, _ = planted(rated=True)
-    np.save(tmp_path / "codes.npy", codes.w.numpy())
+    ids = np.arange(500).astype(str)
+    np.savez(tmp_path / "codes.npz", w=codes.w.numpy(), files=np.char.add(ids, ".jpg"))
     lines = [",".join(("stimulus", *NAMES))]
-    lines += [",".join(map(str, (n, *row))) for n, row in enumerate(codes.labels.tolist())]
+    rows = [",".join(map(str, (n, *row))) for n, row in enumerate(codes.labels.tolist())]
+    lines += rows[::-1]  # joined by face
     (tmp_path / "labels.csv").write_text("\n".join(lines))
-    data = ["--codes", str(tmp_path / "codes.npy"), "--labels", str(tmp_path / "labels.csv")]
+    data = ["--codes", str(tmp_path / "codes.npz"), "--labels", str(tmp_path / "labels.csv")]
     classifier = str(tmp_path / "c.safetensors")
     small = ["--hidden", "32", "--epochs", "40", "--batch", "64", "--lr", "0.003"]
     assert main(["train-classifier", *data, "--out", classifier, *small]) == 0
@@ -253,6 +257,28 @@ def test_the_commands_train_write_and_measure(
     moved = mover(codes.w, torch.ones(500)) - codes.w
     assert (moved * reader).flatten(1).sum(1).mean().item() == pytest.approx(-1.0, abs=0.2)
     assert [p.name for p in tmp_path.glob("*checkpoint*")] == []
+
+
+def test_correlations_are_those_of_all_labels(tmp_path: Path) -> None:
+    """As published: of the whole label file, not of the rows that are trained on."""
+    codes, _ = planted(count=200)
+    labels = codes.labels.clone()
+    labels[180:, 2] = labels[180:, 0]
+    data = LabelledCodes(codes.w, labels, NAMES)
+    np.savez(tmp_path / "a.npz", w=codes.w.numpy(), labels=labels.numpy(), names=NAMES)
+    base = ["--codes", str(tmp_path / "a.npz")]
+    classifier, out = tmp_path / "c.safetensors", tmp_path / "t.safetensors"
+    small = ["--epochs", "2", "--hidden", "16", "--batch", "64"]
+    assert main(["train-classifier", *base, *small, "--out", str(classifier)]) == 0
+    more = ["--classifier", str(classifier), "--attr", "smile", "--epochs", "3"]
+    assert main(["train", *base, *more, "--out", str(out)]) == 0
+    written = load_safetensors(out)[0]["dense.0.weight"]
+    reader, _ = load_classifier(classifier)
+    first, _ = data.split()
+    options = TransformerOptions(epochs=3)
+    for correlation, same in ((data.correlation(), True), (first.correlation(), False)):
+        net, _ = train_transformer(first, reader, 0, options, QUIET, correlation=correlation)
+        assert net.state_dict()["dense.0.weight"].half().equal(written) is same
 
 
 def test_celeba_labels_go_by_plain_names(

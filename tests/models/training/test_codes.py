@@ -77,7 +77,7 @@ def test_files_are_read_in_every_accepted_form(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("\n".join(["id,smile,age", *lines]))
     assert read_codes(tmp_path / "flat.npy").shape == (6, 1, 3)
     for labels, names in (("l.npy", ("0", "1")), ("l.csv", ("smile", "age"))):
-        codes = read_labelled(tmp_path / "w.npy", tmp_path / labels)
+        codes = read_labelled(tmp_path / "w.npy", tmp_path / labels, same_order=True)
         assert codes.names == names
         np.testing.assert_array_equal(codes.labels, LABELS)
     both = read_labelled(tmp_path / "both.npz")

@@ -15,8 +15,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ..base import WeightsError
-from ..files import opened_whole
+from .base import WeightsError
+from .files import opened_whole
 
 _NAMES: Final[Mapping[torch.dtype, str]] = {
     torch.float64: "F64",
