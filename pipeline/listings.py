@@ -117,6 +117,7 @@ def imported_text(report: ImportReport) -> str:
         lines += [f"  licence: {row['licence']}; commercial use: {row['commercial use']}"]
         if row["left aside"]:
             lines += [f"  left aside: {row['left aside']}"]
+        lines += [f"  note: {row['note']}"] if row["note"] else []
     lines += [f"store: {report.store}", *_next_step(report)]
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 A ready file says nothing of the generator it was made for; with another one it gives nonsense
 without any error. So it is bound to a generator's id once, when it is brought in, and refused for
-any other from then on.
+any other from then on. That first binding is the user's word: nothing in the file can confirm it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Keys alone do not tell a pSp from an e4e file, so the kind is read from the opti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -14,12 +15,15 @@ from torch import Tensor
 from ..base import WeightsError
 from ..parts import KEYS_SHOWN, Contents, Facts, Licence, Part, below, tensors_of
 from .blocks import Encoder, EncoderShape
-from .kinds import KINDS, Kind, kind_of, layers_of, load, measures_of
+from .kinds import BY_ENCODER_TYPE, KINDS, Kind, kind_of, layers_of, load, measures_of
 
 KNOWN = "pSp, e4e and ReStyle encoders"
 ROLES = ("encoder",)
 
 LICENCE = Licence("research, non-commercial (trained with NVIDIA's StyleGAN2 and FFHQ)")
+
+_PUBLISHED: Final = re.compile(r"(psp|e4e|restyle)_.*\.pt$|faces_w_encoder\.pt$")
+"""How the published files are called; nothing in them says under which terms they come."""
 
 _UNUSED: Final = ("hypernet.", "encoder.encoder_hair.")
 _NAMES: Final[Mapping[Kind, str]] = {
@@ -48,8 +52,8 @@ def parts(contents: Contents) -> tuple[Part, ...]:
     if _is_ours(contents):
         return (_ours(contents),)
     state = contents.tensors
-    kind = contents.hints.kind or _kind_of_head(state) or kind_of(contents.entries)
-    return (_encoder(state, kind, None, {}),)
+    kind = _chosen_kind(contents.hints.kind, _kind_of_head(state), contents.entries)
+    return (replace(_encoder(state, kind, None, {}), licence=_licence(contents)),)
 
 
 def build(state: Mapping[str, Tensor], kind: str = "") -> Encoder:
@@ -89,6 +93,31 @@ def _kind_of_head(state: Mapping[str, Tensor]) -> str:
     return "w+" if any(key.startswith("output_layer_2.") for key in state) else "w"
 
 
+def _chosen_kind(asked: str, told: str, opts: Mapping[str, object]) -> str:
+    """Return the kind of an encoder by what the user says, its keys tell, or its options name.
+
+    Raises:
+        WeightsError: they contradict each other, or nobody says it.
+    """
+    named = opts.get("encoder_type")
+    if not told and isinstance(named, str) and named in BY_ENCODER_TYPE:
+        told = BY_ENCODER_TYPE[named]
+    if asked and told and asked != told:
+        said = f"its encoder_type is {named!r}" if named else "its keys show that"
+        raise WeightsError(
+            f"a file of kind {told} ({said}), but --kind says {asked}: read as that it would give "
+            "garbage; leave --kind out"
+        )
+    return asked or told or kind_of(opts)
+
+
+def _licence(contents: Contents) -> Licence:
+    """Return what a file states, or what its published name stands for."""
+    if "licence" in contents.texts or not _PUBLISHED.match(contents.name.lower()):
+        return contents.licence
+    return LICENCE
+
+
 def _checked_kind(name: str) -> Kind:
     for kind in KINDS:
         if kind == name:
@@ -112,15 +141,16 @@ def _merged(contents: Contents) -> Part:
         )
     opts = entries.get("opts", {})
     opts = opts if isinstance(opts, Mapping) else {}
-    kind = contents.hints.kind or kind_of(opts)
+    kind = _chosen_kind(contents.hints.kind, "", opts)
     part = _encoder(below(state, "encoder."), kind, entries.get("latent_avg"), opts)
     used = ("state_dict", "opts", "latent_avg")
     aside = tuple(str(k) for k in entries if k not in used and "state_dict" in entries)
-    return replace(part, left_aside=aside)
+    return replace(part, left_aside=aside, licence=_licence(contents))
 
 
 def _ours(contents: Contents) -> Part:
     texts, state = contents.texts, contents.tensors
+    _chosen_kind(contents.hints.kind, texts["kind"], {})
     average = state.pop("latent_avg")
     measures = measures_of(
         _checked_kind(texts["kind"]),

@@ -62,7 +62,7 @@ def kind_of(opts: Mapping[str, object]) -> Kind:
     if named is None:
         raise WeightsError(
             "the checkpoint's opts name no encoder_type, and pSp and e4e files have the same keys; "
-            f"add it ({known}) or say which kind it is ({', '.join(KINDS)})"
+            f"say which kind it is with --kind ({', '.join(KINDS)}), or add it ({known})"
         )
     if not isinstance(named, str) or named not in BY_ENCODER_TYPE:
         raise WeightsError(f"encoder_type {named!r} is not supported; known are {known}")

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ class Brought:
     """What else the file holds that is of no use here."""
     part: Part | None = None
     """Its tensors, if they came in a file."""
+    assumed: bool = False
+    """Whether it moves codes and does not say of which generator: taken for that of the pack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def bring(
     elif name and checked_pack_name(name) and any(card.has_place for card in cards):
         existing = read_pack_file(store.packs / name) if name in store.pack_names() else None
         result, bound_cards = assembled(name, existing, cards, known)
-    brought = [replace(b, card=bound_cards.get(b.card.name, b.card)) for b in brought]
+    brought = [_bound(b, bound_cards.get(b.card.name)) for b in brought]
     store.check_space(sum(b.card.bytes for b in brought if b.is_new))
     for item in brought:
         if item.is_new and item.part is not None:
@@ -94,6 +97,14 @@ def bring(
     return Import(tuple(replace(b, part=None) for b in brought), result)
 
 
+def _bound(item: Brought, card: Card | None) -> Brought:
+    """Return what was brought with the card that its pack has bound to a generator."""
+    if card is None:
+        return item
+    is_said = bool(item.card.facts.generator) or item.card.role not in MOVERS
+    return replace(item, card=card, assumed=not is_said)
+
+
 def _looked_at(
     file: str, known: Mapping[str, Card], hints: Hints, licence: Licence | None
 ) -> list[Brought]:
@@ -102,9 +113,10 @@ def _looked_at(
         return [Brought(file, _licensed(known[file], licence), is_new=False)]
     source = ""
     found = []
-    for part in recognise(read_checkpoint(path), hints):
-        source = source or sha256_of(path)
-        _check_size(part, path)
+    checkpoint = read_checkpoint(path)
+    for part in recognise(checkpoint, hints):
+        source = source or _hash_of(checkpoint.files)
+        _check_size(part, path, checkpoint.files)
         try:
             card = _known_generator(part, known) or card_of(part, path, source)
         except WeightsError as e:
@@ -116,9 +128,16 @@ def _looked_at(
     return found
 
 
-def _check_size(part: Part, path: Path) -> None:
+def _hash_of(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file; of several: of their SHA-256s, one a line."""
+    sums = [sha256_of(file) for file in files]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def _check_size(part: Part, path: Path, files: Sequence[Path]) -> None:
     """Refuse a part that is small in its file only because its tensors share their numbers."""
-    inside, outside = tensorfile.size_of(part.tensors, texts_of(part)), path.stat().st_size
+    inside = tensorfile.size_of(part.tensors, texts_of(part))
+    outside = sum(file.stat().st_size for file in files)
     if inside > max(_GROWTH * outside, _SMALL_BYTES):
         raise WeightsError(
             f"{path} has {outside / 1e6:.1f} MB, and what is in it would take {inside / 1e6:.0f} "

@@ -8,7 +8,7 @@ misshapen tensors are named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..base import WeightsError
 from ..networks import Family, families
 from ..parts import KEYS_SHOWN, Contents, Hints, Part
 from ..reading.checkpoint import Checkpoint
-from ..reading.plain import Module
+from ..reading.unwrapping import readings, unwrapped
 
 __all__ = ["Hints", "recognise"]
 
@@ -31,17 +31,28 @@ def recognise(checkpoint: Checkpoint, hints: Hints | None = None) -> tuple[Part,
         WeightsError: nothing known is in it, or its keys or shapes are not complete, or it does
             not say something that is needed (which attribute, which kind).
     """
-    path, content = checkpoint.path, _opened(checkpoint.content)
-    contents = Contents(content, path.name, checkpoint.texts, hints or Hints())
+    path = checkpoint.path
     known = [family for family in families().values() if hasattr(family, "detect")]
-    try:
-        parts = [part for family in known for part in _taken(family, contents)]
-    except (WeightsError, ValueError) as e:
-        raise WeightsError(f"{path}: {e}") from e
-    if not parts:
+    found = []
+    for content in readings(checkpoint.content):
+        contents = Contents(content, path.name, checkpoint.texts, hints or Hints())
+        if any(family.detect(contents) for family in known):
+            found.append(contents)
+    if not found:
         names = ", ".join(family.KNOWN for family in reversed(known))
-        raise WeightsError(f"{path} is not recognised: {_shape_of(content)}; known: {names}")
-    return _together(parts)
+        shape = _shape_of(unwrapped(checkpoint.content))
+        raise WeightsError(f"{path} is not recognised: {shape}; known: {names}")
+    complaints = []
+    for contents in found:
+        try:
+            return _parts(known, contents)
+        except (WeightsError, ValueError) as e:
+            complaints.append(e)
+    raise WeightsError(f"{path}: {complaints[0]}") from complaints[0]
+
+
+def _parts(known: Sequence[Family], contents: Contents) -> tuple[Part, ...]:
+    return _together([part for family in known for part in _taken(family, contents)])
 
 
 def _taken(family: Family, contents: Contents) -> tuple[Part, ...]:
@@ -60,21 +71,6 @@ def _together(parts: list[Part]) -> tuple[Part, ...]:
         )
         for part in parts
     )
-
-
-def _opened(content: Any) -> Any:
-    """Return the content with ADA's networks as state dicts and DataParallel's prefix removed."""
-    if isinstance(content, Module):
-        return content.tensors()
-    if not isinstance(content, Mapping):
-        return content
-    opened = {
-        key: value.tensors() if isinstance(value, Module) else value
-        for key, value in content.items()
-    }
-    if opened and all(isinstance(key, str) and key.startswith("module.") for key in opened):
-        return {key.removeprefix("module."): value for key, value in opened.items()}
-    return opened
 
 
 def _shape_of(content: Any) -> str:

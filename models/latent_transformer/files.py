@@ -30,12 +30,14 @@ KNOWN = "latent transformers (tnet_K.pth.tar) and their classifier"
 ROLES = ("latent-transformer", "classifier")
 
 LICENCE = Licence("InterDigital evaluation licence, non-commercial, no redistribution")
-"""Of files in the published shape, which say nothing of it."""
+"""Of the published files, which say nothing of it."""
 
 MOVER_FORMAT: Final = "latent-transformer-wplus-1"
 CLASSIFIER_FORMAT: Final = "latent-classifier-wplus-1"
 
 _TNET: Final = re.compile(r"tnet_(\d+)\b")
+_PUBLISHED: Final = re.compile(r"tnet_\d+\.pth|latent_classifier")
+"""How the published files are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def parts(contents: Contents) -> tuple[Part, ...]:
     if "dense.0.weight" not in state:
         return (_classifier_part(contents),)
     network = WPlusTransformer.from_state(state)
-    is_published = (network.layers, network.dimensions) == (18, 512) and not contents.texts
+    is_published = _PUBLISHED.match(contents.name) is not None and not contents.texts
     stated, (attribute, sign) = _facts(contents.texts, ""), _moved(contents, network.layers)
     facts = Facts(
         layers=network.layers,
@@ -190,7 +192,7 @@ def _classifier_part(contents: Contents) -> Part:
     labels = _labels(contents.texts)
     if not labels and network.attributes == len(CELEBA_ATTRIBUTES):
         labels = tuple(row.attribute.name for row in CELEBA_ATTRIBUTES)
-    is_published = (network.inputs, network.attributes) == (9216, 40) and not contents.texts
+    is_published = _PUBLISHED.match(contents.name) is not None and not contents.texts
     return Part(
         "classifier",
         f"latent classifier, {network.attributes} attributes of codes of {network.inputs}",

@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from torch import Tensor
 from ..base import WeightsError, words_of
 from .arrays import ArrayError, read_array, read_npz
 from .inert import DamagedPickleError, RefusedNameError
+from .shards import INDEX_SUFFIX, read_sharded, refuse_shard
 from .torchfile import LEGACY_START, Content, mapped, read_legacy, read_plain, read_zip
 
 _TENSORFLOW = "dnnlib.tflib."
@@ -48,7 +49,10 @@ _WRONG_KINDS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x89HDF", "an HDF5 file (Keras); only PyTorch weights can be used"),
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
-    (b"{", "a JSON text; a refused download often is one"),
+    (
+        b"{",
+        f"a JSON text; a refused download often is one (an index of shards ends in {INDEX_SUFFIX})",
+    ),
 )
 """How other files begin, and what to say of them."""
 
@@ -62,6 +66,8 @@ class Checkpoint:
     """Dicts, lists, tuples, texts, numbers, tensors and `Module`s."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Text metadata of a safetensors file."""
+    files: tuple[Path, ...] = ()
+    """What it was read from: the file, or the index and the files that it names."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -81,12 +87,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         size = status.st_size
     except (OSError, ValueError) as e:
         raise WeightsError(f"cannot read {path}: {words_of(e)}; give a file you may read") from e
+    refuse_shard(path)
     # First of all: a safetensors file begins with a length, whose bytes may look like anything.
     is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
-    if not is_safetensors:
+    is_index = path.name.endswith(INDEX_SUFFIX)
+    if not is_safetensors and not is_index:
         _refuse_other_kinds(path, head)
     try:
-        return _read_safetensors(path) if is_safetensors else _read(path, head)
+        if is_index:
+            tensors, texts, files = read_sharded(path)
+            return Checkpoint(path, tensors, texts, (path, *files))
+        found = _read_safetensors(path) if is_safetensors else _read(path, head)
+        return replace(found, files=(path,))
     except RefusedNameError as e:
         raise WeightsError(_refusal(path, e.name)) from e
     except _DAMAGE as e:

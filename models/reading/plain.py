@@ -28,6 +28,13 @@ STORAGES: Final[Mapping[str, torch.dtype]] = {
 }
 """torch's storage classes, in `torch` and, from GPUs of old, in `torch.cuda`."""
 
+_LIGHTNING_DICTS: Final = (
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "lightning.fabric.utilities.data.AttributeDict",
+)
+"""Dicts in which Lightning keeps the options of a training."""
+
 PERSISTENT: Final = "torch_utils.persistence._reconstruct_persistent_obj"
 """How StyleGAN2-ADA pickles an object together with the source code of its class."""
 
@@ -172,6 +179,7 @@ def builders(from_bytes: Callable[[bytes], Storage]) -> dict[str, Builder]:
         "argparse.Namespace": _kept("argparse.Namespace"),
         "dnnlib.util.EasyDict": _kept("dict"),
         "dnnlib.EasyDict": _kept("dict"),
+        **{name: _kept("dict") for name in _LIGHTNING_DICTS},
         PERSISTENT: _persistent,
         "torch._utils._rebuild_tensor_v2": rebuilt_tensor,
         "torch._utils._rebuild_tensor": rebuilt_tensor,

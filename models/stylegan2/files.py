@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from torch import Tensor
 
-from ..parts import UNKNOWN, Contents, Facts, Licence, Part
+from ..parts import Contents, Facts, Licence, Part
 from . import layouts
 from .generator_id import generator_id
-from .net import Generator, default_channels
+from .net import Generator
 
 KNOWN = "StyleGAN2 generators (rosinality, ADA)"
 ROLES = ("generator",)
 
 LICENCE = Licence("NVIDIA Source Code License, non-commercial")
-"""Of generators in the published shape, whose files say nothing of it."""
+"""Of the published generators, whose files say nothing of it."""
+
+UNSAID = Licence("unknown, treat as non-commercial (NVIDIA's own: NVIDIA Source Code License)")
+"""Of generators that state none and have no published name: their shape tells nothing of who
+trained them on what."""
+
+_PUBLISHED: Final = re.compile(
+    r"stylegan2-ffhq|ffhq(-\w+)?\.pkl$|550000\.pt$|(psp|e4e|restyle|hyperstyle)_.*\.pt$"
+)
+"""How the published files are called."""
 
 _USED = ("g_ema", "G_ema", "state_dict", "latent_avg")
 
@@ -41,14 +52,13 @@ def parts(contents: Contents) -> tuple[Part, ...]:
     tensors = dict(weights.tensors)
     if weights.w_avg is not None:
         tensors["latent_avg"] = weights.w_avg
-    is_published = facts.channels == default_channels(facts.size)
     beside = () if layouts.layout_of(contents.entries) else contents.entries
     part = Part(
         "generator",
         f"StyleGAN2 generator, {facts.size} px ({weights.layout} layout)",
         f"stylegan2-{facts.size}",
         tensors,
-        LICENCE if is_published else UNKNOWN,
+        _licence(contents),
         Facts(
             size=facts.size,
             layers=2 * len(facts.channels),
@@ -58,6 +68,13 @@ def parts(contents: Contents) -> tuple[Part, ...]:
         tuple(k for k in map(str, beside) if k not in _USED and not k.startswith("decoder.")),
     )
     return (part,)
+
+
+def _licence(contents: Contents) -> Licence:
+    """Return what a file states, or what its published name stands for."""
+    if "licence" in contents.texts:
+        return contents.licence
+    return LICENCE if _PUBLISHED.match(contents.name.lower()) else UNSAID
 
 
 def build(state: Mapping[str, Tensor]) -> Generator:

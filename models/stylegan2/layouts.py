@@ -23,7 +23,7 @@ from ..state_dicts import expected_shapes, fill
 from .net import Generator
 
 _FIRST_KEY = {"rosinality": "input.input", "ada": "synthesis.b4.const"}
-_HOLDERS = ("g_ema", "G_ema", "generator_ema", "state_dict")
+_HOLDERS = ("g_ema", "G_ema", "generator_ema", "netG_ema", "ema", "state_dict")
 _KERNEL_SUFFIXES = (".blur.kernel", ".upsample.kernel")
 _NAMES_SHOWN = 4
 _LARGEST_PX = 2048
@@ -238,7 +238,7 @@ def _flat_generator(content: Mapping[str, object]) -> dict[str, Tensor]:
     """Return the tensors of the generator, unwrapped."""
     inside: Mapping[str, object] = content
     if layout_of(content) is None:
-        held = (content.get(holder) for holder in (*_HOLDERS, "g", "G"))
+        held = (content.get(holder) for holder in (*_HOLDERS, "g", "G", "generator", "netG"))
         inside = next((h for h in held if isinstance(h, Mapping)), content)
     if layout_of(inside) is None:
         inside = {

@@ -38,7 +38,7 @@ class ImportReport:
     """What an import did, to be shown."""
 
     rows: list[Row]
-    """One per network: file, what, name, size, state, licence, commercial use, left aside."""
+    """One per network: file, what, name, size, state, licence, commercial use, left aside, note."""
     store: str
     pack: str = ""
     """The pack they were put into; '' if none."""
@@ -201,7 +201,14 @@ def _brought_row(item: models.importing.bring.Brought) -> Row:
         "state": "stored" if item.is_new else "already there",
         **_terms(card.licence),
         "left aside": ", ".join(item.left_aside),
+        "note": _ASSUMED if item.assumed else "",
     }
+
+
+_ASSUMED = (
+    "it does not say for which generator it was made: taken for that of this pack, and refused for "
+    "others from now on; made for another, it moves faces at random"
+)
 
 
 def _megabytes(size: int) -> str:
