@@ -103,6 +103,8 @@ def test_no_message_calls_a_folder_of_the_checkout() -> None:
         for text in _texts(tree):
             assert "-m models" not in text, path
             assert "-m pipeline" not in text, path
+        if "description=__doc__" in path.read_text(encoding="utf-8"):  # it is what --help says
+            assert "-m models" not in (ast.get_docstring(tree) or ""), path
 
 
 def test_every_command_a_message_names_can_be_run() -> None:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..base import ModelError
 from ..ops import Move
+from ..packs.naming import HELP
 from ..training.codes import LabelledCodes
 from ..training.command import run_command
 from ..training.steps import write_metrics
@@ -151,7 +152,7 @@ def report_of(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the JSON is written beside the picture."""
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
-    parser.add_argument("--pack", required=True, help="portrait, mini, or the folder of a pack")
+    parser.add_argument("--pack", required=True, help=f"portrait, {HELP}")
     parser.add_argument("--data", type=Path, required=True, help="folder of rated faces and levels")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")
     parser.add_argument("--attr", action="append", help="only these; default all with a rating")

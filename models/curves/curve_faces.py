@@ -21,6 +21,7 @@ from ..base import ModelError
 from ..parts import tensors_of
 from ..portrait.data import FaceSet, read_faces, read_level_pairs
 from ..reading.checkpoint import read_checkpoint
+from ..reading.unwrapping import unwrapped
 from ..training.steps import random_of
 from .curve_subjects import Face
 from .image_judge import (
@@ -124,7 +125,9 @@ def read_evaluation(
     folds = range(_FOLDS) if learnt_from_rated else range(1)
     starts = [faces for attribute in _NEUTRAL for faces in read_level_pairs(folder, attribute)]
     groups, checks = [], []
-    network = Identity(load(tensors_of(read_checkpoint(arcface).content))) if arcface else None
+    network = (
+        Identity(load(tensors_of(unwrapped(read_checkpoint(arcface).content)))) if arcface else None
+    )
     for fold in folds:
         own = levels.of([fold_of[face] == fold for face in levels.faces])
         others = levels.of([fold_of[face] != fold for face in levels.faces])

@@ -6,16 +6,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..base import ModelError
 from ..ops import Move
-from ..packs.opening import StylePack, open_pack
+from ..packs.naming import open_named
+from ..packs.opening import StylePack
 from ..portrait import PortraitModel, load_portrait
 from ..portrait_movers import MoverPack, load_movers
 
@@ -144,15 +143,11 @@ class StyleSubject:
 
 
 def open_subject(name: str) -> Subject:
-    """Return the subject of a pack: `portrait`, `mini`, or the folder of a StyleGAN2 pack.
+    """Return the subject of a pack: `portrait`, or a StyleGAN2 pack by its name or folder.
 
     Raises:
         ModelError: there is no such pack, or it cannot be opened.
     """
     if name == "portrait":
         return PortraitSubject(load_portrait(), load_movers())
-    embedded = Path(__file__).parent / name
-    folder = embedded if (embedded / "pack.toml").is_file() else Path(name)
-    if not folder.is_dir():
-        raise ModelError(f"no pack {name!r}; accepted: portrait, mini, or the folder of a pack")
-    return StyleSubject(open_pack(folder))
+    return StyleSubject(open_named(name))

@@ -15,6 +15,7 @@ from ..encoders import EncoderShape, Kind
 from ..lpips.net import load as load_lpips
 from ..ops.irse import TrunkShape
 from ..reading.checkpoint import read_checkpoint
+from ..reading.unwrapping import unwrapped
 from ..stylegan2 import layouts
 from ..stylegan2.generator_id import generator_id
 from ..stylegan2.net import Generator
@@ -148,7 +149,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    content = read_checkpoint(path).content
+    content = unwrapped(read_checkpoint(path).content)
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, expected named tensors")
     return content

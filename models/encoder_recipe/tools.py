@@ -17,14 +17,14 @@ import torch
 from ..base import ModelError
 from ..encoders import Encoder, FastEncoder, untrained
 from ..files import opened_whole
-from ..packs.opening import open_pack
+from ..packs.naming import HELP, open_named
 from ..state_dicts import randomised
 from .picture_folder import pictures_in
 
 
 def add_encode_options(command: argparse.ArgumentParser) -> None:
     """Add the options of `encode`."""
-    command.add_argument("--pack", type=Path, required=True, help="folder with pack.toml")
+    command.add_argument("--pack", required=True, help=HELP)
     command.add_argument("--data", type=Path, required=True, help="folder of aligned square faces")
     command.add_argument("--out", type=Path, required=True, help=".npz to write: w and files")
     command.add_argument("--batch", type=int, default=8)
@@ -37,7 +37,7 @@ def run_encode(options: argparse.Namespace) -> dict[str, object]:
     Raises:
         ModelError: the pack or a picture cannot be used, or the file cannot be written.
     """
-    pack = open_pack(options.pack)
+    pack = open_named(options.pack)
     pictures = pictures_in(options.data, pack.encoder_size)
     rows = range(len(pictures))
     codes = [

@@ -1,4 +1,4 @@
-"""`python -m models.folds`: learn the folds from faces seen in their own frame."""
+"""Learn the folds from faces seen in their own frame."""
 
 from __future__ import annotations
 

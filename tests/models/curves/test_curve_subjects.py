@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from models.base import PackError
 from models.curves.curve_subjects import Face, PortraitSubject, open_subject
 from models.encoders import tiny as tiny_encoder
 from models.encoders.tiny import TINY
 from models.latent_transformer import WPlusTransformer
+from models.packs.naming import folder_of
 from models.packs.opening import open_pack
 from models.packs.packfile import (
     EncoderEntry,
@@ -71,6 +74,25 @@ def test_a_stylegan2_pack_is_shown_as_what_it_generates(tmp_path: Path) -> None:
     moved = subject.mover("latent-transformer", "smile")(encoded.w[:2], torch.ones(2))
     shown = subject.shown(encoded, 0, moved)
     torch.testing.assert_close(shown, pack.generate(moved).clamp(-1, 1))
+
+
+def test_a_pack_is_found_by_its_name_and_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`mini` was looked for in a folder of the curves' own."""
+    monkeypatch.setenv("VISAGIST_HOME", str(tmp_path))
+    assert open_subject("mini").attributes == ("smile", "age", "gender")
+    folder = tmp_path / "packs" / "tiny"
+    folder.mkdir(parents=True)
+    small_pack(folder)
+    for name in ("tiny", str(folder)):
+        assert open_subject(name).attributes == ("smile",)
+    with pytest.raises(
+        PackError, match=r"no pack 'nimi'; there are mini, tiny; accepted: mini, the"
+    ):
+        open_subject("nimi")
+    with pytest.raises(PackError, match="portrait has no generator"):
+        folder_of("portrait")
 
 
 def test_the_portrait_is_shown_as_the_picture_with_its_code_moved() -> None:
