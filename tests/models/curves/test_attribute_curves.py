@@ -150,7 +150,9 @@ def test_what_is_kept_is_read_where_half_have_changed() -> None:
 def test_unknown_packs_and_attributes_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ModelError, match="no pack 'tiny'; there are mini; accepted: mini, the name"):
+    with pytest.raises(
+        ModelError, match="no pack 'tiny'; there are mini; accepted: mini, the name"
+    ):
         open_subject("tiny")
     base = ["--data", str(tmp_path), "--out", str(tmp_path / "c.png")]
     assert main(["--pack", "portrait", *base]) == 1
