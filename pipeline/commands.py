@@ -277,9 +277,11 @@ def _show(options: argparse.Namespace, rows: list[Row]) -> list[Row]:
 
 
 def _attrs(options: argparse.Namespace) -> int:
+    from .editors import found
     from .listings import attributes
 
     _show(options, attributes(options.pack))
+    _Warnings()(*(plugin.complaint for plugin in found()[1] if plugin.why))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .config import OWN_PACKS, RenderOptions
 from .curve_text import is_curve, read_curve
-from .editors import FACE, Attribute, EditorModule, Pack, discover
+from .editors import FACE, Attribute, EditorModule, Pack, found
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
 from .keyframes import Curve, Strength
@@ -24,7 +24,10 @@ class Catalogue:
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
-        self.modules: Mapping[str, EditorModule] = discover()
+        self.modules: Mapping[str, EditorModule]
+        self.modules, plugins = found()
+        self.skipped = tuple(plugin.complaint for plugin in plugins if plugin.why)
+        """Sentences on editors of other packages that cannot be used."""
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -194,7 +197,7 @@ def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, Str
     name = name.strip().lower().replace("_", "-")
     if name not in by_name:
         accepted = ", ".join(attribute.name for attribute in offered)
-        aside = "".join(f" ({sentence})" for sentence in left_aside(catalogue.pack))
+        aside = "".join(f" ({sentence})" for sentence in _missing(catalogue))
         raise UsageError(
             f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}{aside}"
         )
@@ -212,6 +215,11 @@ def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, Str
             f"the strength in {text!r} is not a number; try {name}=1, or keys as in "
             f"'{name}=0:0 24:0.8'"
         ) from e
+
+
+def _missing(catalogue: Catalogue) -> list[str]:
+    """Return sentences on what might have been offered and cannot be used."""
+    return [*left_aside(catalogue.pack), *catalogue.skipped]
 
 
 Options = tuple[tuple[str, Scalar], ...]

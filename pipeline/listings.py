@@ -148,7 +148,7 @@ def doctor() -> list[Row]:
 
     Nothing is imported before it was tried, so this works when all else does not.
     """
-    return [*_python(), *_libraries(), *_devices(), *_encoders(), *_weights()]
+    return [*_python(), *_libraries(), *_devices(), *_encoders(), *_weights(), *_plugins()]
 
 
 def table(rows: list[Row]) -> str:
@@ -235,6 +235,18 @@ def _weights() -> Iterator[Row]:
         yield _row("weights", False, "–", str(e))
     except (ImportError, OSError) as e:
         yield _row("weights", False, "–", f"cannot be checked before torch works ({e})")
+
+
+def _plugins() -> Iterator[Row]:
+    try:
+        from .editors import found
+
+        for plugin in found()[1]:
+            note = plugin.complaint if plugin.why else "editor of another package"
+            row = _row(f"editor {plugin.name}", True, plugin.package, note)
+            yield {**row, "state": "absent"} if plugin.why else row
+    except (ImportError, OSError):
+        return  # the rows of the libraries say why
 
 
 def _row(thing: str, ok: bool, found: str, note: str) -> Row:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .analysis import LANDMARKS_HASH
 from .causes import HELD_OUT, PLACES, UNSEEN
 from .config import AnalyzeOptions
+from .editors import plugin_versions
 from .edits import cautions
 from .files import write_whole
 from .keyframes import Curve
@@ -211,7 +212,8 @@ class Report:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions a result depends on, by distribution name."""
+    """Return the versions a result depends on, by distribution name; those of other packages that
+    bring editors come last."""
     names = ("visagist", "av", "dlib-bin", "numpy", "opencv-python", "scipy", "torch")
     found = {"python": platform.python_version()}
     for name in names:
@@ -219,7 +221,7 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
-    return found
+    return found | plugin_versions()
 
 
 def open_report(session: Session, output: Sink) -> Report:
@@ -256,7 +258,11 @@ def open_report(session: Session, output: Sink) -> Report:
             }
             for t in plan.tracks
         ],
-        warnings=[*_ignored(request, plan), *cautions(plan.edits, pack)],
+        warnings=[
+            *_ignored(request, plan),
+            *cautions(plan.edits, pack),
+            *session.catalogue.skipped,
+        ],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=unchosen,
         ledger=ledger_of(session, unchosen),

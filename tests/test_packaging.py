@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import plugin
+from tests.conftest import FaceClip
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -81,6 +84,14 @@ def test_commands_of_an_installed_wheel_are_called_as_they_are_there(
     first, second = _run_installed(wheel, tmp_path, code).splitlines()[:2]
     assert first == "python -m visagist.models.portrait"
     assert second.startswith("usage: python -m visagist.models.evaluation ")
+
+
+def test_a_package_with_editors_runs_beside_the_wheel(
+    wheel: Path, face_clip: FaceClip, tmp_path: Path
+) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "here")
+    site = plugin.install(tmp_path)
+    plugin.check_edit("visagist.pipeline", face_clip.path, tmp_path, tmp_path / "here", site)
 
 
 def _sources() -> Iterator[tuple[Path, ast.Module]]:
