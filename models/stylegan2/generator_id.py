@@ -18,5 +18,5 @@ def generator_id(state: Mapping[str, Tensor]) -> str:
     for key in sorted(state):
         if not key.startswith("noises.") and not key.endswith(".kernel") and key != "latent_avg":
             digest.update(f"{key}{tuple(state[key].shape)}".encode())
-            digest.update(state[key].detach().float().contiguous().numpy().data)
+            digest.update(state[key].detach().cpu().float().contiguous().numpy().data)
     return digest.hexdigest()[:16]

@@ -43,8 +43,13 @@ def generator() -> Generator:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, generator: Generator) -> Path:
-    """Twenty pictures that the generator can make."""
     out = tmp_path_factory.mktemp("faces")
+    draw_pictures(out, generator)
+    return out
+
+
+def draw_pictures(out: Path, generator: Generator) -> None:
+    """Write twenty pictures that the generator can make."""
     with torch.no_grad():
         z = torch.randn(20, generator.style_dim, generator=torch.Generator().manual_seed(0))
         pictures = generator(generator.mapping(z))
@@ -52,7 +57,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, generator: Generator) -> Pa
     for n, picture in enumerate(spread):
         image = ((picture.permute(1, 2, 0).numpy()[:, :, ::-1] + 1) * 127.5).astype(np.uint8)
         cv2.imwrite(str(out / f"{n:02}.png"), image)
-    return out
 
 
 def options(generator: Generator, **more: Any) -> EncoderOptions:

@@ -14,6 +14,8 @@ from models.landmarks import augment, crops, dataset, render, samples, train
 from models.landmarks import mesh as face_mesh
 from models.landmarks.net import PARTS, Part
 from models.landmarks.topology import LID_PAIRS, LIP_PAIRS, MIRROR, mesh_to_68
+from models.training.place import Place
+from models.training.steps import Progress
 
 STILL = face_mesh.Pose(
     jaw=0.0,
@@ -112,7 +114,7 @@ def test_no_level_of_a_held_out_face_is_trained_on(shared: Path) -> None:
         assert not {n.split("_")[0] for n in trained} & {n.split("_")[0] for n in kept}
 
 
-def _drawn_faces(count: int) -> dataset.Faces:
+def drawn_faces(count: int) -> dataset.Faces:
     """Dots on grey: 68 points in a fixed layout, moved about; soon learnt."""
     rng = np.random.default_rng(0)
     angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
@@ -131,7 +133,7 @@ def _drawn_faces(count: int) -> dataset.Faces:
 
 
 def test_the_same_seed_makes_the_same_batches() -> None:
-    faces = _drawn_faces(4)
+    faces = drawn_faces(4)
     first, again = (
         list(samples.batches(faces, faces, "mouth", count=6, steps=3, seed=5)) for _ in range(2)
     )
@@ -141,14 +143,14 @@ def test_the_same_seed_makes_the_same_batches() -> None:
 
 
 def test_a_broken_picture_stops_the_batches_with_its_error() -> None:
-    faces = dataset.Faces([np.zeros((0, 0, 3), np.uint8)], _drawn_faces(1).points)
+    faces = dataset.Faces([np.zeros((0, 0, 3), np.uint8)], drawn_faces(1).points)
     with pytest.raises(Exception, match=r".+"):
         list(samples.batches(faces, faces, "mouth", count=2, steps=2, seed=0))
 
 
 def test_training_learns_and_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PARTS, "mouth", Part((96, 64), 20, (8, 8, 8, 8, 8)))
-    faces = _drawn_faces(8)
+    faces = drawn_faces(8)
     recipe = train.Recipe(steps=40, batch=8, average=0.5)
     start = train.train_part("mouth", faces, faces, replace(recipe, steps=1))
     net, again = (train.train_part("mouth", faces, faces, recipe) for _ in range(2))
@@ -169,3 +171,28 @@ def test_a_jittered_crop_stays_near_its_crop() -> None:
         middle = crops.apply(moved, np.array([63.5, 63.5]))
         assert np.abs(middle - 50).max() < 0.04 * 128 + 1e-6
         assert 0.8 < abs(np.linalg.det(moved[:, :2])) ** 0.5 < 1.2
+
+
+def test_an_interrupted_part_goes_on_bit_for_bit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(PARTS, "mouth", Part((96, 64), 20, (8, 8, 8, 8, 8)))
+    monkeypatch.setattr(train, "_EVERY", 2)
+    faces, recipe = drawn_faces(4), train.Recipe(steps=4, batch=4)
+    told: list[dict[str, float]] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(dict(progress.losses))
+
+    whole = train.train_part("mouth", faces, faces, recipe, run=train.Run(tell, place=Place()))
+
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    kept = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        train.train_part("mouth", faces, faces, recipe, run=train.Run(stop, kept, Place()))
+    resumed = train.train_part("mouth", faces, faces, recipe, run=train.Run(tell, kept, Place()))
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert len(told) == 3, "only the second half was trained again"

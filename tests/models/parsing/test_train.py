@@ -20,6 +20,10 @@ RECIPE = train.Recipe(steps=4, batch=2, twins=1, seed=3)
 
 @pytest.fixture(scope="module")
 def pictures() -> samples.Pictures:
+    return few_pictures()
+
+
+def few_pictures() -> samples.Pictures:
     size = samples.PICTURE
     labels = np.zeros((2, size, size), np.uint8)
     labels[:, 60:], labels[:, 150:] = LABELS.index("skin"), LABELS.index("clothes")
