@@ -1,6 +1,6 @@
 """Every training on a device that is not the CPU: the losses are those of the CPU, and nothing is
-left behind there. `test_place.py` runs this file in a process of its own, since a pretended device
-must be there before the first gradient is taken.
+left behind there. A pretended device must be there before the first gradient is taken, so this is
+run by itself, after a change of a training:
 
     python -m pytest tests/models/training/on_device.py     # on CUDA as well, where there is one
 """
