@@ -75,6 +75,8 @@ class Report:
     """What of the input could not be read as it was meant, one by one."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall-clock seconds by stage."""
+    identity: list[dict[str, Any]] = field(default_factory=list)
+    """By track, how far its edit moves it from who it is; see `identity.identity_of`."""
     lapses: list[Lapse] = field(default_factory=list)
     """Stretches of frames in which less than half of an edit was done, and why."""
     followed: Mapping[int, FaceTrack] = field(default_factory=dict, repr=False)
@@ -138,6 +140,15 @@ class Report:
         """Frames in which at least one face was edited."""
         return sum(any(f["edited"] for f in frame["faces"]) for frame in self.frames)
 
+    def edited_of_track(self) -> dict[int, list[int]]:
+        """Return the frames in which a face was edited, by track."""
+        found: dict[int, list[int]] = {}
+        for frame in self.frames:
+            for face in frame["faces"]:
+                if face["edited"]:
+                    found.setdefault(face["track"], []).append(frame["frame"])
+        return found
+
     def skipped(self) -> Counter[str]:
         """Return how many faces were skipped, by reason."""
         return Counter(
@@ -197,6 +208,7 @@ class Report:
             "warnings": self.warnings,
             "damage": [dataclasses.asdict(damage) for damage in self.damage],
             "tracks": self.tracks,
+            **({"identity": self.identity} if self.identity else {}),
             "lapses": [dataclasses.asdict(lapse) for lapse in self.lapses],
             "frames": self.frames,
         }

@@ -9,6 +9,7 @@ from . import analysis as analysis_file
 from .analysis import Analysis
 from .config import AnalyzeOptions, RenderOptions
 from .errors import NoFaceError
+from .identity import identity_of
 from .media.base import Sink
 from .media.damage import check_whole, summarize
 from .media.opening import default_ending, open_sink, open_source
@@ -69,6 +70,9 @@ def edit(
         _write_video(session, sink, report, must_edit=fail_if_unedited)
     except NoFaceError as e:
         unedited, report.output = e, ""
+    if report_path is not None:
+        with session.clock.time("identity"):
+            report.identity = identity_of(session, report.edited_of_track())
     report.seconds = session.clock.seconds()
     if report_path is not None:
         report.save(report_path, overwrite=overwrite)

@@ -36,6 +36,10 @@ def face_crop(images: Tensor) -> Tensor:
 class Identity(nn.Module):
     """Identity similarity and loss on FFHQ-aligned pictures."""
 
+    name = "ArcFace IR-SE50"
+    other_person = None
+    """Its makers name no distance from which two pictures show two people."""
+
     def __init__(self, net: RecognitionNet) -> None:
         """Wrap a recognition network."""
         super().__init__()
@@ -50,6 +54,11 @@ class Identity(nn.Module):
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:
         """Return cosines (N,) in [-1, 1] between the faces of two sets of aligned pictures."""
         return (self.embed(a) * self.embed(b)).sum(dim=1)
+
+    def distances(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return 1 - cosine (N,) between the faces of two sets of aligned pictures."""
+        with torch.inference_mode():
+            return 1 - self.similarity(a, b)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the identity loss, mean of 1 - cosine: a scalar with a gradient towards `a`.

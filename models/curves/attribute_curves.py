@@ -4,8 +4,9 @@ methods in one picture and one JSON.
 Protocol of Yao et al. (ICCV 2021) as far as it is known: every face is moved towards the other
 class of an attribute, in steps of strength. Per strength: the share of faces that cross (target
 change), the share of other attributes whose class stays, weighted by 1 − |ρ| (attributes kept), and
-the mean identity cosine with the unedited face. All is read from the pictures by judges fitted on
-other faces. This module stands beside the families because it needs several of them.
+how far a recogniser sees the person moved (mean distance to the unedited face). All is read from
+the pictures, by judges that know no code. This module stands beside the families because it needs
+several of them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from ..arcface import Identity, load
 from ..base import ModelError
 from ..ops import Move
 from ..packs.naming import HELP
+from ..parts import tensors_of
+from ..reading.checkpoint import read_checkpoint
+from ..reading.unwrapping import unwrapped
+from ..recognition import Recogniser, open_recogniser
 from ..training.codes import LabelledCodes
 from ..training.command import run_command
 from ..training.steps import write_metrics
@@ -30,7 +36,7 @@ from .curve_faces import Evaluation, read_evaluation
 from .curve_methods import methods_for
 from .curve_plot import Point, draw_curves
 from .curve_subjects import RATED, Encoded, Subject, open_subject
-from .image_judge import IdentityJudge, ImageClassifier
+from .image_judge import ImageClassifier
 
 STRENGTHS: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 """In standard deviations of the rating; of the component for GANSpace."""
@@ -59,18 +65,30 @@ def curves_of(
     codes = LabelledCodes(
         subject.encode(evaluation.rated_faces(), keep=False).w, evaluation.ratings, evaluation.names
     )
-    groups = [(subject.encode(group.faces()), group.identity) for group in evaluation.groups]
+    encoded = subject.encode(evaluation.faces())
     curves: Curves = {}
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {"half_way": _half_way(subject, encoded, evaluation.identity)}
     for attribute in attributes:
         moves, facts[attribute] = methods_for(subject, attribute, codes)
         judged = _Judged.of(evaluation.classifier, codes, RATED[attribute])
-        sums = {method: torch.zeros(len(strengths), 4) for method in moves}
-        for encoded, identity in groups:
-            for method, move in moves.items():
-                sums[method] += _group_sums(subject, encoded, move, judged, identity, strengths)
-        curves[attribute] = {method: _points(strengths, total) for method, total in sums.items()}
+        curves[attribute] = {
+            method: _points(subject, encoded, move, judged, evaluation.identity, strengths)
+            for method, move in moves.items()
+        }
     return curves, facts
+
+
+def _half_way(subject: Subject, encoded: Encoded, identity: Recogniser) -> float:
+    """Return how far faces have moved, on average, half-way to the next one's code: a yardstick."""
+    w = encoded.w
+    moved = [
+        identity.distances(
+            subject.shown(encoded, row, w[row : row + 1]),
+            subject.shown(encoded, row, (w[row : row + 1] + w[row - 1 : row or None]) / 2),
+        )
+        for row in range(len(w))
+    ]
+    return float(torch.cat(moved).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +109,17 @@ class _Judged:
         return cls(classifier, classifier.names.index(rated), keep)
 
 
-def _group_sums(
+def _points(
     subject: Subject,
     encoded: Encoded,
     move: Move,
     judged: _Judged,
-    identity: IdentityJudge,
+    identity: Recogniser,
     strengths: Sequence[float],
-) -> Tensor:
-    """Return, per strength, sums over faces (S, 4): crossed, kept, cosine, faces."""
+) -> list[Point]:
+    """Return the curve of one method."""
     target, keep = judged.target, judged.keep
-    sums = torch.zeros(len(strengths), 4)
+    sums = torch.zeros(len(strengths), 3)
     for row in range(len(encoded.w)):
         w = encoded.w[row : row + 1]
         before = subject.shown(encoded, row, w)
@@ -113,14 +131,9 @@ def _group_sums(
         same = said == (read > 0)
         sums[:, 0] += (~same[:, target]).float()
         sums[:, 1] += (same.float() @ keep) / keep.sum()
-        sums[:, 2] += identity.similarity(before, after)
-        sums[:, 3] += 1
-    return sums
-
-
-def _points(strengths: Sequence[float], sums: Tensor) -> list[Point]:
-    means = sums[:, :3] / sums[:, 3:]
-    start = Point(0.0, 0.0, 1.0, 1.0)
+        sums[:, 2] += identity.distances(before, after)
+    means = sums / len(encoded.w)
+    start = Point(0.0, 0.0, 1.0, 0.0)
     moved = [
         Point(strength, *(float(value) for value in row))
         for strength, row in zip(strengths, means, strict=True)
@@ -135,11 +148,11 @@ def report_of(
     readable = {k: v for k, v in evaluation.classifier.correlation.items() if v >= _READABLE}
     return {
         "pack": subject.name,
-        "faces": sum(len(group) for group in evaluation.groups),
+        "faces": len(evaluation),
         "fitted_on": len(evaluation.ratings),
         "classifier_correlation": readable,
-        "identity": evaluation.identity_facts,
-        "methods": facts,
+        "identity": {**evaluation.identity_facts, "half_way": facts["half_way"]},
+        "methods": {name: found for name, found in facts.items() if name in curves},
         "curves": {
             attribute: {
                 method: [asdict(point) for point in points] for method, points in methods.items()
@@ -156,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of rated faces and levels")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write")
     parser.add_argument("--attr", action="append", help="only these; default all with a rating")
-    parser.add_argument("--faces", type=int, help="judge at most this many; default all")
+    parser.add_argument("--faces", type=int, help="judge at most this many pictures; default all")
     parser.add_argument("--arcface", type=Path, help="judge identity by this model_ir_se50.pth")
     options = parser.parse_args(arguments)
     return run_command(lambda: _drawn(options))
@@ -169,17 +182,26 @@ def _drawn(options: argparse.Namespace) -> dict[str, object]:
         options.data,
         learnt_from_rated=subject.whitened,
         limit=options.faces,
-        arcface=options.arcface,
+        identity=_recogniser(options.arcface),
     )
     curves, facts = curves_of(subject, evaluation, attributes)
     write_metrics(options.out.with_suffix(".json"), report_of(subject, evaluation, curves, facts))
-    faces, metric = sum(map(len, evaluation.groups)), evaluation.identity_facts["metric"]
-    title = f"{subject.name}: {faces} faces to the other class; identity: {metric}"
+    judge = evaluation.identity
+    title = f"{subject.name}: {len(evaluation)} faces to the other class; identity: {judge.name}"
+    if judge.other_person is not None:
+        title += f", another person from {judge.other_person:g}"
     draw_curves(curves, options.out, title=title)
     return {  # what is kept when half of the faces have changed class
         attribute: {method: _at_half(points) for method, points in methods.items()}
         for attribute, methods in curves.items()
     }
+
+
+def _recogniser(arcface: Path | None) -> Recogniser:
+    """Return ArcFace where its file is given, else dlib's network."""
+    if arcface is None:
+        return open_recogniser()
+    return Identity(load(tensors_of(unwrapped(read_checkpoint(arcface).content))))
 
 
 def _chosen(subject: Subject, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -199,14 +221,14 @@ def _at_half(points: Sequence[Point]) -> str:
             share = (0.5 - before.target_change) / (after.target_change - before.target_change)
             kept, identity, strength = (
                 getattr(before, name) + share * (getattr(after, name) - getattr(before, name))
-                for name in ("attributes_kept", "identity", "strength")
+                for name in ("attributes_kept", "identity_distance", "strength")
             )
             return (
                 f"at 50% changed (strength {strength:.2g}): attributes kept {kept:.1%}, identity "
-                f"{identity:.3f}"
+                f"moved by {identity:.3f}"
             )
     end = max(points, key=lambda point: point.target_change)
     return (
         f"reaches {end.target_change:.0%} (strength {end.strength:g}): attributes kept "
-        f"{end.attributes_kept:.1%}, identity {end.identity:.3f}"
+        f"{end.attributes_kept:.1%}, identity moved by {end.identity_distance:.3f}"
     )

@@ -1,4 +1,4 @@
-"""The faces the attribute curves are measured on, and the judges fitted on other faces.
+"""The faces the attribute curves are measured on, and the judges of their pictures.
 
 Level pictures show 50 faces at three levels of ten attributes; nothing in this project learns its
 movers from them. Every fifth face is never seen by `mini` in any form, nor is every rated picture
@@ -7,7 +7,7 @@ whose number ten divides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,97 +16,69 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..arcface import Identity, load
 from ..base import ModelError
-from ..parts import tensors_of
 from ..portrait.data import FaceSet, read_faces, read_level_pairs
-from ..reading.checkpoint import read_checkpoint
-from ..reading.unwrapping import unwrapped
+from ..recognition import Recogniser, open_recogniser
 from ..training.steps import random_of
 from .curve_subjects import Face
-from .image_judge import (
-    FEATURE_SIDE,
-    IdentityJudge,
-    ImageClassifier,
-    features,
-    fit_classifier,
-    fit_identity,
-    verification,
-)
+from .image_judge import FEATURE_SIDE, ImageClassifier, fit_classifier
 
 _NEUTRAL: Final = ("familiar", "memorable")
 """Level pictures of these attributes serve as faces to edit: they change the shown ones least."""
-_LEARNT_FROM: Final = ("age", "familiar", "gender", "memorable", "outgoing", "weight")
-"""Level pictures of these teach the identity metric."""
-_FOLDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Faces to edit, and who says whether they are still themselves."""
-
-    sets: tuple[tuple[FaceSet, tuple[int, ...]], ...]
-    """Face sets and which of their faces."""
-    identity: IdentityJudge
-
-    def __len__(self) -> int:
-        return sum(len(rows) for _, rows in self.sets)
-
-    def faces(self) -> Iterator[Face]:
-        """Yield the pictures with their points."""
-        for faces, rows in self.sets:
-            yield from faces.part(rows).pictures()
+_UNSEEN_OF: Final = 5
+"""One face of so many is seen by no pack that learns from rated faces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Everything a measurement needs."""
 
-    groups: tuple[Group, ...]
+    sets: tuple[tuple[FaceSet, tuple[int, ...]], ...]
+    """The faces to edit: face sets, and which of their faces."""
     classifier: ImageClassifier
+    identity: Recogniser
+    """Says whether faces are still themselves."""
     identity_facts: dict[str, object]
-    """Which metric, and how well it tells faces apart."""
+    """Which recogniser, and how far different people lie apart for it."""
     ratings: Tensor
     """(N, A) of the rated faces that methods are fitted on."""
     names: tuple[str, ...]
     _rated: FaceSet
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _, rows in self.sets)
+
+    def faces(self) -> Iterator[Face]:
+        """Yield the pictures to edit with their points."""
+        for faces, rows in self.sets:
+            yield from faces.part(rows).pictures()
 
     def rated_faces(self) -> Iterator[Face]:
         """Yield the rated faces that methods are fitted on."""
         return self._rated.pictures()
 
 
-@dataclass(frozen=True, slots=True)
-class _Levels:
-    """What the identity metric sees of level pictures, and whose they are."""
-
-    plain: Tensor
-    """(N, F) inner features."""
-    mirrored: Tensor
-    """(N, F), of the mirrored pictures."""
-    faces: tuple[str, ...]
-
-    def of(self, wanted: Sequence[bool]) -> _Levels:
-        rows = [index for index, yes in enumerate(wanted) if yes]
-        return _Levels(self.plain[rows], self.mirrored[rows], tuple(self.faces[r] for r in rows))
-
-
 def read_evaluation(
-    folder: Path, *, learnt_from_rated: bool, limit: int | None = None, arcface: Path | None = None
+    folder: Path,
+    *,
+    learnt_from_rated: bool,
+    limit: int | None = None,
+    identity: Recogniser | None = None,
 ) -> Evaluation:
     """Return faces and judges.
 
     Args:
         folder: rated faces and level pictures.
         learnt_from_rated: whether the pack has learnt from all rated faces (the portrait): then
-            all 50 faces of the level pictures are judged, in five folds, each by an identity metric
-            of the other four. Otherwise every fifth of them and every tenth rated face.
-        limit: at most this many faces.
-        arcface: file of the recognition network, instead of the learnt metric.
+            all 50 faces of the level pictures are judged. Otherwise every fifth of them and every
+            tenth rated face.
+        limit: at most this many pictures, drawn at random (seeded).
+        identity: default: dlib's network.
 
     Raises:
-        ModelError: data or the file cannot be read.
+        ModelError: data cannot be read, or no recogniser is installed.
     """
+    recogniser = open_recogniser() if identity is None else identity
     rated = read_faces(folder)
     held = [int(path.stem) % 10 == 0 for path in rated.paths]
     kept_rows = [i for i, away in enumerate(held) if not away]
@@ -119,65 +91,65 @@ def read_evaluation(
         held_images=small[held_rows],
         held_ratings=rated.ratings[held_rows],
     )
-    levels, background = _levels(folder), features(small[kept_rows], inner=True)
-    order = sorted(set(levels.faces), key=int)
-    fold_of = {face: index % _FOLDS for index, face in enumerate(order)}
-    folds = range(_FOLDS) if learnt_from_rated else range(1)
     starts = [faces for attribute in _NEUTRAL for faces in read_level_pairs(folder, attribute)]
-    groups, checks = [], []
-    network = (
-        Identity(load(tensors_of(unwrapped(read_checkpoint(arcface).content)))) if arcface else None
-    )
-    for fold in folds:
-        own = levels.of([fold_of[face] == fold for face in levels.faces])
-        others = levels.of([fold_of[face] != fold for face in levels.faces])
-        both = torch.cat([others.plain, others.mirrored])
-        metric = fit_identity(both, others.faces * 2, background)
-        checks.append(verification(metric, own.plain, own.mirrored, own.faces))
-        sets = [(faces, _rows(faces, fold_of, fold)) for faces in starts]
-        if not learnt_from_rated:
-            sets.append((rated, tuple(held_rows)))
-        groups.append(Group(tuple(sets), network or metric))
-    facts: dict[str, object] = {"metric": "ArcFace IR-SE50" if network else "learnt from levels"}
-    if network is None:
-        facts |= {key: sum(c[key] for c in checks) / len(checks) for key in checks[0]}
+    people = sorted({_owner(path) for faces in starts for path in faces.paths}, key=int)
+    judged = people if learnt_from_rated else people[::_UNSEEN_OF]
+    sets = [
+        (faces, tuple(row for row, path in enumerate(faces.paths) if _owner(path) in judged))
+        for faces in starts
+    ]
+    if not learnt_from_rated:
+        sets.append((rated, tuple(held_rows)))
     fitted = rated.part(kept_rows)
     return Evaluation(
-        limited(tuple(groups), limit), classifier, facts, fitted.ratings, rated.attributes, fitted
+        limited(tuple(sets), limit),
+        classifier,
+        recogniser,
+        identity_facts(recogniser, starts[0]),
+        fitted.ratings,
+        rated.attributes,
+        fitted,
     )
 
 
-def _rows(faces: FaceSet, fold_of: dict[str, int], fold: int) -> tuple[int, ...]:
-    owners = [path.stem.split("_")[0] for path in faces.paths]
-    return tuple(row for row, face in enumerate(owners) if fold_of[face] == fold)
+def _owner(path: Path) -> str:
+    return path.stem.split("_")[0]
 
 
-def limited(groups: tuple[Group, ...], limit: int | None) -> tuple[Group, ...]:
-    """Return the groups with at most `limit` faces, as many of each, drawn at random (seeded)."""
-    total = sum(len(group) for group in groups)
-    if limit is None or limit >= total:
-        return groups
-    if limit < len(groups):
-        raise ModelError(f"--faces {limit} is fewer than the {len(groups)} groups of faces")
-    kept = []
-    for group in groups:
-        share = limit // len(groups)
-        every = [(n, row) for n, (_, rows) in enumerate(group.sets) for row in rows]
-        mixed = torch.randperm(len(every), generator=random_of(0))[:share]
-        chosen = {every[index] for index in mixed.tolist()}
-        sets = tuple(
-            (faces, tuple(row for row in rows if (n, row) in chosen))
-            for n, (faces, rows) in enumerate(group.sets)
-        )
-        kept.append(Group(sets, group.identity))
-    return tuple(kept)
+def limited(
+    sets: tuple[tuple[FaceSet, tuple[int, ...]], ...], limit: int | None
+) -> tuple[tuple[FaceSet, tuple[int, ...]], ...]:
+    """Return at most `limit` pictures of the sets, drawn at random (seeded)."""
+    every = [(number, row) for number, (_, rows) in enumerate(sets) for row in rows]
+    if limit is None or limit >= len(every):
+        return sets
+    if limit < 1:
+        raise ModelError(f"--faces {limit}: accepted are 1 and more")
+    mixed = torch.randperm(len(every), generator=random_of(0))[:limit]
+    chosen = {every[index] for index in mixed.tolist()}
+    return tuple(
+        (faces, tuple(row for row in rows if (number, row) in chosen))
+        for number, (faces, rows) in enumerate(sets)
+    )
 
 
-def _levels(folder: Path) -> _Levels:
-    sets = [faces for attribute in _LEARNT_FROM for faces in read_level_pairs(folder, attribute)]
-    owners = tuple(path.stem.split("_")[0] for faces in sets for path in faces.paths)
-    images = torch.cat([_small(faces) for faces in sets])
-    return _Levels(features(images, inner=True), features(images.flip(-1), inner=True), owners)
+def identity_facts(recogniser: Recogniser, people: FaceSet) -> dict[str, object]:
+    """Return the recogniser's name, and how far apart it sees different people.
+
+    Args:
+        recogniser: to be told of.
+        people: one picture of each.
+    """
+    images = torch.cat([picture[None] for picture, _ in people.pictures()])
+    first, second = torch.triu_indices(len(images), len(images), 1)
+    pairs = zip(first.split(64), second.split(64), strict=True)
+    apart = torch.cat([recogniser.distances(images[a], images[b]) for a, b in pairs])
+    return {
+        "recogniser": recogniser.name,
+        "other_person": recogniser.other_person,
+        "between_people": float(apart.mean()),
+        "nearest_people": float(apart.quantile(0.05)),
+    }
 
 
 def _small(faces: FaceSet) -> Tensor:

@@ -25,9 +25,11 @@ _COLOURS: Final[tuple[Colour, ...]] = ((196, 78, 32), (40, 110, 220), (60, 150, 
 _INK, _GRID = (50, 50, 50), (222, 222, 222)
 _SIDE, _GAP, _LEFT, _TOP = 300, 70, 90, 90
 _LEGEND = 230
+_LEVEL = 15
+"""Step between the shades of a drawing: few shades make a file of half the size."""
 _FINE = 2
 """Drawn this much larger and averaged down, for smooth lines."""
-_ROWS: Final = (("attributes_kept", "attributes kept"), ("identity", "identity kept"))
+_ROWS: Final = (("attributes_kept", "attributes kept"), ("identity_distance", "identity moved"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Point:
     strength: float
     target_change: float
     attributes_kept: float
-    identity: float
+    identity_distance: float
+    """From the unedited face, mean."""
 
 
 def draw_curves(
@@ -58,14 +61,14 @@ def draw_curves(
         _line(canvas, (x, 55), (x + 30, 55), _COLOURS[index % len(_COLOURS)], 2)
         _write(canvas, method, (x + 38, 60), 0.5)
     for row, (field, label) in enumerate(_ROWS):
-        lowest = min(getattr(p, field) for m in curves.values() for c in m.values() for p in c)
-        floor = max(-1.0, np.floor(10 * lowest) / 10)
+        values = [getattr(p, field) for m in curves.values() for c in m.values() for p in c]
+        bottom, top = _axis(values)
         for column, (attribute, by_method) in enumerate(curves.items()):
             corner = (_LEFT + column * (_SIDE + _GAP), _TOP + row * (_SIDE + _GAP))
-            _frame(canvas, corner, floor, f"{attribute}: {label}")
+            _frame(canvas, corner, (bottom, top), f"{attribute}: {label}")
             for index, points in enumerate(by_method.values()):
                 places = [
-                    _place(corner, p.target_change, (getattr(p, field) - floor) / (1 - floor))
+                    _place(corner, p.target_change, (getattr(p, field) - bottom) / (top - bottom))
                     for p in points
                 ]
                 _curve(canvas, places, _COLOURS[index % len(_COLOURS)])
@@ -76,6 +79,7 @@ def draw_curves(
         0.5,
     )
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    small = np.asarray(np.round(small / _LEVEL) * _LEVEL, np.uint8)
     try:
         done, data = cv2.imencode(path.suffix, small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         if not done:
@@ -85,11 +89,20 @@ def draw_curves(
         raise ModelError(f"cannot write the picture {path}: {e}; does its folder exist?") from e
 
 
+def _axis(values: Sequence[float]) -> tuple[float, float]:
+    """Return what is written at the bottom and at the top of a chart: less and less is kept going
+    down, from the value of an unedited face, which is the first."""
+    top = values[0]
+    farthest = max(abs(value - top) for value in values)
+    reach = max(1.0, np.ceil(10 * farthest)) / 10
+    return (top - reach if top else reach), top
+
+
 def _place(corner: Place, across: float, up: float) -> Place:
     return round(corner[0] + across * _SIDE), round(corner[1] + (1 - up) * _SIDE)
 
 
-def _frame(canvas: Canvas, corner: Place, floor: float, title: str) -> None:
+def _frame(canvas: Canvas, corner: Place, axis: tuple[float, float], title: str) -> None:
     """Draw the axes of one chart with five lines each way."""
     for step in range(6):
         share = step / 5
@@ -98,7 +111,9 @@ def _frame(canvas: Canvas, corner: Place, floor: float, title: str) -> None:
         _line(canvas, bottom, top, _GRID, 1)
         _line(canvas, left, right, _GRID, 1)
         _write(canvas, f"{share:.0%}", (bottom[0] - 12, bottom[1] + 18), 0.4)
-        _write(canvas, f"{floor + share * (1 - floor):.2f}", (left[0] - 40, left[1] + 4), 0.4)
+        _write(
+            canvas, f"{axis[0] + share * (axis[1] - axis[0]):.2f}", (left[0] - 40, left[1] + 4), 0.4
+        )
     _line(canvas, _place(corner, 0, 0), _place(corner, 1, 0), _INK, 1)
     _line(canvas, _place(corner, 0, 0), _place(corner, 0, 1), _INK, 1)
     _write(canvas, title, (corner[0], corner[1] - 8), 0.5)

@@ -12,6 +12,7 @@ from .finder import finder_hash, load_finder
 from .networks import Network, load_network
 from .packs import load_pack
 from .parser import FaceParser, load_parser
+from .recogniser import FaceRecogniser, load_recogniser
 from .store import (
     ImportReport,
     ImportRequest,
@@ -28,6 +29,7 @@ from .store import (
 
 __all__ = [
     "FaceParser",
+    "FaceRecogniser",
     "ImportReport",
     "ImportRequest",
     "Network",
@@ -38,6 +40,7 @@ __all__ = [
     "load_network",
     "load_pack",
     "load_parser",
+    "load_recogniser",
     "remove_stored",
     "resolve_device",
     "store_folder",

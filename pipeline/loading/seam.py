@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import models.parts
     import models.portrait
     import models.portrait_movers
+    import models.recognition
     import models.stylegan2.bench
     import models.topology68
     import models.weights

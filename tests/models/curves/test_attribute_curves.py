@@ -65,14 +65,22 @@ class Reader:
 
 
 class Nearness:
-    def similarity(self, a: Tensor, b: Tensor) -> Tensor:
-        return 1 - (a - b).flatten(1).norm(dim=1)
+    name, other_person = "nearness", None
+
+    def distances(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).flatten(1).norm(dim=1)
 
 
-class Faces:
+class Measured:
     """Four faces: two far from the border, one near it, one on the other side."""
 
+    classifier = Reader()
+    names = NAMES
     identity = Nearness()
+
+    def __init__(self) -> None:
+        self.identity_facts = {"recogniser": "nearness"}
+        self.w, self.ratings = rated()
 
     def __len__(self) -> int:
         return 4
@@ -80,16 +88,6 @@ class Faces:
     def faces(self) -> Iterator[Face]:
         for level in (2.0, 1.6, 0.4, -0.7):
             yield torch.tensor([[level, 5.0, 0.2 if level > 0 else -0.2, 5.0, 0.0]]), torch.empty(0)
-
-
-class Measured:
-    groups = (Faces(),)
-    classifier = Reader()
-    names = NAMES
-
-    def __init__(self) -> None:
-        self.identity_facts = {"metric": "nearness"}
-        self.w, self.ratings = rated()
 
     def rated_faces(self) -> Iterator[Face]:
         for row in self.w:
@@ -100,7 +98,7 @@ def test_the_protocol_counts_what_crosses_what_stays_and_who_remains() -> None:
     measured: Any = Measured()
     curves, _ = curves_of(Numbers(), measured, ["smile"], strengths=(0.5, 1.0, 3.0))
     points = curves["smile"]["latent transformer"]
-    assert points[0] == Point(0.0, 0.0, 1.0, 1.0)
+    assert points[0] == Point(0.0, 0.0, 1.0, 0.0)
     # Towards the other class: down for the first three, up for the last.
     assert [p.target_change for p in points[1:]] == [0.25, 0.5, 1.0]
     # Gender moves by half the step: 0.25 is enough to turn 0.2; age never; `weak` is not counted.
@@ -108,7 +106,7 @@ def test_the_protocol_counts_what_crosses_what_stays_and_who_remains() -> None:
     kept = float((1 - rho[1]) / ((1 - rho[1]) + (1 - rho[2])))
     assert [p.attributes_kept for p in points[1:]] == pytest.approx([kept] * 3, abs=1e-5)
     length = 1.25**0.5
-    assert points[1].identity == pytest.approx(1 - 0.5 * length, abs=1e-5)
+    assert points[1].identity_distance == pytest.approx(0.5 * length, abs=1e-5)
 
 
 def test_the_baselines_are_fitted_to_the_codes_and_calibrated() -> None:
@@ -142,9 +140,9 @@ def test_curves_become_a_picture_and_a_report(tmp_path: Path) -> None:
 def test_what_is_kept_is_read_where_half_have_changed() -> None:
     rising = [Point(0.0, 0.0, 1.0, 1.0), Point(1.0, 0.4, 0.9, 0.8), Point(2.0, 0.6, 0.7, 0.6)]
     told = attribute_curves._at_half(rising)
-    assert told == "at 50% changed (strength 1.5): attributes kept 80.0%, identity 0.700"
+    assert told == "at 50% changed (strength 1.5): attributes kept 80.0%, identity moved by 0.700"
     told = attribute_curves._at_half(rising[:2])
-    assert told == "reaches 40% (strength 1): attributes kept 90.0%, identity 0.800"
+    assert told == "reaches 40% (strength 1): attributes kept 90.0%, identity moved by 0.800"
 
 
 def test_unknown_packs_and_attributes_are_named(
@@ -154,6 +152,7 @@ def test_unknown_packs_and_attributes_are_named(
         ModelError, match="no pack 'tiny'; there are mini; accepted: mini, the name"
     ):
         open_subject("tiny")
+    monkeypatch.setattr(attribute_curves, "_recogniser", lambda file: Nearness())
     base = ["--data", str(tmp_path), "--out", str(tmp_path / "c.png")]
     assert main(["--pack", "portrait", *base]) == 1
     assert "no mesh points at" in capsys.readouterr().err

@@ -1,12 +1,15 @@
-"""Who is judged by whom: no face is judged by what was learnt from it."""
+"""Which faces are judged: none that a pack has learnt from."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from models.base import ModelError
 from models.curves.curve_faces import Evaluation, limited, read_evaluation
@@ -32,40 +35,53 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+class Brightness:
+    """A recogniser that only sees how bright a picture is."""
+
+    name, other_person = "brightness", 0.6
+
+    def distances(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a.mean((1, 2, 3)) - b.mean((1, 2, 3))).abs()
+
+
 @pytest.fixture(scope="module")
-def in_folds(folder: Path) -> Evaluation:
-    return read_evaluation(folder, learnt_from_rated=True)
+def of_levels(folder: Path) -> Evaluation:
+    return read_evaluation(folder, learnt_from_rated=True, identity=Brightness())
 
 
-def owners(evaluation: Evaluation) -> list[set[str]]:
-    return [
-        {path.stem for faces, rows in group.sets for path in (faces.paths[row] for row in rows)}
-        for group in evaluation.groups
-    ]
+def pictures(evaluation: Evaluation) -> set[str]:
+    return {faces.paths[row].stem for faces, rows in evaluation.sets for row in rows}
 
 
-def test_a_pack_that_knows_all_rated_faces_is_judged_on_the_others(in_folds: Evaluation) -> None:
-    assert [len(group) for group in in_folds.groups] == [8] * 5
-    people = [{name.split("_")[0] for name in names} for names in owners(in_folds)]
-    assert sorted(p for group in people for p in group) == [str(2000 + n) for n in range(PEOPLE)]
-    shown = {name.split("_")[1] for name in set.union(*owners(in_folds))}
-    assert shown == {"familiar", "memorable"}
-    assert len(in_folds.ratings) == len(list(in_folds.rated_faces())) == 63
-    assert in_folds.identity_facts["metric"] == "learnt from levels"
-    assert len({id(group.identity) for group in in_folds.groups}) == 5, "one metric per fold"
+def test_a_pack_that_knows_all_rated_faces_is_judged_on_the_others(of_levels: Evaluation) -> None:
+    assert len(of_levels) == 40
+    assert {name.split("_")[0] for name in pictures(of_levels)} == {
+        str(2000 + n) for n in range(PEOPLE)
+    }
+    assert {name.split("_")[1] for name in pictures(of_levels)} == {"familiar", "memorable"}
+    assert len(of_levels.ratings) == len(list(of_levels.rated_faces())) == 63
+
+
+def test_the_recogniser_is_named_with_its_measure_of_other_people(of_levels: Evaluation) -> None:
+    facts = of_levels.identity_facts
+    assert facts["recogniser"] == "brightness"
+    images = torch.stack([picture for picture, _ in of_levels.sets[0][0].pictures()])
+    mean = images.mean((1, 2, 3))
+    apart = [abs(float(a - b)) for a, b in itertools.combinations(mean, 2)]
+    assert facts["between_people"] == pytest.approx(sum(apart) / len(apart), rel=1e-4)
 
 
 def test_a_pack_that_held_rated_faces_out_is_judged_on_them_too(folder: Path) -> None:
-    evaluation = read_evaluation(folder, learnt_from_rated=False)
-    (names,) = owners(evaluation)
+    evaluation = read_evaluation(folder, learnt_from_rated=False, identity=Brightness())
+    names = pictures(evaluation)
     assert {n for n in names if "_" not in n} == {"10", "20", "30", "40", "50", "60", "70"}
     assert {n.split("_")[0] for n in names if "_" in n} == {"2000", "2005"}
     fitted = {path.stem for path in evaluation._rated.paths}
     assert not fitted & names
 
 
-def test_fewer_faces_are_as_many_of_each_group(in_folds: Evaluation) -> None:
-    assert [len(group) for group in limited(in_folds.groups, 11)] == [2] * 5
-    assert limited(in_folds.groups, 100) == in_folds.groups
-    with pytest.raises(ModelError, match="--faces 3 is fewer than the 5 groups"):
-        limited(in_folds.groups, 3)
+def test_fewer_pictures_are_drawn_of_all(of_levels: Evaluation) -> None:
+    assert sum(len(rows) for _, rows in limited(of_levels.sets, 11)) == 11
+    assert limited(of_levels.sets, 100) == of_levels.sets
+    with pytest.raises(ModelError, match="--faces 0"):
+        limited(of_levels.sets, 0)

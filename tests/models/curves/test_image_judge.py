@@ -1,4 +1,4 @@
-"""Judges of pictures: they read what was drawn, and tell drawn people apart."""
+"""The judge of pictures: it reads what was drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.base import ModelError, ModelInputError
-from models.curves.image_judge import features, fit_classifier, fit_identity, verification
+from models.curves.image_judge import features, fit_classifier
 
 
 def drawn(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -49,33 +49,6 @@ def test_ratings_are_read_from_pictures_not_learnt_from() -> None:
     assert same.float().mean() > 0.8
     with pytest.raises(ModelError, match="20 rated pictures are too few"):
         fit_classifier(images[:20], ratings[:20], ("tilt", "red"), **held)
-
-
-def people(count: int, each: int, seed: int) -> tuple[Tensor, list[str]]:
-    """Smooth random pictures: one pattern per person, another brightness and noise each time."""
-    generator = torch.Generator().manual_seed(seed)
-    patterns = F.interpolate(torch.randn(count, 3, 6, 6, generator=generator), 64, mode="bicubic")
-    light = F.interpolate(
-        torch.randn(count * each, 1, 2, 2, generator=generator), 64, mode="bilinear"
-    )
-    images = 0.4 * patterns.repeat_interleave(each, 0) + 0.5 * light
-    return images.clamp(-1, 1), [str(n // each) for n in range(count * each)]
-
-
-def test_new_people_are_told_apart_also_mirrored() -> None:
-    images, faces = people(20, 3, 0)
-    plain, mirrored = features(images, inner=True), features(images.flip(-1), inner=True)
-    judge = fit_identity(torch.cat([plain, mirrored]), faces * 2, plain)
-    new, of = people(6, 3, 1)
-    cosines = judge.similarity(new[0::3], new[1::3])
-    others = judge.similarity(new[0::3], new[1::3].roll(1, 0))
-    assert cosines.min() > others.max()
-    torch.testing.assert_close(judge.similarity(new[:1], new[:2])[0], torch.tensor(1.0))
-    told = verification(judge, features(new, inner=True), features(new.flip(-1), inner=True), of)
-    assert told["accuracy"] > 0.75
-    assert told["same"] > told["other"]
-    with pytest.raises(ModelError, match="teach no identity"):
-        fit_identity(plain[::3], faces[::3], plain)
 
 
 def test_a_picture_keeps_its_reading_at_another_size(shared: Path) -> None:

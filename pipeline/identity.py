@@ -1,0 +1,113 @@
+"""How far an edit moves a face from the person it shows, said by a recogniser of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .imaging.geometry import ffhq_quad, quad_to_matrix
+from .loading import load_recogniser
+from .stages.align import cut
+
+if TYPE_CHECKING:
+    from .loading import FaceRecogniser
+    from .request import Edit
+    from .session import Session
+    from .types import FaceTrack, Frame
+
+Pair = tuple[Tensor, Tensor]
+"""Pictures of a face (3, S, S) in [-1, 1], as FFHQ cuts them out: before, after."""
+
+MOST_FRAMES: Final = 5
+"""Of each face, evenly over the frames in which it is edited."""
+_SIDE: Final = 256
+_WHOLE: Final = 0.9
+"""Weight from which a frame shows the whole edit."""
+
+
+def identity_of(session: Session, edited: Mapping[int, Sequence[int]]) -> list[dict[str, Any]]:
+    """Return, for every face that was edited, its distance from what the clip shows of it.
+
+    `distance` is the mean over the `frames` looked at, `farthest` the largest; `in_the_clip` is how
+    far these frames of the source lie from one another, which is what poses and expressions alone
+    come to. Empty where the extra `identity` is not installed.
+
+    Args:
+        session: with its plan.
+        edited: frames in which a face was edited, by track.
+
+    Raises:
+        WeightsError: the recogniser's file is damaged.
+        VideoError: the clip can no longer be read.
+    """
+    recogniser = load_recogniser() if edited else None
+    if recogniser is None:
+        return []
+    chosen = {t.track_id: _spread(t, edited.get(t.track_id, ())) for t in session.plan.tracks}
+    pairs: dict[int, list[Pair]] = {}
+    for index in sorted({frame for frames in chosen.values() for frame in frames}):
+        with session.frames(session.plan, index, index + 1) as reading:
+            (frame,) = reading
+        for track, pair in compared(session, frame).items():
+            if index in chosen[track]:
+                pairs.setdefault(track, []).append(pair)
+    return [
+        {"track": track, "frames": chosen[track], **_facts(recogniser, pairs[track])}
+        for track in sorted(pairs)
+    ]
+
+
+def compared(
+    session: Session, frame: Frame, edits: Sequence[Edit] | None = None
+) -> dict[int, Pair]:
+    """Return the faces of a frame that are edited in it, before and after, by track.
+
+    `edits`: others than those asked for.
+    """
+    result, aspect = session.look(frame, edits).result, float(session.source.info.pixel_aspect)
+    tracks = {track.track_id: track for track in session.plan.tracks}
+    found = {}
+    for face in (face for face in result.faces if face.edited):
+        track = tracks[face.track_id]
+        points = track.landmarks[frame.index - track.first_frame]
+        found[face.track_id] = (
+            _aligned(frame, points, aspect),
+            _aligned(result.frame, points, aspect),
+        )
+    return found
+
+
+def _spread(track: FaceTrack, edited: Sequence[int]) -> list[int]:
+    """Return the frames to look at: those with the whole edit, if there are any."""
+    weights = track.weights[np.asarray(edited, np.int64) - track.first_frame]
+    whole = [frame for frame, weight in zip(edited, weights, strict=True) if weight >= _WHOLE]
+    frames = whole or list(edited)
+    places = np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames)))
+    return [frames[place] for place in places.round().astype(int)]
+
+
+def _aligned(frame: Frame, points: NDArray[np.float32], aspect: float) -> Tensor:
+    """Return a face (3, S, S) in [-1, 1] as FFHQ would cut it out."""
+    crop_to_frame = quad_to_matrix(ffhq_quad(points, pixel_aspect=aspect), _SIDE)
+    return torch.from_numpy(cut(frame, crop_to_frame, _SIDE))
+
+
+def _facts(recogniser: FaceRecogniser, pairs: Sequence[Pair]) -> dict[str, Any]:
+    before, after = (torch.stack(pictures) for pictures in zip(*pairs, strict=True))
+    moved = recogniser.distances(before, after)
+    facts: dict[str, Any] = {
+        "recogniser": recogniser.name,
+        "other_person": recogniser.other_person,
+        "distance": round(float(moved.mean()), 3),
+        "farthest": round(float(moved.max()), 3),
+    }
+    if len(before) > 1:
+        first, second = torch.triu_indices(len(before), len(before), 1)
+        own = recogniser.distances(before[first], before[second])
+        facts["in_the_clip"] = round(float(own.mean()), 3)
+    return facts
