@@ -85,7 +85,7 @@ SPEC = EditorSpec(
     needs=frozenset({PARSING}),
     crop=CropRule(side_eyes=5.0),
     options=Options,
-    version=2,
+    version=3,
 )
 
 _LOOKED_AT = 16

@@ -32,6 +32,8 @@ _SURE, _SURELY_NOT = 0.85, 0.05
 """Shares from which a cell is hair, and up to which it is something else."""
 _EDGE = 0.05
 """How wide the edges of parts are, where a parsing is not to be trusted [outer eye distances]."""
+_FRINGE, _LEAST_DEEP = 0.12, 0.2
+"""The same of hair, through whose ends skin is seen, if so much of it lies deeper."""
 _TRUSTED = 0.5
 """How far the parsing has to count where colours are learnt."""
 _RIM = 1 / 20
@@ -77,7 +79,7 @@ class Hair:
         window = _window(batch, n, self.place.where)
         if window is None:
             return None
-        matte, hair = matted(window, self.place.share(window))
+        matte, hair = matted(window, self.place.share(window), window.shares("skin"))
         _fade_to_border(matte, window, batch.images.shape[-1])
         rows, columns = window.middles()
         early = temples(batch.landmarks[n].cpu().numpy(), rows, columns)
@@ -122,8 +124,12 @@ class Sight:
         if window is None:
             return None
         share, told = window.hair(), window.trust() > _TRUSTED
-        parts = (share > _SURE, share < _SURELY_NOT, window.shares("skin") > _SURE)
-        return cls(window, window.colours(), *(told & _core(part, window) for part in parts))
+        hair, others = share > _SURE, share < _SURELY_NOT
+        deep = _core(hair, window, _FRINGE)
+        if deep.sum() < _LEAST_DEEP * hair.sum():
+            deep = _core(hair, window, _EDGE)
+        parts = [_core(part, window, _EDGE) for part in (others, window.shares("skin") > _SURE)]
+        return cls(window, window.colours(), *(told & part for part in (deep, *parts)))
 
     def strands(self) -> float:
         """Return how much log luma differs from strand to strand."""
@@ -132,9 +138,10 @@ class Sight:
         return strands_of(self.window.picture, mask, self.window.eyes)
 
 
-def _core(part: NDArray[np.bool_], window: Cells) -> NDArray[np.bool_]:
-    """Return the cells (h, w) of a part that do not lie along its edge."""
-    reach = max(round(_EDGE * window.eyes / window.cell), 1)
+def _core(part: NDArray[np.bool_], window: Cells, edge: float) -> NDArray[np.bool_]:
+    """Return the cells (h, w) of a part that do not lie along its edge, which is so wide [outer eye
+    distances]."""
+    reach = max(round(edge * window.eyes / window.cell), 1)
     kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
     return np.asarray(cv2.erode(part.view(np.uint8), kernel, borderValue=1) > 0)
 

@@ -16,10 +16,17 @@ _ALIKE = 0.16
 _SURELY, _POSSIBLY = (0.85, 0.97), (0.02, 0.12)
 """Shares around a pixel that make it hair whatever its colour, and without which it is none."""
 _LEAST, _MOST = 0.08, 0.92
-"""Shares of a pixel that count for nothing, and for all."""
+"""Shares of a pixel that count for nothing, and for all …"""
+_LEAST_BEFORE, _MOST_BEFORE = 0.1, 0.85
+"""… and before skin, where hair throws its shadow."""
+_FRINGE = 0.05
+"""Sigma of how far the ends of hair may lie from where its cells end before skin, which is seen
+through them [outer eye distances] …"""
+_BEFORE_SKIN = (0.03, 0.2)
+"""… and shares of skin near by at which there is none behind hair, and is."""
 
 
-def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
+def matted(window: Cells, share: Floats, skin: Floats) -> tuple[Floats, Floats]:
     """Return the matte of hair in a window, (h, w) 0–1, and the hair alone, (3, h, w) in [-1, 1].
 
     A pixel along the edge is a mixture of hair and of what is behind or before it. Its share of
@@ -31,6 +38,7 @@ def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
     Args:
         window: of a crop.
         share: (h, w) 0–1 of its cells.
+        skin: (h, w) 0–1 share of skin of its cells.
     """
     colours, reach = window.colours().transpose(1, 2, 0), _EDGE * window.eyes / window.cell
     hair = _around(colours, share, reach)
@@ -40,8 +48,15 @@ def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
     way /= (length + np.float32(_ALIKE**2))[..., None]
     told = length / (length + np.float32(_ALIKE**2))
     level = (1 - told) * share - np.einsum("hwc,hwc->hw", way, others)
-    soft = cv2.GaussianBlur(share, (0, 0), max(0.5 * reach, 0.5))
-    low, high = (smoothstep(soft, *ends) for ends in (_SURELY, _POSSIBLY))
+    soft, wide, before = (
+        cv2.GaussianBlur(values, (0, 0), max(sigma * window.eyes / window.cell, 0.5))
+        for values, sigma in ((share, 0.5 * _EDGE), (share, _FRINGE), (skin, _FRINGE))
+    )
+    before = smoothstep(before, *_BEFORE_SKIN)
+    low, high = (
+        smoothstep(soft, *ends) * (1 - before) + smoothstep(wide, *ends) * before
+        for ends in (_SURELY, _POSSIBLY)
+    )
     size = window.picture.shape[:0:-1]
     matte = cv2.resize(low, size, interpolation=cv2.INTER_NEAREST)
     own = window.picture.copy()
@@ -53,8 +68,10 @@ def matted(window: Cells, share: Floats) -> tuple[Floats, Floats]:
     pixels = own.reshape(3, -1)[:, at].T
     x, y = at % size[0], at // size[0]
     found = np.einsum("pc,pc->p", pixels, _at(way, x, y, window.cell))
-    level, low, high = _at(np.dstack([level, low, high]), x, y, window.cell).T
-    mixed = np.clip((found + level - _LEAST) / np.float32(_MOST - _LEAST), low, high)
+    level, low, high, before = _at(np.dstack([level, low, high, before]), x, y, window.cell).T
+    least = _LEAST + before * np.float32(_LEAST_BEFORE - _LEAST)
+    most = _MOST + before * np.float32(_MOST_BEFORE - _MOST)
+    mixed = np.clip((found + level - least) / (most - least), low, high)
     matte.ravel()[at] = mixed
     within = _at(hair, x, y, window.cell)
     own.reshape(3, -1)[:, at] = (pixels + (1 - mixed * mixed)[:, None] * (within - pixels)).T
@@ -66,7 +83,7 @@ _ROW = 4096
 
 
 def _at(values: Floats, x: NDArray[np.int64], y: NDArray[np.int64], cell: int) -> Floats:
-    """Return values (h, w, 3) of cells at pixels (P,), linear between the middles: (P, 3)."""
+    """Return values (h, w, C) of cells at pixels (P,), linear between the middles: (P, C)."""
     rows = -(-len(x) // _ROW)
     places = np.zeros((2, rows * _ROW), np.float32)
     places[0, : len(x)], places[1, : len(x)] = x, y
@@ -74,7 +91,7 @@ def _at(values: Floats, x: NDArray[np.int64], y: NDArray[np.int64], cell: int) -
     maps = places.reshape(2, rows, _ROW)
     values = np.ascontiguousarray(values)
     found = cv2.remap(values, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found.reshape(-1, 3)[: len(x)])
+    return np.asarray(found.reshape(-1, values.shape[-1])[: len(x)])
 
 
 def _around(colours: Floats, share: Floats, reach: float) -> Floats:

@@ -28,17 +28,20 @@ _FAINT = 0.02
 """What any colour has beside what was seen of it, as a share of a bin's mean: a colour that was
 never seen is not told by the little that spills over from its neighbours."""
 
-_EVIDENCE = 0.025
+_EVIDENCE = 0.015
 """Sigma of what colours say [outer eye distances]."""
-_COUNTED = 0.6
+_COUNTED = 0.8
 """Exponent of the odds that colours give."""
 _DECIDED = (0.35, 0.7)
 """Shares of hair, by place and colour, that are none, and all."""
 _HARDLY = (0.04, 0.2)
 """Shares of hair that count for none, and that colours may raise."""
 
-_BESIDE, _MORE_THAN_NOT = 0.05, (0.4, 0.6)
-"""How far from hair colours may find more of it [outer eye distances]; shares that are hair."""
+_LOOSE = 0.12
+"""Sigma of how far the edge of hair may lie beside that of the parsing [outer eye distances]."""
+_BESIDE, _BEFORE_SKIN, _MORE_THAN_NOT = 0.05, 0.15, (0.4, 0.6)
+"""How far from hair colours may find more of it, and may before skin [outer eye distances]; shares
+that are hair."""
 
 _SWAYS = 0.05
 """How far hair sways beyond where it is in other frames, in sides of the square."""
@@ -96,18 +99,38 @@ class HairPlace:
             map_ = torch.from_numpy(self.where)[None, None]
             beside = F.grid_sample(map_, at, align_corners=False)[0, 0].numpy()
             share += (1 - trust) * beside
-        told = posterior(share, looked_up(self.like, window))
-        return smoothstep(told * _near(share, window), *_DECIDED)
+        skin = window.shares("skin")
+        told = posterior(_loosened(share, skin, window), looked_up(self.like, window))
+        return smoothstep(told * _near(share, skin, window), *_DECIDED)
 
 
-def _near(share: Floats, window: Cells) -> Floats:
+def _loosened(share: Floats, skin: Floats, window: Cells) -> Floats:
+    """Return shares of hair (h, w) that along an edge are less sure of themselves than a parsing.
+
+    A parsing draws the edge of hair smooth: it knows neither the gaps of a fringe nor its tips. On
+    skin (h, w) 0–1 there may be more hair than it says; beside a room, which may have any colour,
+    there is only less.
+    """
+    soft = cv2.GaussianBlur(share, (0, 0), max(_LOOSE * window.eyes / window.cell, 0.5))
+    return np.asarray(np.maximum(np.minimum(share, soft), soft * skin), np.float32)
+
+
+def _near(share: Floats, skin: Floats, window: Cells) -> Floats:
     """Return where colours may make hair of a place (h, w) 0–1: next to what is more hair than not.
 
-    A dark room is of the colour of dark hair, too.
+    A dark room is of the colour of dark hair, too; skin (h, w) 0–1 is not.
     """
-    reach = 2 * max(round(_BESIDE * window.eyes / window.cell), 1) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    return smoothstep(cv2.dilate(share, kernel), *_MORE_THAN_NOT)
+    beside, before = (
+        smoothstep(cv2.dilate(share, _disc(reach, window)), *_MORE_THAN_NOT)
+        for reach in (_BESIDE, _BEFORE_SKIN)
+    )
+    return np.asarray(np.maximum(beside, before * skin), np.float32)
+
+
+def _disc(reach: float, window: Cells) -> NDArray[np.uint8]:
+    """Return a disc of cells for dilation by a distance [outer eye distances]."""
+    side = 2 * max(round(reach * window.eyes / window.cell), 1) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
 def posterior(share: Floats, likeness: Floats) -> Floats:
