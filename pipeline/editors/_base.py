@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..causes import Shares
+    from ..parsing import Parsing
     from ..progress import Stopwatch
     from ..request import Edit
 
@@ -111,6 +112,10 @@ class Work(Protocol):
 
     def crops(self, frames: Collection[int] | None = None) -> Iterator[AlignedBatch]:
         """Yield the crops of the shot, or of some frames of the clip, in order, on the device."""
+
+    def parsed(self, batch: AlignedBatch, *, wider: float) -> Parsing | None:
+        """Return what crops show in a square that is so many times as large as that of
+        `AlignedBatch.parsing`, with as many cells; None if nobody knows."""
 
     def looked(
         self,

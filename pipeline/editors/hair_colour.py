@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..imaging.hair import Found, Hair, Sight, learnt
 from ..imaging.hair_grey import greyed
+from ..imaging.hair_place import PARSED_WIDER
 from ..imaging.hair_tones import HairTone, dyed, lightened, recoloured
 from ..imaging.parsing import Region
 from ..imaging.tones import Floats
@@ -108,7 +109,10 @@ class HairColour(Editor):
         chosen = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).round().astype(int)]
         sights = []
         for done, batch in enumerate(work.crops(chosen.tolist())):
-            sights += [seen for n in range(len(batch)) if (seen := Sight.of(batch, n)) is not None]
+            wide = work.parsed(batch, wider=PARSED_WIDER)
+            assert wide is not None, "the passes tell what crops show where"
+            every = (Sight.of(batch, wide, n) for n in range(len(batch)))
+            sights += [seen for seen in every if seen is not None]
             work.step(done + 1, len(chosen))
         found = learnt(sights)
         return Artefact({name: torch.from_numpy(value) for name, value in found.items()})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parsing import Parsing
 from ..types import AlignedBatch
 from .geometry import face_unit
 from .hair_cells import Cells, hair_of
@@ -108,7 +109,9 @@ class Sight:
     """What one crop says of hair."""
 
     window: Cells
-    """The whole crop."""
+    """The whole crop …"""
+    wide: Cells
+    """… with what it shows in a larger square (see `PARSED_WIDER`)."""
     colours: Floats
     """(3, h, w) of its cells."""
     hair: NDArray[np.bool_]
@@ -118,8 +121,9 @@ class Sight:
     skin: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, batch: AlignedBatch, n: int) -> Sight | None:
-        """Return what one crop of a batch says; None of a crop that is too small."""
+    def of(cls, batch: AlignedBatch, wide: Parsing, n: int) -> Sight | None:
+        """Return what one crop of a batch says, and its parsing in a larger square; None of a crop
+        that is too small."""
         window = _window(batch, n)
         if window is None:
             return None
@@ -129,7 +133,8 @@ class Sight:
         if deep.sum() < _LEAST_DEEP * hair.sum():
             deep = _core(hair, window, _EDGE)
         parts = [_core(part, window, _EDGE) for part in (others, window.shares("skin") > _SURE)]
-        return cls(window, window.colours(), *(told & part for part in (deep, *parts)))
+        larger = replace(window, parsing=wide[n : n + 1])
+        return cls(window, larger, window.colours(), *(told & part for part in (deep, *parts)))
 
     def strands(self) -> float:
         """Return how much log luma differs from strand to strand."""
@@ -154,9 +159,6 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     if counts[0].sum() < _LEAST_CELLS or not any(sight.skin.any() for sight in sights):
         return {}
     like = likeness_of(*counts)
-    of_skin = sum(counted(sight.colours, sight.skin) for sight in sights)
-    # Of what hangs beyond the square, none may be a neck: so skin counts as much as all the rest.
-    strict = np.minimum(like, likeness_of(counts[0], np.asarray(of_skin)))
     shares = np.stack([hair_of(s.window.parsing)[0, 0].cpu().numpy() for s in sights])
     often = shares.mean(0)
     least, most = bounds(shares, of_head(often))
@@ -169,7 +171,7 @@ def learnt(sights: Sequence[Sight]) -> dict[str, Floats]:
     )
     return {
         "like": like,
-        "where": averaged([on_map(followed(s.window, strict), s.window) for s in sights], often),
+        "where": averaged([on_map(followed(s.window, s.wide), s.window) for s in sights]),
         "least": least,
         "most": most,
         "median": np.asarray(hair, np.float32),

@@ -87,7 +87,7 @@ class Cells:
     def shares(self, *labels: Label) -> Floats:
         """Return the parsing's share of labels in each cell, (h, w) 0–1."""
         chosen = [LABELS.index(label) for label in labels]
-        return self._at_cells(self.parsing.shares[:, chosen].sum(1, keepdim=True))
+        return self.at_cells(self.parsing.shares[:, chosen].sum(1, keepdim=True))
 
     def hair(self, least: Floats | None = None, most: Floats | None = None) -> Floats:
         """Return the share of hair of each cell, by the parsing and where it lies, (h, w) 0–1.
@@ -99,7 +99,7 @@ class Cells:
             share = torch.minimum(share, torch.from_numpy(most).to(share))
         if least is not None:
             share = torch.maximum(share, torch.from_numpy(least).to(share))
-        return self._at_cells(share)
+        return self.at_cells(share)
 
     def trust(self) -> Floats:
         """Return how far the parsing counts in each cell, (h, w) 0–1: nothing beyond its square."""
@@ -124,7 +124,7 @@ class Cells:
         )
         return rows, columns
 
-    def _at_cells(self, values: Tensor) -> Floats:
+    def at_cells(self, values: Tensor) -> Floats:
         """Return values (1, 1, G, G) on the parsing's grid in each cell, (h, w)."""
         rows, columns = (slice(s.start + self.cell // 2, s.stop) for s in (self.rows, self.columns))
         found = self.parsing.sampled(values, rows, columns, self.cell)
@@ -137,8 +137,9 @@ class Cells:
         return np.stack(small)
 
 
-def hair_of(parsing: Parsing) -> Tensor:
-    """Return the share of hair on the parsing's grid, (N, 1, G, G) 0–1.
+def hair_of(parsing: Parsing, wider: float = 1.0) -> Tensor:
+    """Return the share of hair on the parsing's grid, (N, 1, G, G) 0–1; `wider`: how many times as
+    large as usual its square is.
 
     Dark cloth and dark hair are taken for each other. Where the parsing wavers between both, a
     place beside or over the eyes is hair (over a hat it does not waver), and one below the chin is
@@ -147,6 +148,7 @@ def hair_of(parsing: Parsing) -> Tensor:
     hair, cloth = (parsing.shares[:, [LABELS.index(name)]] for name in ("hair", "clothes"))
     side = hair.shape[-1]
     line = (torch.arange(side, dtype=hair.dtype, device=hair.device) + 0.5) * 2 / side - 1
+    line = line * wider
     low = ((line - _EYES_TO_CHIN[0]) / (_EYES_TO_CHIN[1] - _EYES_TO_CHIN[0])).clamp(0, 1)[:, None]
     first = _WAVERS_ABOVE[0] + low * (_WAVERS_BELOW[0] - _WAVERS_ABOVE[0])
     last = _WAVERS_ABOVE[1] + low * (_WAVERS_BELOW[1] - _WAVERS_ABOVE[1])

@@ -1,8 +1,8 @@
 """Where hair is, and what colours it has, learnt over a shot.
 
 Inside the square of the parsing its shares tell; long hair leaves that square. What lies beyond is
-told by where hair was found over the whole shot, in the face's own frame. Colours seen over the
-shot then part hair from what is beside it.
+told by a parsing of a larger square, coarser, over the whole shot, in the face's own frame. Colours
+seen over the shot then part hair from what is beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from .hair_cells import RIM, WIDER, Cells
+from .hair_cells import RIM, WIDER, Cells, hair_of
 from .tones import Floats, smoothstep
 
 MAP_SIDE = 96
@@ -39,6 +39,9 @@ _HARDLY = (0.04, 0.2)
 
 _LOOSE = 0.12
 """Sigma of how far the edge of hair may lie beside that of the parsing [outer eye distances]."""
+_BESIDE_SKIN, _HELD = (0.03, 0.2), (0.85, 0.65)
+"""Shares of skin near by with which an edge is no longer one to a room; what of a share along an
+edge is left at least, to a room and to skin."""
 _BESIDE, _BEFORE_SKIN, _MORE_THAN_NOT = 0.05, 0.15, (0.4, 0.6)
 """How far from hair colours may find more of it, and may before skin [outer eye distances]; shares
 that are hair."""
@@ -58,21 +61,13 @@ _MORE = 1 / 20
 """How much further hair reaches now and then, in sides of the square."""
 _SEED = (0.5, 0.85)
 """Shares in the square from which hair begins to be followed out of it, and is."""
-_LIKELY = (0.4, 0.75)
-"""Likeness of colours along which hair is not followed, and is."""
-_FOLLOWED = 1.2
-"""How far hair is followed [outer eye distances]."""
-_KEPT = 0.4
-"""Of what is found, after that way: what is far away is less certain."""
+_FOLLOWED = 3.0
+"""How far hair is followed at most [outer eye distances]."""
 _OFTEN = (0.3, 0.7)
 """Shares of frames in which a place shows hair that count for nothing, and fully."""
-_LEAVES = (0.5, 0.85)
-"""Mean shares of hair, at the edge of the square, that do not leave it, and do."""
-_ASIDE = 5
-"""Cells of the map that hair hangs down for each that it goes aside."""
-_ACROSS, _BELOW = (1.5, 1.2), (1.95, 1.7)
-"""Places in sides of the square from its middle (x 2) where hair ends to be looked for, and where
-it is fully."""
+PARSED_WIDER = 1.5
+"""Side of the square in which hair is looked for beside that of the parsing, in sides of that: the
+network was trained on closer faces, but tells hair in it; at 2 no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +104,12 @@ def _loosened(share: Floats, skin: Floats, window: Cells) -> Floats:
 
     A parsing draws the edge of hair smooth: it knows neither the gaps of a fringe nor its tips. On
     skin (h, w) 0–1 there may be more hair than it says; beside a room, which may have any colour,
-    there is only less.
+    there is only less, and where colours say so plainly.
     """
-    soft = cv2.GaussianBlur(share, (0, 0), max(_LOOSE * window.eyes / window.cell, 0.5))
-    return np.asarray(np.maximum(np.minimum(share, soft), soft * skin), np.float32)
+    sigma = max(_LOOSE * window.eyes / window.cell, 0.5)
+    soft, beside = (cv2.GaussianBlur(values, (0, 0), sigma) for values in (share, skin))
+    held = _HELD[0] + smoothstep(beside, *_BESIDE_SKIN) * np.float32(_HELD[1] - _HELD[0])
+    return np.asarray(np.maximum(np.minimum(share, np.maximum(soft, held)), soft * skin))
 
 
 def _near(share: Floats, skin: Floats, window: Cells) -> Floats:
@@ -181,21 +178,24 @@ def looked_up(like: Floats, window: Cells) -> Floats:
     return np.asarray(np.clip(soft, 1e-3, 1 - 1e-3))
 
 
-def followed(window: Cells, like: Floats) -> Floats:
-    """Return where hair is in a window (h, w) 0–1, followed from the parsing's square outwards.
+def followed(window: Cells, wide: Cells) -> Floats:
+    """Return where hair is in a window (h, w) 0–1: what hangs together with the hair inside the
+    parsing's square.
 
-    Hair beyond the square hangs together with hair inside it: a reconstruction by dilation
-    (Vincent, "Morphological grayscale reconstruction in image analysis", 1993).
+    A reconstruction by dilation (Vincent, "Morphological grayscale reconstruction in image
+    analysis", 1993).
+
+    Args:
+        window: a whole crop.
+        wide: the same with what it shows in a square `PARSED_WIDER` times as large.
     """
     trust = window.trust()
     certain = smoothstep(window.hair(), *_SEED)
-    likely = smoothstep(looked_up(like, window), *_LIKELY)
-    limit = np.asarray(trust * certain + (1 - trust) * likely, np.float32)
-    steps = max(round(_FOLLOWED * window.eyes / window.cell), 1)
-    kept = np.float32(_KEPT ** (1 / steps))
+    beyond = wide.trust() * wide.at_cells(hair_of(wide.parsing, PARSED_WIDER))
+    limit = np.asarray(trust * certain + (1 - trust) * beyond, np.float32)
     found, kernel = np.asarray(trust * certain, np.float32), np.ones((3, 3), np.uint8)
-    for _ in range(steps):
-        found = np.maximum(found, np.minimum(cv2.dilate(found, kernel) * kept, limit))
+    for _ in range(round(_FOLLOWED * window.eyes / window.cell)):
+        found = np.minimum(cv2.dilate(found, kernel), limit)
     return found
 
 
@@ -210,39 +210,13 @@ def on_map(found: Floats, window: Cells) -> Floats:
     return np.asarray(cv2.remap(found, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
 
 
-def averaged(maps: Sequence[Floats], often: Floats) -> Floats:
-    """Return where hair is beyond the parsing's square, (MAP_SIDE, MAP_SIDE) 0–1.
-
-    Args:
-        maps: where it was followed to in some frames (`on_map`).
-        often: (G, G) its mean share within the square.
-    """
+def averaged(maps: Sequence[Floats]) -> Floats:
+    """Return where hair is beyond the parsing's square, (MAP_SIDE, MAP_SIDE) 0–1, from where it
+    was followed to in some frames (`on_map`)."""
     found = smoothstep(np.mean(maps, axis=0).astype(np.float32), *_OFTEN)
     line = _map_line()
-    across, down = smoothstep(np.abs(line), *_ACROSS), smoothstep(line, *_BELOW)
-    beyond = np.maximum(np.abs(line)[None, :], line[:, None]) > RIM[1]
-    possible = across[None, :] * down[:, None] * beyond * (line > -1)[:, None]
-    return np.asarray(found * possible * _hanging(often), np.float32)
-
-
-def _hanging(often: Floats) -> Floats:
-    """Return where on the map hair can be that leaves the square as it does on the mean: outwards
-    from there, and little aside; from the sides it hangs down, too."""
-    inside = round(MAP_SIDE / WIDER)
-    first = (MAP_SIDE - inside) // 2
-    hanging = np.zeros((MAP_SIDE, MAP_SIDE), np.float32)
-    small = cv2.resize(often, (inside, inside), interpolation=cv2.INTER_AREA)
-    hanging[first : first + inside, first : first + inside] = smoothstep(small, *_LEAVES)
-    within = round(0.5 * (1 - RIM[1]) * inside) + 1
-    for turns in (1, 3, 0):
-        turned = np.rot90(hanging, turns)
-        row = MAP_SIDE - first - within
-        for at in range(row, MAP_SIDE):
-            above = np.ascontiguousarray(turned[at - 1])
-            if (at - row) % _ASIDE == _ASIDE - 1:
-                above = cv2.dilate(above[None], np.ones((1, 3), np.uint8))[0]
-            turned[at] = above
-    return hanging
+    beyond = np.maximum(np.abs(line)[None, :], np.abs(line)[:, None]) > RIM[1]
+    return np.asarray(found * beyond, np.float32)
 
 
 def of_head(often: Floats) -> Floats:

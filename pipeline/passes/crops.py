@@ -64,12 +64,20 @@ class Crops:
         times = np.arange(frame_count) / 25.0
         return dataclasses.replace(self, pixel_aspect=pixel_aspect, times=times)
 
-    def parsed(self, batch: AlignedBatch) -> AlignedBatch:
-        """Return crops, wherever they are, with what they show where."""
+    def parsed(self, batch: AlignedBatch, *, wider: float = 1.0) -> AlignedBatch:
+        """Return crops, wherever they are, with what they show where.
+
+        `wider`: in a square so many times as large, about the middle between the eyes.
+        """
         if self.parser is None:
             return batch
-        there = self.parser(batch.to(self.device))
-        return dataclasses.replace(batch, parsing=there.to(batch.images.device))
+        there = batch.to(self.device)
+        if wider != 1.0:
+            eyes = there.landmarks[:, 36:48].mean(1, keepdim=True)
+            larger = eyes + wider * (there.landmarks - eyes)
+            there = dataclasses.replace(there, landmarks=larger)
+        parsing = self.parser(there).to(batch.images.device)
+        return dataclasses.replace(batch, parsing=parsing)
 
     def chunks(self, frames: Iterable[T]) -> Iterator[list[T]]:
         """Yield frames, or what goes with each, in order, `batch_size` at a time."""

@@ -17,6 +17,7 @@ from ..artefacts import Store
 from ..editors import Artefact, Editor, Shot, Work
 from ..media.base import Reading
 from ..media.threads import in_order, prefetch
+from ..parsing import Parsing
 from ..progress import Progress
 from ..request import Edit
 from ..types import AlignedBatch, FaceTrack, Frame
@@ -86,6 +87,10 @@ class ShotWork:
         with self.frames(int(spanned[0]), int(spanned[-1]) + 1) as opened:
             for chunk in self.crop.chunks(opened):
                 yield from (self._ready(batch) for batch in cut(chunk)[1])
+
+    def parsed(self, batch: AlignedBatch, *, wider: float) -> Parsing | None:
+        """Return what crops show in a square so many times as large; None if nobody knows."""
+        return self.crop.parsed(batch, wider=wider).parsing
 
     def looked(
         self,
