@@ -19,6 +19,7 @@ of which any network was trained on. Prints JSON:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -41,7 +42,9 @@ from pipeline.edits import Catalogue
 from pipeline.imaging import face_regions
 from pipeline.imaging.detail import bands, log_luma
 from pipeline.imaging.face_frame import WINDOW_SIDE, seen_in_frame
+from pipeline.imaging.geometry import enlarged
 from pipeline.imaging.hair import Hair, Sight, learnt
+from pipeline.imaging.hair_place import PARSED_WIDER
 from pipeline.imaging.skin_maps import ratios
 from pipeline.loading import load_network, load_pack, load_parser
 from pipeline.progress import Stopwatch
@@ -119,7 +122,10 @@ class Bench:
             self._codes.append(ShotCodes(codes.w[0], codes.state, first_frame=0))
             return self._codes[-1]
         if name == "hair-colour":
-            return Hair.of(learnt([seen for seen in [Sight.of(batch, 0)] if seen is not None]))
+            larger = enlarged(batch.landmarks, PARSED_WIDER)
+            wide = self.parser(dataclasses.replace(batch, landmarks=larger))
+            sight = Sight.of(batch, wide, 0)
+            return Hair.of(learnt([sight] if sight is not None else []))
         if name == "retouch":
             look = gathered(glances(batch))[0]
             return self.editor(name).opened(None, look)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ SPEC = EditorSpec(
             "temples grey, a third of the strands on top white; below 0 fewer pale strands",
             aliases=("hair-gray", "grey-hair", "gray-hair"),
             low=-1.0,
-            high=2.5,
+            high=2.0,
             regions=HAIR,
         ),
     ),

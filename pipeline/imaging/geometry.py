@@ -11,8 +11,13 @@ picture's left.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Points = NDArray[np.floating]
 """(..., K, 2) points (x, y)."""
@@ -222,3 +227,9 @@ def yaw_weight(yaw_deg: NDArray[np.float64], *, full: float, none: float) -> NDA
     """0–1 share of an edit a face turned by `yaw_deg` takes: 1 up to `full`, 0 from `none`."""
     t = np.clip((none - np.abs(yaw_deg)) / (none - full), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
+def enlarged(landmarks: Tensor, factor: float) -> Tensor:
+    """Return landmarks (N, 68, 2), all so many times as far from the middle between the eyes."""
+    eyes = landmarks[:, 36:48].mean(1, keepdim=True)
+    return eyes + factor * (landmarks - eyes)

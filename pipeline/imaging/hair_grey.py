@@ -23,7 +23,7 @@ _NOISE = 3 / 255
 """Luma that strands have to exceed: compressed clips are wrong by half of it."""
 _RIM = 0.02
 """Sigma of the rim of hair, which is thin [outer eye distances]."""
-_RIM_SHARE = 0.55
+_RIM_SHARE = 0.7
 """Of the white that the rim takes: a hairline has no edge, it gets thin."""
 
 _EARLY, _LATE = 1.0, 0.33
@@ -34,13 +34,26 @@ _CHOOSY = 0.3
 """How much more of the white goes to strands that stand out, as a change of log luma."""
 _SHADE, _RELIEF = 0.45, 0.6
 """Shares of the shade between locks, and of that between strands, that white hair shows."""
-_DEEP = -0.5
-"""Log luma below that of the hair from which shade is as dark on white hair."""
-_OWN = 0.1
+_DEEP, _DEEP_SHADE = -0.5, 0.65
+"""Log luma below that of the hair from which shade is deep, and the share of what is deeper that
+white hair shows: light that other strands throw reaches between them."""
+_IVORY = (0.015, 0.0, -0.045)
+"""Log colours of white hair in neutral light."""
+_PINK = 0.7
+"""Of the redness of the clip's skin beyond its warmth, that tells of its light: skin blushes."""
+_OWN = 0.15
 """Share of its own colour that white hair keeps: some strands in every pixel do."""
 _BESIDE_SKIN, _LEAST_WHITE = 0.05, -0.8
 """Log luma of white hair over that of skin, which tells the light; and what it has at least."""
 _LIGHTEST = -0.03
+
+_GREY = 0.15
+"""Size of the log colours of hair, without luma, at which grey can be told from them."""
+_COLOURED = (0.4, 0.0)
+"""Shares of the hair's own colour at which a strand is not grey, and is."""
+_KEPT_SHADE, _KEPT_RELIEF = 0.4, 0.7
+"""Shares of the shade between locks, and of that between strands, that are left of white strands
+that take their colour back; a strand stands out no further than those of the hair do."""
 
 _SIDE, _BEYOND = (0.80, 1.05), (1.1, 1.5)
 """Places from the middle of the face (0) to its side (1) from which temples begin, and are; and
@@ -92,8 +105,7 @@ def greyed(
     luma = np.log(luma_of(hair) + np.float32(FLOOR))
     wide = _within(luma, matte, _STRAND * eyes)
     if strength < 0:
-        strand = (luma - wide) / np.float32(max(tone.strands, _LEAST_STRANDS))
-        return _coloured_again(hair, luma, strand, tone, -strength)
+        return _coloured_again(hair, luma, wide, tone, -strength)
     strand = _told_from_noise(luma - wide, wide, _STRAND * eyes)
     white = _white(tone)
     goal = white + _shade(wide - np.float32(tone.luma)) + np.float32(_RELIEF) * strand
@@ -111,7 +123,7 @@ def greyed(
 
 def _shade(wide: Floats) -> Floats:
     """Return the log luma of white hair over its median, from that of the hair as it is."""
-    deep = np.minimum(wide - np.float32(_DEEP), 0)
+    deep = np.float32(_DEEP_SHADE) * np.minimum(wide - np.float32(_DEEP), 0)
     return np.asarray(np.float32(_SHADE) * np.maximum(wide, np.float32(_DEEP)) + deep)
 
 
@@ -155,14 +167,28 @@ def strands_of(picture: Floats, hair: Floats, eyes: float) -> float:
 
 
 def _coloured_again(
-    hair: Floats, luma: Floats, relative: Floats, tone: HairTone, strength: float
+    hair: Floats, luma: Floats, wide: Floats, tone: HairTone, strength: float
 ) -> Floats:
-    """Return hair whose pale strands have the colour of the others."""
-    over = luma - np.float32(tone.luma)
-    pale = smoothstep(over, -0.1, 0.6) * smoothstep(relative, -1, 0.5)
-    share = np.float32(min(0.75 * strength, 1)) * pale
+    """Return hair whose white strands have the colour of the others; `luma`, `wide` (h, w) are its
+    log luma, and that of what is wider than a strand.
+
+    White strands are paler than the others, and grey: a blond strand that shines is no white one.
+    """
+    over, strand = luma - np.float32(tone.luma), luma - wide
+    own = tone.median - np.float32(tone.luma)
+    size = np.float32(own @ own)
+    along = np.zeros_like(luma)
+    for k, share in enumerate(own / (size + np.float32(_GREY**2))):
+        along += share * (np.log(0.5 * hair[k] + np.float32(0.5 + FLOOR)) - luma)
+    grey = smoothstep(along, *_COLOURED) if size else np.ones_like(luma)
+    told = size / (size + np.float32(_GREY**2))
+    pale = smoothstep(over, -0.1, 0.6)
+    share = np.float32(min(0.75 * strength, 1)) * pale * (told * grey + 1 - told)
     light = 0.5 * hair + np.float32(0.5 + FLOOR)
-    goal = np.exp(tone.median[:, None, None] + np.float32(0.25) * over)
+    relief = np.float32(_KEPT_SHADE) * (wide - np.float32(tone.luma))
+    most = np.float32(max(tone.strands, _LEAST_STRANDS))
+    relief += np.float32(_KEPT_RELIEF) * np.minimum(strand, most)
+    goal = np.exp(tone.median[:, None, None] + relief)
     return np.asarray(np.clip(hair + 2 * share * (goal - light), -1, 1), np.float32)
 
 
@@ -187,5 +213,6 @@ def _cast(tone: HairTone) -> Floats:
     """Return log colours (3,), of luma 0, of white hair in the light of the clip."""
     own = tone.median - log_luma(tone.median)
     # White hair that is colder than warm skin beside it is read as blue.
-    cast = warmer(tone, coldest=0.0) + np.float32(_OWN) * own
+    light = warmer(tone, coldest=0.0) * np.array([1.0, _PINK, 1.0], np.float32)
+    cast = np.array(_IVORY, np.float32) + light + np.float32(_OWN) * own
     return np.asarray(cast - log_luma(cast), np.float32)

@@ -17,7 +17,7 @@ _SURELY, _POSSIBLY = (0.85, 0.97), (0.02, 0.12)
 """Shares around a pixel that make it hair whatever its colour, and without which it is none."""
 _LEAST, _MOST = 0.08, 0.92
 """Shares of a pixel that count for nothing, and for all …"""
-_LEAST_BEFORE, _MOST_BEFORE = 0.1, 0.85
+_LEAST_BEFORE, _MOST_BEFORE = 0.06, 0.85
 """… and before skin, where hair throws its shadow."""
 _FRINGE = 0.05
 """Sigma of how far the ends of hair may lie from where its cells end before skin, which is seen
@@ -100,5 +100,5 @@ def _around(colours: Floats, share: Floats, reach: float) -> Floats:
     deep = cv2.erode(share, np.ones((side, side), np.uint8), borderValue=1)
     weight = np.square(np.square(deep)) + np.float32(1e-2) * np.square(np.square(share))
     both = cv2.merge([*(colours[..., k] * weight for k in range(3)), weight])
-    both = cv2.GaussianBlur(both, (0, 0), max(1.5 * reach, 1.0))
+    both = cv2.GaussianBlur(both, (0, 0), max(reach, 1.0))
     return np.asarray(both[..., :3] / (both[..., 3:] + np.float32(1e-5)))

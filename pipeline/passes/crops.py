@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..causes import Demand
+from ..imaging.geometry import enlarged
 from ..stages.align import Chunk, align, place, placing_of
 from ..thread_limit import workers
 from ..types import AlignedBatch, CropRule, FaceTrack, Frame
@@ -73,9 +74,7 @@ class Crops:
             return batch
         there = batch.to(self.device)
         if wider != 1.0:
-            eyes = there.landmarks[:, 36:48].mean(1, keepdim=True)
-            larger = eyes + wider * (there.landmarks - eyes)
-            there = dataclasses.replace(there, landmarks=larger)
+            there = dataclasses.replace(there, landmarks=enlarged(there.landmarks, wider))
         parsing = self.parser(there).to(batch.images.device)
         return dataclasses.replace(batch, parsing=parsing)
 

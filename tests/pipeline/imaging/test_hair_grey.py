@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -91,6 +93,37 @@ def test_hair_gets_thin_towards_its_edge_instead_of_ending_in_white() -> None:
     rows = change.mean(1)
     assert rows[SIDE // 2 - 1] < 0.75 * rows[SIDE // 4]
     assert np.abs(np.diff(rows[: SIDE // 2])).max() < 0.3 * rows[SIDE // 4]
+
+
+@pytest.mark.parametrize("skin", [(0.78, 0.60, 0.50), (0.86, 0.72, 0.70), (0.45, 0.33, 0.28)])
+def test_white_hair_is_never_bluer_than_neutral(skin: tuple[float, float, float]) -> None:
+    hair = hair_of(BROWN, strands=0.3)
+    tone = replace(
+        tone_of(hair), skin=logs_of(2 * np.array(skin, np.float32)[:, None, None] - 1)[:, 0, 0]
+    )
+    white = greyed(hair, ALL, 0 * ALL, tone, EYES, 2.5)
+    assert (white[0] >= white[2]).all()
+
+
+def test_below_0_white_strands_darken_and_blond_ones_that_shine_stay() -> None:
+    golden, white = np.array([0.80, 0.68, 0.50]), np.array([0.72, 0.71, 0.69])
+    for pale, stays in ((golden, True), (white, False)):
+        hair = hair_of(FAIR, strands=0.05)
+        tone = tone_of(hair)
+        hair[:, :, ::12] = (2 * pale - 1)[:, None, None]
+        edited = greyed(hair, ALL, 0 * ALL, tone, EYES, -1.0)
+        change = luma_of(edited)[:, ::12] - luma_of(hair)[:, ::12]
+        assert (np.abs(change).max() < 0.01) == stays
+        assert stays or change.max() < -0.03
+
+
+def test_white_strands_keep_relief_when_they_take_their_colour_back() -> None:
+    hair = hair_of((0.62, 0.61, 0.60), strands=0.15)
+    tone = replace(tone_of(hair_of(BROWN, strands=0.2)), strands=0.2)
+    edited = greyed(hair, ALL, 0 * ALL, tone, EYES, -1.0)
+    spreads = [float(np.log(luma_of(p)).std()) for p in (hair, edited)]
+    assert spreads[1] > 0.6 * spreads[0]
+    assert luma_of(edited).mean() < 0.85 * luma_of(hair).mean()
 
 
 def test_temples_are_first_and_the_top_and_long_hair_last() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,11 +14,16 @@ from numpy.typing import NDArray
 from pipeline.imaging.hair_cells import Cells, hair_of
 from pipeline.imaging.hair_matte import matted
 from pipeline.imaging.hair_place import (
+    MAP_SIDE,
+    PARSED_WIDER,
     HairPlace,
     averaged,
     bounds,
+    counted,
+    followed,
     likeness_of,
     of_head,
+    on_map,
     posterior,
 )
 from pipeline.parsing import LABELS, Parsing
@@ -58,7 +64,7 @@ def test_the_share_of_hair_in_mixed_pixels_is_found_from_their_colours() -> None
     assert window is not None
     rough = cv2.resize(alpha, window.count[::-1], interpolation=cv2.INTER_AREA)
     rough = cv2.GaussianBlur(rough, (0, 0), 1.5)
-    matte, alone = matted(window, rough)
+    matte, alone = matted(window, rough, np.zeros_like(rough))
     assert np.abs(matte - alpha).mean() < 0.01
     assert np.quantile(np.abs(matte - alpha), 0.999) < 0.3
     coarse = cv2.resize(rough, alpha.shape, interpolation=cv2.INTER_LINEAR)
@@ -73,7 +79,7 @@ def test_where_hair_and_what_is_beside_look_alike_the_share_of_the_cell_counts()
     window = Cells.of(np.full((3, SIDE, SIDE), -0.5, np.float32), a_parsing(), EYES)
     assert window is not None
     share = np.tile(np.linspace(0, 1, window.count[1], dtype=np.float32), (window.count[0], 1))
-    matte, _ = matted(window, share)
+    matte, _ = matted(window, share, np.zeros_like(share))
     middle = matte[SIDE // 2, SIDE // 4 : -SIDE // 4]
     assert (np.diff(middle) > -1e-4).all()
     assert 0.3 < middle.mean() < 0.7
@@ -108,15 +114,66 @@ def test_pieces_that_do_not_hang_together_with_the_head_are_no_hair_of_it() -> N
     assert head[140, 30] < 1e-4
 
 
-def test_beyond_the_square_hair_hangs_down_from_where_it_leaves_it() -> None:
-    often = np.zeros((160, 160), np.float32)
-    often[60:160, 20:40] = 1
-    everywhere = np.ones((96, 96), np.float32)
-    where = averaged([everywhere], often)
-    below = where[75]
-    assert below[24 + 9] > 0.9  # column 30 of 160 in the square, which is 24 to 72 on the map
-    assert below[24 + 24 :].max() == 0
-    assert where[:69].max() == 0
+def fringe() -> Floats:
+    """(SIDE, SIDE) 0–1: hair above, skin below, between them tufts as long as they are wide."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    tufts = np.abs(columns % 24 - 12) / 12  # 1 at their middle
+    return cv2.GaussianBlur(np.clip(SIDE / 2 + 24 * tufts - 12 - rows, 0, 1), (0, 0), 0.8)
+
+
+def test_between_tufts_of_a_fringe_there_is_skin_though_the_parsing_draws_one_line() -> None:
+    alpha = fringe()
+    picture = mixed(alpha)
+    line = np.clip((SIDE / 2 - np.mgrid[0:SIDE, 0:SIDE][0]) / 4 + 0.5, 0, 1).astype(np.float32)
+    small = cv2.resize(line, (160, 160), interpolation=cv2.INTER_AREA)
+    window = Cells.of(picture, a_parsing(hair=small, skin=1 - small), EYES)
+    assert window is not None
+    colours, sure = window.colours(), cv2.resize(alpha, window.count, interpolation=cv2.INTER_AREA)
+    like = likeness_of(*(counted(colours, part) for part in (sure > 0.98, sure < 0.02)))
+    bounds_ = np.zeros((160, 160), np.float32), np.ones((160, 160), np.float32)
+    place = HairPlace(like, np.zeros((96, 96), np.float32), *bounds_)
+    share, skin = place.share(window), window.shares("skin")
+    off = [np.abs(found - alpha).mean() for found in (matted(window, share, skin)[0], line)]
+    assert off[0] < 0.4 * off[1]
+    tips = (alpha > 0.9) & (line < 0.1)
+    assert tips.any()
+    assert matted(window, share, skin)[0][tips].mean() > 0.8
+
+
+def test_beside_a_room_colours_of_hair_add_none() -> None:
+    share = np.zeros((160, 160), np.float32)
+    share[:80] = 1
+    dark = np.tile(2 * HAIR[:, None, None] - 1, (1, SIDE, SIDE))
+    window = Cells.of(dark, a_parsing(hair=share), EYES)
+    assert window is not None
+    like = np.full((32, 32, 32), 0.9, np.float32)
+    place = HairPlace(like, np.zeros((96, 96), np.float32), 0 * share, np.ones_like(share))
+    found = place.share(window)[:, window.count[1] // 2]
+    reach = round(0.06 * EYES / window.cell) + 1
+    edge = window.count[0] // 2
+    assert found[edge + reach :].max() == 0
+    assert found[edge // 2 : edge - reach].min() == 1
+
+
+def test_beyond_the_square_hair_is_what_hangs_together_with_the_hair_inside() -> None:
+    scale = 2 / SIDE
+    matrix = torch.tensor([[[2 * scale, 0.0, scale - 2], [0.0, 2 * scale, scale - 2]]])
+    shares = torch.zeros(1, len(LABELS), 160, 160)
+    shares[0, LABELS.index("hair"), 60:, 20:40] = 1
+    inside = Parsing(shares, matrix)  # a square of the middle half of the crop
+    wide = torch.zeros(1, len(LABELS), 160, 160)
+    wide[0, LABELS.index("hair"), 60:150, 40:54] = 1  # goes on below
+    wide[0, LABELS.index("hair"), 120:150, 110:130] = 1  # on its own
+    larger = Parsing(wide, matrix / PARSED_WIDER)
+    window = Cells.of(np.zeros((3, SIDE, SIDE), np.float32), inside, EYES)
+    assert window is not None
+    found = followed(window, replace(window, parsing=larger))
+    where = averaged([on_map(found, window)])
+    at = MAP_SIDE / 4
+    below = where[round(3 * at + 0.2 * at)]
+    assert below[round(at + 0.36 * at)] > 0.9
+    assert below[round(2 * at) :].max() == 0
+    assert where[round(1.2 * at) : round(2.8 * at), round(1.2 * at) : round(2.8 * at)].max() == 0
 
 
 def test_colours_decide_where_the_share_is_open_and_not_where_it_is_sure() -> None:
