@@ -39,7 +39,7 @@ _HARDLY = (0.04, 0.2)
 
 _LOOSE = 0.12
 """Sigma of how far the edge of hair may lie beside that of the parsing [outer eye distances]."""
-_BESIDE_SKIN, _HELD = (0.03, 0.2), (0.85, 0.65)
+_BESIDE_SKIN, _HELD = (0.03, 0.2), (0.93, 0.65)
 """Shares of skin near by with which an edge is no longer one to a room; what of a share along an
 edge is left at least, to a room and to skin."""
 _BESIDE, _BEFORE_SKIN, _MORE_THAN_NOT = 0.05, 0.15, (0.4, 0.6)
