@@ -41,9 +41,10 @@ class Hands:
         raise AssertionError("no editor of the program takes an exemplar")
 
 
-def a_head(count: int) -> Parsing:
-    """Hair above the eyes, skin below, a wall round both; the square is that of the crop."""
-    line = (torch.arange(64) + 0.5) / 32 - 1
+def a_head(count: int, wider: float = 1.0) -> Parsing:
+    """Hair above the eyes, skin below, a wall round both; the square is that of the crop, or so
+    many times as large."""
+    line = wider * ((torch.arange(64) + 0.5) / 32 - 1)
     across, down = line[None, :] / 0.7, (line[:, None] + 0.05) / 0.9
     head = (across.square() + down.square()) < 1
     shares = torch.zeros(count, len(LABELS), 64, 64)
@@ -51,7 +52,7 @@ def a_head(count: int) -> Parsing:
         shares[:, LABELS.index(cast("Any", label))] = part.float()
     shares[:, 0] = (~head).float()
     over = torch.tensor([[2 / 160, 0.0, 1 / 160 - 1], [0.0, 2 / 160, 1 / 160 - 1]])
-    return Parsing(shares, over.expand(count, -1, -1))
+    return Parsing(shares, over.expand(count, -1, -1) / wider)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,9 @@ class Crops:
 
     def crops(self, frames: Any = None) -> Iterator[AlignedBatch]:
         yield self.batch
+
+    def parsed(self, batch: AlignedBatch, *, wider: float) -> Parsing:
+        return a_head(len(batch), wider)
 
     def step(self, done: int, total: int) -> None:
         """Nobody watches."""
