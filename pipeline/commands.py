@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from .arguments import factors_of, options_of, request_of
 from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
-from .displays import OPENJD, watching
+from .displays import OPENJD, tell_between, watching
 from .errors import SomeFailedError, UsageError, VisagistError, WeightsError
 from .progress import counted, one_of_several
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .batch.command import Asked
     from .listings import Row
+    from .progress import Progress
     from .report import Report
 
 _FAILED = 1
@@ -230,15 +232,30 @@ def _run_batch(options: argparse.Namespace) -> int:
             _show(options, [line._asdict() for line in command.list_batch(asked)])
         elif options.clean:
             show(command.clean(asked))
-        elif options.unit is not None:
-            command.run_unit(asked, options.unit)
         else:
-            command.run_batch(asked, (lambda _: None) if options.quiet else tell)
+            _make(options, asked)
     except ManifestError as e:
         for complaint in e.complaints[:-1]:
             say("error", f"{options.manifest}: {complaint}")
         raise UsageError(f"{options.manifest}: {e.complaints[-1]}") from e
     return 0
+
+
+def _make(options: argparse.Namespace, asked: Asked) -> None:
+    """Make what is missing of a batch, or one unit of it."""
+    from .batch import command
+
+    with _watched(options, _Warnings()) as common:
+        progress: Progress = common["progress"]
+        if options.unit is not None:
+            command.run_unit(asked, options.unit, progress)
+            return
+
+        def told(text: str, facts: Mapping[str, object]) -> None:
+            if not options.quiet:
+                tell_between(progress, text, facts)
+
+        command.run_batch(asked, told, progress)
 
 
 def _shots(options: argparse.Namespace) -> int:

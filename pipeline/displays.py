@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,13 @@ def watching(*, quiet: bool, how: str = "auto", as_json: bool = False) -> Iterat
             yield Progress(bar)
         finally:
             bar.close()
+
+
+def tell_between(progress: Progress, text: str, facts: Mapping[str, object]) -> None:
+    """Write a line to stderr; a bar that stands there is left, and begins anew below it."""
+    if isinstance(progress.watch, Bar):
+        progress.watch.close()
+    tell(text, facts=facts)
 
 
 class Shares:

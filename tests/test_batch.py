@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class Bench:
         here = [] if "--unit" in options or "--on" in options else ["--on", "here"]
         return main(["run", str(self.manifest), *here, *options])
 
+    def percents(self) -> list[int]:
+        """Return what the last run with `--progress farm` said of how far it is."""
+        return percents_of(self.capture.readouterr().out)
+
     def said(self) -> str:
         return self.capture.readouterr().err
 
@@ -80,6 +85,17 @@ def bench(
 
 A = 'name = "a"\ninput = "a.mp4"\nanalysis = "a.json"'
 B = 'name = "b"\ninput = "b.mp4"'
+
+
+def percents_of(out: str) -> list[int]:
+    found = re.findall(r"^Progress: (\d+)%$", out, re.MULTILINE)
+    assert len(found) == len(out.splitlines())
+    return [int(number) for number in found]
+
+
+def check_rises(percents: list[int]) -> None:
+    assert percents == sorted(set(percents))
+    assert percents[-1] == 100
 
 
 def frames_of(path: Path) -> int:
@@ -130,7 +146,8 @@ def test_a_batch_a_plain_edit_in_pieces_and_processes_make_the_same_file(bench: 
     shutil.rmtree(bench.folder / "reel.work")
     assert bench.run() == 4
     assert "exists; use --overwrite" in bench.said()
-    assert bench.run("--overwrite", "--on", "processes:2") == 0
+    assert bench.run("--overwrite", "--on", "processes:2", "--progress", "farm") == 0
+    check_rises(bench.percents())
     assert bench.made() == {"a": 5}
     assert bench.hashes() == before
 
@@ -138,7 +155,8 @@ def test_a_batch_a_plain_edit_in_pieces_and_processes_make_the_same_file(bench: 
 def test_one_unit_is_made_with_what_it_needs_and_twice_is_once(bench: Bench) -> None:
     bench.write(A, B)
     for _ in range(2):
-        assert bench.run("--shot", "b", "--unit", "1") == 0
+        assert bench.run("--shot", "b", "--unit", "1", "--progress", "farm") == 0
+        check_rises(bench.percents())
         states = bench.states()
         kept = {unit for unit, state in states.items() if state == "kept"}
         assert kept == {"b analysis", "b codes", "b 1"}
@@ -154,8 +172,15 @@ def test_a_shot_that_cannot_be_used_is_named_and_the_others_are_delivered(bench:
     lost = 'name = "lost"\ninput = "lost.mp4"'
     short = f'{B}\nframes = "3-99"'
     bench.write('name = "c"\ninput = "c.mp4"', A, lost, short)
-    assert bench.run() == 8
-    said = bench.said()
+    assert bench.run("--progress", "farm", "--log", "json") == 8
+    out, err = bench.capture.readouterr()
+    check_rises(percents_of(out))
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert {line["shot"]: line["state"] for line in lines if "shot" in line} == {
+        **dict.fromkeys(("c", "lost", "b"), "failed"),
+        "a": "done",
+    }
+    said = " ".join(line["message"] for line in lines)
     for told in ("c failed: ", "lost failed: ", "b failed", "there are 0 to 4", "a done"):
         assert told in said
     assert list(bench.hashes()) == ["a.mp4"]

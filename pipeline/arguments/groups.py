@@ -191,6 +191,12 @@ def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGr
     """Add what is replaced and said; return the group."""
     group = command.add_argument_group("output")
     group.add_argument("--overwrite", action="store_true", help="replace what exists already")
+    add_sayings(group)
+    return group
+
+
+def add_sayings(group: argparse._ArgumentGroup) -> None:
+    """Add what is said while a command works, and in which form."""
     group.add_argument("--quiet", action="store_true", help="only errors and warnings")
     group.add_argument(
         "--progress",
@@ -205,4 +211,3 @@ def add_output_options(command: argparse.ArgumentParser) -> argparse._ArgumentGr
         default="text",
         help="text (default) | json (one object a line) on stderr",
     )
-    return group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..side_files import expanded_path
-from .groups import Commands
+from .groups import Commands, add_sayings
 
 
 def add_run(commands: Commands) -> None:
@@ -59,7 +59,7 @@ def add_run(commands: Commands) -> None:
         action="store_true",
         help="read all inputs, though they seem not to have changed",
     )
-    group.add_argument("--quiet", action="store_true", help="only errors and warnings")
+    add_sayings(group)
 
 
 def _add_instead(command: argparse.ArgumentParser) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LaterError, OutputError, UsageError, VisagistError, reason
 from ..files import placed
-from ..progress import counted
+from ..progress import Progress, counted
 from .listing import Line, listed
 from .log import Log
 from .making import Maker
 from .manifest import Shot, read_manifest
 from .reel import check, run
-from .serving import serve, trouble_of
+from .serving import serve, shares, trouble_of
 from .shots import Desk, ShotCourse
 from .units import Ending
+from .watch import Extent, Watch, extent_of_unit, extents
 from .workers import Here, Processes
 
 _MOST_PROCESSES = 256
@@ -40,8 +41,15 @@ class Asked:
     rehash: bool = False
 
 
-def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
+def run_batch(
+    asked: Asked, tell: Callable[[str, Mapping[str, object]], None], progress: Progress
+) -> None:
     """Deliver what is missing.
+
+    Args:
+        asked: what of the batch.
+        tell: hears of every shot, in words and as facts.
+        progress: hears how far the run is.
 
     Raises:
         SomeFailedError: some shots failed; of one that was asked for alone, what is wrong with it.
@@ -55,13 +63,17 @@ def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
         troubles = check(desk, shots, overwrite=asked.overwrite)
         with Log(desk.reel.work / "logs") as log:
             log.write("begin", manifest=str(desk.reel.path), shots=len(shots), pid=os.getpid())
-            pool = _pool(asked, count, desk, log)
+            good = [ShotCourse(shot, desk) for shot in shots if shot.name not in troubles]
+            none = Extent(0, 0)  # what cannot be begun costs nothing
+            watch = Watch(progress.watch, dict.fromkeys(troubles, none) | extents(good))
+            pool = _pool(asked, count, desk, log, watch)
             done = 0
 
             def told(ending: Ending) -> None:
                 nonlocal done
                 done += 1
-                tell(f"{done} of {len(shots)}: {_sentence(ending)}")
+                facts = {"shot": ending.shot, "state": ending.state, "made": ending.made}
+                tell(f"{done} of {len(shots)}: {_sentence(ending)}", facts)
 
             with pool:
                 account = run(
@@ -69,6 +81,7 @@ def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
                     troubles=troubles,
                     halt=asked.halt_on_error,
                     told=told,
+                    watch=watch,
                 )
             log.write("end", counts=account.counts())
     placed.clear()  # of targets was told one by one, all else is nobody's business
@@ -79,8 +92,10 @@ def run_batch(asked: Asked, tell: Callable[[str], None]) -> None:
         raise error
 
 
-def run_unit(asked: Asked, unit: str) -> None:
+def run_unit(asked: Asked, unit: str, progress: Progress) -> None:
     """Make one unit of one shot in this process, and what it needs; what a task of a farm calls.
+
+    `progress` hears how far that is.
 
     Raises:
         LaterError: the same command may succeed later.
@@ -94,7 +109,11 @@ def run_unit(asked: Asked, unit: str) -> None:
         for trouble in troubles.values():
             raise _as_error(trouble.words, trouble.exit_code)
         try:
-            Maker(desk).make_all(ShotCourse(shots[0], desk), unit)
+            course = ShotCourse(shots[0], desk)
+            extent = extent_of_unit(course, unit, desk.store)
+            watch = Watch(progress.watch, {course.name: extent})
+            Maker(desk, watch.within).make_all(course, unit, watch.reached)
+            watch.ended(Ending(course.name, "done"))
         except Exception as e:
             trouble = trouble_of(e)
             if trouble.may_pass:
@@ -133,7 +152,7 @@ def clean(asked: Asked) -> str:
 def serve_orders(asked: Asked, lines: Iterable[str], answer: Callable[[str], None]) -> None:
     """Be a worker process: make units as they are ordered, until there are no more orders."""
     desk, _ = _desk(asked)
-    serve(Maker(desk).carry_out, lines, answer)
+    serve(Maker(desk, shares(answer)).carry_out, lines, answer)
 
 
 def _desk(asked: Asked) -> tuple[Desk, Sequence[Shot]]:
@@ -142,14 +161,15 @@ def _desk(asked: Asked) -> tuple[Desk, Sequence[Shot]]:
     return Desk.of(reel, rehash=asked.rehash), shots
 
 
-def _pool(asked: Asked, count: int, desk: Desk, log: Log) -> Processes | Here:
+def _pool(asked: Asked, count: int, desk: Desk, log: Log, watch: Watch) -> Processes | Here:
     if not count:
-        return Here(Maker(desk).carry_out)
+        return Here(Maker(desk, watch.within).carry_out)
     return Processes(
         _worker(asked, count),
         count,
         environment=_environment(),
         heard=lambda number, line: log.write("said", worker=number, line=line),
+        shared=watch.within,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,10 +34,15 @@ _CACHE: Final = "artefacts"
 
 
 class Maker:
-    """Makes units of the shots of one reel."""
+    """Makes units of the shots of one reel.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    Args:
+        desk: what they are made with.
+        watch: hears how far a unit is, 0–1.
+    """
+
+    def __init__(self, desk: Desk, watch: Callable[[Unit, float], None] | None = None) -> None:
+        self._desk, self._watch = desk, watch
         self._course: ShotCourse | None = None
         self._sessions: list[Session] = []
         """Of the course, one an edit; opened when first needed."""
@@ -58,11 +63,14 @@ class Maker:
             )
         self.make(unit)
 
-    def make_all(self, course: ShotCourse, name: str) -> None:
-        """Make a unit, and whatever of what it needs is missing."""
+    def make_all(
+        self, course: ShotCourse, name: str, reached: Callable[[str, Sequence[Unit]], None]
+    ) -> None:
+        """Make a unit, and whatever of what it needs is missing; `reached` hears what is next."""
         self._opened(course.name)
         for stage in course.stages():
             named = [unit for unit in stage if unit.name == name]
+            reached(course.name, named or stage)
             for unit in named or stage:
                 self.make(unit)
             if named:
@@ -77,6 +85,11 @@ class Maker:
         makers = {ANALYSIS: self._analyse, CODES: self._prepare, RENDER: self._render}
         makers.get(unit.kind, self._join)(course, unit)
 
+    def _progress(self, unit: Unit) -> Progress:
+        """Return what is told of the frames of a unit while it is made."""
+        watch = self._watch
+        return Progress(None if watch is None else lambda moment: watch(unit, moment.share))
+
     def _opened(self, shot: str) -> ShotCourse:
         if self._course is None or self._course.name != shot:
             self._course = ShotCourse(self._desk.reel.shot(shot), self._desk)
@@ -90,7 +103,11 @@ class Maker:
             if request.analysis_path is None:
                 device = resolve_device(request.device)
                 found = analyze(
-                    source, request.analyze, device=device, progress=Progress(), clock=clock
+                    source,
+                    request.analyze,
+                    device=device,
+                    progress=self._progress(unit),
+                    clock=clock,
                 )
             else:
                 size = (source.info.width, source.info.height)
@@ -121,6 +138,7 @@ class Maker:
             with self._desk.store.scratch() as scratch:
                 trial = scratch / f"trial{course.outlook.ending}"
                 sink = open_sink(trial, first.source, first.request.encode)
+            first.progress = self._progress(unit)
             segment = f"{_SEGMENT}{sink.segment_ending}"
             told = write_segment(first, frames, folder / segment, sink, after=after)
             write_whole(folder / _FACTS, json.dumps(told, separators=(",", ":")))

@@ -24,7 +24,8 @@ from .manifest import ManifestError, Reel, Shot
 from .schedule import IN_A_ROW, Schedule
 from .serving import EXIT_BUG, EXIT_LATER, trouble_of
 from .shots import Desk, ShotCourse
-from .units import Ending, Outcome, Pool, State, Trouble
+from .units import Course, Ending, Outcome, Pool, State, Trouble
+from .watch import Watch
 
 REPORT_VERSION = 1
 _UNEDITED = 7
@@ -136,6 +137,7 @@ def run(
     troubles: dict[str, Trouble],
     halt: bool = False,
     told: Callable[[Ending], None],
+    watch: Watch | None = None,
 ) -> Account:
     """Make all that is missing of some shots, and write down what became of them.
 
@@ -147,6 +149,7 @@ def run(
         troubles: shots that cannot be begun, as `check` found.
         halt: stop at the first shot that fails.
         told: hears of every shot what became of it.
+        watch: tells how far the run is.
     """
     account, begin = Account(), time.time()
     courses = {shot.name: ShotCourse(shot, desk) for shot in shots if shot.name not in troubles}
@@ -159,18 +162,23 @@ def run(
         _note(desk, ending, course)
         log.write("shot", shot=ending.shot, state=ending.state, **_trouble(ending))
         told(ending)
+        if watch is not None:
+            watch.ended(ending)
 
     def noted(outcome: Outcome) -> None:
         unit, trouble = outcome.unit, outcome.trouble
         words = {} if trouble is None else {"words": trouble.words}
         state = "made" if trouble is None else "not made"
         log.write(state, shot=unit.shot, unit=unit.name, seconds=round(outcome.seconds, 3), **words)
+        if watch is not None:
+            watch.noted(outcome)
 
     try:
         for name, trouble in troubles.items():
             ended(Ending(name, "later" if trouble.may_pass else "failed", trouble=trouble))
         if not (halt and troubles):
-            Schedule(_opened(courses), desk.targets, halt=halt, ended=ended, noted=noted).run(pool)
+            opened = _opened(courses, watch)
+            Schedule(opened, desk.targets, halt=halt, ended=ended, noted=noted).run(pool)
         for name in list(courses):
             ended(Ending(name, "stopped"))
     finally:
@@ -179,10 +187,10 @@ def run(
     return account
 
 
-def _opened(courses: dict[str, ShotCourse]) -> Iterator[ShotCourse]:
+def _opened(courses: dict[str, ShotCourse], watch: Watch | None) -> Iterator[Course]:
     """Yield the courses in their order; each is let go of when its shot has ended."""
     for name in list(courses):
-        yield courses[name]
+        yield courses[name] if watch is None else watch.course(courses[name])
 
 
 def _named(ending: Ending, shot: Shot) -> Ending:

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ from typing import Any, Final
 
 from ..errors import LaterError, VisagistError, lack_of, may_pass, reason
 from .store import DamagedUnitError
-from .units import Trouble
+from .units import Trouble, Unit
 
 EXIT_FAILED: Final = 1
 EXIT_BUG: Final = 70
 EXIT_LATER: Final = LaterError.exit_code
 """EX_TEMPFAIL: the same command may succeed later."""
+
+
+_PAUSE_S: Final = 0.5
+"""Between two lines on how far a unit is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,22 @@ def serve(
         told = carried_out(make, Order(**json.loads(line)))
         is_busy.clear()
         answer(json.dumps(told))
+
+
+def shares(
+    answer: Callable[[str], None], *, pause_s: float = _PAUSE_S
+) -> Callable[[Unit, float], None]:
+    """Return what tells whoever gave an order how far it is, 0–1, every so many seconds."""
+    said = -pause_s
+
+    def tell(_: Unit, share: float) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= pause_s:
+            said = now
+            answer(json.dumps({"share": round(share, 4)}))
+
+    return tell
 
 
 def carried_out(make: Callable[[Order], None], order: Order) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class Outlook:
     """Of the clip's first frame; empty if it has none."""
     rate: tuple[int, int]
     """Frames per second, numerator and denominator."""
+    frames: int = 0
+    """That the clip claims to have; 0: it does not say."""
 
 
 class Sources:
@@ -87,8 +89,10 @@ class Sources:
             name = ending or default_ending(source, request.encode)[0]
             with self._store.scratch() as folder:
                 sink = open_sink(folder / f"trial{name}", source, request.encode)
-            rate = source.info.rate.as_integer_ratio()
-            outlook = Outlook(name, sink.segment_frames, source.timecode, rate)
+            info = source.info
+            rate, frames = info.rate.as_integer_ratio(), info.frame_count_hint
+            frames = frames or round(info.duration_s * info.rate)
+            outlook = Outlook(name, sink.segment_frames, source.timecode, rate, frames)
             known[how] = asdict(outlook)
             self._keep(request.input, note)
             return outlook

@@ -53,6 +53,7 @@ class Processes:
         count: how many.
         environment: added to that of this process.
         heard: gets every line a worker says on stderr, with its number; on another thread.
+        shared: hears how far a unit is, 0–1, while `outcome` waits.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Processes:
         *,
         environment: Mapping[str, str] | None = None,
         heard: Callable[[int, str], None] = lambda _number, _line: None,
+        shared: Callable[[Unit, float], None] = lambda _unit, _share: None,
     ) -> None:
-        self._command, self._count, self._heard = list(command), count, heard
+        self._command, self._count = list(command), count
+        self._heard, self._shared = heard, shared
         self._environment = {**os.environ, **(environment or {})}
         self._workers: list[_Worker] = []
         self._free: list[_Worker] = []
@@ -115,8 +118,11 @@ class Processes:
         while True:
             worker, line = self._answers.get()
             answer = None if line is None else _answer(line)
-            if line is not None and answer is None:  # a library wrote to stdout
-                worker.said.append(line)
+            if line is not None and "made" not in (answer or {}):
+                if answer is None:  # a library wrote to stdout
+                    worker.said.append(line)
+                elif worker.unit is not None:
+                    self._shared(worker.unit, float(answer["share"]))
                 continue
             unit, seconds = worker.unit, time.monotonic() - worker.since
             worker.unit = None
@@ -212,12 +218,13 @@ class Here:
 
 
 def _answer(line: str) -> dict[str, Any] | None:
-    """Return a worker's answer; None if the line is something else."""
+    """Return a worker's answer, or how far it is; None if the line is something else."""
     try:
         answer = json.loads(line)
     except ValueError:
         return None
-    return answer if isinstance(answer, dict) and "made" in answer else None
+    is_ours = isinstance(answer, dict) and ("made" in answer or "share" in answer)
+    return answer if is_ours else None
 
 
 def _outcome(

@@ -14,13 +14,13 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.batch.delivery import Targets
 from pipeline.batch.schedule import Schedule
-from pipeline.batch.serving import Order, serve
+from pipeline.batch.serving import Order, serve, shares
 from pipeline.batch.store import UnitStore, key_of
 from pipeline.batch.units import Ending, Outcome, Unit
 from pipeline.batch.workers import Processes
@@ -62,6 +62,7 @@ class FakeMaker:
     """Makes units of files of random bytes; the target is what its chunks hold, in a row."""
 
     def __init__(self, folder: Path, *, pause_s: float = 0.01, durable: bool = True) -> None:
+        self.watch: Callable[[Unit, float], None] = lambda _unit, _share: None
         self.store = UnitStore(folder / "work", durable=durable)
         self.targets, self._folder, self._pause_s = Targets(self.store), folder, pause_s
 
@@ -85,6 +86,7 @@ class FakeMaker:
             bits = random.Random(unit.key)
             for number in range(3):
                 (folder / f"{number}").write_bytes(bits.randbytes(20_000))
+                self.watch(unit, (number + 1) / 3)
                 self._pause()
             facts["frames"] = 3
 
@@ -164,6 +166,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with polite_kills(is_program=True):
             if arguments[1] == "--serve":
+                maker.watch = shares(show, pause_s=0)
                 serve(maker.carry_out, sys.stdin, show)
                 return 0
             maker.store.sweep()
