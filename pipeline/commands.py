@@ -230,6 +230,8 @@ def _run_batch(options: argparse.Namespace) -> int:
             command.serve_orders(asked, sys.stdin, show)
         elif options.list:
             _show(options, [line._asdict() for line in command.list_batch(asked)])
+        elif options.report:
+            show(str(command.report_batch(asked)))
         elif options.clean:
             show(command.clean(asked))
         else:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from .diagrams import strengths
-from .doubts import Doubt, doubts, in_rendered, measured, worst
+from .doubts import Doubt, in_analysis, in_rendered, worst
 from .edits import moved_by
 from .errors import OutputError, UsageError
 from .imaging.geometry import landmark_box
@@ -21,7 +21,7 @@ from .report import ledger_of
 from .request import Edit, EditRequest
 from .session import Session
 from .types import Box, Frame
-from .viewing import aspect, frames_at, opened, present
+from .viewing import FACE_MARGIN, aspect, face_window, frames_at, opened, present
 
 FACTORS: Final = (-1.0, 0.0, 1.0, 2.0)
 """Of the strengths asked for: the columns of a sheet …"""
@@ -31,8 +31,6 @@ _SHEET_TILE_PX: Final = 300
 _WORST_TILE_PX: Final = 400
 _LOOKED_AT: Final = 24
 """Frames, spread over the clip, that are rendered to see what lies before the faces."""
-_FACE_MARGIN: Final = 0.55
-"""Of a face's box, left around it."""
 
 
 def preview(
@@ -98,7 +96,7 @@ def preview_worst(
     progress.start("preview", len(columns) * count + _LOOKED_AT)
     chosen = worst(list(_doubts(session, progress)), count, plan.analysis.times)
     frames = frames_at(session, [doubt.frame for doubt in chosen])
-    windows = [_window(session, f, d.face) for f, d in zip(frames, chosen, strict=True)]
+    windows = [face_window(plan.tracks, f, d.face) for f, d in zip(frames, chosen, strict=True)]
     tiles = _tiles(session, columns, frames, windows, _WORST_TILE_PX, progress)
     progress.finish()
     write_png(target, _cards(session, chosen, tiles, _heads(columns)), overwrite=overwrite)
@@ -158,12 +156,8 @@ def _tiles(
 
 def _doubts(session: Session, progress: Progress) -> Iterator[Doubt]:
     """Yield all there is to doubt: by how the faces were found, and by some frames rendered."""
-    plan, ledger = session.plan, ledger_of(session)
-    raws = {raw.track_id: raw for raw in plan.analysis.tracks}
-    for track in plan.tracks:
-        shares = {name: share for name, (share, _) in ledger.shares(track.track_id).items()}
-        measures = measured(track, raws[track.track_id], shares, pixel_aspect=aspect(session))
-        yield from doubts(track, measures, shares)
+    plan = session.plan
+    yield from in_analysis(plan, ledger_of(session), pixel_aspect=aspect(session))
     indices = np.linspace(0, plan.frame_count - 1, min(_LOOKED_AT, plan.frame_count))
     frames = frames_at(session, indices.round().astype(int).tolist())
     for result in session.render(plan, frames):
@@ -194,20 +188,6 @@ def _cards(
     return np.vstack(rows)
 
 
-def _window(session: Session, frame: Frame, face: int) -> Box:
-    """Return a square around one face, or all of the frame where that is less."""
-    (points,) = (
-        track.landmarks[row]
-        for track, row in present(session.plan.tracks, frame.index)
-        if track.track_id == face
-    )
-    box = landmark_box(points, margin=_FACE_MARGIN)
-    side = min(round(float((box[2:] - box[:2]).max())), frame.width, frame.height)
-    x, y = ((box[:2] + box[2:]) / 2 - side / 2).round().astype(int)
-    x, y = int(np.clip(x, 0, frame.width - side)), int(np.clip(y, 0, frame.height - side))
-    return x, y, x + side, y + side
-
-
 def _windows(session: Session, frames: Sequence[Frame]) -> list[Box]:
     """Return the part of each frame to show: a square around its faces, or all of every frame."""
     width, height = frames[0].width, frames[0].height
@@ -215,7 +195,7 @@ def _windows(session: Session, frames: Sequence[Frame]) -> list[Box]:
     boxes = []
     for frame in frames:
         seen = [t.landmarks[row] for t, row in present(session.plan.tracks, frame.index)]
-        boxes.append(landmark_box(np.concatenate(seen), margin=_FACE_MARGIN) if seen else None)
+        boxes.append(landmark_box(np.concatenate(seen), margin=FACE_MARGIN) if seen else None)
     sides = [float((box[2:] - box[:2]).max()) for box in boxes if box is not None]
     side = round(max(sides, default=np.inf)) if sides else width + height
     if side > min(width, height):

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from .causes import PLACES, Shares
 from .imaging.geometry import eye_distance, head_pose
 from .imaging.temporal import runs
+from .ledger import Ledger
+from .plan import Plan
 from .tracking.track import RawTrack
 from .types import PARTS, FaceOutcome, FaceState, FaceTrack
 
@@ -136,13 +138,31 @@ def doubts(
             yield Doubt(track.first_frame + int(row), track.track_id, reason, float(sizes[row]))
 
 
+def in_analysis(plan: Plan, ledger: Ledger, *, pixel_aspect: float) -> Iterator[Doubt]:
+    """Yield what there is to doubt by how the faces were found, and by what they take of an edit.
+
+    `ledger`: of the plan, whether its frames were rendered or not.
+    """
+    raws = {raw.track_id: raw for raw in plan.analysis.tracks}
+    for track in plan.tracks:
+        shares = {name: share for name, (share, _) in ledger.shares(track.track_id).items()}
+        measures = measured(track, raws[track.track_id], shares, pixel_aspect=pixel_aspect)
+        yield from doubts(track, measures, shares)
+
+
 def in_rendered(frame: int, outcomes: Iterable[FaceOutcome]) -> Iterator[Doubt]:
     """Yield what there is to doubt in a frame once it was rendered."""
     for outcome in outcomes:
-        covered = 1 - math.prod(outcome.left.get(cause, 1.0) for cause in PLACES)
-        measure = Measure("something in front of {:.0%} of the face", np.array([covered]), COVERED)
-        if outcome.edited and (size := float(measure.sizes()[0])):
-            yield Doubt(frame, outcome.track_id, measure.text.format(covered), size)
+        if outcome.edited:
+            seen = math.prod(outcome.left.get(cause, 1.0) for cause in PLACES)
+            yield from behind(frame, outcome.track_id, seen)
+
+
+def behind(frame: int, face: int, seen: float) -> Iterator[Doubt]:
+    """Yield that something lies before an edited face, of which a share 0–1 is seen."""
+    measure = Measure("something in front of {:.0%} of the face", np.array([1 - seen]), COVERED)
+    if size := float(measure.sizes()[0]):
+        yield Doubt(frame, face, measure.text.format(1 - seen), size)
 
 
 def worst(found: Sequence[Doubt], count: int, seconds: Floats) -> list[Doubt]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .imaging.likeness import cells_to_text, changed_cells
 from .ledger import is_blank
 from .media.base import FrameWriter, JoiningSink, Reading
 from .media.damage import check_whole, damage_of, merged, summarize
@@ -50,14 +51,19 @@ def fit(sink: JoiningSink, plan: Plan) -> None:
 
 @contextmanager
 def written(
-    session: Session, plan: Plan, sink: FrameWriter, *, after: Sequence[Session] = ()
+    session: Session,
+    plan: Plan,
+    sink: FrameWriter,
+    *,
+    after: Sequence[Session] = (),
+    originals: deque[Frame] | None = None,
 ) -> Iterator[tuple[Reading, Iterator[tuple[EditResult, ...]]]]:
     """Give what reads the frames of a plan, and an iterator that renders and writes them.
 
     It yields of every frame what each session made of it, that of the plan first. Those `after` it
     are of other edits of the clip: each is given what the one before left, and what the last one
-    leaves is written. Leaving the block finishes the output; leaving it by an exception takes it
-    back.
+    leaves is written. Frames as they were read are left in `originals`, each before its results
+    come. Leaving the block finishes the output; leaving it by an exception takes it back.
     """
     clock, progress = session.clock, session.progress
     progress.start("edit", plan.stop - plan.start)
@@ -67,7 +73,8 @@ def written(
         prefetch(clock.timed("decode", reader)) as frames,
         ExitStack() as rendering,
     ):
-        results = _first(rendering.enter_context(closing(session.render(plan, frames))))
+        given = _left(frames, originals)
+        results = _first(rendering.enter_context(closing(session.render(plan, given))))
         for other in after:
             part = other.plan.chunk(plan.start, plan.stop)
             results = rendering.enter_context(closing(_then(other, part, results)))
@@ -105,6 +112,13 @@ def _then(session: Session, plan: Plan, before: Results) -> Results:
             yield (*under_way.popleft(), result)
 
 
+def _left(frames: Iterable[Frame], originals: deque[Frame] | None) -> Iterator[Frame]:
+    for frame in frames:
+        if originals is not None:
+            originals.append(frame)
+        yield frame
+
+
 def write_segment(
     session: Session,
     frames: range,
@@ -129,7 +143,8 @@ def write_segment(
     Returns:
         Plain data for `join_segments`: that of `base.SegmentSink.facts`; `first`, the number of the
         first frame; `rows`, one a frame: whether it is blank, and of each session what became of
-        its faces; `damage`, `warnings`, `seconds`.
+        its faces; `touched`, one a frame, where it was changed (see `likeness.cells_to_text`);
+        `damage`, `warnings`, `seconds`.
 
     Raises:
         UsageError: they are no frames of the plan.
@@ -139,9 +154,12 @@ def write_segment(
     plan = session.plan.chunk(frames.start, frames.stop)
     before = session.clock.seconds()
     rows: list[list[Any]] = []
+    originals, touched = deque[Frame](), list[str]()
     segment = sink.segment(target)
-    with written(session, plan, segment, after=after) as (reader, made):
+    with written(session, plan, segment, after=after, originals=originals) as (reader, made):
         for results in made:
+            changed = changed_cells(originals.popleft().planes, results[-1].frame.planes)
+            touched.append(cells_to_text(changed))
             outcomes = [face for result in results for face in result.faces]
             blank = is_blank(results[-1].frame, outcomes)
             rows.append([blank, *(_plain(result.faces) for result in results)])
@@ -150,6 +168,7 @@ def write_segment(
         **segment.facts,
         "first": frames.start,
         "rows": rows,
+        "touched": touched,
         "damage": [dataclasses.asdict(damage) for damage in reader.damage],
         "warnings": [*reader.warnings, *sink.warnings],
         "seconds": _since(before, session.clock.seconds()),

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
+import numpy as np
+
+from .imaging.geometry import landmark_box
 from .media.opening import open_source
 from .progress import Progress, passes
 from .request import EditRequest
 from .session import Session, open_session
-from .types import FaceState, FaceTrack, Frame
+from .types import Box, FaceState, FaceTrack, Frame
+
+FACE_MARGIN: Final = 0.55
+"""Of a face's box, left around it."""
 
 
 def opened(
@@ -48,3 +55,16 @@ def present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[Fac
         row = frame_index - track.first_frame
         if 0 <= row < len(track) and track.states[row] != FaceState.ABSENT:
             yield track, row
+
+
+def face_window(tracks: Iterable[FaceTrack], frame: Frame, face: int) -> Box:
+    """Return a square around one face, or all of the frame where that is less, or has no such
+    face."""
+    there = {track.track_id: track.landmarks[row] for track, row in present(tracks, frame.index)}
+    if face not in there:
+        return 0, 0, frame.width, frame.height
+    box = landmark_box(there[face], margin=FACE_MARGIN)
+    side = min(round(float((box[2:] - box[:2]).max())), frame.width, frame.height)
+    x, y = ((box[:2] + box[2:]) / 2 - side / 2).round().astype(int)
+    x, y = int(np.clip(x, 0, frame.width - side)), int(np.clip(y, 0, frame.height - side))
+    return x, y, x + side, y + side

@@ -76,5 +76,11 @@ def _add_instead(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="remove units that no shot needs any more, and what killed runs left",
     )
+    add(
+        "--report",
+        action="store_true",
+        help="write report.json and report.html of what is kept, as a run over all shots does at "
+        "its end",
+    )
     add("--serve", action="store_true", help=argparse.SUPPRESS)  # be a worker process
     group.add_argument("--json", action="store_true", help="list as JSON")

@@ -17,6 +17,7 @@ from .log import Log
 from .making import Maker
 from .manifest import Shot, read_manifest
 from .reel import check, run
+from .reporting import PAGE_NAME, save
 from .serving import serve, shares, trouble_of
 from .shots import Desk, ShotCourse
 from .units import Ending
@@ -119,6 +120,16 @@ def run_unit(asked: Asked, unit: str, progress: Progress) -> None:
             if trouble.may_pass:
                 raise LaterError(trouble.words) from e
             raise
+
+
+def report_batch(asked: Asked) -> Path:
+    """Write the report of what is kept, and return where the page lies; nothing else is made."""
+    desk, _ = _desk(asked)
+    with _work_errors(desk):
+        desk.reel.work.mkdir(parents=True, exist_ok=True)
+        save(desk, (), seconds=0.0)
+    placed.clear()
+    return desk.reel.work / PAGE_NAME
 
 
 def list_batch(asked: Asked) -> Iterable[Line]:

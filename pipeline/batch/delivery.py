@@ -21,6 +21,9 @@ from ..files import write_whole, written_whole
 from .store import UnitStore
 
 JOIN = "join"
+REVIEW = "review.json"
+"""In the unit of a target: what there is to show of it."""
+_NO_FILES: Mapping[str, str] = {}
 
 
 class Targets:
@@ -57,15 +60,21 @@ class Targets:
         self.write(shot, {**note, "target": _told(key, target, facts, state)})
         return True
 
-    def deliver(self, key: str, made: Path, facts: dict[str, Any]) -> None:
+    def deliver(
+        self, key: str, made: Path, facts: dict[str, Any], files: Mapping[str, str] = _NO_FILES
+    ) -> None:
         """Keep the unit of a target that was made, and put that in place, whole.
+
+        `files`: texts by name, which are kept in the unit beside its facts.
 
         Raises:
             OSError: the store or the folder of the target does not take it.
         """
         shot, target = self._places[key]
         facts = {**facts, "bytes": made.stat().st_size, "sha256": _digest(made)}
-        with self._store.making(JOIN, key) as (_, noted):
+        with self._store.making(JOIN, key) as (folder, noted):
+            for name, text in files.items():
+                write_whole(folder / name, text)
             noted.update(facts)
         target.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(target, suffix=target.suffix) as beside:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,13 @@ from ..loading import resolve_device
 from ..media.damage import check_whole
 from ..media.opening import open_sink, open_source
 from ..passes.analyze import analyze
-from ..progress import Progress, Stopwatch
+from ..progress import Progress, Stopwatch, counted
+from ..review.findings import Finding
+from ..review.looking import review
 from ..segments import join_segments, write_segment
 from ..session import Session, open_session
+from .costs import Meter, together
+from .delivery import JOIN, REVIEW
 from .manifest import Shot
 from .serving import Order
 from .shots import ANALYSIS, CODES, RENDER, Desk, ShotCourse
@@ -96,9 +101,17 @@ class Maker:
             self._sessions = []
         return self._course
 
+    @contextmanager
+    def _making(self, unit: Unit) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Give what `UnitStore.making` gives, and note what the unit costs."""
+        cost = Meter()
+        with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
+            yield folder, facts
+            facts["cost"] = cost.so_far()
+
     def _analyse(self, course: ShotCourse, unit: Unit) -> None:
         request, clock = course.shot.request, Stopwatch()
-        with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
+        with self._making(unit) as (folder, facts):
             source = open_source(request.input, request.analyze.video_stream)
             if request.analysis_path is None:
                 device = resolve_device(request.device)
@@ -119,7 +132,7 @@ class Maker:
 
     def _prepare(self, course: ShotCourse, unit: Unit) -> None:
         faces = self._desk.store.checked(ANALYSIS, course.analysis.key) / FACES
-        with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
+        with self._making(unit) as (folder, facts):
             (folder / _CACHE).mkdir()
             sessions = _sessions(course, faces, folder / _CACHE)
             facts["artefacts"] = [list(session.plan.artefacts) for session in sessions]
@@ -133,7 +146,7 @@ class Maker:
 
     def _render(self, course: ShotCourse, unit: Unit) -> None:
         frames = course.chunk(unit)
-        with self._desk.store.making(unit.kind, unit.key) as (folder, facts):
+        with self._making(unit) as (folder, facts):
             first, *after = self._opened_sessions(course)
             with self._desk.store.scratch() as scratch:
                 trial = scratch / f"trial{course.outlook.ending}"
@@ -147,7 +160,7 @@ class Maker:
             self._desk.sources.check_unchanged(course.shot.request.input)
 
     def _join(self, course: ShotCourse, unit: Unit) -> None:
-        desk, shot = self._desk, course.shot
+        desk, shot, cost = self._desk, course.shot, Meter()
         chunks = [desk.store.checked(RENDER, chunk.key) for chunk in course.chunks()]
         told = [desk.store.facts(RENDER, chunk.key) for chunk in course.chunks()]
         edited = [sum(counts) for counts in zip(*(one["edited"] for one in told), strict=True)]
@@ -162,9 +175,23 @@ class Maker:
             ]
             reports = join_segments(first, segments, sink, after=after)
             desk.sources.check_unchanged(shot.request.input)
-            warnings = dict.fromkeys(words for report in reports for words in report.warnings)
-            facts = {"frames": sum(one["frames"] for one in told), "edited": edited}
-            desk.targets.deliver(unit.key, made, {**facts, "warnings": list(warnings)})
+            joined = cost.so_far()
+            cells = [text for _, one in segments for text in one["touched"]]
+            seen = review([first, *after], reports, made, cells, more=_handles(course))
+            stages = {ANALYSIS: [course.analysis], CODES: [course.codes], RENDER: course.chunks()}
+            costs = {stage: self._costs(units) for stage, units in stages.items()}
+            facts = {
+                "frames": sum(one["frames"] for one in told),
+                "edited": edited,
+                "warnings": list(dict.fromkeys(w for report in reports for w in report.warnings)),
+                "weights": reports[0].weights,
+                "costs": {**costs, JOIN: joined, "review": cost.so_far(joined)},
+            }
+            desk.targets.deliver(unit.key, made, facts, {REVIEW: json.dumps(seen)})
+
+    def _costs(self, units: Iterable[Unit]) -> dict[str, float]:
+        facts = [self._desk.store.facts(unit.kind, unit.key) for unit in units]
+        return together(one["cost"] for one in facts if "cost" in one)
 
     def _opened_sessions(self, course: ShotCourse) -> list[Session]:
         """Return the sessions of a shot, one an edit, with all that was prepared for it."""
@@ -211,6 +238,12 @@ def _check_edited(shot: Shot, sessions: Sequence[Session], edited: Sequence[int]
         return
     which = f" by edit {idle[0]} ({shot.words(idle[0])})" if len(sessions) > 1 else ""
     raise NoFaceError(f"no face could be edited in {shot.request.input}{which}")
+
+
+def _handles(course: ShotCourse) -> Iterator[Finding]:
+    if missing := course.short_handles:
+        text = f"the clip has {counted(missing, 'frame')} less than the handles asked for"
+        yield Finding("short-handles", text)
 
 
 def _analysis_facts(found: Analysis) -> Mapping[str, Any]:

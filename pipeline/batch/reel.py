@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import LaterError, OutputError, SomeFailedError, UsageError, VisagistError
-from ..files import write_whole
 from ..progress import counted
-from ..report import versions
 from ..targets import check_target
 from ..tracking.select import FaceChoice
 from .keys import Complaint
 from .log import Log
-from .manifest import ManifestError, Reel, Shot
+from .manifest import ManifestError, Shot
+from .reporting import save, trouble_facts
 from .schedule import IN_A_ROW, Schedule
-from .serving import EXIT_BUG, EXIT_LATER, trouble_of
+from .serving import trouble_of
 from .shots import Desk, ShotCourse
 from .units import Course, Ending, Outcome, Pool, State, Trouble
 from .watch import Watch
 
-REPORT_VERSION = 1
 _UNEDITED = 7
 
 
@@ -160,7 +155,7 @@ def run(
         account.endings.append(ending)
         course = courses.pop(ending.shot, None)
         _note(desk, ending, course)
-        log.write("shot", shot=ending.shot, state=ending.state, **_trouble(ending))
+        log.write("shot", shot=ending.shot, state=ending.state, **trouble_facts(ending))
         told(ending)
         if watch is not None:
             watch.ended(ending)
@@ -183,7 +178,9 @@ def run(
             ended(Ending(name, "stopped"))
     finally:
         desk.store.sweep()
-        _save(desk.reel, account, seconds=time.time() - begin)
+    if len(shots) == len(desk.reel.shots):
+        with contextlib.suppress(OSError):  # a full disk: that is told already
+            save(desk, account.endings, seconds=time.time() - begin)
     return account
 
 
@@ -201,42 +198,12 @@ def _named(ending: Ending, shot: Shot) -> Ending:
     return ending
 
 
-def _trouble(ending: Ending) -> dict[str, Any]:
-    trouble = ending.trouble
-    if trouble is None:
-        return {}
-    told = {"unit": ending.unit, "words": trouble.words, "exit_code": trouble.exit_code}
-    return {**told, "log": list(trouble.log)} if trouble.exit_code in _WITH_LOG else told
-
-
-_WITH_LOG = (1, EXIT_BUG, EXIT_LATER)
-"""Exit codes whose cause may only be seen in what the worker said."""
-
-
 def _note(desk: Desk, ending: Ending, course: ShotCourse | None) -> None:
     """Write down what became of a shot, and what decided the keys of its units."""
     note = {**desk.targets.note(ending.shot), "shot": ending.shot, "state": ending.state}
-    note["trouble"] = _trouble(ending)
+    note["trouble"] = trouble_facts(ending)
     if course is not None and course.aspects:
         few = {name: course.aspects.get(name) for name in ("analysis", "codes", "0", "join")}
         note["aspects"] = few
     with contextlib.suppress(OSError):  # all of it can be found out again
         desk.targets.write(ending.shot, note)
-
-
-def _save(reel: Reel, account: Account, *, seconds: float) -> None:
-    endings = [
-        {"shot": ending.shot, "state": ending.state, "made": ending.made, **_trouble(ending)}
-        for ending in account.endings
-    ]
-    report = {
-        "report_version": REPORT_VERSION,
-        "manifest": str(reel.path),
-        "host": platform.node(),
-        "seconds": round(seconds, 3),
-        "versions": versions(),
-        "counts": account.counts(),
-        "shots": endings,
-    }
-    with contextlib.suppress(OSError):  # a full disk: that is told already
-        write_whole(reel.work / "report.json", json.dumps(report, indent=1) + "\n")

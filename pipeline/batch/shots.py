@@ -110,11 +110,21 @@ class ShotCourse:
         Raises:
             UsageError: the clip has not all that were asked for.
         """
-        count = int(self._desk.store.facts(ANALYSIS, self.analysis.key)["frames"])
-        text, handles = self.shot.frames, self.shot.handles
-        rate = Fraction(*self.outlook.rate)
-        wanted = frame_range(text, count, timecode=self.outlook.timecode, rate=rate)
+        wanted, count = self._wanted()
+        handles = self.shot.handles
         return range(max(0, wanted.start - handles), min(count, wanted.stop + handles))
+
+    @property
+    def short_handles(self) -> int:
+        """How many frames of the handles the clip has not; the analysis must be kept."""
+        wanted, _ = self._wanted()
+        return len(wanted) + 2 * self.shot.handles - len(self.frames)
+
+    def _wanted(self) -> tuple[range, int]:
+        """Return the frames that are asked for, without handles, and how many the clip has."""
+        count = int(self._desk.store.facts(ANALYSIS, self.analysis.key)["frames"])
+        rate, timecode = Fraction(*self.outlook.rate), self.outlook.timecode
+        return frame_range(self.shot.frames, count, timecode=timecode, rate=rate), count
 
     def chunk(self, unit: Unit) -> range:
         """Return the frames of a unit of rendering."""

@@ -1,4 +1,4 @@
-"""One number over a whole batch: it never falls and ends with 100, whatever becomes of the shots."""
+"""One number over a whole batch never falls and ends with 100, whatever becomes of the shots."""
 
 from __future__ import annotations
 
