@@ -57,13 +57,15 @@ def present(tracks: Iterable[FaceTrack], frame_index: int) -> Iterator[tuple[Fac
             yield track, row
 
 
-def face_window(tracks: Iterable[FaceTrack], frame: Frame, face: int) -> Box:
+def face_window(
+    tracks: Iterable[FaceTrack], frame: Frame, face: int, margin: float = FACE_MARGIN
+) -> Box:
     """Return a square around one face, or all of the frame where that is less, or has no such
     face."""
     there = {track.track_id: track.landmarks[row] for track, row in present(tracks, frame.index)}
     if face not in there:
         return 0, 0, frame.width, frame.height
-    box = landmark_box(there[face], margin=FACE_MARGIN)
+    box = landmark_box(there[face], margin=margin)
     side = min(round(float((box[2:] - box[:2]).max())), frame.width, frame.height)
     x, y = ((box[:2] + box[2:]) / 2 - side / 2).round().astype(int)
     x, y = int(np.clip(x, 0, frame.width - side)), int(np.clip(y, 0, frame.height - side))

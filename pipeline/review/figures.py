@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..imaging.geometry import eye_distance
 from ..imaging.likeness import Cells, Likeness, likeness
 from ..pictures import rgb_of
-from ..types import FaceTrack, Frame, Plane
+from ..types import FaceState, FaceTrack, Frame, Plane
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,8 @@ class Change:
 class _Face:
     """The last three changes of one face, in its own frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
         self.last: list[tuple[int, Floats]] = []
 
     def add(self, frame: int, change: Floats) -> float | None:
@@ -91,13 +92,13 @@ class Figures:
             row = frame - track.first_frame
             if not 0 <= row < len(track) or not track.weights[row]:
                 continue
-            square = _square(track.landmarks[row])
-            change = (_seen(other, square) - _seen(one, square)) * np.float32(levels)
+            face = self._faces.setdefault(track.track_id, _Face(_factor(track)))
+            change = _change(one, other, track.landmarks[row], face.factor) * np.float32(levels)
             size = float(np.abs(change).mean())
             self.sizes[frame] = max(self.sizes.get(frame, (0.0, 0)), (size, track.track_id))
             if size > self.strongest[0]:
                 self.strongest = (size, frame)
-            jitter = self._faces.setdefault(track.track_id, _Face()).add(frame, change)
+            jitter = face.add(frame, change)
             if jitter is not None:
                 known = self.jitters.get(frame - 1, (0.0, 0.0))
                 self.jitters[frame - 1] = max(known, (jitter, self.sizes[frame - 1][0]))
@@ -152,22 +153,23 @@ def _finite(number: float) -> float | None:
     return round(number, 2) if math.isfinite(number) else None
 
 
-def _square(landmarks: NDArray[np.float32]) -> tuple[tuple[float, float], int]:
-    """Return centre and side [px] of the square about a face."""
-    x, y = landmarks.astype(np.float64).mean(0)
-    side = _SIDE_EYES * float(eye_distance(landmarks.astype(np.float64)))
-    return (float(x), float(y)), max(round(side), 2)
+def _factor(track: FaceTrack) -> int:
+    """Return by how much a face is made smaller to be followed: the same all over its track."""
+    there = track.landmarks[track.states != FaceState.ABSENT].astype(np.float64)
+    side = _SIDE_EYES * float(np.median(eye_distance(there)))
+    return max(1, round(side / _FACE_PX))
 
 
-def _seen(plane: Plane, square: tuple[tuple[float, float], int]) -> Floats:
-    """Return a square of a plane, made small: (48, 48)."""
-    centre, side = square
-    (x, y), half = centre, side // 2 + 2
-    height, width = plane.shape
-    x0, y0 = max(0, int(x) - half), max(0, int(y) - half)
-    part = plane[y0 : min(height, int(y) + half), x0 : min(width, int(x) + half)]
-    if not part.size:
+def _change(one: Plane, other: Plane, landmarks: NDArray[np.float32], factor: int) -> Floats:
+    """Return what differs about a face, made small: (48, 48) [levels of the planes]."""
+    side = factor * _FACE_PX
+    x, y = (float(value) for value in landmarks.astype(np.float64).mean(0))
+    height, width = one.shape
+    x0, x1 = (min(max(0, int(x) + way * (side // 2 + 2)), width) for way in (-1, 1))
+    y0, y1 = (min(max(0, int(y) + way * (side // 2 + 2)), height) for way in (-1, 1))
+    if x0 >= x1 or y0 >= y1:
         return np.zeros((_FACE_PX, _FACE_PX), np.float32)
-    exact = cv2.getRectSubPix(part.astype(np.float32), (side, side), (x - x0, y - y0))
-    small = cv2.resize(exact, (_FACE_PX, _FACE_PX), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)
+    part = np.subtract(other[y0:y1, x0:x1], one[y0:y1, x0:x1], dtype=np.float32)
+    exact = cv2.getRectSubPix(part, (side, side), (x - x0, y - y0))
+    cells = exact.reshape(_FACE_PX, factor, _FACE_PX, factor)
+    return np.asarray(cells.mean((1, 3)), np.float32)

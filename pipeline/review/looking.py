@@ -33,6 +33,8 @@ TILE_PX: Final = 144
 """Height of a picture; three lie side by side."""
 _QUALITY: Final = 70
 _GAIN: Final = 4.0
+_MARGIN: Final = 0.3
+"""Of a face's box, left around it."""
 _DOUBTS: Final = 3
 """Frames that are named as doubtful; the worst is shown."""
 
@@ -195,7 +197,7 @@ class _Seen:
         return [self._picture(look, pair) for look, pair in looks if pair is not None]
 
     def _picture(self, look: _Look, pair: _Pair) -> dict[str, Any]:
-        window = face_window(self._tracks, pair.before, look.face)
+        window = face_window(self._tracks, pair.before, look.face, _MARGIN)
         before, after = (self._tile(frame, window) for frame in (pair.before, pair.after))
         shown = np.hstack([before, after, difference(before, after, _GAIN)])
         height, width = shown.shape[:2]
