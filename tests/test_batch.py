@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -38,6 +39,10 @@ class Bench:
     def manifest(self) -> Path:
         return self.folder / "reel.toml"
 
+    @property
+    def work(self) -> Path:
+        return self.folder / "reel.work"
+
     def write(self, *shots: str, head: str = HEAD) -> None:
         self.manifest.write_text(head + "".join(f"[[shot]]\n{shot}\n" for shot in shots))
 
@@ -53,10 +58,14 @@ class Bench:
     def said(self) -> str:
         return self.capture.readouterr().err
 
+    def report(self) -> dict[str, Any]:
+        """Return what `report.json` says, of the shots by their names."""
+        report: dict[str, Any] = json.loads((self.work / "report.json").read_text())
+        return {**report, "shots": {shot["shot"]: shot for shot in report["shots"]}}
+
     def made(self) -> dict[str, int]:
-        """Return how many units the last run made, by shot."""
-        report = json.loads((self.folder / "reel.work" / "report.json").read_text())
-        return {shot["shot"]: shot["made"] for shot in report["shots"]}
+        """Return how many units the last run over all shots made, by shot."""
+        return {name: shot["made"] for name, shot in self.report()["shots"].items()}
 
     def states(self) -> dict[str, str]:
         """Return the state of every unit, as `--list` tells it."""
@@ -189,6 +198,44 @@ def test_a_shot_that_cannot_be_used_is_named_and_the_others_are_delivered(bench:
     shutil.copy(bench.folder / "b.mp4", bench.folder / "lost.mp4")
     assert bench.run() == 8
     assert {shot: made for shot, made in bench.made().items() if made} == {"lost": 4}
+
+
+def test_the_report_is_of_what_is_kept_whoever_made_it_and_looks_at_no_frame_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write(A, f'{B}\nhandles = 3\nframes = "0-3"', 'name = "gone"\ninput = "gone.mp4"')
+    assert bench.run("--shot", "a", "--shot", "b") == 0
+    assert not (bench.work / "report.json").exists()  # of a part of the shots there is none
+    monkeypatch.setattr("pipeline.batch.making.review", None)
+    assert bench.run() == 8
+    first, shown = bench.report(), (bench.work / "report.html").read_text()
+    shots = first["shots"]
+    assert first["counts"] == {"done": 2, "failed": 1}
+    assert {name: shot["made"] for name, shot in shots.items()} == {"a": 0, "b": 0, "gone": 0}
+    for name, hashed in bench.hashes().items():
+        assert shots[Path(name).stem]["target"]["sha256"] == hashed
+        assert hashed in shown
+    codes = {name: {one["code"] for one in shot["findings"]} for name, shot in shots.items()}
+    assert codes["gone"] == {"failed"}
+    assert "short-handles" in codes["b"]
+    assert shots["gone"]["in_words"] == "1 error, no warnings, no notes"
+    assert set(shots["a"]["seconds"]) == {"analysis", "codes", "render", "join", "review"}
+    assert shots["a"]["counts"]["edited"] == 10
+    assert 30 < shots["a"]["figures"]["outside"]["psnr_db"] < 70
+    assert shots["a"]["figures"]["inside"]["mean"] > shots["a"]["figures"]["outside"]["mean"]
+    assert shown.count("<img") >= 4
+    assert "://" not in shown
+
+    for path in (bench.work / "report.json", bench.work / "report.html"):
+        path.unlink()
+    shutil.rmtree(bench.work / "shots")
+    assert bench.run("--report") == 0
+    again = bench.report()["shots"]
+    assert [again[name] for name in "ab"] == [shots[name] for name in "ab"]
+    (bench.folder / "out" / "a.mp4").write_bytes(b"of somebody else")
+    assert bench.run("--report") == 0
+    (finding,) = bench.report()["shots"]["a"]["findings"]
+    assert (finding["level"], finding["code"]) == ("error", "target-gone")
 
 
 def test_where_nothing_can_be_edited_a_shot_fails_or_is_delivered_or_left_out(

@@ -117,7 +117,7 @@ class Figures:
             found["outside"] = {
                 "psnr_db": _finite(outside.psnr),
                 "worst_psnr_db": _finite(self.worst[0]),
-                "worst_frame": self.worst[1],
+                "worst_frame": self.worst[1] if math.isfinite(self.worst[0]) else None,
                 "ssim": round(outside.ssim, 4),
                 "largest": round(outside.largest, 1),
                 "mean": round(outside.mean, 3),
