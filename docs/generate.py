@@ -21,6 +21,7 @@ from pipeline.errors import VisagistError
 from pipeline.files import write_whole
 from pipeline.listings import Row, attributes
 from pipeline.loading import embedded_weights
+from pipeline.review.findings import CODES
 
 DOCS = Path(__file__).resolve().parent
 PACKS = ("portrait", "mini")
@@ -254,6 +255,12 @@ def contributing(section: str) -> str:
     return text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
 
 
+def findings_table(_: str = "") -> str:
+    """What a report may say of a shot, by code."""
+    rows = [f"| `{code}` | {level} | {means} |" for code, (level, means) in CODES.items()]
+    return "\n".join(["| code | level | means |", "|---|---|---|", *rows])
+
+
 _KINDS: dict[str, Callable[[str], str]] = {
     "commands": command_table,
     "command": command,
@@ -261,6 +268,7 @@ _KINDS: dict[str, Callable[[str], str]] = {
     "attribute": attribute,
     "weights": weight_table,
     "exit-codes": exit_code_table,
+    "findings": findings_table,
     "contributing": contributing,
 }
 

@@ -184,7 +184,7 @@ class Maker:
                 "frames": sum(one["frames"] for one in told),
                 "edited": edited,
                 "warnings": list(dict.fromkeys(w for report in reports for w in report.warnings)),
-                "weights": reports[0].weights,
+                "weights": {name: sha for one in reports for name, sha in one.weights.items()},
                 "costs": {**costs, JOIN: joined, "review": cost.so_far(joined)},
             }
             desk.targets.deliver(unit.key, made, facts, {REVIEW: json.dumps(seen)})

@@ -105,13 +105,14 @@ def _record(desk: Desk, shot: Shot, ending: Ending, weights: dict[str, str]) -> 
         **trouble_facts(ending),
         "input": str(shot.request.input),
     }
+    target = desk.targets.note(shot.name).get("target", {})
+    is_gone = bool(target) and state_of(Path(str(target["path"]))) != target.get("state")
     findings, told = list(_of_ending(ending)), list[Mapping[str, Any]]()
+    if is_gone and ending.state in ("done", "stopped"):
+        findings = [Finding("target-gone", f"{target['path']} is not what was delivered")]
     if ending.state == "done":
-        target = desk.targets.note(shot.name).get("target", {})
         facts = _facts(desk, str(target.get("key")))
         review = _review(desk, shot.name)
-        if not target or state_of(Path(str(target["path"]))) != target.get("state"):
-            findings.append(Finding("target-gone", "it is not what was delivered any more"))
         record["target"] = {
             "path": target.get("path"),
             "sha256": target.get("sha256"),

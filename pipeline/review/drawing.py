@@ -9,7 +9,7 @@ from .strips import EDITED, FADED, NOBODY, SKIPPED, UNASKED
 
 NAMES = {
     EDITED: "edited",
-    FADED: "faded",
+    FADED: "in part",
     SKIPPED: "skipped",
     NOBODY: "no face",
     UNASKED: "strength 0, as asked",

@@ -127,7 +127,10 @@ def _doubts(sessions: Sequence[Session], reports: Sequence[Report]) -> list[Doub
                     if face["edited"]:
                         found += behind(entry["frame"], face["track"], face.get("seen", 1.0))
     plan = sessions[0].plan
-    here = [doubt for doubt in found if plan.start <= doubt.frame < plan.stop]
+    asked = np.any([session.plan.asked(session.plan.edits) for session in sessions], axis=0)
+    here = [
+        doubt for doubt in found if plan.start <= doubt.frame < plan.stop and asked[doubt.frame]
+    ]
     return worst(here, _DOUBTS, plan.analysis.times)
 
 
