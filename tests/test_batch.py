@@ -218,7 +218,7 @@ def test_the_report_is_of_what_is_kept_whoever_made_it_and_looks_at_no_frame_aga
     codes = {name: {one["code"] for one in shot["findings"]} for name, shot in shots.items()}
     assert codes["gone"] == {"failed"}
     assert "short-handles" in codes["b"]
-    assert shots["gone"]["in_words"] == "1 error, no warnings, no notes"
+    assert shots["gone"]["in_words"] == "1 error"
     assert set(shots["a"]["seconds"]) == {"analysis", "codes", "render", "join", "review"}
     assert shots["a"]["counts"]["edited"] == 10
     assert 30 < shots["a"]["figures"]["outside"]["psnr_db"] < 70

@@ -72,11 +72,10 @@ class Finding:
 
 
 def in_words(findings: Sequence[Mapping[str, Any]]) -> str:
-    """Return how many findings there are of each level: `no errors, 2 warnings, 1 note`."""
+    """Return how many findings there are of each level: `no errors, 2 warnings`."""
     counts = Counter(str(finding["level"]) for finding in findings)
-    return ", ".join(
-        counted(counts[level], level) if counts[level] else f"no {level}s" for level in LEVELS
-    )
+    told = [counted(counts[level], level) for level in LEVELS if counts[level]]
+    return ", ".join(told if counts["error"] else ["no errors", *told])
 
 
 def of_reports(reports: Sequence[Report]) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ GROUP: Final = 50
 """Shots that are folded away together, where there are more."""
 PICTURES_BYTES: Final = 64_000_000
 """Of all pictures of a page; shots with the gravest findings have theirs first."""
+_OTHERS_BYTES: Final = 6_000
+"""Of what else there is to show of a shot, about."""
 
 Record = Mapping[str, Any]
 """What the report of a run says of a shot."""
@@ -38,7 +40,7 @@ def page(
         review_of: returns the review of a shot (`looking.review`), or nothing; asked for one at a
             time, so that the pictures of a thousand shots never lie in memory together.
     """
-    shown = _with_pictures(records)
+    shown = _shown_whole(records)
     title = escape(str(run["name"]))
     yield f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -51,14 +53,14 @@ def page(
         if len(records) > GROUP:
             yield _group_begin(group, begin)
         for number, record in enumerate(group, begin):
-            yield from _shot(record, review_of(record), with_pictures=number in shown)
+            yield from _shot(record, review_of(record), is_whole=number in shown)
         if len(records) > GROUP:
             yield "</details>\n"
     yield "</body></html>\n"
 
 
-def _with_pictures(records: Sequence[Record]) -> set[int]:
-    """Return the numbers of the shots whose pictures there is room for."""
+def _shown_whole(records: Sequence[Record]) -> set[int]:
+    """Return the numbers of the shots that there is room to show with all that is known."""
 
     def gravity(number: int) -> tuple[int, int]:
         levels = {finding["level"] for finding in records[number]["findings"]}
@@ -66,14 +68,14 @@ def _with_pictures(records: Sequence[Record]) -> set[int]:
 
     shown, left = set(), PICTURES_BYTES
     for number in sorted(range(len(records)), key=gravity):
-        left -= int(records[number].get("picture_bytes", 0))
+        left -= int(records[number].get("picture_bytes", 0)) + _OTHERS_BYTES
         if left < 0:
             break
         shown.add(number)
     return shown
 
 
-def _head(run: Mapping[str, Any], records: Sequence[Record], with_pictures: int) -> Iterator[str]:
+def _head(run: Mapping[str, Any], records: Sequence[Record], whole: int) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in run["counts"].items())
     levels = Counter(finding["level"] for record in records for finding in record["findings"])
     told = ", ".join(counted(levels[level], level) for level in LEVELS)
@@ -88,9 +90,9 @@ def _head(run: Mapping[str, Any], records: Sequence[Record], with_pictures: int)
     yield _facts(facts)
     yield "<details><summary>weights</summary>"
     yield _facts(run["weights"]) + "</details>"
-    if with_pictures < len(records):
-        yield f"<p>Pictures of {with_pictures} shots are shown, the gravest findings first; "
-        yield "the others have none here, so that the page stays usable.</p>"
+    if whole < len(records):
+        yield f"<p>{whole} shots are shown with all that is known, the gravest findings first; "
+        yield "the others only with their findings, so that the page stays usable.</p>"
     yield '<p class="key">'
     for state, name in NAMES.items():
         yield f"{strip(state)} {escape(name)} "
@@ -110,7 +112,7 @@ def _group_begin(group: Sequence[Record], begin: int) -> str:
     return f'<details class="group"{is_open}><summary>{ends}: {counts}</summary>\n'
 
 
-def _shot(record: Record, review: Mapping[str, Any], *, with_pictures: bool) -> Iterator[str]:
+def _shot(record: Record, review: Mapping[str, Any], *, is_whole: bool) -> Iterator[str]:
     levels = {finding["level"] for finding in record["findings"]}
     gravity = next((level for level in LEVELS if level in levels), "good")
     state, strips = escape(record["state"]), review.get("strips", [])
@@ -123,11 +125,11 @@ def _shot(record: Record, review: Mapping[str, Any], *, with_pictures: bool) -> 
     yield f"<span>{_short(record.get('figures') or {})}</span>"
     yield f"<span>{escape(record['in_words'])}</span></summary>\n"
     yield from _findings(record["findings"])
-    if with_pictures:
+    if is_whole:
         for picture in review.get("pictures", []):
             yield _picture(picture)
-    yield from _strips(review)
-    yield _facts(_known(record))
+        yield from _strips(review)
+        yield _facts(_known(record))
     if record.get("log"):
         yield f"<pre>{escape(chr(10).join(record['log']))}</pre>"
     yield "</details>\n"

@@ -13,7 +13,7 @@ summary { cursor: pointer; }
 details.shot { border-bottom: 1px solid var(--dim); content-visibility: auto;
   contain-intrinsic-size: auto 2em; }
 details.shot > summary { display: grid; align-items: center; gap: 0 1em; padding: .35em 0;
-  grid-template-columns: 5em 12em 9em 1fr 13em 16em; }
+  grid-template-columns: 5em 12em 9em 1fr 15em 14em; }
 details.shot > summary > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 details.shot[open] { padding-bottom: 1em; }
 details.group { margin: .6em 0; }
