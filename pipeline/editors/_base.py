@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
+import torch
 
 from ..types import AlignedBatch, CropRule, EditedBatch, FaceTrack
 from ._attribute import Attribute
 from ._face_model import Pack
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -73,6 +73,34 @@ class Artefact:
     def __repr__(self) -> str:
         shapes = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
         return f"Artefact({shapes}, {dict(self.facts)})"
+
+
+Change = tuple[slice, slice, "Tensor", "Tensor"]
+"""Rows and columns of a crop that changed, (3, h, w) what they show, (1, h, w) their mask."""
+
+
+def in_part(batch: AlignedBatch, changes: Sequence[Change | None]) -> EditedBatch:
+    """Return crops of which each changed in one place, or nowhere, as far as any changed."""
+    places = [change[:2] for change in changes if change is not None]
+    if not places:
+        return EditedBatch(batch, batch.images, torch.zeros_like(batch.images[:, :1]))
+    rows, columns = (
+        slice(min(s.start for s in along), max(s.stop for s in along))
+        for along in zip(*places, strict=True)
+    )
+    corner = (columns.start, rows.start)
+    if len(changes) == 1 and changes[0] is not None:
+        _, _, image, mask = changes[0]
+        return EditedBatch(batch, image[None], mask[None], corner)
+    images = batch.images[:, :, rows, columns].clone()
+    masks = torch.zeros_like(images[:, :1])
+    for n, change in enumerate(changes):
+        if change is not None:
+            height, width = (s.stop - s.start for s in change[:2])
+            top, left = change[0].start - rows.start, change[1].start - columns.start
+            at = (n, slice(None), slice(top, top + height), slice(left, left + width))
+            images[at], masks[at] = change[2:]
+    return EditedBatch(batch, images, masks, corner)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

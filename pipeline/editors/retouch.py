@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..imaging.geometry import head_pose, yaw_weight
-from ..imaging.retouching import Maps, Skin, drawn, recipe
+from ..imaging.retouching import Maps, Skin, recipe
+from ..imaging.skin_drawing import drawn
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
-from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
+from ._base import PARSING, Artefact, Change, Editor, EditorSpec, Kit, Shot, Work, in_part
 from ._skin import frames_of, gathered, glances, share_of
 
 
@@ -136,28 +138,28 @@ class Retouch(Editor):
         """Return crops with all edits, their gains added up."""
         skin: Skin = prepared
         landmarks, strengths = batch.landmarks.cpu().numpy(), amounts.T.tolist()
-        yaws = head_pose(landmarks)[:, 0]
-        fades = yaw_weight(yaws, full=_FOLDS_FADE[0], none=_FOLDS_FADE[1])
-        images, masks = batch.images.clone(), torch.zeros_like(batch.images[:, :1])
+        fades = np.zeros(len(batch))
+        if any(edit.attribute == "wrinkles" for edit in edits):
+            yaws = head_pose(landmarks)[:, 0]
+            fades = yaw_weight(yaws, full=_FOLDS_FADE[0], none=_FOLDS_FADE[1])
+        changes: list[Change | None] = []
         for n in range(len(batch)):
             maps = Maps()
             for edit, amount in zip(edits, strengths[n], strict=True):
                 moles = Options.of(edit).moles
                 maps = maps + recipe(edit.attribute, skin, amount, moles=moles)
-            if maps.is_none:
-                continue
-            part = drawn(
-                batch.images[n : n + 1],
-                landmarks[n],
-                skin,
-                maps,
-                parsing=None if batch.parsing is None else batch.parsing[n : n + 1],
-                folds=float(fades[n]),
-            )
-            if part is not None:
-                (rows, columns), image, mask = part
-                images[n, :, rows, columns], masks[n, :, rows, columns] = image[0], mask[0]
-        return EditedBatch(batch, images, masks)
+            part = None
+            if not maps.is_none:
+                part = drawn(
+                    batch.images[n : n + 1],
+                    landmarks[n],
+                    skin,
+                    maps,
+                    parsing=None if batch.parsing is None else batch.parsing[n : n + 1],
+                    folds=float(fades[n]),
+                )
+            changes.append(None if part is None else (*part[0], part[1][0], part[2][0]))
+        return in_part(batch, changes)
 
 
 def build(kit: Kit) -> Retouch:

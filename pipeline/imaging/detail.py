@@ -69,16 +69,32 @@ def shaded(images: Tensor, change: Tensor, tint: Tensor | None = None) -> Tensor
     by 0.33 and log blue/green rises by 0.13 per unit of log luma (medians over four places: 0.22 to
     0.44, and 0.10 to 0.19). To first order.
     """
+    return scaled(images, factors_of(change, tint))
+
+
+def factors_of(change: Tensor, tint: Tensor | None = None) -> Tensor:
+    """By what share of itself light changes, (N, 1 or 3, h, w): the same for all colours but for
+    what `FOLD_COLOUR` says of them, or red, green and blue each, where there is a tint."""
     factor = torch.expm1(change)
-    light = images + (1 + 2 * LOG_OFFSET)
+    if tint is None:
+        return factor
+    red, blue = tint[:, :1], tint[:, 1:]
+    green = -_LUMA[0] * red - _LUMA[2] * blue
+    more = torch.expm1(torch.cat([green + red, green, green + blue], 1))
+    own = factor * factor.new_tensor(FOLD_COLOUR)[None, :, None, None]
+    return torch.addcmul(own, own, more).add_(more)
+
+
+def scaled(images: Tensor, factors: Tensor) -> Tensor:
+    """RGB (N, 3, h, w) in [-1, 1] with its light changed by shares of itself (see `factors_of`)."""
+    out = torch.empty_like(images)
     # One channel at a time: three wide it would be a large tensor that is made, read and dropped.
-    shades = [light[:, c : c + 1] * factor * share for c, share in enumerate(FOLD_COLOUR)]
-    if tint is not None:
-        red, blue = tint[:, :1], tint[:, 1:]
-        green = -_LUMA[0] * red - _LUMA[2] * blue
-        more = torch.expm1(torch.cat([green + red, green, green + blue], 1))
-        return images + torch.cat(shades, 1) + (light + torch.cat(shades, 1)) * more
-    return images + torch.cat(shades, 1)
+    for c, share in enumerate(FOLD_COLOUR):
+        image, mixed = images[:, c : c + 1], factors.shape[1] > 1
+        by, share = (factors[:, c : c + 1], 1.0) if mixed else (factors, share)
+        light = image + (1 + 2 * LOG_OFFSET)
+        torch.addcmul(image, light, by, value=share, out=out[:, c : c + 1])
+    return out
 
 
 def bands(

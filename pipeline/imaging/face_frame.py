@@ -48,7 +48,7 @@ _HEAD = np.array(
 _OUTER = len(_HEAD)
 """Landmarks used: inner lips lie on each other when the mouth is closed and say nothing more."""
 _STIFFNESS = 3e-4
-_FIELD, _CELL = 40, 0.05
+_FIELD, _CELL = 40, 0.08
 """Cells per side of the window, and the size of a cell in a crop [E], of the coarse fields that are
 enlarged: a thin plate is smooth."""
 

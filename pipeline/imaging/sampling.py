@@ -126,8 +126,25 @@ def enlarged(maps: Tensor, step: int, *, impl: Literal["fast", "ref"] = "fast") 
     if impl == "ref" or maps.device.type != "cpu":
         return F.interpolate(maps, size, mode="bilinear", align_corners=False)
     out = torch.empty(*maps.shape[:2], *size)
-    for small, large in zip(maps.flatten(0, 1), out.flatten(0, 1).numpy(), strict=True):
-        cv2.resize(small.numpy(), size[::-1], dst=large, interpolation=cv2.INTER_LINEAR)
+    for small, large in zip(maps.flatten(0, 1).numpy(), out.flatten(0, 1).numpy(), strict=True):
+        cv2.resize(small, size[::-1], dst=large, interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def looked_up(maps: Tensor, at: Tensor, *, impl: Literal["fast", "ref"] = "fast") -> Tensor:
+    """Maps (1, C, M, M) float32 at places (1, h, w, 2), linear, 0 beyond them, (1, C, h, w); places
+    as `grid_sample(align_corners=False)` reads them.
+
+    On a CPU OpenCV does it in a fifth of the time, to a 32nd of a texel; elsewhere, and as `ref`,
+    torch does.
+    """
+    if impl == "ref" or maps.device.type != "cpu":
+        return F.grid_sample(maps, at, align_corners=False, padding_mode="zeros")
+    side = maps.shape[-1]
+    x, y = (at[0] * (0.5 * side) + (0.5 * side - 0.5)).permute(2, 0, 1).contiguous().numpy()
+    out = torch.empty(1, maps.shape[1], *at.shape[1:3])
+    for plane, there in zip(maps[0].numpy(), out[0].numpy(), strict=True):
+        cv2.remap(plane, x, y, cv2.INTER_LINEAR, dst=there)
     return out
 
 

@@ -39,6 +39,9 @@ _SPOT_GROW: Final = 0.018
 _PATCH, _EVEN, _MOST_PATCH = 0.045, 0.20, 0.07
 """Sigmas of a patch of colour, and of what it is compared with [E]; more is the colour of light."""
 
+GLOSS: Final = 0.22
+"""Log luma above the skin around at which skin has lost its colour to gloss."""
+
 
 def skin_of(shares: Tensor | None, glasses: Tensor | None, side: int) -> Tensor:
     """Return the open skin (1, 1, side, side) 0–1 of a face.

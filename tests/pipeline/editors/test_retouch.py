@@ -92,7 +92,7 @@ def retouched(batch: AlignedBatch, attribute: str, amount: float, **options: Any
     edit = Edit(attribute, options=tuple(options.items()))
     amounts = torch.full((len(batch),), amount)
     with torch.inference_mode():
-        return EDITOR.apply(batch, edit, amounts, prepared(batch)).images
+        return EDITOR.apply(batch, edit, amounts, prepared(batch)).whole().images
 
 
 def depth_at(picture: Tensor, place: tuple[int, int], beside: tuple[int, int]) -> float:
@@ -205,7 +205,7 @@ def test_what_passes_before_the_face_keeps_its_pixels() -> None:
     batch = batch_of(picture, landmarks, parsing_of({"front": hand}, SIDE))
     edit, amounts = Edit("smooth-skin"), torch.ones(1)
     with torch.inference_mode():
-        after = EDITOR.apply(batch, edit, amounts, skin).images
+        after = EDITOR.apply(batch, edit, amounts, skin).whole().images
     inside = (slice(None), slice(None), slice(y - 20, y + 20), slice(x - 20, x + 20))
     assert torch.equal(after[inside], picture[inside])
     x, y = at(-0.4, 0.6)
@@ -220,7 +220,8 @@ def test_a_beard_that_is_there_for_the_shot_is_left_alone() -> None:
     batch = batch_of(picture, landmarks, parsing_of({"hair": beard}, SIDE))
     with torch.inference_mode():
         skin = prepared(batch)
-        after = EDITOR.apply(batch_of(picture, landmarks), Edit("smooth-skin"), torch.ones(1), skin)
+        bare = batch_of(picture, landmarks)
+        after = EDITOR.apply(bare, Edit("smooth-skin"), torch.ones(1), skin).whole()
     x, y = at(0.0, 1.0)
     assert torch.equal(after.images[..., y - 5 : y + 5, x - 9 : x + 9],
                        picture[..., y - 5 : y + 5, x - 9 : x + 9])  # fmt: skip
@@ -248,10 +249,10 @@ def test_edits_in_a_row_add_up_and_do_not_depend_on_the_batch() -> None:
     edits = [Edit("wrinkles"), Edit("eye-bags"), Edit("shine")]
     amounts = torch.tensor([[-1.0, 0.5, 0.0], [-0.5, 0.0, 0.0], [-1.0, 0.3, 0.0]])
     with torch.inference_mode():
-        together = EDITOR.apply_row(batch, edits, amounts, skin).images
+        together = EDITOR.apply_row(batch, edits, amounts, skin).whole().images
         for n in range(3):
-            alone = EDITOR.apply_row(batch.rows([n]), edits, amounts[:, n : n + 1], skin).images
-            assert torch.equal(together[n], alone[0])
+            alone = EDITOR.apply_row(batch.rows([n]), edits, amounts[:, n : n + 1], skin).whole()
+            assert torch.equal(together[n], alone.images[0])
     assert torch.equal(together[2], noisy[2])
 
 
