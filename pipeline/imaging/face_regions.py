@@ -71,6 +71,26 @@ def open_skin(side: int) -> Tensor:
     return inside * (1 - kept)
 
 
+@cache
+def spotted_skin(side: int) -> Tensor:
+    """Return where a dark spot is not likely to be a shade that every face has: off the lids, the
+    creases of the nose's wings, the corners of the mouth."""
+    kept = open_skin(side)
+    for line, reach in _SHADED:
+        kept = kept * (1 - torch.exp(-((_distance(line, side) / reach) ** 4)))
+    eroded: NDArray[np.float32] = cv2.erode(
+        kept.numpy(), np.ones((2 * round(_SPOT_OFF * side / WINDOW_SIDE) + 1,) * 2, np.uint8)
+    )
+    return torch.from_numpy(eroded)
+
+
+_SHADED: Final[tuple[tuple[Line, float], ...]] = (
+    (((0.15, 0.34), (0.20, 0.42), (0.19, 0.50), (0.04, 0.52)), 0.055),
+    (((0.28, 0.78), (0.32, 0.79)), 0.06),
+    (((0.50, -0.04), (0.66, 0.00), (0.62, 0.06)), 0.07),
+)
+_SPOT_OFF = 0.02
+"""How far spots lie from all that is no skin [E]."""
 _EYES = (slice(36, 42), slice(42, 48))
 _BROWS = (slice(17, 22), slice(22, 27))
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from .detail import bands, log_luma
 from .face_frame import WINDOW_SIDE
 from .face_regions import Place, place
-from .skin_maps import patches_of, skin_of, spots_of
+from .skin_maps import bright_rims, patches_of, skin_of, spots_of
 
 GAINS_SIDE: Final = 192
 """Texels per side of maps of gains, which are smooth."""
@@ -49,7 +49,11 @@ class Skin:
         and of glasses (1, 1, G, G) as `skin_of` takes them. Of folds it knows nothing yet."""
         side = look.shape[-1]
         bare = skin_of(skin, glasses, side)
-        fold = bands(log_luma(look), bare, side / WINDOW_SIDE).fold
+        luma, unit = log_luma(look), side / WINDOW_SIDE
+        fold = bands(luma, bare, unit).fold
+        if glasses is not None:
+            bare = bare * (1 - bright_rims(fold, glasses))
+            fold = bands(luma, bare, unit).fold
         spots, moles = spots_of(look, bare)
         none = torch.zeros(1, 2, side, side)
         return cls(bare, fold, spots, moles, patches_of(look, bare), none)
@@ -116,6 +120,8 @@ _LESS_BAGS: Final[Gains] = (-0.75, -0.60, -0.85, 0.0)
 _MORE_BAGS: Final[Gains] = (0.6, 0.4, 0.9, 0.2)
 SHINE: Final[Gains] = (0.0, 0.55, 0.0, 0.65)
 _SMOOTH: Final[Gains] = (-0.62, -0.58, -0.18, -0.12)
+_ROUGH: Final[Gains] = (0.7, 0.25, 0.0, 0.0)
+"""What is wide stays, and lights hardly grow: they would be gloss."""
 _EVEN: Final[Gains] = (-0.12, -0.10, 0.0, 0.0)
 _LESS_PATCHY, _LESS_PATCHY_SMOOTH = 0.85, 0.35
 
@@ -145,7 +151,7 @@ def recipe(attribute: str, skin: Skin, amount: float, *, moles: bool = False) ->
         gains = _gains(None, _EVEN, amount)
         return Maps(gains=gains, patches=-_LESS_PATCHY * amount * skin.patches)
     if attribute == "smooth-skin":
-        gains = _gains(None, _SMOOTH, amount)
+        gains = _gains(None, _SMOOTH, amount) if amount > 0 else _gains(None, _ROUGH, -amount)
         return Maps(gains=gains, patches=-_LESS_PATCHY_SMOOTH * amount * skin.patches)
     raise ValueError(f"no retouch {attribute!r}")
 

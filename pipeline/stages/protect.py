@@ -85,8 +85,13 @@ class Protection:
         rows, columns = edited.part
         here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
         share = front[:, :, rows, columns]
-        kept = (edited.images == below).all(1, keepdim=True) | (share >= 1)
-        images = torch.where(kept, here, edited.images)
+        if edited.shifts is None:
+            # Nothing was moved, so the change itself is put on what is there: at the edges of hair
+            # the guess of what is under it would show instead.
+            images = (here + (edited.images - below)).clamp_(-1, 1)
+        else:
+            kept = (edited.images == below).all(1, keepdim=True) | (share >= 1)
+            images = torch.where(kept, here, edited.images)
         before = dataclasses.replace(edited, source=batch, images=images)
         if own is not None:
             before = _masked(before, edited.masks * (1 - own[:, :, rows, columns]))
