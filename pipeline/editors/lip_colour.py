@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..imaging.geometry import face_unit
@@ -18,7 +17,7 @@ from ..imaging.tones import Floats, gained, log_luma, redness, smoothstep, yello
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
-from ._base import Editor, EditorSpec, Kit
+from ._base import Change, Editor, EditorSpec, Kit, in_part
 from ._colour import ColourOptions
 
 COLOURS = {
@@ -91,22 +90,21 @@ class LipColour(Editor):
         """Return crops with coloured lips."""
         del prepared
         colour = Options.goal(edit)
-        images = batch.images.clone()
-        masks = torch.zeros_like(images[:, :1])
         points = batch.landmarks.cpu().numpy()
         units = face_unit(points)
+        changes: list[Change | None] = []
         for n, strength in enumerate(amount.tolist()):
             picture = batch.images[n].cpu().numpy()
             view = MouthView.of(picture, points[n], float(units[n])) if strength else None
             if view is None:
+                changes.append(None)
                 continue
             way = strength * (_way(colour, view) if strength > 0 else -_way_to_skin(view))
             change = np.clip(way, -_MOST, _MOST)
             part = picture[:, view.rows, view.columns]
             edited = gained(part, change[:, None, None] * _dull(view) * (view.lips > 0))
-            images[n, :, view.rows, view.columns] = torch.from_numpy(edited)
-            masks[n, 0, view.rows, view.columns] = torch.from_numpy(view.lips)
-        return EditedBatch(batch, images, masks)
+            changes.append(view.change(edited, view.lips))
+        return in_part(batch, changes)
 
 
 def _way(colour: Floats, view: MouthView) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..imaging.geometry import face_unit
@@ -12,7 +11,7 @@ from ..imaging.tones import Floats, gained, log_luma, redness, smoothstep, yello
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
-from ._base import Editor, EditorSpec, Kit
+from ._base import Change, Editor, EditorSpec, Kit, in_part
 
 SPEC = EditorSpec(
     name="teeth-white",
@@ -54,21 +53,21 @@ class TeethWhite(Editor):
     ) -> EditedBatch:
         """Return crops with whiter teeth."""
         del edit, prepared
-        images = batch.images.clone()
-        masks = torch.zeros_like(images[:, :1])
         points = batch.landmarks.cpu().numpy()
+        changes: list[Change | None] = []
         for n, strength in enumerate(amount.tolist()):
             picture = batch.images[n].cpu().numpy()
-            view = MouthView.of(picture, points[n], float(face_unit(points[n])))
-            if view is None or strength == 0:
+            view = None
+            if strength:
+                view = MouthView.of(picture, points[n], float(face_unit(points[n])))
+            if view is None:
+                changes.append(None)
                 continue
             teeth = view.teeth()
             change = _whiter(view, strength) if strength > 0 else _yellower(view, strength)
-            rows, columns = view.rows, view.columns
-            edited = gained(picture[:, rows, columns], change * (teeth > 0))
-            images[n, :, rows, columns] = torch.from_numpy(edited)
-            masks[n, 0, rows, columns] = torch.from_numpy(teeth)
-        return EditedBatch(batch, images, masks)
+            edited = gained(picture[:, view.rows, view.columns], change * (teeth > 0))
+            changes.append(view.change(edited, teeth))
+        return in_part(batch, changes)
 
 
 def _whiter(view: MouthView, strength: float) -> Floats:

@@ -69,18 +69,23 @@ def shaded(images: Tensor, change: Tensor, tint: Tensor | None = None) -> Tensor
     by 0.33 and log blue/green rises by 0.13 per unit of log luma (medians over four places: 0.22 to
     0.44, and 0.10 to 0.19). To first order.
     """
-    return scaled(images, factors_of(change, tint))
+    return scaled(images, factors_of(change, None if tint is None else tinted(tint)))
 
 
-def factors_of(change: Tensor, tint: Tensor | None = None) -> Tensor:
-    """By what share of itself light changes, (N, 1 or 3, h, w): the same for all colours but for
-    what `FOLD_COLOUR` says of them, or red, green and blue each, where there is a tint."""
-    factor = torch.expm1(change)
-    if tint is None:
-        return factor
+def tinted(tint: Tensor) -> Tensor:
+    """(N, 3, h, w) by what share of itself each colour of light changes for a change of log
+    red/green and blue/green (N, 2, h, w) that leaves luma about as it is."""
     red, blue = tint[:, :1], tint[:, 1:]
     green = -_LUMA[0] * red - _LUMA[2] * blue
-    more = torch.expm1(torch.cat([green + red, green, green + blue], 1))
+    return torch.expm1(torch.cat([green + red, green, green + blue], 1))
+
+
+def factors_of(change: Tensor, more: Tensor | None = None) -> Tensor:
+    """(N, 1 or 3, h, w) by what share of itself light changes with a change of log luma: one for
+    all colours, whose shares `FOLD_COLOUR` are, or one each, with what `tinted` says of a tint."""
+    factor = torch.expm1(change)
+    if more is None:
+        return factor
     own = factor * factor.new_tensor(FOLD_COLOUR)[None, :, None, None]
     return torch.addcmul(own, own, more).add_(more)
 
@@ -89,9 +94,9 @@ def scaled(images: Tensor, factors: Tensor) -> Tensor:
     """RGB (N, 3, h, w) in [-1, 1] with its light changed by shares of itself (see `factors_of`)."""
     out = torch.empty_like(images)
     # One channel at a time: three wide it would be a large tensor that is made, read and dropped.
-    for c, share in enumerate(FOLD_COLOUR):
-        image, mixed = images[:, c : c + 1], factors.shape[1] > 1
-        by, share = (factors[:, c : c + 1], 1.0) if mixed else (factors, share)
+    for c, own in enumerate(FOLD_COLOUR):
+        image = images[:, c : c + 1]
+        by, share = (factors, own) if factors.shape[1] == 1 else (factors[:, c : c + 1], 1.0)
         light = image + (1 + 2 * LOG_OFFSET)
         torch.addcmul(image, light, by, value=share, out=out[:, c : c + 1])
     return out

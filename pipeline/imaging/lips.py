@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .geometry import Points
 from .masks import polygon_mask
@@ -34,6 +36,10 @@ and tongue are as red as lips, teeth about half as much."""
 _TOOTH_LUMA = (-1.1, -0.6)
 """Log luma over that of the skin at which a tooth begins to be seen, and is."""
 
+_TEETH_AREA = (0.002, 0.007)
+"""Area [squared outer eye distances] from which what is pale between the lips begins to be teeth,
+and is: the line of a closed mouth has pale specks."""
+
 
 @dataclass(frozen=True, slots=True)
 class MouthView:
@@ -51,6 +57,8 @@ class MouthView:
     """(3,) median log colour of the lips."""
     skin: Floats
     """(3,) median log colour of the skin beside the mouth."""
+    eyes: float
+    """Distance of the outer eye corners [px]."""
 
     @classmethod
     def of(cls, picture: Floats, landmarks: Points, eyes: float) -> MouthView | None:
@@ -75,14 +83,21 @@ class MouthView:
         if min((part > 0.9).sum() for part in (lips, cheeks)) < 8:
             return None
         lip, skin = (np.median(logs[:, part > 0.9], axis=1) for part in (lips, cheeks))
-        return cls(rows, columns, logs, _refined(lips, inner, logs, eyes), inside, lip, skin)
+        return cls(rows, columns, logs, _refined(lips, inner, logs, eyes), inside, lip, skin, eyes)
+
+    def change(self, edited: Floats, mask: Floats) -> tuple[slice, slice, Tensor, Tensor]:
+        """Return where the window lies, what it shows once edited (3, h, w), RGB in [-1, 1], and
+        its mask (h, w), as (1, h, w)."""
+        return self.rows, self.columns, torch.from_numpy(edited), torch.from_numpy(mask)[None]
 
     def teeth(self) -> Floats:
         """Return how much of each pixel is a tooth, (h, w) 0–1: pale, and between the lips."""
         red = redness(self.logs) / max(float(redness(self.lip)), 0.1)
         bright = log_luma(self.logs) - float(log_luma(self.skin))
         pale = smoothstep(red, *_TOOTH_REDNESS) * smoothstep(bright, *_TOOTH_LUMA)
-        return np.asarray(self.inside * cv2.GaussianBlur(pale, (0, 0), 0.7))
+        teeth = self.inside * cv2.GaussianBlur(pale, (0, 0), 0.7)
+        area = np.asarray(teeth.sum() / self.eyes**2, np.float32)
+        return np.asarray(teeth * smoothstep(area, *_TEETH_AREA))
 
 
 def _window(

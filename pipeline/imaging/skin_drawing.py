@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..parsing import Label, Parsing
-from .detail import BROAD, FINE, FOLD_COLOUR, MIDDLE, factors_of, log_luma, scaled, within
+from .detail import BROAD, FINE, FOLD_COLOUR, MIDDLE, factors_of, log_luma, scaled, tinted, within
 from .face_frame import centres, in_crop
 from .retouching import SHINE, Gain, Maps, Skin
 from .sampling import blurred, enlarged, looked_up
@@ -36,7 +36,7 @@ _CELLS: Final = 80
 _NO_FOLD: Final = 0.4
 """Depth in log luma at which detail is half taken for what it can hardly be, a fold: strands of
 hair, lashes, rims and moles are deeper."""
-_LESS: Final = (0.6, 1.0)
+_LESS: Final = (0.75, 1.0)
 _MORE: Final = (1.0, 2.0)
 """Gains up to which those of several retouches add up, and what they never reach."""
 _ADDED: Final = (0.35, 0.5)
@@ -78,7 +78,7 @@ def drawn(
     at = in_crop(landmarks, *part, cell).to(image.device, non_blocking=True)
     view = _View(inside, at, skin.open, eyes_px, block, cell, impl, parsing, part)
     change, tint = view.changed(maps, folds)
-    factors = factors_of(change, None if tint is None else view.fine(tint))
+    factors = factors_of(change, None if tint is None else view.fine(tinted(tint)))
     image = scaled(inside, enlarged(factors, block, impl=impl)).clamp_(-1, 1)
     return part, image, enlarged((4 * view.bare).clamp_(max=1), cell, impl=impl)
 
@@ -196,11 +196,11 @@ class _View:
     def _gained(self, gains: Sequence[Gain]) -> Tensor:
         """Return the change of log luma in blocks that gains of the bands make."""
         bare = self.bare
-        own = torch.zeros(1, 4, *bare.shape[2:], device=bare.device)
+        own = bare.new_zeros(1, 4, *bare.shape[2:])
         for gain in gains:
             by = bare.new_tensor(gain.of)[None, :, None, None]
             own += by if gain.where is None else by * self.carried(gain.where)
-        own = _gains_together(own)
+        own = _gains_together(own, gains)
         middle, wide = self.middle, self.wide * self.bare
         change = own[:, 2:3] * wide.clamp_max(0) + own[:, 3:] * wide.clamp_min(0)
         cells = torch.cat([own[:, :2] * bare.square(), middle, soft_end(change, *_ADDED)], 1)
@@ -252,8 +252,11 @@ def _own_colour(change: Tensor) -> Tensor:
     return change * change.new_tensor(_FOLD_TINT)[None, :, None, None]
 
 
-def _gains_together(sums: Tensor) -> Tensor:
-    """Return gains for sums of those of several retouches: never more than all of a band away."""
+def _gains_together(sums: Tensor, gains: Sequence[Gain]) -> Tensor:
+    """Return what sums of gains come to: never more than all of a band away."""
+    least, most = (sum(edge(gain.of) for gain in gains) for edge in (min, max))
+    if -_LESS[0] <= least and most <= _MORE[0]:
+        return sums
     return soft_end(sums.clamp_max(0), *_LESS) + soft_end(sums.clamp_min(0), *_MORE)
 
 

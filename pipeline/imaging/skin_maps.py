@@ -34,7 +34,7 @@ _RIM_NEAR: Final = 0.05
 """How far from where glasses are seen at all such a line may lie [E]."""
 _SPOT: Final = (0.010, 0.036)
 """Sigmas of the two Gaussians whose difference shows a spot [E]."""
-_DARK, _MOLE = 0.035, 0.20
+_DARK, _MOLE = 0.035, 0.30
 """Depth of a spot in log luma from which it counts, and from which it is a mole."""
 _RED: Final = 0.025
 """Rise of log red/green over its surroundings that counts as a dark one does."""
@@ -93,7 +93,8 @@ def spots_of(look: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
     luma, red = log_luma(look), ratios(look)[:, :1]
     both = torch.cat([luma, red], 1)
     fine = blurred(both, _SPOT[0] * unit)
-    rise = (fine - within(both, skin, _SPOT[1] * unit))[0].numpy()
+    around = within(both, skin, _SPOT[1] * unit)
+    rise, depth = (fine - around)[0].numpy(), (around - both)[0, 0].numpy()
     strength = np.maximum(-rise[0] / _DARK, rise[1] / _RED).astype(np.float32)
     marked = (strength > 0.5).astype(np.uint8)
     strength *= skin[0, 0].numpy()
@@ -115,7 +116,8 @@ def spots_of(look: Tensor, skin: Tensor) -> tuple[Tensor, Tensor]:
             continue
         if not _is_alone(marked, labels == label, (x, y, w, h), unit):
             continue
-        deepest = float(-rise[0, y : y + h, x : x + w][inside].min())
+        # The blur takes half of the depth of a small mole.
+        deepest = float(depth[y : y + h, x : x + w][inside].max())
         target = moles if deepest > _MOLE else small
         target[y : y + h, x : x + w][inside] = 1.0
     return tuple(_grown(mask, unit) for mask in (small, moles))  # type: ignore[return-value]

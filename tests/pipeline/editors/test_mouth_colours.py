@@ -88,13 +88,13 @@ def seen(edited: EditedBatch) -> Tensor:
 def whitened(mouth: Mouth, strength: float) -> Any:
     editor = teeth_white.build(cast("Any", None))
     amount = torch.full((len(mouth.batch),), strength)
-    return editor.apply(mouth.batch, Edit("teeth-white"), amount, None)
+    return editor.apply(mouth.batch, Edit("teeth-white"), amount, None).whole()
 
 
 def coloured(mouth: Mouth, strength: float, colour: str = "rose") -> Any:
     editor = lip_colour.build(cast("Any", None))
     edit = Edit("lip-colour", options=(("colour", colour),))
-    return editor.apply(mouth.batch, edit, torch.full((len(mouth.batch),), strength), None)
+    return editor.apply(mouth.batch, edit, torch.full((len(mouth.batch),), strength), None).whole()
 
 
 def light(picture: Tensor, mask: Flags) -> NDArray[np.float32]:

@@ -143,3 +143,19 @@ def test_the_shot_is_asked_about_faces_that_are_not_seen_whole() -> None:
     unparsed = dataclasses.replace(batch(cup=False), parsing=None)
     assert torch.equal(shown(told.around(unparsed, upwards)), unparsed.images)
     assert asked == [1, 1]
+
+
+def test_an_edit_that_moves_nothing_leaves_no_guess_at_the_edges_of_hair() -> None:
+    """Only the change itself is put on strands: what is under them is a guess, never shown."""
+
+    def lighter(source: AlignedBatch) -> EditedBatch:
+        masks = torch.zeros(1, 1, SIDE, SIDE)
+        masks[:, :, 20:-20, 20:-20] = 1
+        return EditedBatch(source, source.images + 0.01, masks)
+
+    source = batch(cup=True)
+    rows, columns = CUP
+    source.images[:, :, rows.start - 3 : rows.start, columns] = -0.8  # a rim that nobody found
+    change = shown(Protection(spares_hair=False).around(source, lighter)) - source.images
+    assert float(change.min()) >= 0
+    assert float(change.max()) < 0.0101
