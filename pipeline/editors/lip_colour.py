@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..imaging.geometry import face_unit
 from ..imaging.lips import MouthView
-from ..imaging.tones import Floats, gained, log_luma, redness, smoothstep, yellowness
+from ..imaging.tones import Floats, cast_of, gained, log_luma, redness, smoothstep, yellowness
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
@@ -112,7 +112,7 @@ def _way(colour: Floats, view: MouthView) -> Floats:
     grade = float(redness(view.skin) + yellowness(view.skin)) / _GOOD_GRADE
     light = min(0.7 * (float(log_luma(view.skin)) - _GOOD_LIGHT), 0)
     luma = log_luma(colour)
-    goal = luma + light + min(max(grade, 0.3), 1) * (colour - luma)
+    goal = luma + light + min(max(grade, 0.3), 1) * (colour - luma) + cast_of(view.skin)
     return np.float32(_SHARE) * _dimmed(goal - view.lip, view, _LIGHTER)
 
 

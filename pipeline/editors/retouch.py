@@ -48,7 +48,7 @@ SPEC = EditorSpec(
             "own folds deepened, and those to come begun; -1: own folds two thirds gone",
             aliases=("folds",),
             low=-1.5,
-            high=2.0,
+            high=1.5,
         ),
         Attribute(
             "eye-bags",
@@ -83,7 +83,7 @@ SPEC = EditorSpec(
             "skin smoother by two thirds, pores stay; below 0 it is rougher",
             aliases=("skin", "retouch"),
             low=-0.8,
-            high=1.3,
+            high=1.0,
         ),
     ),
     needs=frozenset({"folds", PARSING}),

@@ -7,7 +7,16 @@ from torch import Tensor
 
 from ..imaging.geometry import face_unit
 from ..imaging.lips import MouthView
-from ..imaging.tones import Floats, gained, log_luma, redness, smoothstep, yellowness
+from ..imaging.tones import (
+    Floats,
+    cast_of,
+    gained,
+    log_luma,
+    mixed,
+    redness,
+    smoothstep,
+    yellowness,
+)
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
 from ._attribute import Attribute
@@ -33,8 +42,6 @@ _CLEANED = 0.42
 _MOST_CLEANED = 0.75
 _CLEAN = (0.04, 0.03)
 """Yellowness and redness of white teeth in neutral light."""
-_WARM_SKIN = (0.30, 0.20)
-"""Both of the skin in such light: where the skin of a clip is warmer, so is its light."""
 _LIGHTER = 0.07
 """Log luma that strength 1 adds."""
 _BRIGHT = (-0.5, -0.05)
@@ -73,25 +80,18 @@ class TeethWhite(Editor):
 def _whiter(view: MouthView, strength: float) -> Floats:
     """Return the change of log colours (3, h, w) of teeth."""
     share = min(_CLEANED * strength, _MOST_CLEANED)
-    measured = (yellowness(view.logs), redness(view.logs))
-    beside = (float(yellowness(view.skin)), float(redness(view.skin)))
+    measured, cast = ((yellowness(logs), redness(logs)) for logs in (view.logs, cast_of(view.skin)))
     yellow, red = (
-        -share * np.clip(values - (clean + max(skin - warm, 0)), 0, 0.5)
-        for values, skin, clean, warm in zip(measured, beside, _CLEAN, _WARM_SKIN, strict=True)
+        -share * np.clip(values - (clean + float(light)), 0, 0.5)
+        for values, light, clean in zip(measured, cast, _CLEAN, strict=True)
     )
     dull = 1 - smoothstep(log_luma(view.logs), *_BRIGHT)
-    return _mixed(yellow, red, _LIGHTER * strength * dull)
+    return mixed(yellow, red, _LIGHTER * strength * dull)
 
 
 def _yellower(view: MouthView, strength: float) -> Floats:
     ones = np.ones_like(view.inside)
-    return _mixed(*(-strength * amount * ones for amount in _STAINED))
-
-
-def _mixed(yellow: Floats, red: Floats, luma: Floats) -> Floats:
-    """Return the change of log RGB (3, h, w) that changes yellowness, redness and log luma so."""
-    # Yellow is taken out by blue, which is the least of luma.
-    return np.stack([luma + 0.4 * red, luma - 0.4 * red, luma - yellow - 0.2 * red])
+    return mixed(*(-strength * amount * ones for amount in _STAINED))
 
 
 def build(kit: Kit) -> TeethWhite:

@@ -21,6 +21,10 @@ FLOOR = 0.03
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+_WARM_SKIN = (0.30, 0.20)
+"""Yellowness and redness of the warmest skin in neutral light."""
+
+
 def logs_of(picture: Floats) -> Floats:
     """Return the log colours (3, h, w) of a picture."""
     light = np.maximum(picture, -1) * np.float32(0.5) + np.float32(0.5 + FLOOR)
@@ -40,6 +44,22 @@ def redness(logs: Floats) -> Floats:
 def yellowness(logs: Floats) -> Floats:
     """Return log of the mean of red and green over blue (...), of log colours (3, ...)."""
     return np.asarray(0.5 * (logs[0] + logs[1]) - logs[2])
+
+
+def mixed(yellow: Floats, red: Floats, luma: Floats) -> Floats:
+    """Return the change of log RGB (3, ...) that changes yellowness, redness and log luma so."""
+    # Yellow is taken out by blue, which is the least of luma.
+    return np.stack([luma + 0.4 * red, luma - 0.4 * red, luma - yellow - 0.2 * red])
+
+
+def cast_of(skin: Floats) -> Floats:
+    """Return the log colour (3,) of the light in which skin (3,) is seen, of luma about 0: where
+    skin is warmer than skin ever is in neutral light, so is the light."""
+    yellow, red = (
+        np.maximum(of(skin) - np.float32(most), 0)
+        for of, most in ((yellowness, _WARM_SKIN[0]), (redness, _WARM_SKIN[1]))
+    )
+    return np.asarray(mixed(yellow, red, np.zeros_like(yellow)), np.float32)
 
 
 def gained(picture: Floats, change: Floats) -> Floats:

@@ -29,9 +29,12 @@ def gains(strength: float) -> Tensor:
         for part in AGE.parts
         if part.attribute in OF_SKIN
     ]
-    found = [m.gains for m in maps if m.gains is not None]
-    side = max(gain.shape[-1] for gain in found)
-    return sum((gain.expand(-1, -1, side, side) for gain in found), start=torch.zeros(1))[0]
+    found = [gain for m in maps for gain in m.gains or ()]
+    everywhere = torch.ones(1, 1, 1, 1)
+    maps_of = [torch.tensor(g.of)[:, None, None] * (everywhere if g.where is None else g.where)[0]
+               for g in found]  # fmt: skip
+    side = max(gain.shape[-1] for gain in maps_of)
+    return sum((gain.expand(-1, side, side) for gain in maps_of), start=torch.zeros(1))
 
 
 def test_a_part_begins_where_it_starts_and_turns_with_the_sign() -> None:
