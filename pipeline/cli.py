@@ -77,6 +77,8 @@ def _failed(error: Exception) -> int:
 
 def _complaint(error: Exception) -> tuple[int, str]:
     """Return the exit code of an error, and what to say of it."""
+    if isinstance(error, LaterError):
+        return error.exit_code, str(error)
     if lack := lack_of(error):
         first: BaseException = error  # what others were raised from blames no clip
         while first.__cause__ is not None:

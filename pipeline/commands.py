@@ -12,10 +12,11 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from .arguments import factors_of, options_of, request_of
+from .arguments.reels import check_farm
 from .config import AnalyzeOptions, RenderOptions
 from .console import say, show, tell
 from .displays import OPENJD, tell_between, watching
-from .errors import SomeFailedError, UsageError, VisagistError, WeightsError
+from .errors import LaterError, SomeFailedError, UsageError, VisagistError, WeightsError
 from .progress import counted, one_of_several
 
 if TYPE_CHECKING:
@@ -216,15 +217,9 @@ def _run_batch(options: argparse.Namespace) -> int:
     from .batch import command
     from .batch.manifest import ManifestError
 
-    asked = command.Asked(
-        manifest=options.manifest,
-        shots=tuple(options.shots or ()),
-        on=options.on,
-        threads=options.threads,
-        overwrite=options.overwrite,
-        halt_on_error=options.halt_on_error,
-        rehash=options.rehash,
-    )
+    check_farm(options)
+    given = vars(options)
+    asked = command.Asked(**{field.name: given[field.name] for field in fields(command.Asked)})
     try:
         if options.serve:
             command.serve_orders(asked, sys.stdin, show)
@@ -234,12 +229,17 @@ def _run_batch(options: argparse.Namespace) -> int:
             show(str(command.report_batch(asked)))
         elif options.clean:
             show(command.clean(asked))
+        elif options.emit is not None:
+            show(command.emitted(asked, options.emit, shares=options.shares))
         else:
             _make(options, asked)
     except ManifestError as e:
         for complaint in e.complaints[:-1]:
             say("error", f"{options.manifest}: {complaint}")
         raise UsageError(f"{options.manifest}: {e.complaints[-1]}") from e
+    except LaterError as e:
+        e.exit_code = options.retry_code  # type: ignore[misc]  # of this one
+        raise
     return 0
 
 
@@ -247,10 +247,10 @@ def _make(options: argparse.Namespace, asked: Asked) -> None:
     """Make what is missing of a batch, or one unit of it."""
     from .batch import command
 
-    with _watched(options, _Warnings()) as common:
+    with _watched(options, warn := _Warnings()) as common:
         progress: Progress = common["progress"]
         if options.unit is not None:
-            command.run_unit(asked, options.unit, progress)
+            command.run_unit(asked, options.unit, progress, ahead=options.ahead, warn=warn)
             return
 
         def told(text: str, facts: Mapping[str, object]) -> None:

@@ -31,10 +31,14 @@ def choose(asked: int | None) -> None:
     if asked is not None and not 1 <= asked <= _MOST:
         raise UsageError(f"--threads {asked} is out of range; accepted: 1 to {_MOST}")
     if asked is not None:
-        os.environ[VARIABLE] = str(asked)
+        os.environ.update(variables(asked))
     for library in _LIBRARIES:
-        if asked is not None or library not in os.environ:
-            os.environ[library] = "1"
+        os.environ.setdefault(library, "1")
+
+
+def variables(threads: int) -> dict[str, str]:
+    """Return what stands in the environment of a process that has so many threads."""
+    return {VARIABLE: str(threads), **dict.fromkeys(_LIBRARIES, "1")}
 
 
 def limit() -> int | None:

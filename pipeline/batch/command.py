@@ -9,22 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LaterError, OutputError, UsageError, VisagistError, reason
+from ..errors import LaterError, OutputError, UsageError, VisagistError, lack_of, reason
 from ..files import placed
-from ..progress import Progress, counted
+from ..progress import Progress, counted, unheard
+from .cluster import ray_workers
+from .emit import job_of
 from .listing import Line, listed
 from .log import Log
 from .making import Maker
 from .manifest import Shot, read_manifest
+from .openjd import template_of
+from .ray_pool import Actors
 from .reel import check, run
 from .reporting import PAGE_NAME, save
 from .serving import serve, shares, trouble_of
+from .shares import make_task
 from .shots import Desk, ShotCourse
+from .slurm import script_of
+from .store import DamagedUnitError
 from .units import Ending
 from .watch import Extent, Watch, extent_of_unit, extents
 from .workers import Here, Processes
 
-_MOST_PROCESSES = 256
+_MOST_WORKERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Asked:
     """What is asked of a batch."""
 
     manifest: Path
-    shots: tuple[str, ...] = ()
+    shots: Sequence[str] = ()
     """Names; empty: all."""
     on: str = "processes:1"
     threads: int | None = None
@@ -57,7 +64,7 @@ def run_batch(
         LaterError: the same command may succeed later.
         VisagistError: the manifest cannot be used; then nothing was begun.
     """
-    count = _processes(asked.on)
+    where(asked.on)
     desk, shots = _desk(asked)
     with _work_errors(desk):
         desk.store.sweep()
@@ -67,7 +74,7 @@ def run_batch(
             good = [ShotCourse(shot, desk) for shot in shots if shot.name not in troubles]
             none = Extent(0, 0)  # what cannot be begun costs nothing
             watch = Watch(progress.watch, dict.fromkeys(troubles, none) | extents(good))
-            pool = _pool(asked, count, desk, log, watch)
+            pool = _pool(asked, desk, log, watch)
             done = 0
 
             def told(ending: Ending) -> None:
@@ -93,10 +100,22 @@ def run_batch(
         raise error
 
 
-def run_unit(asked: Asked, unit: str, progress: Progress) -> None:
+def run_unit(
+    asked: Asked,
+    unit: str,
+    progress: Progress,
+    *,
+    ahead: bool = False,
+    warn: Callable[[str], None] = unheard,
+) -> None:
     """Make one unit of one shot in this process, and what it needs; what a task of a farm calls.
 
-    `progress` hears how far that is.
+    Args:
+        asked: which shot.
+        unit: its name, or `K/N`: every Nth chunk from the Kth on.
+        progress: hears how far that is.
+        ahead: what is wrong with the shot is said, and left to the task that delivers it.
+        warn: says it.
 
     Raises:
         LaterError: the same command may succeed later.
@@ -106,20 +125,42 @@ def run_unit(asked: Asked, unit: str, progress: Progress) -> None:
         raise UsageError("--unit names a unit of one shot; give --shot NAME with it, once")
     desk, shots = _desk(asked)
     with _work_errors(desk):
-        troubles = check(desk, shots, overwrite=asked.overwrite)
-        for trouble in troubles.values():
-            raise _as_error(trouble.words, trouble.exit_code)
         try:
+            for trouble in check(desk, shots, overwrite=asked.overwrite).values():
+                raise _as_error(trouble.words, trouble.exit_code)
             course = ShotCourse(shots[0], desk)
             extent = extent_of_unit(course, unit, desk.store)
             watch = Watch(progress.watch, {course.name: extent})
-            Maker(desk, watch.within).make_all(course, unit, watch.reached)
+            make_task(Maker(desk, watch.within), course, unit, watch.reached)
             watch.ended(Ending(course.name, "done"))
         except Exception as e:
             trouble = trouble_of(e)
-            if trouble.may_pass:
+            if trouble.may_pass or isinstance(e, DamagedUnitError):
                 raise LaterError(trouble.words) from e
-            raise
+            if not (ahead and isinstance(e, VisagistError)):
+                raise
+            warn(f"shot {shots[0].name}: {e}; the task that delivers it will say so too")
+
+
+def emitted(asked: Asked, language: str, *, shares: int = 1) -> str:
+    """Return the batch as the job of a render farm; nothing but the manifest is read.
+
+    Args:
+        asked: which shots, and what every task is told.
+        language: `openjd` or `slurm`.
+        shares: tasks that the frames of every shot are divided among.
+
+    Raises:
+        UsageError: the manifest cannot be used.
+    """
+    reel = read_manifest(asked.manifest)
+    chosen = [reel.shot(name) for name in asked.shots] or list(reel.shots)
+    given = {"--overwrite": asked.overwrite, "--rehash": asked.rehash}
+    options = [name for name, is_given in given.items() if is_given]
+    if asked.threads is not None:
+        options.append(f"--threads={asked.threads}")
+    job = job_of(reel, chosen, shares=shares, threads=asked.threads, options=options)
+    return template_of(job) if language == "openjd" else script_of(job)
 
 
 def report_batch(asked: Asked) -> Path:
@@ -172,9 +213,19 @@ def _desk(asked: Asked) -> tuple[Desk, Sequence[Shot]]:
     return Desk.of(reel, rehash=asked.rehash), shots
 
 
-def _pool(asked: Asked, count: int, desk: Desk, log: Log, watch: Watch) -> Processes | Here:
-    if not count:
+def _pool(asked: Asked, desk: Desk, log: Log, watch: Watch) -> Processes | Here | Actors:
+    kind, count = where(asked.on)
+    if kind == "here":
         return Here(Maker(desk, watch.within).carry_out)
+    if kind == "ray":
+        return ray_workers(
+            desk,
+            count=count,
+            threads=asked.threads,
+            rehash=asked.rehash,
+            environment=_environment(),
+        )
+    count = count or 1
     return Processes(
         _worker(asked, count),
         count,
@@ -184,17 +235,20 @@ def _pool(asked: Asked, count: int, desk: Desk, log: Log, watch: Watch) -> Proce
     )
 
 
-def _processes(text: str) -> int:
-    """Return how many processes are asked for; 0: this one."""
-    kind, _, number = text.partition(":")
-    if text == "here":
-        return 0
-    if kind != "processes" or not (number or "1").isdecimal():
-        raise UsageError(f"--on {text!r} is not known; accepted: processes:N, here")
-    count = int(number or 1)
-    if not 1 <= count <= _MOST_PROCESSES:
-        raise UsageError(f"--on {text!r} is out of range; accepted: 1 to {_MOST_PROCESSES}")
-    return count
+def where(text: str) -> tuple[str, int | None]:
+    """Return who is to make units, `processes`, `ray` or `here`, and how many of them, if said.
+
+    Raises:
+        UsageError: that is not known.
+    """
+    kind, colon, number = text.partition(":")
+    if kind not in ("processes", "ray") or (colon and not number.isdecimal()):
+        if text == "here":
+            return text, None
+        raise UsageError(f"--on {text!r} is not known; accepted: processes:N, ray, ray:N, here")
+    if colon and not 1 <= int(number) <= _MOST_WORKERS:
+        raise UsageError(f"--on {text!r} is out of range; accepted: 1 to {_MOST_WORKERS}")
+    return kind, int(number) if colon else None
 
 
 def _worker(asked: Asked, count: int) -> list[str]:
@@ -222,6 +276,8 @@ def _sentence(ending: Ending) -> str:
 
 def _as_error(words: str, exit_code: int) -> VisagistError:
     """Return an error that another process met, with its exit code."""
+    if exit_code == LaterError.exit_code:
+        return LaterError(words)
     error = VisagistError(words)
     error.exit_code = exit_code  # type: ignore[misc]  # of this one
     return error
@@ -232,10 +288,12 @@ def _work_errors(desk: Desk) -> Iterator[None]:
     """Say of the work folder what the system says of it."""
     try:
         yield
-    except VisagistError:
+    except Exception as e:
         placed.clear()  # what lies in the work folder by then is nobody's business
-        raise
-    except OSError as e:
+        if lack_of(e) and not isinstance(e, LaterError):
+            raise LaterError(trouble_of(e).words) from e
+        if isinstance(e, VisagistError) or not isinstance(e, OSError):
+            raise
         if trouble_of(e).may_pass:
             raise LaterError(f"the work folder {desk.reel.work}: {reason(e)}") from e
         raise OutputError(f"the work folder {desk.reel.work} cannot be used: {reason(e)}") from e

@@ -74,7 +74,7 @@ class Program:
         given = request.analysis_path
         return {
             **self.facts,
-            "processor": _processor(request.device),
+            "processor": processor_of(request.device),
             "clip": self._sources.digest(request.input),
             "options": options,
             "given": None if given is None else self._sources.digest(given),
@@ -133,7 +133,7 @@ class Program:
         return (options.pack, request.device, options.transfer, options.precision)
 
 
-def _processor(name: str) -> str:
+def processor_of(name: str) -> str:
     """Return the class of processor: results of different ones differ by a grey level."""
     device = resolve_device(name)
     return f"{device.type}, bf16" if multiplies_bf16(device) else device.type

@@ -21,10 +21,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
-from .serving import EXIT_FAILED, Order, carried_out
+from .serving import EXIT_FAILED, EXIT_LATER, Order, carried_out
 from .units import Outcome, Trouble, Unit
 
 LINES: Final = 20
@@ -41,6 +42,8 @@ class _Worker:
     process: subprocess.Popen[str]
     unit: Unit | None = None
     since: float = 0.0
+    kills: int = 0
+    """Of processes for want of memory, until then."""
     said: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
     readers: list[threading.Thread] = field(default_factory=list)
 
@@ -105,7 +108,7 @@ class Processes:
     def give(self, unit: Unit) -> None:
         """Have an idle worker make a unit; it is started if there is none."""
         worker = self._free.pop() if self._free else self._started()
-        worker.unit, worker.since = unit, time.monotonic()
+        worker.unit, worker.since, worker.kills = unit, time.monotonic(), memory_kills()
         worker.said.clear()
         order = json.dumps({"shot": unit.shot, "unit": unit.name, "key": unit.key})
         with suppress(OSError):  # dead already: its end is on the way through the queue
@@ -133,8 +136,8 @@ class Processes:
             if unit is not None:  # else it died while it had nothing to do
                 log = tuple(worker.said)
                 if answer is None:
-                    return _died(unit, worker.process.returncode, log, seconds)
-                return _outcome(unit, answer, seconds, log)
+                    return _died(worker, unit, log, seconds)
+                return outcome_of(unit, answer, seconds, log)
 
     def _started(self) -> _Worker:
         process = subprocess.Popen(  # noqa: S603  # this program itself
@@ -214,7 +217,7 @@ class Here:
         """Make it."""
         unit, begin = self._unit.pop(), time.monotonic()
         answer = carried_out(self._make, Order(unit.shot, unit.name, unit.key))
-        return _outcome(unit, answer, time.monotonic() - begin)
+        return outcome_of(unit, answer, time.monotonic() - begin)
 
 
 def _answer(line: str) -> dict[str, Any] | None:
@@ -227,16 +230,34 @@ def _answer(line: str) -> dict[str, Any] | None:
     return answer if is_ours else None
 
 
-def _outcome(
+def outcome_of(
     unit: Unit, answer: Mapping[str, Any], seconds: float, log: tuple[str, ...] = ()
 ) -> Outcome:
+    """Return what a worker's answer, and the last lines it said, mean."""
     if answer["made"]:
         return Outcome(unit, seconds=seconds)
     trouble = Trouble(str(answer["words"]), int(answer["code"]), bool(answer["may_pass"]), log)
     return Outcome(unit, trouble, bool(answer["broken"]), seconds=seconds)
 
 
-def _died(unit: Unit, code: int | None, log: tuple[str, ...], seconds: float) -> Outcome:
+def _died(worker: _Worker, unit: Unit, log: tuple[str, ...], seconds: float) -> Outcome:
+    code = worker.process.returncode
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    trouble = Trouble(f"its worker process ended ({how})", EXIT_FAILED, log=log)
+    words = f"its worker process ended ({how})"
+    trouble = Trouble(words, EXIT_FAILED, log=log)
+    if code == -_SIGKILL and memory_kills() > worker.kills:
+        trouble = Trouble(f"{words}: out of memory", EXIT_LATER, may_pass=True, log=log)
     return Outcome(unit, trouble, worker_died=True, seconds=seconds)
+
+
+def memory_kills() -> int:
+    """Return how many processes of this machine were killed for want of memory; 0: not told."""
+    with suppress(OSError, ValueError):
+        counts = dict(line.split() for line in _KERNEL.read_text().splitlines())
+        return int(counts.get("oom_kill", 0))
+    return 0
+
+
+_KERNEL: Final = Path("/proc/vmstat")
+"""Of Linux; the number is that of the machine, whoever's limit it was."""
+_SIGKILL: Final = 9
