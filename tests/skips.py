@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-ALLOWED = ("CUDA", "VISAGIST_BIG_TESTS", "another device", "the extra")
+ALLOWED = ("CUDA", "VISAGIST_BIG_TESTS", "another device", "the extra", "openjd-cli")
 """Words of reasons that name what `shared` has nothing to do with: a GPU, files of many gigabytes,
-a torch that can pretend, packages that only extras install."""
+a torch that can pretend, packages that only extras install, programs of others."""
 
 
 def is_refused(reason: str, *, no_skips: bool, has_shared: bool) -> bool:

@@ -245,7 +245,7 @@ def _loss(error: Exception) -> Trouble:
     """Return what it means that a worker is lost; that memory ran out may pass."""
     said = str(error).splitlines()
     why = next((line for line in said if line.startswith("The actor is dead because")), "")
-    words = f"its worker was lost ({type(error).__name__}{why[21:].split('. ')[0]})"
+    words = f"its worker was lost ({type(error).__name__}{why[17:].split('. ')[0]})"
     if type(error).__name__ == "OutOfMemoryError" or "low on memory" in str(error):
         return Trouble(
             f"{words}: out of memory", EXIT_LATER, may_pass=True, log=tuple(said[-LINES:])

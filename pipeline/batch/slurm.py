@@ -78,7 +78,8 @@ job() { # STEP: what falls to this job of the array
     esac
   done
   if ((again && ${SLURM_RESTART_COUNT:-0} < 2)); then
-    scontrol requeue "$SLURM_JOB_ID" && sleep 60 # until this job is ended for it
+    # Not $SLURM_JOB_ID: the one of an array's last task is that of the whole array.
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" && sleep 60 # until it is ended
   fi
   exit "$((failed ? failed : again))"
 }

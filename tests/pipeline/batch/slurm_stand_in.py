@@ -20,6 +20,7 @@ import json, os, pathlib, shutil, sys
 folder = pathlib.Path({folder!r})
 if {name!r} == "scontrol":
     assert sys.argv[1] == "requeue"
+    assert "_" in sys.argv[2], "the whole array is begun again"
     (folder / f"again-{{sys.argv[2]}}").touch()
     os.kill(os.getppid(), 9)
     sys.exit()
@@ -70,15 +71,16 @@ def carried_out(folder: Path, environment: Mapping[str, str], seed: int = 0) -> 
 
 def _task(folder: Path, number: int, task: int, environment: Mapping[str, str]) -> int:
     job = json.loads((folder / f"job-{number}.json").read_text())
-    again = folder / f"again-{number}0{task}"
+    again = folder / f"again-{number}_{task}"
     for restarts in range(9):
         process = subprocess.run(
             ["bash", str(folder / f"script-{number}"), *job["words"]],
+            check=False,
             cwd=job["cwd"],
             env={
                 **environment,
+                "SLURM_ARRAY_JOB_ID": str(number),
                 "SLURM_ARRAY_TASK_ID": str(task),
-                "SLURM_JOB_ID": f"{number}0{task}",
                 "SLURM_RESTART_COUNT": str(restarts),
             },
         )

@@ -45,7 +45,9 @@ def run(manifest: Path, work: Path) -> int:
     """Make a batch, with both misfortunes; return its exit code."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     other = cluster.add_node(num_cpus=2, include_dashboard=False)
     os.environ["RAY_ADDRESS"] = cluster.address
     befell: list[str] = []

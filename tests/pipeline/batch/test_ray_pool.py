@@ -1,0 +1,75 @@
+"""Workers of a Ray cluster, with fake work; `same_everywhere.py` has two nodes make real edits."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline.batch.ray_pool import Actors
+from pipeline.batch.schedule import Schedule
+from pipeline.batch.serving import Order
+from pipeline.batch.units import Ending
+from pipeline.cli import main
+from tests.pipeline.batch.fakes import ROOT, SHOTS, FakeMaker, hashes, made_here
+from tests.pipeline.batch.two_nodes import workers
+
+
+def test_without_ray_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    before = signal.getsignal(signal.SIGTERM)
+    path = tmp_path / "reel.toml"
+    shot = '[[shot]]\nname = "a"\ninput = "no.mp4"\nattr = "smile"\n'
+    path.write_text(f'version = 1\noutput = "{{shot}}.mp4"\n{shot}')
+    assert main(["run", str(path), "--on", "ray"]) == 2
+    assert "needs the extra `cluster`" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def maker(folder: Path) -> Callable[[Order], None]:
+    """Return what makes fake units; called on the cluster."""
+    return FakeMaker(folder, pause_s=0.05).carry_out
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `cluster`")
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux tells them")
+def test_workers_of_a_cluster_one_killed_one_failing_make_what_one_process_makes(
+    tmp_path: Path,
+) -> None:
+    made_here(tmp_path / "here", SHOTS)
+    folder = tmp_path / "ray"
+    targets, endings = FakeMaker(folder).targets, list[Ending]()
+    for shot in SHOTS:
+        targets.expect(shot.unit("join").key, shot.name, folder / f"{shot.name}.out")
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        end = time.monotonic() + 60
+        while not killed and time.monotonic() < end:
+            for pid in workers()[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+            time.sleep(0.01)
+
+    environment = {"PYTHONPATH": str(ROOT), "FATE": "fail sh1 2"}
+    threading.Thread(target=kill_one, daemon=True).start()
+    with Actors(partial(maker, folder), 2, cores=1, environment=environment) as pool:
+        Schedule(SHOTS, targets, ended=endings.append).run(pool)
+    assert killed
+    told = {ending.shot: (ending.state, ending.unit) for ending in endings}
+    assert told == {"sh0": ("done", ""), "sh1": ("failed", "2"), "sh2": ("done", "")}
+    (trouble,) = [ending.trouble for ending in endings if ending.trouble is not None]
+    assert (trouble.words, trouble.exit_code) == ("nothing to see", 3)
+    assert trouble.log == ("about to fail in 2",)
+    there = hashes(tmp_path / "here")
+    assert hashes(folder) == {name: there[name] for name in ("sh0.out", "sh2.out")}
