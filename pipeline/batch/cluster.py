@@ -38,13 +38,13 @@ def ray_workers(
         rehash: whether each reads all inputs.
         environment: added to that of each.
     """
-    facts = _facts(desk.reel, desk.program)
+    facts = facts_of(desk.reel, desk.program)
     has_gpu = any(kind.startswith("cuda") for kind in facts["processors"].values())
     threads = threads or _USUAL_THREADS
     # Threads that wait by spinning take the processor from those that work.
     usual = {"OMP_WAIT_POLICY": "PASSIVE", **variables(threads)}
     return Actors(
-        partial(_maker, desk.reel.path, rehash, facts),
+        partial(maker_of, desk.reel.path, rehash, facts),
         count,
         cores=threads,
         gpus=1 if has_gpu else 0,
@@ -52,20 +52,20 @@ def ray_workers(
     )
 
 
-def _facts(reel: Reel, program: Program) -> dict[str, Any]:
+def facts_of(reel: Reel, program: Program) -> dict[str, Any]:
     """Return what has to be the same on all machines, or units would have other keys there."""
     devices = sorted({request.device for shot in reel.shots for request in shot.requests})
     return {**program.facts, "processors": {name: processor_of(name) for name in devices}}
 
 
-def _maker(manifest: Path, rehash: bool, facts: Mapping[str, Any]) -> Callable[[Order], None]:
+def maker_of(manifest: Path, rehash: bool, facts: Mapping[str, Any]) -> Callable[[Order], None]:
     """Return what makes units, on whatever machine this is.
 
     Raises:
         VisagistError: the program, a library or the sort of processor is another one here.
     """
     desk = Desk.of(read_manifest(manifest), rehash=rehash)
-    here = _facts(desk.reel, desk.program)
+    here = facts_of(desk.reel, desk.program)
     for name in facts:
         if here[name] != facts[name]:
             told = "" if name == "code" else f": {here[name]}, and there {facts[name]}"

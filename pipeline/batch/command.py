@@ -292,7 +292,7 @@ def _work_errors(desk: Desk) -> Iterator[None]:
         placed.clear()  # what lies in the work folder by then is nobody's business
         if lack_of(e) and not isinstance(e, LaterError):
             raise LaterError(trouble_of(e).words) from e
-        if isinstance(e, VisagistError) or not isinstance(e, OSError):
+        if not isinstance(e, OSError):
             raise
         if trouble_of(e).may_pass:
             raise LaterError(f"the work folder {desk.reel.work}: {reason(e)}") from e

@@ -20,13 +20,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from pipeline.console import show, tell
 from tests.pipeline.batch import slurm_stand_in
 from tests.pipeline.batch.fakes import ROOT
 from tests.pipeline.batch.kill_edits import SHOTS, prepared
-
-QUIET = {"stdout": subprocess.DEVNULL}
 
 
 def program(folder: Path) -> Path:
@@ -87,13 +86,14 @@ def emit(folder: Path, language: str, path: Path) -> None:
         assert _pipeline(*command, stdout=file) == 0
 
 
-def _pipeline(*words: object, **how: object) -> int:
-    return _called([sys.executable, "-m", "pipeline", *words], **how)
+def _pipeline(*words: object, stdout: IO[str] | int = subprocess.DEVNULL) -> int:
+    return _called([sys.executable, "-m", "pipeline", *words], stdout)
 
 
-def _called(words: Sequence[object], **how: object) -> int:
-    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
-    return subprocess.run([str(word) for word in words], cwd=ROOT, check=False, **how).returncode
+def _called(words: Sequence[object], stdout: IO[str] | int = subprocess.DEVNULL) -> int:
+    command = [str(word) for word in words]
+    quiet = subprocess.DEVNULL
+    return subprocess.run(command, cwd=ROOT, check=False, stdout=stdout, stderr=quiet).returncode
 
 
 WAYS: dict[str, Callable[[Path], int]] = {

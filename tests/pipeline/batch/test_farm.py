@@ -199,7 +199,7 @@ def carried_out_by_openjd(
 ) -> subprocess.CompletedProcess[str]:
     template = farm.write("openjd", threads=threads, shares=shares)
     subprocess.run(["openjd", "check", template], check=True)
-    command = ["openjd", "run", template, "-p", f"Visagist={farm.program}"]
+    command = ["openjd", "run", str(template), "-p", f"Visagist={farm.program}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

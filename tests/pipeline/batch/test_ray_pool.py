@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
+import re
 import signal
 import sys
 import threading
@@ -14,13 +16,25 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.batch import cluster
+from pipeline.batch.manifest import read_manifest
 from pipeline.batch.ray_pool import Actors
 from pipeline.batch.schedule import Schedule
 from pipeline.batch.serving import Order
+from pipeline.batch.shots import Desk
 from pipeline.batch.units import Ending
 from pipeline.cli import main
+from pipeline.errors import VisagistError
 from tests.pipeline.batch.fakes import ROOT, SHOTS, FakeMaker, hashes, made_here
 from tests.pipeline.batch.two_nodes import workers
+
+REEL = """version = 1
+output = "{shot}.mp4"
+[[shot]]
+name = "a"
+input = "no.mp4"
+attr = "smile"
+"""
 
 
 def test_without_ray_the_extra_is_named(
@@ -29,11 +43,26 @@ def test_without_ray_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     before = signal.getsignal(signal.SIGTERM)
     path = tmp_path / "reel.toml"
-    shot = '[[shot]]\nname = "a"\ninput = "no.mp4"\nattr = "smile"\n'
-    path.write_text(f'version = 1\noutput = "{{shot}}.mp4"\n{shot}')
+    path.write_text(REEL)
     assert main(["run", str(path), "--on", "ray"]) == 2
     assert "needs the extra `cluster`" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_machine_that_computes_otherwise_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "reel.toml"
+    path.write_text(REEL)
+    reel = read_manifest(path)
+    facts = cluster.facts_of(reel, Desk.of(reel).program)
+    cluster.maker_of(path, False, facts)
+    for name, told in (
+        ("processors", "processors: {'cpu': 'cpu"),
+        ("libraries", "libraries: {'"),
+        ("code", "in its code; "),
+    ):
+        with pytest.raises(VisagistError, match=re.escape(platform.node())) as raised:
+            cluster.maker_of(path, False, {**facts, name: "of another kind"})
+        assert told in str(raised.value)
 
 
 def maker(folder: Path) -> Callable[[Order], None]:
