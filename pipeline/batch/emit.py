@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import UsageError
+from ..progress import counted
 from .manifest import Reel, Shot
 from .shots import ANALYSIS, CODES
 
@@ -25,7 +26,7 @@ class Step:
 
     name: str
     shots: tuple[str, ...]
-    """Names; each is a task, or as many as there are shares."""
+    """Names; each is a task, or as many as there are shares. None: one task for all shots."""
     unit: str = ""
     """That is made ahead of what is delivered; empty: shares of the chunks, or all of a shot."""
     shares: int = 1
@@ -34,7 +35,7 @@ class Step:
     @property
     def tasks(self) -> int:
         """How many there are."""
-        return len(self.shots) * self.shares
+        return len(self.shots) * self.shares or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Job:
 
     manifest: str
     """The file's name; the job is to lie beside it."""
+    shots: tuple[str, ...]
+    """Names of all."""
     steps: tuple[Step, ...]
     options: tuple[str, ...]
     """Of the command `run`, for every task."""
@@ -53,7 +56,7 @@ class Job:
     def told(self) -> str:
         """What there is, in words."""
         steps = ", ".join(f"{step.name} ({step.tasks})" for step in self.steps)
-        return f"{len(self.steps[-1].shots)} shots; steps and their tasks: {steps}"
+        return f"{counted(len(self.shots), 'shot')}; steps and their tasks: {steps}"
 
 
 def job_of(
@@ -88,7 +91,8 @@ def job_of(
         steps.append(Step("analyse", clips, ANALYSIS))
     if shares > 1:
         steps += [Step("prepare", names, CODES), Step("render", names, shares=shares)]
-    return Job(manifest, (*steps, Step("deliver", names)), tuple(options), threads)
+    steps += [Step("deliver", names), Step("report", ())]
+    return Job(manifest, names, tuple(steps), tuple(options), threads)
 
 
 def _one_of_each_clip(shots: Sequence[Shot]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def _steps(job: Job) -> Iterator[str]:
     for step in job.steps:
         blocks = [
             step.shots[begin : begin + _MOST_VALUES]
-            for begin in range(0, len(step.shots), _MOST_VALUES)
+            for begin in range(0, len(step.shots) or 1, _MOST_VALUES)
         ]
         names = [f"{step.name} {n}" if n else step.name for n in range(len(blocks))]
         for name, shots in zip(names, blocks, strict=True):
@@ -65,9 +65,9 @@ def _step(
     if job.threads is not None:
         yield "  hostRequirements:"
         yield f"    amounts: [{{name: amount.worker.vcpu, min: {job.threads}}}]"
-    yield "  parameterSpace:"
-    yield "    taskParameterDefinitions:"
-    yield from ("    - name: Shot", "      type: STRING", f"      range: {_text(list(shots))}")
+    if shots:
+        yield from ("  parameterSpace:", "    taskParameterDefinitions:")
+        yield from ("    - name: Shot", "      type: STRING", f"      range: {_text(list(shots))}")
     if step.shares > 1:
         yield from ("    - name: Share", "      type: INT", f'      range: "1-{step.shares}"')
     yield from ("  script:", "    actions:", "      onRun:")
@@ -80,7 +80,11 @@ def _step(
 
 
 def _words(job: Job, step: Step) -> Iterator[str]:
-    yield from ("run", "{{Param.Manifest}}", "--shot={{Task.Param.Shot}}")
+    yield from ("run", "{{Param.Manifest}}")
+    if not step.shots:
+        yield f"--{step.name}"
+        return
+    yield from ("--shot={{Task.Param.Shot}}", "--progress=openjd")
     if step.shares > 1:
         yield from (f"--unit={{{{Task.Param.Share}}}}/{step.shares}", "--ahead")
     elif step.unit:

@@ -27,7 +27,7 @@ def _head(job: Job) -> Iterator[str]:
     yield "# To submit it: bash job.sh [OPTIONS OF SBATCH, as --partition=film --mem=4G]"
     yield "# It belongs beside the manifest; or MANIFEST says where that is. VISAGIST names the"
     yield "# program; MOST is how many tasks an array may have (MaxArraySize), more are shared out."
-    yield from _array("shots", job.steps[-1].shots)
+    yield from _array("shots", job.shots)
     yield from _array("clips", clips, "  # a shot of each")
     yield from _array("steps", [step.name for step in job.steps])
     yield from _array("options", job.options)
@@ -51,6 +51,7 @@ tasks_of() { # STEP: say how many tasks it has
   case $1 in
     analyse) echo "${#clips[@]}" ;;
     render) echo "$((${#shots[@]} * shares))" ;;
+    report) echo 1 ;;
     *) echo "${#shots[@]}" ;;
   esac
 }
@@ -61,7 +62,8 @@ carry_out() { # STEP NUMBER: one task
     analyse) what=("--shot=${clips[$2]}" --unit=analysis --ahead) ;;
     prepare) what=("--shot=${shots[$2]}" --unit=codes --ahead) ;;
     render) what=("--shot=${shots[$2 / shares]}" "--unit=$(($2 % shares + 1))/$shares" --ahead) ;;
-    *) what=("--shot=${shots[$2]}" --on=here) ;;
+    deliver) what=("--shot=${shots[$2]}" --on=here) ;;
+    report) what=(--report) ;;
   esac
   "$program" run "$manifest" "${what[@]}" "${options[@]}"
 }

@@ -39,7 +39,8 @@ def manifest(folder: Path, clips: Mapping[str, str], name: str = NAME) -> Path:
 def steps(path: Path, shares: int = 1) -> list[tuple[str, tuple[str, ...], str, int]]:
     reel = read_manifest(path)
     job = job_of(reel, reel.shots, shares=shares)
-    return [(step.name, step.shots, step.unit, step.shares) for step in job.steps]
+    assert (job.steps[-1].name, job.steps[-1].tasks) == ("report", 1)
+    return [(step.name, step.shots, step.unit, step.shares) for step in job.steps[:-1]]
 
 
 def test_a_shot_is_a_task_and_a_clip_of_several_shots_is_analysed_once_before(
@@ -140,6 +141,7 @@ CALLS = [
     ),
     ["--shot=a", "--on=here"],
     ["--shot=-b", "--on=here"],
+    ["--report"],
 ]
 """What tasks of those shots call, in two shares."""
 
@@ -168,25 +170,25 @@ def submitted(
 
 def test_slurm_carries_out_every_task_once_in_the_order_of_steps(farm: Farm) -> None:
     codes = submitted(farm, "--partition=a b", threads=3)
-    assert codes == [[0], [0, 0], [0] * 4, [0, 0]]
+    assert codes == [[0], [0, 0], [0] * 4, [0, 0], [0]]
     calls, told = farm.calls(), ["--overwrite", "--threads=3"]
-    for begin, end in ((0, 1), (1, 3), (3, 7), (7, 9)):
+    for begin, end in ((0, 1), (1, 3), (3, 7), (7, 9), (9, 10)):
         assert sorted(calls[begin:end]) == sorted([*call, *told] for call in CALLS[begin:end])
     for options in slurm_stand_in.jobs_of(farm.folder / "tools").values():
         assert {"--requeue", "--cpus-per-task=3", "--partition=a b"} <= set(options)
 
 
 def test_an_array_of_slurm_has_as_many_tasks_as_it_may_and_they_share_the_rest(farm: Farm) -> None:
-    assert submitted(farm, most=3) == [[0], [0, 0], [0] * 3, [0, 0]]
+    assert submitted(farm, most=3) == [[0], [0, 0], [0] * 3, [0, 0], [0]]
     assert sorted(farm.calls()) == sorted(CALLS)
 
 
 def test_slurm_tries_again_what_may_succeed_later_and_leaves_others_alone(farm: Farm) -> None:
     farm.answer("*--shot=a*=2/2*) exit 75 ;;\n*=-b*=1/2*) kill -9 $$ ;;\n*=-b*=here*) exit 3 ;;")
-    assert submitted(farm) == [[0], [0, 0], [0, 75, 137, 0], [0, 3]]
+    assert submitted(farm) == [[0], [0, 0], [0, 75, 137, 0], [0, 3], [0]]
     calls = farm.calls()
     counts = [calls.count(call) for call in CALLS]
-    assert counts == [1, 1, 1, 1, 3, 3, 1, 1, 1]
+    assert counts == [1, 1, 1, 1, 3, 3, 1, 1, 1, 1]
 
 
 needs_openjd = pytest.mark.skipif(
@@ -207,7 +209,12 @@ def carried_out_by_openjd(
 def test_openjd_carries_out_every_task_once_in_the_order_of_steps(farm: Farm) -> None:
     done = carried_out_by_openjd(farm, threads=1)
     assert done.returncode == 0, done.stdout
-    assert farm.calls() == [[*call, "--overwrite", "--threads=1"] for call in CALLS]
+    *calls, last = farm.calls()
+    assert last == ["--report"]
+    told = [
+        [call[0], "--progress=openjd", *call[1:], "--overwrite", "--threads=1"] for call in CALLS
+    ]
+    assert calls == told[:-1]
 
 
 @needs_openjd
