@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..imaging.face_frame import seen_in_frame
 from ..imaging.geometry import head_pose
+from ..imaging.lids import lids_of
 from ..parsing import LABELS
 from ..types import AlignedBatch
 from ._base import Artefact, Shot
@@ -40,6 +41,8 @@ class Glance:
     """(13, SHARES_SIDE, SHARES_SIDE) float16 0–1; None where nothing was parsed."""
     yaw: float
     """[deg]"""
+    lids: Tensor
+    """(2, 4, 2) float32 (see `imaging/lids.py`)."""
 
 
 def frames_of(shot: Shot) -> list[int]:
@@ -57,9 +60,10 @@ def glances(batch: AlignedBatch) -> list[Glance]:
         whole = slice(0, batch.images.shape[-1])
         small = batch.parsing.sampled(batch.parsing.shares, whole, whole, 2)
         shares = seen_in_frame(small, batch.landmarks / 2, SHARES_SIDE).half().cpu().unbind(0)
-    yaws = head_pose(batch.landmarks.cpu().numpy())[:, 0]
-    tracks = batch.track_id.tolist()
-    return [Glance(t, *rest) for t, *rest in zip(tracks, looks, shares, yaws.tolist(), strict=True)]
+    points = batch.landmarks.cpu().numpy()
+    yaws, lids = head_pose(points)[:, 0], torch.from_numpy(lids_of(points)).float()
+    seen = zip(batch.track_id.tolist(), looks, shares, yaws.tolist(), lids, strict=True)
+    return [Glance(track, *rest) for track, *rest in seen]
 
 
 def gathered(seen: Iterable[Glance]) -> dict[int, Artefact]:
@@ -71,7 +75,10 @@ def gathered(seen: Iterable[Glance]) -> dict[int, Artefact]:
 
 
 def _median(some: Sequence[Glance]) -> Artefact:
-    tensors = {"look": _middle([glance.look for glance in some])}
+    tensors = {
+        "look": _middle([glance.look for glance in some]),
+        "lids": torch.stack([glance.lids for glance in some]).median(0).values,
+    }
     parsed = [glance.shares for glance in some if glance.shares is not None]
     if parsed:
         tensors["shares"] = _middle(parsed)

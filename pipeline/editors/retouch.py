@@ -88,6 +88,7 @@ SPEC = EditorSpec(
     ),
     needs=frozenset({"folds", PARSING}),
     options=Options,
+    version=2,
 )
 
 _FOLDS_FADE = (25.0, 50.0)
@@ -126,7 +127,7 @@ class Retouch(Editor):
         with torch.inference_mode():
             there = (seen.fold.to(self.kit.device), seen.open.to(self.kit.device))
             folds = network(*there, seed=seed).cpu()
-        return seen.with_folds(folds)
+        return seen.completed(folds, artefact.tensors["lids"].numpy())
 
     def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
         """Return crops with one edit."""
@@ -137,7 +138,7 @@ class Retouch(Editor):
     ) -> EditedBatch:
         """Return crops with all edits, their gains added up."""
         skin: Skin = prepared
-        landmarks, strengths = batch.landmarks.cpu().numpy(), amounts.T.tolist()
+        landmarks, strengths = skin.steady(batch.landmarks.cpu().numpy()), amounts.T.tolist()
         fades = np.zeros(len(batch))
         if any(edit.attribute == "wrinkles" for edit in edits):
             yaws = head_pose(landmarks)[:, 0]

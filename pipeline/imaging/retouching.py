@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .detail import bands, log_luma
 from .face_frame import WINDOW_SIDE
 from .face_regions import Place, place
+from .lids import with_lids
 from .skin_maps import bright_rims, patches_of, skin_of, spots_of
 
 GAINS_SIDE: Final = 192
@@ -42,6 +45,8 @@ class Skin:
     """Departure of log red/green and blue/green from the skin around."""
     folds: Tensor
     """Own folds and those to come, as changes of log luma."""
+    lids: NDArray[np.floating] | None = None
+    """(2, 4, 2) where its lids usually are (see `lids.py`); None: where its landmarks say."""
 
     @classmethod
     def of(cls, look: Tensor, skin: Tensor | None, glasses: Tensor | None) -> Skin:
@@ -58,9 +63,13 @@ class Skin:
         none = torch.zeros(1, 2, side, side)
         return cls(bare, fold, spots, moles, patches_of(look, bare), none)
 
-    def with_folds(self, folds: Tensor) -> Skin:
-        """Return the same with folds (1, 2, M, M)."""
-        return dataclasses.replace(self, folds=folds)
+    def completed(self, folds: Tensor, lids: NDArray[np.floating]) -> Skin:
+        """Return the same with folds (1, 2, M, M) and with lids."""
+        return dataclasses.replace(self, folds=folds, lids=lids)
+
+    def steady(self, landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return landmarks (..., 68, 2) [px] with the lids where they usually are."""
+        return landmarks if self.lids is None else with_lids(landmarks, self.lids)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
