@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
@@ -173,7 +175,8 @@ _KINDS: dict[type, str] = {
 }
 
 
-def preset_types() -> dict[str, type]:
+@cache
+def preset_types() -> Mapping[str, type]:
     """Return what a preset may set, and the type of each."""
     types: dict[str, type] = {"attr": list, "set": list, "strength": float}
     for options in (AnalyzeOptions, RenderOptions, EncodeOptions):

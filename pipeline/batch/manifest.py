@@ -10,6 +10,7 @@ import string
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +66,7 @@ class Shot:
         return Path(self.output.format(shot=self.name, ext=ending, input=clip.stem))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reel:
     """All shots of a manifest."""
 
@@ -80,10 +81,13 @@ class Reel:
         Raises:
             UsageError: there is none.
         """
-        for shot in self.shots:
-            if shot.name == name:
-                return shot
-        raise UsageError(f"{self.path} has no shot {name!r}; `--list` shows all of them")
+        if name not in self._by_name:
+            raise UsageError(f"{self.path} has no shot {name!r}; `--list` shows all of them")
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Shot]:
+        return {shot.name: shot for shot in self.shots}
 
 
 class ManifestError(UsageError):

@@ -13,13 +13,14 @@ from ..errors import LaterError, OutputError, SomeFailedError, UsageError, Visag
 from ..progress import counted
 from ..targets import check_target
 from ..tracking.select import FaceChoice
+from .delivery import JOIN
 from .keys import Complaint
 from .log import Log
 from .manifest import ManifestError, Shot
 from .reporting import save, trouble_facts
 from .schedule import IN_A_ROW, Schedule
 from .serving import trouble_of
-from .shots import Desk, ShotCourse
+from .shots import ANALYSIS, CODES, RENDER, Desk, ShotCourse
 from .units import Course, Ending, Outcome, Pool, State, Trouble
 from .watch import Watch
 
@@ -200,10 +201,13 @@ def _named(ending: Ending, shot: Shot) -> Ending:
 
 def _note(desk: Desk, ending: Ending, course: ShotCourse | None) -> None:
     """Write down what became of a shot, and what decided the keys of its units."""
-    note = {**desk.targets.note(ending.shot), "shot": ending.shot, "state": ending.state}
+    before = desk.targets.note(ending.shot)
+    note = {**before, "shot": ending.shot, "state": ending.state}
     note["trouble"] = trouble_facts(ending)
     if course is not None and course.aspects:
-        few = {name: course.aspects.get(name) for name in ("analysis", "codes", "0", "join")}
+        few = {name: course.aspects.get(name) for name in (ANALYSIS, CODES, RENDER, JOIN)}
         note["aspects"] = few
+    if note == before:
+        return
     with contextlib.suppress(OSError):  # all of it can be found out again
         desk.targets.write(ending.shot, note)

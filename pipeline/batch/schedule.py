@@ -89,7 +89,7 @@ class Schedule:
             if opened is None:
                 return None
             number, course = opened
-            self._advance(_Shot(number, course, iter(course.stages())))
+            self._advance(_Shot(number, course, _left(course)))
             if self._is_stopped:
                 return None
 
@@ -194,3 +194,9 @@ class Schedule:
                 self._ended(Ending(shot.course.name, "stopped", shot.made))
         for _, course in self._courses:
             self._ended(Ending(course.name, "stopped"))
+
+
+def _left(course: Course) -> Iterator[Sequence[Unit]]:
+    """Yield the stages of a shot; of one that is delivered nothing else is looked at."""
+    if not course.is_delivered():
+        yield from course.stages()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ class ShotCourse:
     def __init__(self, shot: Shot, desk: Desk) -> None:
         self.shot, self._desk = shot, desk
         self.aspects: dict[str, dict[str, str]] = {}
-        """By unit, a short hash of each thing that decides its key: what changed can be told."""
+        """By unit, a short hash of each thing that decides its key: what changed can be told. Those
+        of all chunks are alike but for their frames, and stand once, under `RENDER`."""
 
     @property
     def name(self) -> str:
@@ -60,6 +62,17 @@ class ShotCourse:
         chunks = self.chunks()
         yield chunks
         yield (self.join(chunks),)
+
+    def is_delivered(self) -> bool:
+        """Return whether the target is what it is to be: then no other unit is needed, or read.
+
+        Raises:
+            VisagistError: the shot cannot be used.
+        """
+        if not self._desk.store.has(ANALYSIS, self.analysis.key):
+            return False
+        join = self.join(self.chunks())
+        return self._desk.targets.has(join.kind, join.key)
 
     def unit(self, name: str) -> Unit:
         """Return a unit by its name; the analysis must be kept for chunks and what follows.
@@ -133,17 +146,21 @@ class ShotCourse:
     def chunks(self) -> tuple[Unit, ...]:
         """Return the units of rendering; the analysis must be kept."""
         program, request = self._desk.program, self.shot.request
-        facts = [program.render_facts(one) for one in self.shot.requests]
+        facts = {
+            "codes": self.codes.key,
+            "edits": [program.render_facts(one) for one in self.shot.requests],
+            "encode": program.plain(request.encode),
+            "ending": self.outlook.ending,
+        }
+        self.aspects[RENDER] = _aspects(facts)
+        alike = key_of(**facts)
         return tuple(
-            self._unit(
-                RENDER,
+            Unit(
+                self.name,
                 str(number),
-                codes=self.codes.key,
-                edits=facts,
-                encode=program.plain(request.encode),
-                ending=self.outlook.ending,
-                span=[piece.start, piece.stop],
-                length=len(piece),
+                RENDER,
+                sha256(f"{alike} {piece.start} {piece.stop}".encode()).hexdigest(),
+                len(piece),
             )
             for number, piece in enumerate(self._grid())
         )
@@ -155,6 +172,7 @@ class ShotCourse:
         unit = self._unit(
             JOIN,
             JOIN,
+            shot=self.name,  # two shots may be alike in all else, and each has a target
             clip=clip,
             segments=keys,
             on_unedited=self.shot.on_unedited,
@@ -168,6 +186,10 @@ class ShotCourse:
             self.frames, self.shot.request.encode.chunk or self.outlook.segment_frames
         )
 
-    def _unit(self, kind: str, name: str, *, length: int = 0, **facts: Any) -> Unit:
-        self.aspects[name] = {what: key_of(value=value)[:12] for what, value in facts.items()}
-        return Unit(self.name, name, kind, key_of(kind=kind, **facts), length)
+    def _unit(self, kind: str, name: str, **facts: Any) -> Unit:
+        self.aspects[name] = _aspects(facts)
+        return Unit(self.name, name, kind, key_of(kind=kind, **facts))
+
+
+def _aspects(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {what: key_of(value=value)[:12] for what, value in facts.items()}

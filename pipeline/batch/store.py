@@ -21,7 +21,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -72,8 +72,8 @@ class UnitStore:
 
     def has(self, kind: str, key: str) -> bool:
         """Return whether a unit is kept: finished, and its files as long as they were."""
-        try:
-            return not _wrong_sizes(self.path(kind, key))
+        try:  # a text is joined in a tenth of the time of a Path
+            return not _wrong_sizes(f"{self.folder}/store/{kind}/{key[:2]}/{key}")
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -135,6 +135,20 @@ class UnitStore:
             for start in _names(self.folder / "store" / kind):
                 for key in _names(self.folder / "store" / kind / start):
                     yield kind, key
+
+    def glance(self) -> Callable[[str, str], bool]:
+        """Return what tells of many units whether they are there, as things are now: it reads each
+        folder of units once, where `has` looks at every file of every unit. Units that somebody
+        damaged are among them; they are found when they are used."""
+        seen: dict[tuple[str, str], frozenset[str]] = {}
+
+        def is_there(kind: str, key: str) -> bool:
+            place = (kind, key[:2])
+            if place not in seen:
+                seen[place] = frozenset(_names(self.folder / "store" / kind / key[:2]))
+            return key in seen[place]
+
+        return is_there
 
     def forget(self, kind: str, key: str) -> None:
         """Remove a unit."""
@@ -204,15 +218,16 @@ class UnitStore:
             place.rename(self._tmp / f"bad.{place.name}.{secrets.token_hex(4)}")
 
 
-def _note(folder: Path) -> dict[str, Any]:
-    note: dict[str, Any] = json.loads((folder / UNIT).read_bytes())
+def _note(folder: Path | str) -> dict[str, Any]:
+    with open(f"{folder}/{UNIT}", "rb", 0) as file:  # noqa: PTH123  # see `UnitStore.has`
+        note: dict[str, Any] = json.loads(file.read())
     return note
 
 
-def _wrong_sizes(folder: Path) -> str:
+def _wrong_sizes(folder: Path | str) -> str:
     """Return what is wrong with the sizes of a unit's files; nothing is read but unit.json."""
     for name, (size, _) in _note(folder)["files"].items():
-        found = os.stat(f"{folder}/{name}").st_size  # noqa: PTH116  # half the time of a Path
+        found = os.stat(f"{folder}/{name}").st_size  # noqa: PTH116
         if found != size:
             return f"{name} has {found} bytes, not {size}"
     return ""

@@ -40,6 +40,13 @@ class Course(Protocol):
     def name(self) -> str:
         """Of the shot."""
 
+    def is_delivered(self) -> bool:
+        """Return whether the last of its units is kept; then nobody asks for the others.
+
+        Raises:
+            VisagistError: the shot cannot be used.
+        """
+
     def stages(self) -> Iterator[Sequence[Unit]]:
         """Yield units that can be made side by side once all units yielded before are kept.
 

@@ -195,6 +195,10 @@ class _Watched:
         """Of the shot."""
         return self._course.name
 
+    def is_delivered(self) -> bool:
+        """Return whether it is done, see `units.Course`."""
+        return self._course.is_delivered()
+
     def stages(self) -> Iterator[Sequence[Unit]]:
         """Yield the stages, see `units.Course`."""
         for stage in self._course.stages():

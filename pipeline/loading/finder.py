@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +34,10 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
         AnalysisError: the file holds no landmarks.
     """
     if options.landmarks == "embedded":
-        facts = card("landmarks")
-        with weights_errors():
-            cascade = models.landmarks.LandmarkCascade.load(
-                facts.path, expected_sha256=facts.sha256
-            )
         every = max(1, round(options.detect_every_s * rate))
+        facts = card("landmarks")
         dtype = torch.bfloat16 if multiplies_bf16(device) else torch.float32
-        cascade = cascade.to(device).frozen(dtype)
+        cascade = _cascade(facts.path, facts.sha256, device, dtype)
         return EmbeddedFinder(FrameLandmarks(cascade), DetectOptions(every=every))
     if options.landmarks == "face-alignment":
         return FaceAlignmentFinder.load(str(device))
@@ -51,6 +48,20 @@ def load_finder(options: AnalyzeOptions, device: torch.device, *, rate: float) -
             f"{', '.join(LANDMARKERS)}, or the path of a landmark file"
         )
     return FileFinder.load(path, mesh_to_68=models.topology68.MESH_TO_68)
+
+
+@lru_cache(maxsize=2)
+def _cascade(
+    path: Path, sha256: str, device: torch.device, dtype: torch.dtype
+) -> models.landmarks.LandmarkCascade:
+    """Return the embedded networks: read once for all clips of a process, never written to.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+    """
+    with weights_errors():
+        cascade = models.landmarks.LandmarkCascade.load(path, expected_sha256=sha256)
+    return cascade.to(device).frozen(dtype)
 
 
 class FrameLandmarks:

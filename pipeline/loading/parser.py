@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,10 +31,16 @@ class FaceParser:
 def load_parser(device: torch.device) -> FaceParser:
     """Return the parser on a device; in bfloat16 where the hardware multiplies in it.
 
+    It is read once for all clips of a process, and never written to.
+
     Raises:
         WeightsError: its weights are missing or damaged.
     """
+    return _parser(device, torch.bfloat16 if multiplies_bf16(device) else torch.float32)
+
+
+@lru_cache(maxsize=2)
+def _parser(device: torch.device, dtype: torch.dtype) -> FaceParser:
     network = load_network("parsing", device)
     assert isinstance(network.module, models.parsing.ParsingModel)
-    dtype = torch.bfloat16 if multiplies_bf16(device) else torch.float32
     return FaceParser(network.module.frozen(dtype), network.sha256)

@@ -46,6 +46,9 @@ class FakeShot:
         key = key_of(shot=self.name, unit=name, seed=self.seed)
         return Unit(self.name, name, kind, key)
 
+    def is_delivered(self) -> bool:
+        return False
+
     def stages(self) -> Iterator[Sequence[Unit]]:
         if self.unusable:
             raise VideoError(f"{self.name}.mp4 is no video")
