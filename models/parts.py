@@ -19,7 +19,7 @@ from .base import WeightsError
 
 ValueT = TypeVar("ValueT")
 
-MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-movers"))
+MOVERS: Final = frozenset(("latent-transformer", "direction", "pca", "portrait-movers", "mover"))
 """Roles that belong to the codes of one generator."""
 
 IN_PACKS: Final = MOVERS | {"generator", "encoder", "classifier", "parsing"}
@@ -125,7 +125,7 @@ class Facts:
     code: int = 0
     """Dimensions D of a row."""
     kind: str = ""
-    """Which encoder, which trunk."""
+    """Which encoder, which trunk, which kind of mover."""
     channels: int = 3
     """Of the pictures an encoder takes."""
     widths: tuple[int, ...] = ()

@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .config import OWN_PACKS, RenderOptions
+from .attribute_text import Typed, read_attribute
+from .config import OWN_PACKS
 from .curve_text import is_curve, read_curve
+from .edit_options import LATENT, Options, options_for, options_of
 from .editors import FACE, Attribute, EditorModule, Pack, found
 from .editors.latent import LatentOptions
 from .errors import UsageError, did_you_mean
 from .keyframes import Curve, Strength
+from .loading import found_movers, mover_kinds
 from .request import Edit, EditRequest, Scalar
 from .sums import SUMS, Sum
 from .timecode import Timecode
@@ -26,8 +28,10 @@ class Catalogue:
         self.pack = pack
         self.modules: Mapping[str, EditorModule]
         self.modules, plugins = found()
-        self.skipped = tuple(plugin.complaint for plugin in plugins if plugin.why)
-        """Sentences on editors of other packages that cannot be used."""
+        self.skipped = tuple(p.complaint for p in (*plugins, *found_movers()) if p.why)
+        """Sentences on editors and kinds of movers of other packages that cannot be used."""
+        self.kinds = tuple(mover_kinds())
+        """Of movers of codes."""
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -36,15 +40,36 @@ class Catalogue:
         return tuple(sums.get(attribute.name, attribute) for _, attribute in self._offers)
 
     def __getitem__(self, name: str) -> Attribute:
-        return next(attribute for attribute in self.attributes if attribute.name == name)
+        offered = (attribute for attribute in self.attributes if attribute.name == name)
+        return next(offered, None) or self.part(name)
+
+    def numbered(self, name: str) -> Attribute | None:
+        """Return what the pack has under a number of a kind of mover, `pca-12`, which nobody
+        lists."""
+        kind, _, number = name.rpartition("-")
+        if kind not in self.kinds or not number.isdecimal():
+            return None
+        return self.pack.numbered(kind, int(number))
 
     def part(self, name: str) -> Attribute:
-        """Return an attribute as its editor offers it: never a sum."""
-        return next(attribute for _, attribute in self._offers if attribute.name == name)
+        """Return an attribute as its editor offers it: never a sum.
+
+        Raises:
+            UsageError: nobody offers it.
+        """
+        return self._offer(name)[1]
 
     def editor_of(self, name: str) -> str:
         """Return the name of the editor that changes an attribute, which is no sum."""
-        return next(editor for editor, attribute in self._offers if attribute.name == name)
+        return self._offer(name)[0]
+
+    def _offer(self, name: str) -> tuple[str, Attribute]:
+        for editor, attribute in self._offers:
+            if attribute.name == name:
+                return editor, attribute
+        if (numbered := self.numbered(name)) is not None:
+            return LATENT, numbered
+        raise UsageError(f"nothing is called {name!r}; `visagist attrs` lists what there is")
 
     def editors_of(self, name: str) -> tuple[str, ...]:
         """Return the names of the editors that change an attribute, of a sum those of its parts."""
@@ -166,10 +191,11 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
         UsageError: an unknown attribute or option (the nearest is suggested), a strength or value
             that cannot be used, an exemplar that is missing or that no edit takes.
     """
-    moved = [_resolved(text, request.strength, catalogue) for text in request.attributes]
+    asked = [read_attribute(text) for text in request.attributes]
+    moved = [(_named(typed, catalogue), _strength(typed, request.strength)) for typed in asked]
     for name, strength in moved:
         _check_strength(catalogue[name], strength)
-    options = _options_of(request, catalogue)
+    options = options_of(request, catalogue.modules, catalogue.kinds)
     editors = {name: catalogue.editors_of(name) for name, _ in moved}
     specs = {name: [catalogue.modules[e].spec for e in editors[name]] for name in editors}
     takers = [n for n, _ in moved if any("exemplar" in spec.takes for spec in specs[n])]
@@ -182,39 +208,77 @@ def resolve_edits(request: EditRequest, catalogue: Catalogue) -> tuple[Edit, ...
             name,
             strength,
             request.exemplar if name in takers else None,
-            _options_for(editors[name], options),
+            options_for(editors[name], _with_own(options, typed, name, catalogue)),
         )
-        for name, strength in moved
+        for typed, (name, strength) in zip(asked, moved, strict=True)
     )
 
 
-def _resolved(text: str, default: float, catalogue: Catalogue) -> tuple[str, Strength]:
-    """Return the attribute's name and strength of `name`, `name=strength` or `name=curve`."""
+def _named(typed: Typed, catalogue: Catalogue) -> str:
+    """Return the name of the attribute that a name, an alias, or a number means."""
     offered = catalogue.attributes
     by_name = {alias.lower(): a.name for a in offered for alias in a.aliases}
     by_name |= {a.name.lower(): a.name for a in offered}  # a name means its own attribute first
-    name, _, value = text.partition("=")
-    name = name.strip().lower().replace("_", "-")
+    name, kind = typed.name, typed.kind
+    if kind and kind not in catalogue.kinds:
+        accepted = ", ".join(catalogue.kinds)
+        raise UsageError(
+            f"unknown kind of mover {kind!r}; {did_you_mean(kind, catalogue.kinds)}accepted: "
+            f"{accepted}"
+        )
+    name = f"{kind}-{name}" if kind and name.isdecimal() else name
+    if name not in by_name and catalogue.numbered(name) is not None:
+        return name
     if name not in by_name:
         accepted = ", ".join(attribute.name for attribute in offered)
         aside = "".join(f" ({sentence})" for sentence in _missing(catalogue))
         raise UsageError(
             f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}{aside}"
         )
-    if "=" not in text:
-        return by_name[name], default
+    if (kind or typed.rows) and LATENT not in catalogue.editors_of(by_name[name]):
+        what = f"{kind}:" if kind else f"@rows={typed.rows}"
+        raise UsageError(
+            f"{name!r} is no edit of latent codes, so {what} means nothing to it; leave it out"
+        )
+    return by_name[name]
+
+
+def _strength(typed: Typed, default: float) -> Strength:
+    """Return the strength of an attribute: a number or a curve."""
+    name, value = typed.name, typed.value
+    if value is None:
+        return default
     if is_curve(value):
         try:
-            return by_name[name], read_curve(value)
+            return read_curve(value)
         except UsageError as e:
             raise UsageError(f"the curve of {name!r}: {e}") from e
     try:
-        return by_name[name], float(value)
+        return float(value)
     except ValueError as e:
         raise UsageError(
-            f"the strength in {text!r} is not a number; try {name}=1, or keys as in "
+            f"the strength in {f'{name}={value}'!r} is not a number; try {name}=1, or keys as in "
             f"'{name}=0:0 24:0.8'"
         ) from e
+
+
+def _with_own(
+    options: Mapping[str, Options], typed: Typed, name: str, catalogue: Catalogue
+) -> Mapping[str, Options]:
+    """Return the options of editors with those that one attribute was typed with.
+
+    Where nobody says with which kind of mover, it is the usual one, or the first of those that the
+    pack has for the attribute.
+    """
+    own: dict[str, Scalar] = {"rows": typed.rows} if typed.rows else {}
+    latent = dict(options.get(LATENT, ()))
+    if typed.kind:
+        own["mover"] = typed.kind
+    elif "mover" not in latent and LATENT in catalogue.editors_of(name):
+        has = catalogue.pack.kinds_of(name) or (name.rpartition("-")[0],)
+        if LatentOptions().mover not in has:
+            own["mover"] = has[0]
+    return {**options, LATENT: tuple(sorted({**latent, **own}.items()))} if own else options
 
 
 def _missing(catalogue: Catalogue) -> list[str]:
@@ -222,70 +286,7 @@ def _missing(catalogue: Catalogue) -> list[str]:
     return [*left_aside(catalogue.pack), *catalogue.skipped]
 
 
-Options = tuple[tuple[str, Scalar], ...]
-
-
-def _options_of(request: EditRequest, catalogue: Catalogue) -> dict[str, Options]:
-    """Return the options that the request sets, by editor; each is checked."""
-    chosen: dict[str, dict[str, Scalar]] = {}
-    mover = request.render.editor
-    usual = [] if mover == RenderOptions().editor else [f"latent.mover={mover}"]
-    for text in (*usual, *request.settings):
-        place, mark, value = text.partition("=")
-        editor, _, name = place.strip().partition(".")
-        if not mark or editor not in catalogue.modules or not name:
-            names = ", ".join(catalogue.modules)
-            raise UsageError(f"--set {text!r} is not EDITOR.NAME=VALUE; editors: {names}")
-        kind = catalogue.modules[editor].spec.options
-        shown = "editor" if text in usual else name
-        chosen.setdefault(editor, {})[name] = _value(text, name, value, kind, shown=shown)
-    for editor, values in chosen.items():
-        catalogue.modules[editor].spec.options(**values)  # may refuse a value
-    return {editor: tuple(sorted(values.items())) for editor, values in chosen.items()}
-
-
-def _options_for(editors: Sequence[str], options: Mapping[str, Options]) -> Options:
-    """Return the options of an edit: of its editor, or of several, each with its editor's name."""
-    if len(editors) == 1:
-        return options.get(editors[0], ())
-    return tuple((f"{e}.{name}", value) for e in editors for name, value in options.get(e, ()))
-
-
-def _value(text: str, name: str, value: str, kind: type, *, shown: str) -> Scalar:
-    """Return the value of an option of some editor's options; `shown`: its name in messages."""
-    hints: Mapping[str, Any] = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if name not in names:
-        accepted = ", ".join(names) or "none"
-        raise UsageError(
-            f"{text!r}: unknown option; {did_you_mean(name, names)}accepted: {accepted}"
-        )
-    hint = hints[name]
-    if get_origin(hint) is Literal:
-        choices = [str(choice) for choice in get_args(hint)]
-        if value not in choices:
-            raise UsageError(
-                f"{shown} {value!r} is unknown; {did_you_mean(value, choices)}accepted: "
-                f"{', '.join(choices)}"
-            )
-        return value
-    try:
-        read: Scalar = _READ[hint](value)
-        return read
-    except (KeyError, ValueError) as e:
-        raise UsageError(f"{text!r}: {value!r} is not {_KINDS.get(hint, hint)}") from e
-
-
-_READ: Mapping[type, Any] = {
-    str: str,
-    int: int,
-    float: float,
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
-}
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
+def check_offered(edits: Sequence[Edit], catalogue: Catalogue) -> None:
     """Refuse, before any frame is read, edits of codes for which the pack has no mover.
 
     Of sums, the edits are their parts.
@@ -294,10 +295,9 @@ def check_offered(edits: Sequence[Edit], pack: Pack) -> None:
         UsageError: what the pack has instead.
         WeightsError: the file of a mover cannot be used.
     """
-    by_codes = {attribute.name for attribute in pack.attributes}
     for edit in edits:
-        if edit.attribute in by_codes:
-            pack.mover(LatentOptions.of(edit).mover, edit.attribute)
+        if catalogue.editor_of(edit.attribute) == LATENT:
+            LatentOptions.of(edit).mover_of(catalogue.pack, edit.attribute)
 
 
 def cautions(edits: Sequence[Edit], pack: Pack) -> list[str]:

@@ -240,10 +240,11 @@ def _weights() -> Iterator[Row]:
 def _plugins() -> Iterator[Row]:
     try:
         from .editors import found
+        from .loading import found_movers
 
-        for plugin in found()[1]:
-            note = plugin.complaint if plugin.why else "editor of another package"
-            row = _row(f"editor {plugin.name}", True, plugin.package, note)
+        for plugin in (*found()[1], *found_movers()):
+            note = plugin.complaint if plugin.why else f"{plugin.what} of another package"
+            row = _row(f"{plugin.what} {plugin.name}", True, plugin.package, note)
             yield {**row, "state": "absent"} if plugin.why else row
     except (ImportError, OSError):
         return  # the rows of the libraries say why

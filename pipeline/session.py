@@ -121,7 +121,7 @@ class Session:
             timecode=source.timecode,
             rate=source.info.rate,
         )
-        check_offered(self.catalogue.drawn(self.edits), self.pack)
+        check_offered(self.catalogue.drawn(self.edits), self.catalogue)
         self.mattes = MatteReader(request, (source.info.width, source.info.height))
         if request.cache is not None:
             check_folder(request.cache)

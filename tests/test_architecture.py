@@ -80,7 +80,7 @@ def test_only_one_file_writes_files() -> None:
 GROUND = ("ops", "reading", "base", "files", "parts", "state_dicts", "topology68", "weights")
 """What every network family may import: folders and files of `models` that know no family."""
 
-ABOVE = ("importing", "packs", "networks")
+ABOVE = ("importing", "packs", "networks", "movers")
 """What works on all families."""
 
 RECIPES = ("mini", "encoder_recipe", "curves", "evaluation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import runpy
 import sys
@@ -16,12 +17,19 @@ import pytest
 import torch
 
 import models
+import models.movers
 import pipeline.editors
+from models.movers.files import MoverFacts, save_mover
+from models.packs.layers import codes_of, shape_of
+from models.packs.packfile import read_pack_file, write_pack_file
+from models.packs.store import Store
+from pipeline.cli import main
 from pipeline.errors import InputError
 from pipeline.progress import Moment, Progress
 from pipeline.request import EditRequest, Exemplar
 from pipeline.run import edit
 from pipeline.session import open_session
+from tests import style_pack
 from tests.conftest import FaceClip, Pictures
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -33,23 +41,24 @@ def _written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All files of the page, where the program looks for its own."""
     root = tmp_path_factory.mktemp("tutorial")
     files = FILE.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(files) == 5
+    assert len(files) == 6
     for name, text in files:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
-        for package, folder in ((models, "models"), (pipeline.editors, "pipeline/editors")):
+        for package in (models, models.movers, pipeline.editors):
+            folder = package.__name__.replace(".", "/")
             patch.setattr(package, "__path__", [*package.__path__, str(root / folder)])
         importlib.invalidate_caches()
         runpy.run_module("models.complexion", run_name="__main__")
         yield
     for name in set(sys.modules) - before:
-        if name.rpartition(".")[2] in ("complexion", "sharpen") or ".complexion." in name:
+        if name.rpartition(".")[2] in ("complexion", "sharpen", "mlp") or ".complexion." in name:
             del sys.modules[name]
-    for package in (models, pipeline.editors):
-        for name in ("complexion", "sharpen"):
+    for package in (models, models.movers, pipeline.editors):
+        for name in ("complexion", "sharpen", "mlp"):
             vars(package).pop(name, None)
 
 
@@ -131,3 +140,37 @@ def test_work_that_was_stopped_goes_on_and_ends_as_if_it_had_not(
         assert one is not None
         assert other is not None
         assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in other.tensors)
+
+
+def codes_of_a_pack(name: str, store: Store) -> tuple[tuple[int, int], str]:
+    """The shape (L, D) of a pack's codes and their id; `tiny` is brought first."""
+    if name != "tiny":
+        return shape_of(name), codes_of(name)
+    folder = style_pack.write_tiny_pack(store.packs / name)
+    facts = read_pack_file(folder)
+    write_pack_file(replace(facts, generator=replace(facts.generator, id="f" * 16)), folder)
+    return (style_pack.LAYERS, style_pack.DIMENSIONS), "f" * 16
+
+
+@pytest.mark.parametrize("pack", ["portrait", "mini", "tiny"])
+def test_a_kind_of_mover_of_one_file_edits_with_every_pack(
+    pack: str, face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISAGIST_HOME", str(tmp_path / "home"))
+    (rows, width), generator = codes_of_a_pack(pack, Store(tmp_path / "home"))
+    torch.manual_seed(0)
+    mlp = importlib.import_module("models.movers.mlp").Mlp(width, 8, 1.0)
+    facts = MoverFacts("mlp", "grin", rows, width, generator, unit=2.0)
+    save_mover(tmp_path / "grin.safetensors", mlp.state_dict(), facts)
+    assert main(["models", "import", str(tmp_path / "grin.safetensors"), "--as", pack]) == 0
+    out, same, report = (tmp_path / name for name in ("out.mp4", "same.mp4", "report.json"))
+    typed = ["edit", str(face_clip.path), "--pack", pack, "--frames", "0-1"]
+    typed += ["--analysis", str(face_clip.analysis)]
+    assert main([*typed, "--attr", "mlp:grin=1", "-o", str(out), "--report", str(report)]) == 0
+    written = json.loads(report.read_text(encoding="utf-8"))
+    (edit,) = written["options"]["attributes"]
+    assert edit["options"] == {"mover": "mlp"}
+    assert all(face["edited"] for frame in written["frames"] for face in frame["faces"])
+    # Nobody needs to say the kind, since the pack has no other for it.
+    assert main([*typed, "--attr", "grin=1", "-o", str(same)]) == 0
+    assert same.read_bytes() == out.read_bytes()

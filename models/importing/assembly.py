@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from ..attributes import Attribute
 from ..base import PackError
+from ..movers.files import PREFIX
 from ..packs.cards import Card, bound
 from ..packs.layers import Layer, codes_of, replaced, shape_of
 from ..packs.packfile import (
@@ -192,6 +193,8 @@ def _mover_entries(card: Card) -> tuple[MoverEntry, ...]:
             for name in facts.labels
             for editor, prefix in (("latent-transformer", "transformer"), ("direction",) * 2)
         )
+    if card.role == "mover":
+        return (replace(entry, editor=facts.kind, prefix=PREFIX),)
     if not facts.components:
         return (entry,)
     return tuple(

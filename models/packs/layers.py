@@ -26,7 +26,7 @@ from .packfile import (
     MoverEntry,
     PackFile,
     attributes_of,
-    check_movers,
+    check_ranges,
     read_as,
     read_pack_file,
 )
@@ -103,7 +103,7 @@ def read_layer(folder: Path) -> Layer:
     """
     path = folder / LAYER_NAME
     layer = read_as(Layer, path)
-    check_movers(layer.movers, layer.attributes, path)
+    check_ranges(layer.attributes, path)
     return replace(layer, attributes=attributes_of(layer.movers, layer.attributes))
 
 

@@ -6,7 +6,7 @@ because a pack is made of several.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +17,13 @@ from torch import Tensor
 from .. import bisenet
 from ..attributes import Attribute
 from ..base import ModelError, ModelInputError, PackError, WeightsError
-from ..directions import Components, DirectionMover
 from ..encoders import KINDS, Inverter, load, measures_of
 from ..encoders.small import SmallEncoder, SmallInverter
-from ..latent_transformer import CELEBA_ATTRIBUTES, WPlusMover, WPlusTransformer
+from ..latent_transformer import CELEBA_ATTRIBUTES
+from ..movers import Kept, Material, kinds
+from ..movers.files import build as build_mover
 from ..ops import Move
-from ..portrait_movers import Direction, LatentTransformer
-from ..portrait_movers.files import build as build_transformer
+from ..ops.codes import LayerRange
 from ..stylegan2 import layouts
 from ..stylegan2.fast import FastGenerator
 from ..stylegan2.net import Generator
@@ -47,7 +47,7 @@ class StylePack:
     device: torch.device
     _generator: Generator | FastGenerator
     _inverter: Inverter | SmallInverter
-    _movers: dict[tuple[str, str], Move] = field(default_factory=dict)
+    _movers: dict[tuple[str, str, LayerRange | None], Move] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
     """None or one: read when first asked for."""
     dtype: torch.dtype | None = None
@@ -142,34 +142,49 @@ class StylePack:
         images: Tensor = self._generator(w)
         return images
 
-    def mover(self, editor: str, attribute: str) -> Move:
+    def mover(self, editor: str, attribute: str, rows: LayerRange | None = None) -> Move:
         """Return what moves codes along an attribute.
 
         Args:
-            editor: "latent-transformer", "direction" or "pca".
-            attribute: a name from `attributes`.
+            editor: name of a kind of mover (see `movers`).
+            attribute: a name from `attributes`, or a number of a kind that has them, `pca-12`.
+            rows: that move, the first and one past the last; None: what the pack says.
 
         Raises:
-            ModelError: the pack has no such mover.
+            ModelError: the pack has no such mover, or rows.
             WeightsError: its file is missing, damaged, or not the one expected.
         """
-        key = (editor, attribute)
+        key = (editor, attribute, rows)
         if key not in self._movers:
             entry = self._entry(editor, attribute)
-            mover = open_mover(self.folder, entry, rows=self.layers, pack=self.name)
+            codes = (self.layers, self.width)
+            mover = open_mover(self.folder, entry, codes=codes, pack=self.name, rows=rows)
             self._movers[key] = mover.to(self.device)
         return self._movers[key]
 
     def _entry(self, editor: str, attribute: str) -> MoverEntry:
-        for entry in self.facts.movers:
-            if (entry.editor, entry.attribute) == (editor, attribute):
-                return entry
+        if (found := self._found(editor, attribute)) is not None:
+            return found
         others = [m.editor for m in self.facts.movers if m.attribute == attribute]
         offered = [m.attribute for m in self.facts.movers if m.editor == editor]
         has = f"it has one for {', '.join(offered) or 'nothing'}"
         if others:
             has = f"it moves that with --editor {others[0]}"
         raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; {has}")
+
+    def kinds_of(self, attribute: str) -> tuple[str, ...]:
+        """Return the kinds of the movers that the pack has for an attribute, in their order."""
+        return tuple(m.editor for m in self.facts.movers if m.attribute == attribute)
+
+    def numbered(self, editor: str, number: int) -> Attribute | None:
+        """Return what is told of a number of a kind of mover; None if the pack has none of it."""
+        name = f"{editor}-{number}"
+        told = next((a for a in self.attributes if a.name == name), None)
+        entry = None if told else self._found(editor, name)
+        return told if entry is None else Attribute(name, kinds()[editor].spec.summary)
+
+    def _found(self, editor: str, attribute: str) -> MoverEntry | None:
+        return entry_of(self.facts.movers, editor, attribute)
 
     def parse(self, images: Tensor) -> Tensor | None:
         """Return BiSeNet's labels (N, H, W) int64 of faces (N, 3, H, W) in [-1, 1]; None if the
@@ -259,63 +274,65 @@ def _inverter(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RowMover:
-    """A network over single rows, as one over codes of one row: those of the portrait."""
-
-    network: LatentTransformer | Direction
-
-    def to(self, device: torch.device) -> RowMover:
-        """Return the same mover on a device."""
-        return RowMover(self.network.to(device))
-
-    def __call__(self, w: Tensor, strength: Tensor) -> Tensor:
-        """Return moved codes (N, 1, D) for w (N, 1, D) and strength (N,); the identity at 0."""
-        moved: Tensor = self.network(w[:, 0], strength)
-        return moved[:, None]
-
-
-CodeMover = DirectionMover | WPlusMover | RowMover
-
-
-def open_mover(folder: Path, entry: MoverEntry, *, rows: int, pack: str) -> CodeMover:
+def open_mover(
+    folder: Path, entry: MoverEntry, *, codes: tuple[int, int], pack: str, rows: LayerRange | None
+) -> Kept:
     """Return what an entry of a pack or layer stands for, on the CPU.
 
     Args:
         folder: that the entry's file is relative to.
         entry: which mover.
-        rows: L of the codes it is to move.
+        codes: rows L and numbers D of the codes it is to move.
         pack: name of the pack, for messages.
+        rows: that are to move, the first and one past the last; None: what the entry says.
 
     Raises:
+        ModelError: there are no such rows, or components.
         WeightsError: its file is missing, damaged, not the one expected, or of other codes.
     """
+    check_rows(rows, codes[0], pack)
     own = {
         key.removeprefix(entry.prefix): value.float()
         for key, value in _state(folder, entry).items()
         if key.startswith(entry.prefix)
     }
-    if entry.editor != "latent-transformer":
-        return DirectionMover(_vector(own, entry), rows, rows=entry.layers, unit=entry.unit)
-    if "basis" in own:
-        return RowMover(build_transformer(own))
-    transformer = WPlusTransformer.from_state(own)
-    if transformer.layers != rows:
-        raise PackError(
-            f"{entry.file} moves codes of {transformer.layers} rows, the generator of pack "
-            f"{pack!r} has {rows}: it was made for another generator"
+    window = rows or entry.layers
+    try:
+        return build_mover(
+            entry.editor,
+            Material(own, entry.attribute, *codes, window, entry.unit, entry.component),
         )
-    return WPlusMover(transformer, layers=entry.layers, unit=entry.unit)
+    except WeightsError as e:
+        raise PackError(
+            f"{entry.file}: the {entry.editor} for {entry.attribute!r} of pack {pack!r} cannot be "
+            f"used: {e}"
+        ) from e
 
 
-def _vector(state: Mapping[str, Tensor], entry: MoverEntry) -> Tensor:
-    """Return the step (1, D) or (L, D) of a direction or of a principal component."""
-    if entry.editor == "pca" and "comp" in state:
-        return Components.from_state(state).vector(entry.component)
-    if "vector" not in state:
-        raise WeightsError(f"{entry.file} holds no `{entry.prefix}vector`, the direction itself")
-    vector = state["vector"]
-    return vector[None] if vector.ndim == 1 else vector
+def entry_of(movers: Iterable[MoverEntry], editor: str, attribute: str) -> MoverEntry | None:
+    """Return the entry of an attribute, or one made for a number of a kind that has them; None if
+    there is none."""
+    same = [entry for entry in movers if entry.editor == editor]
+    for entry in same:
+        if entry.attribute == attribute:
+            return entry
+    kind, number = kinds().get(editor), attribute.removeprefix(f"{editor}-")
+    if kind is None or not kind.spec.numbered or not number.isdecimal():
+        return None
+    listed = [e for e in same if e.attribute == f"{editor}-{e.component}"]
+    return replace(listed[0], attribute=attribute, component=int(number)) if listed else None
+
+
+def check_rows(rows: LayerRange | None, count: int, pack: str) -> None:
+    """Refuse rows that codes do not have.
+
+    Raises:
+        ModelError: the first and one past the last do not lie within them.
+    """
+    if rows is not None and not 0 <= rows[0] < rows[1] <= count:
+        asked = f"{rows[0]}-{rows[1] - 1}"
+        has = f"rows 0 to {count - 1}" if count > 1 else "one row, 0"
+        raise ModelError(f"the codes of pack {pack!r} have {has}; {asked} are not among them")
 
 
 def _completed(attribute: Attribute) -> Attribute:

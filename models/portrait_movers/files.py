@@ -42,6 +42,11 @@ class MoverPack:
         """Attributes in this pack, in the order they are shown."""
         return tuple(a for a in PORTRAIT_ATTRIBUTES if a.name in self.transformers)
 
+    def kinds_of(self, attribute: str) -> tuple[str, ...]:
+        """Return the kinds of the movers of an attribute."""
+        tables = (("latent-transformer", self.transformers), ("direction", self.directions))
+        return tuple(kind for kind, table in tables if attribute in table)
+
     def mover(self, editor: str, attribute: str) -> LatentTransformer | Direction:
         """Return what moves codes (N, D) by strength (N,) along an attribute.
 

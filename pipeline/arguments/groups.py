@@ -28,7 +28,11 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         "bottom-top[:N] | large-small[:N] | small-large[:N] | reference:FRAME:N | "
         "reference:PICTURE (default all; N counts from 0)",
     )
-    add("--editor", metavar="NAME", help="latent-transformer (default) | direction | pca")
+    add(
+        "--editor",
+        metavar="NAME",
+        help="kind of mover of codes: latent-transformer (default) | direction | pca | …",
+    )
     add(
         "--set",
         action="append",

@@ -56,9 +56,9 @@ class Program:
         asked = (request.attributes, request.strength, request.exemplar, request.settings)
         key = (asked, self._pack_key(request), request.render.editor)
         if key not in self._edits:
-            pack, catalogue = self._pack(request)
+            _, catalogue = self._pack(request)
             edits = resolve_edits(request, catalogue)
-            check_offered(catalogue.drawn(edits), pack)
+            check_offered(catalogue.drawn(edits), catalogue)
             self._edits[key] = edits
         return self._edits[key]
 

@@ -131,5 +131,13 @@ class Pack(Protocol):
     def settings(self) -> Mapping[str, str]:
         """How it was resolved, for the report: transfer, precision and the like."""
 
-    def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute, by the name of a latent editor."""
+    def mover(self, kind: str, attribute: str, rows: tuple[int, int] | None = None) -> Mover:
+        """Return what moves codes along an attribute, by the kind of mover; `rows`: only these of
+        the codes, the first and one past the last."""
+
+    def kinds_of(self, attribute: str) -> tuple[str, ...]:
+        """Return the kinds of the movers that the pack has for an attribute."""
+
+    def numbered(self, kind: str, number: int) -> Attribute | None:
+        """Return what a kind of mover with numbers has under one of them; None if the pack has no
+        such mover."""

@@ -1,5 +1,5 @@
-"""Editors of other packages: found by their entry points, and skipped by name if they cannot be
-used.
+"""Editors, and kinds of movers, of other packages: found by their entry points, and skipped by name
+if they cannot be used.
 
 A plug-in imports `visagist.pipeline`, as the installed program is called. In a checkout that runs
 as `python -m pipeline` the same modules have other names; a second copy of them, under the
@@ -13,15 +13,17 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Final
 
-GROUP: Final = "visagist.editors"
-"""Of the entry points."""
+EDITORS: Final = "visagist.editors"
+"""Group of the entry points of editors."""
+MOVERS: Final = "visagist.movers"
+"""Group of those of kinds of movers."""
 
 _INSTALLED: Final = "visagist"
 _OWN: Final = ("pipeline", "models")
@@ -30,7 +32,7 @@ _OWN: Final = ("pipeline", "models")
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An editor of another package, as it was found."""
+    """An editor or kind of mover of another package, as it was found."""
 
     name: str
     """Of the entry point."""
@@ -40,28 +42,32 @@ class Plugin:
     """None if it cannot be imported."""
     why: str = ""
     """What was wrong, if anything."""
+    what: str = "editor"
+    """`editor`, or `mover`."""
 
     @property
     def complaint(self) -> str:
         """A sentence on a plug-in that is skipped, and the cure."""
         return (
-            f"the editor {self.name!r} of {self.package} is left aside: {self.why}; update that "
-            "package, or uninstall it"
+            f"the {self.what} {self.name!r} of {self.package} is left aside: {self.why}; update "
+            "that package, or uninstall it"
         )
 
 
-def load_plugins() -> list[Plugin]:
-    """Return the plug-ins that are installed, in the order of their names; importing one may
-    fail in any way, and stops nothing else."""
-    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+def load_plugins(group: str = EDITORS) -> list[Plugin]:
+    """Return the plug-ins of a group that are installed, in the order of their names; importing
+    one may fail in any way, and stops nothing else."""
+    points = sorted(entry_points(group=group), key=lambda point: point.name)
     if points:
         _lead_installed_names_here()
-    return [_loaded(point) for point in points]
+    return [replace(_loaded(point), what=group.rpartition(".")[2][:-1]) for point in points]
 
 
 def plugin_versions() -> dict[str, str]:
-    """Return the versions of the distributions that bring editors, by name; none is imported."""
-    return dict(sorted(package_of(point) for point in entry_points(group=GROUP)))
+    """Return the versions of the distributions that bring editors or kinds of movers, by name;
+    none is imported."""
+    points = [*entry_points(group=EDITORS), *entry_points(group=MOVERS)]
+    return dict(sorted(package_of(point) for point in points))
 
 
 def package_of(point: EntryPoint) -> tuple[str, str]:

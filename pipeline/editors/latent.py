@@ -1,4 +1,5 @@
-"""Edits of latent codes: w' = w + α·T(w) with a transformer, w' = w + α·d with a direction.
+"""Edits of latent codes, by movers of any kind: w' = w + α·T(w) with a transformer, w' = w + α·d
+with a direction.
 
 What a code holds of texture is one for the whole shot, so it cannot flicker (see `_codes`). Edits
 that follow each other are drawn at once: the face model renders what lies between the code before
@@ -10,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..attribute_text import row_window
 from ..causes import Shares
 from ..curves import values
 from ..keyframes import Curve
@@ -25,20 +27,35 @@ from ..types import AlignedBatch, EditedBatch, FaceTrack
 from ._attribute import FACE
 from ._base import FACE_MODEL, Artefact, Editor, EditorSpec, Kit, Shot, Work
 from ._codes import SampledCodes, ShotCodes, frames_of, gather, hold, look_at, sampled
-from ._face_model import Codes
+from ._face_model import Codes, Mover, Pack
 
 
 @dataclass(frozen=True, slots=True)
 class LatentOptions:
     """How codes are moved."""
 
-    mover: Literal["latent-transformer", "direction", "pca"] = "latent-transformer"
-    """The same for every face (`direction`, `pca`), or asked for each by a transformer."""
+    mover: str = "latent-transformer"
+    """Name of a kind of mover: the same for every face (`direction`, `pca`), or asked for each by a
+    network."""
+    rows: str = ""
+    """Of the codes, that alone move: `2-5`, or `3`; '': those that the mover moves."""
+
+    def __post_init__(self) -> None:
+        row_window(self.rows)
 
     @classmethod
     def of(cls, edit: Edit) -> LatentOptions:
         """Return the options of an edit."""
         return cls(**dict(edit.options))  # type: ignore[arg-type]  # checked when it was resolved
+
+    def mover_of(self, pack: Pack, attribute: str) -> Mover:
+        """Return what moves codes of a pack along an attribute.
+
+        Raises:
+            UsageError: the pack has no such mover, or rows.
+            WeightsError: its file cannot be used.
+        """
+        return pack.mover(self.mover, attribute, row_window(self.rows))
 
 
 SPEC = EditorSpec(
@@ -139,7 +156,7 @@ class Latent(Editor):
         """Return crops with all edits, rendered once."""
         with self.kit.clock.time("edit / move"):
             before, after = self.moved(batch, edits, amounts, prepared)
-        regions = FACE.union(*(self._regions[edit.attribute] for edit in edits))
+        regions = FACE.union(*(self._regions.get(edit.attribute, FACE) for edit in edits))
         with self.kit.clock.time("edit / render"):
             return self._model.render(batch, before, after, regions)
 
@@ -163,7 +180,7 @@ class Latent(Editor):
     def _after(self, codes: Codes, edits: Sequence[Edit], amounts: Tensor) -> Codes:
         w = codes.w
         for edit, amount in zip(edits, amounts, strict=True):
-            w = self._pack.mover(LatentOptions.of(edit).mover, edit.attribute)(w, amount)
+            w = LatentOptions.of(edit).mover_of(self._pack, edit.attribute)(w, amount)
         return Codes(w=w, state=codes.state)
 
     def views(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .bench import time_generator
 from .device import resolve_device
 from .finder import finder_hash, load_finder
+from .movers import found_movers, mover_kinds
 from .networks import Network, load_network
 from .packs import load_pack
 from .parser import FaceParser, load_parser
@@ -35,12 +36,14 @@ __all__ = [
     "Network",
     "embedded_weights",
     "finder_hash",
+    "found_movers",
     "import_weights",
     "load_finder",
     "load_network",
     "load_pack",
     "load_parser",
     "load_recogniser",
+    "mover_kinds",
     "remove_stored",
     "resolve_device",
     "store_folder",

@@ -9,6 +9,7 @@ import torch
 from ..config import Precision, Transfer
 from ..editors import Pack
 from ..errors import UsageError, did_you_mean
+from .movers import found_movers
 from .portrait import load_portrait
 from .seam import models
 from .store import layer_over, stored_packs
@@ -33,6 +34,7 @@ def load_pack(
         UsageError: there is no such pack, or it cannot transfer as asked.
         WeightsError: a weight file is missing, damaged, or not the one expected.
     """
+    found_movers()
     if name == "portrait":
         if transfer == "replace":
             raise UsageError(

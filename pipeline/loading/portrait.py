@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -101,6 +101,11 @@ class PortraitLatentModel:
         usual = self.split(codes.w)[1]
         return self._departures.hidden(batch.images, batch.landmarks, usual)
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers D of the network's own code."""
+        return self._network.dimensions
+
     def split(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's own code (N, D) and the usual look (N, K) of codes (N, 1, D + K)."""
         length = self._network.dimensions
@@ -119,6 +124,8 @@ class PortraitPack:
     settings: Mapping[str, str]
     _layer: models.packs.layers.Layer | None = None
     regions: frozenset[Region] = FACE
+    _open: dict[tuple[str, str], models.movers.Mover] = field(default_factory=dict)
+    """What was asked for once: session and batches ask again for every crop."""
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -128,14 +135,19 @@ class PortraitPack:
         names = {record.name for record in own}
         return tuple(offered(r) for r in (*own, *(a for a in added if a.name not in names)))
 
-    def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute: `latent-transformer` or `direction`.
+    def mover(self, kind: str, attribute: str, rows: tuple[int, int] | None = None) -> Mover:
+        """Return what moves codes along an attribute, by the kind of mover; `rows`: the one row
+        that there is.
 
         Raises:
-            UsageError: the pack has none for this editor.
+            UsageError: the pack has none of this kind, or other rows are asked for.
+            WeightsError: the file of one that was added cannot be used.
         """
         with usage_errors():
-            mover = self._opened(editor, attribute).to(self._device)
+            models.packs.opening.check_rows(rows, 1, self.name)
+            if (kind, attribute) not in self._open:
+                self._open[kind, attribute] = self._opened(kind, attribute).to(self._device)
+            mover = self._open[kind, attribute]
 
         def move(w: Tensor, strength: Tensor) -> Tensor:
             code, look = self.model.split(w)
@@ -143,9 +155,26 @@ class PortraitPack:
 
         return move
 
-    def _opened(self, editor: str, attribute: str) -> models.packs.opening.CodeMover:
+    def kinds_of(self, attribute: str) -> tuple[str, ...]:
+        """Return the kinds of the movers that the pack has for an attribute."""
+        added = [m.editor for m in self._added if m.attribute == attribute]
+        return tuple(dict.fromkeys((*self._movers.kinds_of(attribute), *added)))
+
+    def numbered(self, kind: str, number: int) -> Attribute | None:
+        """Return what a kind of mover has under a number; None if nothing of it was added."""
+        name = f"{kind}-{number}"
+        told = next((a for a in self.attributes if a.name == name), None)
+        entry = models.packs.opening.entry_of(self._added, kind, name)
+        return Attribute(name, f"component {number}") if told is None and entry else told
+
+    @property
+    def _added(self) -> tuple[models.packs.packfile.MoverEntry, ...]:
+        return () if self._layer is None else self._layer.movers
+
+    def _opened(self, kind: str, attribute: str) -> models.movers.Mover:
         opening = models.packs.opening
-        for entry in () if self._layer is None else self._layer.movers:
-            if (entry.editor, entry.attribute) == (editor, attribute):
-                return opening.open_mover(Path(), entry, rows=1, pack=self.name)
-        return opening.RowMover(self._movers.mover(editor, attribute))
+        entry = opening.entry_of(self._added, kind, attribute)
+        if entry is not None:
+            codes = (1, self.model.dimensions)
+            return opening.open_mover(Path(), entry, codes=codes, pack=self.name, rows=None)
+        return models.movers.RowMover(self._movers.mover(kind, attribute))

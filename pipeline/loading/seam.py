@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import models.base
     import models.importing.bring
     import models.landmarks
+    import models.movers
     import models.networks
     import models.packs.cards
     import models.packs.layers

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError, VisagistError, WeightsError
+from .movers import found_movers
 from .seam import models, usage_errors, weights_errors
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def import_weights(request: ImportRequest) -> ImportReport:
     """
     if request.commercial and not request.licence:
         raise UsageError("--commercial says something of a licence; name it with --licence TEXT")
+    found_movers()
     store = _store()
     with weights_errors():
         said = models.parts.Licence(request.licence, request.commercial)

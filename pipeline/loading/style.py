@@ -184,15 +184,24 @@ class LoadedStylePack:
     regions: frozenset[Region]
     _networks: models.packs.opening.StylePack
 
-    def mover(self, editor: str, attribute: str) -> Mover:
-        """Return what moves codes along an attribute, by the name of a latent editor.
+    def mover(self, kind: str, attribute: str, rows: tuple[int, int] | None = None) -> Mover:
+        """Return what moves codes along an attribute, by the kind of mover; `rows`: only these.
 
         Raises:
-            UsageError: the pack has no such mover.
+            UsageError: the pack has no such mover, or rows.
             WeightsError: its file cannot be used.
         """
         with usage_errors():
-            return self._networks.mover(editor, attribute)
+            return self._networks.mover(kind, attribute, rows)
+
+    def kinds_of(self, attribute: str) -> tuple[str, ...]:
+        """Return the kinds of the movers that the pack has for an attribute."""
+        return self._networks.kinds_of(attribute)
+
+    def numbered(self, kind: str, number: int) -> Attribute | None:
+        """Return what a kind of mover has under a number; None if the pack has no such mover."""
+        found = self._networks.numbered(kind, number)
+        return None if found is None else offered(found)
 
 
 def load_style(

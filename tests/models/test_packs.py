@@ -188,7 +188,10 @@ def test_an_unknown_mover_is_refused_with_what_there_is(folder: Path) -> None:
 def test_a_mover_of_other_codes_is_refused(folder: Path) -> None:
     save_safetensors(folder / "movers.safetensors", _transformer(18).state_dict(), {})
     _write(folder, movers=(MoverEntry("latent-transformer", "smile", "movers.safetensors"),))
-    with pytest.raises(PackError, match="18 rows, the generator of pack 'tiny' has 8"):
+    with pytest.raises(
+        PackError,
+        match="of pack 'tiny' cannot be used: it moves codes of 18 rows, the generator has 8",
+    ):
         open_pack(folder).mover("latent-transformer", "smile")
 
 

@@ -22,6 +22,8 @@ PACK: Any = SimpleNamespace(
     attributes=(Attribute("smile", "smiles", aliases=("smiling", "Happy")), Attribute("age", "")),
     model=object(),
     settings={},
+    kinds_of=lambda name: ("latent-transformer",),
+    numbered=lambda kind, number: Attribute(f"{kind}-{number}", "") if kind == "pca" else None,
 )
 
 

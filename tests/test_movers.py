@@ -1,0 +1,133 @@
+"""Movers of all kinds: with every pack, in a row, on some rows of the code only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.directions.__main__ import main as directions
+from models.packs.layers import codes_of, shape_of
+from models.portrait import LOOK_LENGTH
+from pipeline.cli import main
+from pipeline.editors import Pack
+from pipeline.editors.latent import LatentOptions
+from pipeline.edits import Catalogue, check_offered, resolve_edits
+from pipeline.errors import UsageError
+from pipeline.loading import load_pack
+from pipeline.request import Edit, EditRequest
+from tests.conftest import FaceClip
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAGIST_HOME", str(tmp_path / "home"))
+
+
+def add_components(base: str, folder: Path, count: int = 12) -> None:
+    """Fit principal components of made codes of a pack of the program, and add them to it."""
+    w = np.random.default_rng(0).standard_normal((60, *shape_of(base))).astype(np.float32)
+    np.savez(folder / "codes.npz", w=w, names=np.array([str(n) for n in range(60)]))
+    out = str(folder / "components.safetensors")
+    told = ["--codes", str(folder / "codes.npz"), "--count", str(count), "--out", out]
+    assert directions(["fit-pca", *told, "--generator", codes_of(base)]) == 0
+    assert main(["models", "import", out, "--as", base]) == 0
+
+
+def edits_of(pack: Pack, *attributes: str, **more: object) -> tuple[Edit, ...]:
+    request = EditRequest(Path("a.mp4"), attributes, **more)  # type: ignore[arg-type]
+    catalogue = Catalogue(pack)
+    edits = resolve_edits(request, catalogue)
+    check_offered(catalogue.drawn(edits), catalogue)
+    return edits
+
+
+def moved(pack: Pack, w: Tensor, edits: tuple[Edit, ...]) -> Tensor:
+    for edit in edits:
+        assert isinstance(edit.strength, float)
+        strength = w.new_full((len(w),), edit.strength)
+        w = LatentOptions.of(edit).mover_of(pack, edit.attribute)(w, strength)
+    return w
+
+
+def test_kinds_are_chained_and_a_component_moves_its_rows_alone(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
+    add_components("mini", tmp_path)
+    pack, w = load_pack("mini", CPU), torch.randn(2, *shape_of("mini"))
+    both = edits_of(pack, "smile=1", "pca:3=2@rows=2-5")
+    assert [dict(edit.options) for edit in both] == [{}, {"mover": "pca", "rows": "2-5"}]
+    smiling, after = moved(pack, w, both[:1]), moved(pack, w, both)
+    rows = (after != smiling).any(2).any(0)
+    assert rows.nonzero().flatten().tolist() == [2, 3, 4, 5]
+    report = tmp_path / "report.json"
+    typed = ["edit", str(face_clip.path), "-o", str(tmp_path / "out.mp4"), "--frames", "0-1"]
+    typed += ["--pack", "mini", "--attr", "smile=1", "--attr", "pca:3=2@rows=2-5"]
+    typed += ["--analysis", str(face_clip.analysis), "--report", str(report)]
+    assert main(typed) == 0
+    asked = json.loads(report.read_text(encoding="utf-8"))["options"]["attributes"]
+    assert [edit["attribute"] for edit in asked] == ["smile", "pca-3"]
+    assert asked[1]["options"] == {"mover": "pca", "rows": "2-5"}
+
+
+def test_components_of_the_portraits_codes_can_be_added(tmp_path: Path) -> None:
+    add_components("portrait", tmp_path)
+    pack = load_pack("portrait", CPU)
+    code = torch.randn(1, 1, shape_of("portrait")[1] + LOOK_LENGTH)
+    after = moved(pack, code, edits_of(pack, "smile=1", "pca:11=2"))
+    assert (after != moved(pack, code, edits_of(pack, "smile=1"))).any()
+
+
+@pytest.mark.parametrize("base", ["mini", "portrait"])
+def test_every_component_of_a_file_has_a_number_though_ten_are_listed(
+    base: str, tmp_path: Path
+) -> None:
+    add_components(base, tmp_path)
+    pack = load_pack(base, CPU)
+    assert "pca-11" not in [attribute.name for attribute in pack.attributes]
+    assert edits_of(pack, "pca:11=2")[0].attribute == "pca-11"
+    with pytest.raises(UsageError, match="no component 12; there are 0 to 11"):
+        edits_of(pack, "pca:12=2")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pac:3=1", "unknown kind of mover 'pac'; did you mean 'pca'"),
+        ("direction:smile=1@rows=9-30", "have rows 0 to 11; 9-30 are not among them"),
+        ("smooth-skin=1@rows=2", "no edit of latent codes"),
+        ("direction:smooth-skin=1", "no edit of latent codes"),
+        ("pca:3=1", "unknown attribute 'pca-3'"),
+        ("smile=1@rows=5-2", "try @rows=2-5"),
+    ],
+)
+def test_what_cannot_be_moved_so_is_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        edits_of(load_pack("mini", CPU), text)
+
+
+def test_the_portrait_has_one_row() -> None:
+    pack = load_pack("portrait", CPU)
+    edits_of(pack, "smile=1@rows=0")
+    with pytest.raises(UsageError, match="have one row, 0; 2-5 are not among them"):
+        edits_of(pack, "smile=1@rows=2-5")
+
+
+def test_a_kind_that_is_typed_is_stronger_than_the_option() -> None:
+    pack = load_pack("mini", CPU)
+    options = {"settings": ("latent.mover=direction",)}
+    edits = edits_of(pack, "pca:smile=1", "age=1", **options)
+    assert [dict(edit.options)["mover"] for edit in edits] == ["pca", "direction"]
+
+
+@pytest.mark.parametrize("kind", ["latent-transformer", "direction", "pca"])
+def test_rows_that_are_asked_for_stand_in_for_those_of_the_pack(kind: str) -> None:
+    pack, w = load_pack("mini", CPU), torch.randn(2, *shape_of("mini"))
+    after = moved(pack, w, edits_of(pack, f"{kind}:smile=1@rows=8-11"))
+    assert (after != w).any(2).any(0).nonzero().flatten().tolist() == [8, 9, 10, 11]
