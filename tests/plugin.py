@@ -21,6 +21,8 @@ glow = "facefx.glow"
 push = "facefx.push"
 broken = "facefx.broken"
 empty = "facefx"
+[project.entry-points."visagist.movers"]
+shove = "facefx.shove"
 [tool.setuptools]
 packages = ["facefx"]
 """,
@@ -73,6 +75,22 @@ class Push(Editor):
 
 build = Push
 """,
+    "facefx/shove.py": """
+from torch import nn
+
+from visagist.models.movers import MoverSpec
+
+SPEC = MoverSpec("shove", "all numbers of a code grow alike")
+
+
+class Shove(nn.Module):
+    def forward(self, w, strength):
+        return w + strength[:, None, None]
+
+
+def build(material):
+    return Shove()
+""",
 }
 
 
@@ -101,8 +119,9 @@ def unpack(folder: Path) -> Path:
     facts = folder / "facefx-1.2.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: facefx\nVersion: 1.2\n")
-    points = FILES["pyproject.toml"].split('editors"]\n')[1].split("[tool")[0]
-    (facts / "entry_points.txt").write_text("[visagist.editors]\n" + points.replace('"', ""))
+    points = FILES["pyproject.toml"].split("[project.entry-points.")[1:]
+    text = "".join("[" + point.split("[tool")[0] for point in points)
+    (facts / "entry_points.txt").write_text(text.replace('"', ""))
     return folder
 
 

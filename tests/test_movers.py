@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,18 @@ from torch import Tensor
 
 from models.directions.__main__ import main as directions
 from models.packs.layers import codes_of, shape_of
+from models.packs.packfile import read_pack_file, write_pack_file
+from models.packs.store import Store
 from models.portrait import LOOK_LENGTH
 from pipeline.cli import main
 from pipeline.editors import Pack
 from pipeline.editors.latent import LatentOptions
 from pipeline.edits import Catalogue, check_offered, resolve_edits
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, WeightsError
 from pipeline.loading import load_pack
 from pipeline.request import Edit, EditRequest
 from tests.conftest import FaceClip
+from tests.style_pack import write_tiny_pack
 
 CPU = torch.device("cpu")
 
@@ -38,6 +42,17 @@ def add_components(base: str, folder: Path, count: int = 12) -> None:
     told = ["--codes", str(folder / "codes.npz"), "--count", str(count), "--out", out]
     assert directions(["fit-pca", *told, "--generator", codes_of(base)]) == 0
     assert main(["models", "import", out, "--as", base]) == 0
+
+
+@pytest.fixture(scope="module")
+def mini() -> Pack:
+    """The pack as it ships; what is added lies in the store of one test."""
+    return load_pack("mini", CPU)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Pack:
+    return load_pack("portrait", CPU)
 
 
 def edits_of(pack: Pack, *attributes: str, **more: object) -> tuple[Edit, ...]:
@@ -85,6 +100,35 @@ def test_components_of_the_portraits_codes_can_be_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("base", ["mini", "portrait"])
+def test_a_ready_direction_is_added_by_one_command_and_needs_no_kind(
+    base: str, tmp_path: Path
+) -> None:
+    vector = np.random.default_rng(0).standard_normal((1, shape_of(base)[1])).astype(np.float32)
+    np.save(tmp_path / "grin.npy", vector)
+    assert main(["models", "import", str(tmp_path / "grin.npy"), "--as", base]) == 0
+    pack = load_pack(base, CPU)
+    (edit,) = edits_of(pack, "grin=2")
+    assert dict(edit.options) == {"mover": "direction"}
+    rows, width = shape_of(base)
+    w = torch.randn(2, rows, width + (LOOK_LENGTH if base == "portrait" else 0))
+    step = (moved(pack, w, (edit,)) - w)[..., :width]
+    assert torch.allclose(step, torch.from_numpy(2 * vector).expand_as(step), atol=1e-5)
+
+
+def test_a_pack_with_a_kind_that_is_not_here_works_but_for_it(tmp_path: Path) -> None:
+    folder = write_tiny_pack(Store(tmp_path / "home").packs / "tiny")
+    facts = read_pack_file(folder)
+    other = replace(facts.movers[0], editor="flow", attribute="grin")
+    write_pack_file(replace(facts, movers=(*facts.movers, other)), folder)
+    pack = load_pack("tiny", CPU)
+    assert edits_of(pack, "smile=1")
+    with pytest.raises(
+        WeightsError, match="nothing here makes movers of the kind 'flow'; there are"
+    ):
+        edits_of(pack, "grin=1")
+
+
+@pytest.mark.parametrize("base", ["mini", "portrait"])
 def test_every_component_of_a_file_has_a_number_though_ten_are_listed(
     base: str, tmp_path: Path
 ) -> None:
@@ -107,27 +151,25 @@ def test_every_component_of_a_file_has_a_number_though_ten_are_listed(
         ("smile=1@rows=5-2", "try @rows=2-5"),
     ],
 )
-def test_what_cannot_be_moved_so_is_refused(text: str, words: str) -> None:
+def test_what_cannot_be_moved_so_is_refused(mini: Pack, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        edits_of(load_pack("mini", CPU), text)
+        edits_of(mini, text)
 
 
-def test_the_portrait_has_one_row() -> None:
-    pack = load_pack("portrait", CPU)
-    edits_of(pack, "smile=1@rows=0")
+def test_the_portrait_has_one_row(portrait: Pack) -> None:
+    edits_of(portrait, "smile=1@rows=0")
     with pytest.raises(UsageError, match="have one row, 0; 2-5 are not among them"):
-        edits_of(pack, "smile=1@rows=2-5")
+        edits_of(portrait, "smile=1@rows=2-5")
 
 
-def test_a_kind_that_is_typed_is_stronger_than_the_option() -> None:
-    pack = load_pack("mini", CPU)
+def test_a_kind_that_is_typed_is_stronger_than_the_option(mini: Pack) -> None:
     options = {"settings": ("latent.mover=direction",)}
-    edits = edits_of(pack, "pca:smile=1", "age=1", **options)
+    edits = edits_of(mini, "pca:smile=1", "age=1", **options)
     assert [dict(edit.options)["mover"] for edit in edits] == ["pca", "direction"]
 
 
 @pytest.mark.parametrize("kind", ["latent-transformer", "direction", "pca"])
-def test_rows_that_are_asked_for_stand_in_for_those_of_the_pack(kind: str) -> None:
-    pack, w = load_pack("mini", CPU), torch.randn(2, *shape_of("mini"))
-    after = moved(pack, w, edits_of(pack, f"{kind}:smile=1@rows=8-11"))
+def test_rows_that_are_asked_for_stand_in_for_those_of_the_pack(mini: Pack, kind: str) -> None:
+    w = torch.randn(2, *shape_of("mini"))
+    after = moved(mini, w, edits_of(mini, f"{kind}:smile=1@rows=8-11"))
     assert (after != w).any(2).any(0).nonzero().flatten().tolist() == [8, 9, 10, 11]

@@ -26,12 +26,15 @@ def test_a_package_with_editors_runs_in_a_checkout(face_clip: FaceClip, tmp_path
         "assert main(['attrs', '--json']) == 0\n"
         "assert main(['doctor', '--json']) == 0\n"
         "import pipeline.editors, visagist.pipeline.editors as other, visagist.models.base\n"
+        "from pipeline.loading import mover_kinds\n"
+        "assert 'shove' in mover_kinds()\n"
         "assert other is pipeline.editors and other.__spec__.name == 'pipeline.editors'\n"
     )
     site = plugin.unpack(tmp_path / "site")
     done = plugin.check_edit("pipeline", face_clip.path, tmp_path, ROOT, site, before=code)
     assert '"glow"' in done.stdout
     assert '"editor push"' in done.stdout
+    assert '"mover shove"' in done.stdout
     assert done.stderr.count("editor 'broken' of facefx 1.2 is left aside") == 2
 
 
