@@ -235,6 +235,11 @@ def _named(typed: Typed, catalogue: Catalogue) -> str:
         raise UsageError(
             f"unknown attribute {name!r}; {did_you_mean(name, by_name)}accepted: {accepted}{aside}"
         )
+    if typed.level and catalogue.editors_of(by_name[name]) != (LATENT,):
+        raise UsageError(
+            f"{name!r} is not changed by its code alone, so no classifier says how far it got; "
+            f"give a strength, {name}=1"
+        )
     if (kind or typed.rows) and LATENT not in catalogue.editors_of(by_name[name]):
         what = f"{kind}:" if kind else f"@rows={typed.rows}"
         raise UsageError(
@@ -246,6 +251,8 @@ def _named(typed: Typed, catalogue: Catalogue) -> str:
 def _strength(typed: Typed, default: float) -> Strength:
     """Return the strength of an attribute: a number or a curve."""
     name, value = typed.name, typed.value
+    if typed.level:
+        return 1.0  # of the way to the level, whichever strength that is for a face
     if value is None:
         return default
     if is_curve(value):
@@ -270,7 +277,8 @@ def _with_own(
     Where nobody says with which kind of mover, it is the usual one, or the first of those that the
     pack has for the attribute.
     """
-    own: dict[str, Scalar] = {"rows": typed.rows} if typed.rows else {}
+    told = {"rows": typed.rows, "level": typed.level}
+    own: dict[str, Scalar] = {option: value for option, value in told.items() if value}
     latent = dict(options.get(LATENT, ()))
     if typed.kind:
         own["mover"] = typed.kind
@@ -293,11 +301,14 @@ def check_offered(edits: Sequence[Edit], catalogue: Catalogue) -> None:
 
     Raises:
         UsageError: what the pack has instead.
-        WeightsError: the file of a mover cannot be used.
+        WeightsError: the file of a mover or of the classifier cannot be used.
     """
     for edit in edits:
         if catalogue.editor_of(edit.attribute) == LATENT:
-            LatentOptions.of(edit).mover_of(catalogue.pack, edit.attribute)
+            options = LatentOptions.of(edit)
+            options.mover_of(catalogue.pack, edit.attribute)
+            if options.level:
+                catalogue.pack.reader(edit.attribute)
 
 
 def cautions(edits: Sequence[Edit], pack: Pack) -> list[str]:

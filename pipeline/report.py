@@ -21,6 +21,7 @@ from .analysis import LANDMARKS_HASH
 from .causes import HELD_OUT, PLACES, UNSEEN
 from .config import AnalyzeOptions
 from .editors import plugin_versions
+from .editors._levels import Reached
 from .edits import cautions
 from .files import write_whole
 from .keyframes import Curve
@@ -239,7 +240,7 @@ def versions() -> dict[str, str]:
 def open_report(session: Session, output: Sink) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
     request, plan, pack = session.request, session.plan, session.pack
-    unchosen = _unchosen(plan)
+    unchosen, reached = _unchosen(plan), session.reached(plan)
     options = {
         "attributes": [edit_facts(edit) for edit in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
@@ -267,6 +268,7 @@ def open_report(session: Session, output: Sink) -> Report:
                 "first_frame": t.first_frame,
                 "frames": len(t),
                 "mean_score": round(float(t.scores.mean()), 3),
+                **_levels(reached.get(t.track_id, {})),
             }
             for t in plan.tracks
         ],
@@ -274,12 +276,37 @@ def open_report(session: Session, output: Sink) -> Report:
             *_ignored(request, plan),
             *cautions(plan.edits, pack),
             *session.catalogue.skipped,
+            *_short(reached),
         ],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=unchosen,
         ledger=ledger_of(session, unchosen),
         curves=plan.curves(),
     )
+
+
+def _levels(found: Mapping[str, Reached]) -> dict[str, Any]:
+    """Return, of a track, what was read of it and which strength leads to the level asked for."""
+    if not found:
+        return {}
+    return {
+        "levels": {
+            name: {fact: round(value, 4) for fact, value in dataclasses.asdict(one).items()}
+            for name, one in found.items()
+        }
+    }
+
+
+def _short(reached: Mapping[int, Mapping[str, Reached]]) -> list[str]:
+    """Return sentences on faces that do not come to the level that was asked for."""
+    return [
+        f"{name}->{one.level:g}: the face of track {track} is read as {one.before:.2f} and comes "
+        f"to {one.after:.2f}, with strength {one.strength:.2g}; no strength that looks like a "
+        "photograph leads farther"
+        for track, found in reached.items()
+        for name, one in found.items()
+        if one.is_short
+    ]
 
 
 def _matte_facts(request: EditRequest) -> dict[str, list[str]]:

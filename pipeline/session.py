@@ -22,8 +22,10 @@ from . import analysis as analysis_file
 from .analysis import Analysis
 from .artefacts import Store, check_folder, key_of
 from .causes import Shares
+from .edit_options import LATENT
 from .editors import PARSING, Editor, Pack, Shot
-from .editors.latent import Latent
+from .editors._levels import Reached
+from .editors.latent import Latent, LatentOptions
 from .edits import Catalogue, check_offered, numbered, resolve_edits
 from .errors import InputError, WeightsError
 from .kit import SessionKit
@@ -230,6 +232,17 @@ class Session:
             for step in group.steps
             for edit in step.edits
             for shot in self._shots(plan)
+        }
+
+    def reached(self, plan: Plan) -> dict[int, dict[str, Reached]]:
+        """Return how far edits with levels move each face, by track and attribute."""
+        latent = [e for e in plan.edits if self.catalogue.editors_of(e.attribute) == (LATENT,)]
+        edits = [edit for edit in latent if LatentOptions.of(edit).level]
+        codes = self._prepared(self.face_editor, _ANY_EDIT, plan) if edits else {}
+        editor = self.face_editor
+        return {
+            track: {edit.attribute: editor.reached(edit, known) for edit in edits}
+            for track, known in codes.items()
         }
 
     @cached_property

@@ -11,18 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
+import models.base
 from models.directions.__main__ import main as directions
 from models.packs.layers import codes_of, shape_of
 from models.packs.packfile import read_pack_file, write_pack_file
 from models.packs.store import Store
 from models.portrait import LOOK_LENGTH
+from models.weights import load_safetensors
 from pipeline.cli import main
 from pipeline.editors import Pack
+from pipeline.editors._levels import reached
 from pipeline.editors.latent import LatentOptions
 from pipeline.edits import Catalogue, check_offered, resolve_edits
 from pipeline.errors import UsageError, WeightsError
 from pipeline.loading import load_pack
 from pipeline.request import Edit, EditRequest
+from pipeline.session import open_session
 from tests.conftest import FaceClip
 from tests.style_pack import write_tiny_pack
 
@@ -154,6 +158,85 @@ def test_every_component_of_a_file_has_a_number_though_ten_are_listed(
 def test_what_cannot_be_moved_so_is_refused(mini: Pack, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         edits_of(mini, text)
+
+
+@pytest.mark.parametrize("level", [0.2, 0.8])
+@pytest.mark.parametrize("kind", ["latent-transformer", "direction"])
+@pytest.mark.parametrize("base", ["mini", "portrait"])
+def test_each_face_is_moved_until_the_classifier_says_the_level(
+    base: str, kind: str, level: float, request: pytest.FixtureRequest
+) -> None:
+    pack: Pack = request.getfixturevalue(base)
+    (edit,) = edits_of(pack, f"{kind}:smile->{level}")
+    read = pack.reader("smile")
+    torch.manual_seed(0)
+    found = []
+    for w in usual_code(base) + 0.1 * torch.randn(3, *usual_code(base).shape):
+        code = w[None]
+        move = LatentOptions.of(edit).mover_of(pack, edit.attribute)
+        got = reached(level, code, move, read, (-3.0, 3.0))
+        assert got.before == pytest.approx(float(read(code)))
+        assert got.after == pytest.approx(float(read(move(code, torch.tensor([got.strength])))))
+        assert got.is_short == (abs(got.after - level) > 0.02)
+        if got.is_short:
+            assert abs(got.strength) == 3 or base == "portrait"
+        found.append(got)
+    assert len({got.strength for got in found}) > 1, "each face has its own strength"
+    assert any(not got.is_short for got in found)
+
+
+def usual_code(base: str) -> Tensor:
+    """A code near the middle of a pack's: its mean, or zero for whitened ones."""
+    rows, width = shape_of(base)
+    if base == "portrait":
+        return torch.zeros(rows, width + LOOK_LENGTH)
+    state, _ = load_safetensors(Path(models.base.__file__).parent / "mini/encoder.safetensors")
+    return state["latent_avg"].float()
+
+
+def test_a_face_is_moved_to_a_level_by_one_strength_for_its_whole_shot(
+    face_clip: FaceClip, tmp_path: Path
+) -> None:
+    request = EditRequest(face_clip.path, ("smile->0.6",), analysis_path=face_clip.analysis)
+    session = open_session(request)
+    ((track, levels),) = session.reached(session.plan).items()
+    said = levels["smile"]
+    assert said.after == pytest.approx(0.6, abs=0.02)
+    same = replace(request, attributes=(f"smile={said.strength!r}",))
+    for level, strength in zip(
+        session.render(session.plan), open_session(same).render(session.plan), strict=True
+    ):
+        pairs = zip(level.frame.planes, strength.frame.planes, strict=True)
+        assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in pairs)
+    assert track == session.plan.tracks[0].track_id
+
+
+def test_a_level_out_of_reach_is_said_in_the_report(face_clip: FaceClip, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    typed = ["edit", str(face_clip.path), "-o", str(tmp_path / "out.mp4"), "--frames", "0-1"]
+    typed += ["--analysis", str(face_clip.analysis), "--report", str(report)]
+    assert main([*typed, "--attr", "gender->0.999"]) == 0
+    written = json.loads(report.read_text(encoding="utf-8"))
+    found = written["tracks"][0]["levels"]["gender"]
+    assert found["level"] == 0.999
+    assert found["after"] < 0.98
+    assert any(sentence.startswith("gender->0.999: the face") for sentence in written["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "words"),
+    [
+        ("portrait", "toothy-smile->0.8", "does not read 'toothy-smile'"),
+        ("portrait", "age->0.8", "is not changed by its code alone"),
+        ("mini", "smooth-skin->0.8", "is not changed by its code alone"),
+        ("mini", "smile->8", "no number between 0 and 1"),
+    ],
+)
+def test_a_level_that_nobody_reads_is_refused(
+    base: str, text: str, words: str, request: pytest.FixtureRequest
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        edits_of(request.getfixturevalue(base), text)
 
 
 def test_the_portrait_has_one_row(portrait: Pack) -> None:

@@ -19,7 +19,7 @@ from ..attributes import Attribute
 from ..base import ModelError, ModelInputError, PackError, WeightsError
 from ..encoders import KINDS, Inverter, load, measures_of
 from ..encoders.small import SmallEncoder, SmallInverter
-from ..latent_transformer import CELEBA_ATTRIBUTES
+from ..latent_transformer import CELEBA_ATTRIBUTES, WPlusClassifier
 from ..movers import Kept, Material, kinds
 from ..movers.files import build as build_mover
 from ..ops import Move
@@ -29,9 +29,18 @@ from ..stylegan2.fast import FastGenerator
 from ..stylegan2.net import Generator
 from ..weights import load_safetensors, sha256_of
 from .layers import Layer
-from .packfile import EncoderEntry, FileEntry, GeneratorEntry, MoverEntry, PackFile, read_pack_file
+from .packfile import (
+    ClassifierEntry,
+    EncoderEntry,
+    FileEntry,
+    GeneratorEntry,
+    MoverEntry,
+    PackFile,
+    read_pack_file,
+)
+from .reading import Reader, reader_of
 
-_Entry = GeneratorEntry | EncoderEntry | MoverEntry | FileEntry
+_Entry = GeneratorEntry | EncoderEntry | MoverEntry | ClassifierEntry | FileEntry
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,8 @@ class StylePack:
     _inverter: Inverter | SmallInverter
     _movers: dict[tuple[str, str, LayerRange | None], Move] = field(default_factory=dict)
     _parsers: list[bisenet.ParsingNet] = field(default_factory=list)
+    """None or one: read when first asked for."""
+    _classifiers: list[WPlusClassifier] = field(default_factory=list)
     """None or one: read when first asked for."""
     dtype: torch.dtype | None = None
     """Precision the pack was prepared for; None: as it was opened."""
@@ -109,6 +120,7 @@ class StylePack:
             _inverter=self._inverter.prepared(dtype, generator),
             _generator=generator,
             _parsers=[],
+            _classifiers=[],
             dtype=dtype,
         )
 
@@ -171,6 +183,25 @@ class StylePack:
         if others:
             has = f"it moves that with --editor {others[0]}"
         raise ModelError(f"pack {self.name!r} has no {editor} for {attribute!r}; {has}")
+
+    def reader(self, attribute: str) -> Reader:
+        """Return what says of codes (N, L, D) how much they have of an attribute, (N,) 0–1.
+
+        Raises:
+            ModelError: the pack has no classifier, or it does not read that.
+            WeightsError: its file is missing, damaged, or not the one expected.
+        """
+        entry = self.facts.classifier
+        if entry is None:
+            raise ModelError(
+                f"pack {self.name!r} has no classifier to read levels with; import one: visagist "
+                f"models import latent_classifier.pth --as {self.name}"
+            )
+        told = next((a for a in self.attributes if a.name == attribute), Attribute(attribute))
+        if not self._classifiers:
+            own = {key: value.float() for key, value in _state(self.folder, entry).items()}
+            self._classifiers.append(WPlusClassifier.from_state(own).to(self.device))
+        return reader_of(self._classifiers[0], entry.labels, told, self.name)
 
     def kinds_of(self, attribute: str) -> tuple[str, ...]:
         """Return the kinds of the movers that the pack has for an attribute, in their order."""

@@ -5,7 +5,7 @@ The pack that `--pack` names is opened as one; editors that need it ask their ki
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -134,6 +134,9 @@ class Pack(Protocol):
     def mover(self, kind: str, attribute: str, rows: tuple[int, int] | None = None) -> Mover:
         """Return what moves codes along an attribute, by the kind of mover; `rows`: only these of
         the codes, the first and one past the last."""
+
+    def reader(self, attribute: str) -> Callable[[Tensor], Tensor]:
+        """Return what says of codes (N, L, D) how much they have of an attribute, (N,) 0–1."""
 
     def kinds_of(self, attribute: str) -> tuple[str, ...]:
         """Return the kinds of the movers that the pack has for an attribute."""

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..attribute_text import row_window
+from ..attribute_text import check_level, row_window
 from ..causes import Shares
 from ..curves import values
 from ..keyframes import Curve
@@ -28,6 +28,7 @@ from ._attribute import FACE
 from ._base import FACE_MODEL, Artefact, Editor, EditorSpec, Kit, Shot, Work
 from ._codes import SampledCodes, ShotCodes, frames_of, gather, hold, look_at, sampled
 from ._face_model import Codes, Mover, Pack
+from ._levels import Reached, reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,13 @@ class LatentOptions:
     rows: str = ""
     """Of the codes, that alone move: `2-5`, or `3`; '': those that the mover moves."""
 
+    level: str = ""
+    """What the pack's classifier is to say of the face, 0–1, at strength 1; '': nothing, a strength
+    is what it is."""
+
     def __post_init__(self) -> None:
         row_window(self.rows)
+        check_level(self.level)
 
     @classmethod
     def of(cls, edit: Edit) -> LatentOptions:
@@ -81,8 +87,10 @@ class Latent(Editor):
         self._pack = kit.face_model
         self._model = self._pack.model
         self._regions = {a.name: a.regions for a in self._pack.attributes}
+        self._spans = {a.name: (a.low, a.high) for a in self._pack.attributes}
         # Threads share it: each step is whole, and at worst one code is moved twice.
         self._moved: dict[tuple[object, ...], Tensor] = {}
+        self._reached: dict[tuple[object, ...], Reached] = {}
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what the codes depend on: whatever the edit, they are the same."""
@@ -142,7 +150,7 @@ class Latent(Editor):
         w, state = prepared.w[None].to(device), prepared.state[rows].to(device)
         codes = Codes(w=w, state=state[:1])
         with torch.inference_mode():
-            after = self._after(codes, [edit], w.new_full((1, 1), strength))
+            after = self._after(codes, [edit], w.new_full((1, 1), strength), prepared)
             left = self._model.limits(w[0], after.w[0], state)
         return {cause: share.float().cpu().numpy() for cause, share in left.items()}
 
@@ -169,19 +177,37 @@ class Latent(Editor):
         """
         before = codes.at(batch)
         if codes.moving.numel():
-            return before, self._after(before, edits, amounts)
+            return before, self._after(before, edits, amounts, codes)
         key = (id(codes), tuple(edits), amounts.cpu().numpy().tobytes())
         if (w := self._moved.get(key)) is None:
             if len(self._moved) >= _REMEMBERED:
                 self._moved.clear()
-            w = self._moved[key] = self._after(before, edits, amounts).w
+            w = self._moved[key] = self._after(before, edits, amounts, codes).w
         return before, Codes(w=w, state=before.state)
 
-    def _after(self, codes: Codes, edits: Sequence[Edit], amounts: Tensor) -> Codes:
+    def _after(
+        self, codes: Codes, edits: Sequence[Edit], amounts: Tensor, shot: ShotCodes
+    ) -> Codes:
         w = codes.w
         for edit, amount in zip(edits, amounts, strict=True):
-            w = LatentOptions.of(edit).mover_of(self._pack, edit.attribute)(w, amount)
+            options = LatentOptions.of(edit)
+            share = amount * self.reached(edit, shot).strength if options.level else amount
+            w = options.mover_of(self._pack, edit.attribute)(w, share)
         return Codes(w=w, state=codes.state)
+
+    def reached(self, edit: Edit, shot: ShotCodes) -> Reached:
+        """Return how far an edit with a level moves a face: once for its shot, by the code of the
+        shot as it is before any edit, so that it does not flicker."""
+        key = (id(shot), edit.attribute, edit.options)
+        if (found := self._reached.get(key)) is None:
+            options = LatentOptions.of(edit)
+            move = options.mover_of(self._pack, edit.attribute)
+            read = self._pack.reader(edit.attribute)
+            span = self._spans.get(edit.attribute, (-3.0, 3.0))
+            with torch.inference_mode():
+                w = shot.w[None].to(self.kit.device)
+                found = self._reached[key] = reached(float(options.level), w, move, read, span)
+        return found
 
     def views(
         self, batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, codes: ShotCodes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,6 +154,23 @@ class PortraitPack:
             return torch.cat([mover(code[:, None], strength), look[:, None]], dim=2)
 
         return move
+
+    def reader(self, attribute: str) -> Callable[[Tensor], Tensor]:
+        """Return what says of codes (N, 1, D + K) how much they have of an attribute, (N,) 0–1.
+
+        Raises:
+            UsageError: the classifier does not read that.
+        """
+        movers = self._movers
+        records = [*movers.attributes, *(self._layer.attributes if self._layer else ())]
+        told = next((a for a in records if a.name == attribute), None)
+        with usage_errors():
+            return models.packs.reading.reader_of(
+                lambda w: movers.classifier(self.model.split(w)[0]),
+                movers.labels,
+                told or models.attributes.Attribute(attribute),
+                self.name,
+            )
 
     def kinds_of(self, attribute: str) -> tuple[str, ...]:
         """Return the kinds of the movers that the pack has for an attribute."""

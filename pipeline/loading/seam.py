@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import models.packs.layers
     import models.packs.opening
     import models.packs.packfile
+    import models.packs.reading
     import models.packs.store
     import models.parsing
     import models.parts

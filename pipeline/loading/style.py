@@ -8,7 +8,7 @@ the change onto the crop (`imaging/transfer.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,6 +193,16 @@ class LoadedStylePack:
         """
         with usage_errors():
             return self._networks.mover(kind, attribute, rows)
+
+    def reader(self, attribute: str) -> Callable[[Tensor], Tensor]:
+        """Return what says of codes (N, L, D) how much they have of an attribute, (N,) 0–1.
+
+        Raises:
+            UsageError: the pack's classifier does not read that, or there is none.
+            WeightsError: its file cannot be used.
+        """
+        with usage_errors():
+            return self._networks.reader(attribute)
 
     def kinds_of(self, attribute: str) -> tuple[str, ...]:
         """Return the kinds of the movers that the pack has for an attribute."""

@@ -18,6 +18,8 @@ from pipeline.errors import UsageError
         ("pca:3@rows=4", Typed("3", "pca", None, "4")),
         ("direction:smile=-1", Typed("smile", "direction", "-1")),
         ("smile=0:0 24:0.8@in-out", Typed("smile", value="0:0 24:0.8@in-out")),
+        ("smile->0.8", Typed("smile", level="0.8")),
+        ("direction:smile -> 0.25@rows=0-6", Typed("smile", "direction", None, "0-6", "0.25")),
         ("pca:3=0:0 24:2@in-out@rows=2-5", Typed("3", "pca", "0:0 24:2@in-out", "2-5")),
     ],
 )
@@ -35,6 +37,12 @@ def test_the_easing_of_the_last_key_stays_beside_rows() -> None:
 def test_rows_that_are_none_are_refused_with_the_form(rows: str) -> None:
     with pytest.raises(UsageError, match="try @rows=2-5"):
         read_attribute(f"smile=1@rows={rows}")
+
+
+@pytest.mark.parametrize("level", ["", "1", "0", "high", "nan", "-0.2", "0.5=1"])
+def test_a_level_that_is_none_is_refused_with_the_form(level: str) -> None:
+    with pytest.raises(UsageError, match=r"no number between 0 and 1; try 'smile->0\.8'"):
+        read_attribute(f"smile->{level}")
 
 
 def test_rows_are_counted_from_the_first_to_the_last() -> None:
