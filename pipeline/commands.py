@@ -270,10 +270,10 @@ def _shots(options: argparse.Namespace) -> int:
     target = options.output
     if target is not None:
         taken = dict.fromkeys(clips_in(options.plates), "a plate of this run")
-        taken[options.edl] = "the edit list of this run"
+        taken[options.cut] = "the edit list of this run"
         check_target(target, "the manifest", taken=taken, overwrite=options.overwrite)
     text = manifest_of(
-        options.edl,
+        options.cut,
         options.plates,
         attributes=tuple(options.attr or ("smile",)),
         handles=options.handles,

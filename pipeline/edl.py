@@ -11,11 +11,14 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from .errors import InputError
 from .side_files import read_text
+from .timecode import Timecode
 
 _TIME: Final = r"\d{1,2}:\d{2}:\d{2}[:;.]\d{2,3}"
 _EVENT: Final = re.compile(
@@ -40,15 +43,43 @@ class Event:
     """Timecode of its first frame …"""
     end: str
     """… and of the frame after its last."""
-    line: int
+    line: int = 0
+    """0: the form has no lines that a reader would count."""
     clip: str = ""
     """Name of the clip, where the list says it."""
+    others: tuple[str, ...] = ()
+    """Names that its plate may have, too."""
+    rate: Fraction | None = None
+    """Frames a second that its timecodes count; None: those of its plate."""
+    start: str = ""
+    """Timecode of the first frame of its file, where the list says it."""
     fps: float | None = None
     """Of a speed change: frames of the source in a second, below 0 backwards; None: as it is."""
+    whole: bool = False
+    """All of its plate is taken, since which frames are seen is not known."""
     longer: int = 0
     """Frames beyond `end` that are seen below the dissolve to the next event."""
     joins: bool = False
     """Whether it begins with a dissolve, a wipe or a key."""
+
+    @property
+    def where(self) -> str:
+        """Where a reader finds it in the list."""
+        return f"line {self.line}: event {self.number}" if self.line else f"event {self.number}"
+
+
+def counted_event(
+    number: str, first: int, end: int, rate: Fraction, *, reel: str = "", clip: str = ""
+) -> Event:
+    """Return an event of the frames from `first` to before `end`, counted from 00:00:00:00 at a
+    rate [frames/s]; its timecodes drop no numbers."""
+    begin, behind = (str(Timecode(0, 0, 0, 0).later(count, rate)) for count in (first, end))
+    return Event(number, reel, begin, behind, clip=clip, rate=rate)
+
+
+def file_of(address: str) -> str:
+    """Return the name of the file that an address (URL) or a path names."""
+    return Path(unquote(address).replace("\\", "/")).name
 
 
 def read_edl(path: Path, warn: Callable[[str], None]) -> list[Event]:

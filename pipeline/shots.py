@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from .edl import Event, read_edl
 from .errors import InputError
+from .fcpxml import read_fcpxml, read_xml
 from .media.base import Source
 from .media.opening import open_source
 from .progress import unheard
 from .timecode import Timecode
+from .timelines import ADAPTERS, read_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class _Shot:
 
 
 def manifest_of(
-    edl: Path,
+    cut: Path,
     plates: Path,
     *,
     attributes: Sequence[str] = ("smile",),
@@ -42,30 +44,38 @@ def manifest_of(
     """Return the manifest (TOML) of a batch of the events of an edit list.
 
     Args:
-        edl: the list.
+        cut: the list: an EDL, FCPXML, or what OpenTimelineIO reads (`ADAPTERS`).
         plates: folder with the clips, named as the list names clips, sources or reels.
         attributes: what is changed in all of them.
         handles: frames more at both ends [frames]; fewer, and told, where a plate has no more.
         output: pattern of the files delivered.
         folder: where the manifest will lie, from which its paths count; None: they are absolute.
-        warn: hears of every line of the list that needs a look.
+        warn: hears of everything in the list that needs a look.
 
     Raises:
         InputError: the list cannot be read, or not one plate is found.
+        UsageError: it needs an extra that is not installed.
     """
     files = clips_in(plates)
     found: list[_Shot] = []
-    for event in read_edl(edl, warn):
+    for event in _events(cut, warn):
         plate = _plate_of(event, files, warn)
         shot = None if plate is None else _shot(event, plate, found, handles, warn)
         if shot is not None:
             found.append(shot)
     if not found:
         raise InputError(
-            f"no event of {edl} has a plate in {plates}; accepted are clips named as its clips, "
+            f"no event of {cut} has a plate in {plates}; accepted are clips named as its clips, "
             "sources or reels"
         )
-    return "\n".join(_lines(edl, found, attributes, handles, output, folder)) + "\n"
+    return "\n".join(_lines(cut, found, attributes, handles, output, folder)) + "\n"
+
+
+def _events(cut: Path, warn: Callable[[str], None]) -> list[Event]:
+    ending = cut.suffix.lower()
+    if ending in (".fcpxml", ".fcpxmld") or (ending == ".xml" and read_xml(cut).tag == "fcpxml"):
+        return read_fcpxml(cut, warn)
+    return read_timeline(cut, warn) if ending in ADAPTERS else read_edl(cut, warn)
 
 
 def clips_in(folder: Path) -> list[Path]:
@@ -82,7 +92,7 @@ def clips_in(folder: Path) -> list[Path]:
 
 def _plate_of(event: Event, files: Sequence[Path], warn: Callable[[str], None]) -> Path | None:
     """Return the plate of an event: named as its clip, or else as its reel."""
-    for name in filter(None, (event.clip, event.reel)):
+    for name in filter(None, (event.clip, event.reel, *event.others)):
         wanted = Path(name.replace("\\", "/")).name.lower()
         named = [f for f in files if wanted in (f.name.lower(), f.stem.lower())]
         if not named:
@@ -92,12 +102,9 @@ def _plate_of(event: Event, files: Sequence[Path], warn: Callable[[str], None]) 
             return named[0]
         if named:
             several = ", ".join(f.name for f in named)
-            warn(
-                f"line {event.line}: event {event.number}: {name} may be any of {several}; left out"
-            )
+            warn(f"{event.where}: {name} may be any of {several}; left out")
             return None
-    said = event.clip or event.reel
-    warn(f"line {event.line}: event {event.number}: no plate is named {said}; left out")
+    warn(f"{event.where}: no plate is named {event.clip or event.reel}; left out")
     return None
 
 
@@ -105,11 +112,11 @@ def _shot(
     event: Event, plate: Path, before: Sequence[_Shot], handles: int, warn: Callable[[str], None]
 ) -> _Shot | None:
     """Return an event as frames of its plate, as far as the plate has them."""
-    where = f"line {event.line}: event {event.number}"
+    where = event.where
     source = open_source(plate)
     rate = source.info.rate
-    first, last = _frames(event, source, rate)
     count = source.info.frame_count_hint
+    first, last = (0, count - 1) if event.whole and count else _frames(event, source, rate)
     if first is None or last is None:
         warn(f"{where}: {event.begin} to {event.end} are no timecodes at {float(rate):g}; left out")
         return None
@@ -127,7 +134,7 @@ def _shot(
         for there, end in ((first, "beginning"), (count - 1 - last if count else handles, "end"))
         if there < handles
     ]
-    if short:
+    if short and not event.whole:
         warn(f"{where}: {plate.name} has fewer handles than {handles}: {' and '.join(short)}")
     name = f"sh{int(event.number) * 10:03}"
     taken = sum(shot.name.partition("-")[0] == name for shot in before)
@@ -135,30 +142,42 @@ def _shot(
 
 
 def _frames(event: Event, source: Source, rate: Fraction) -> tuple[int | None, int | None]:
-    """Return first and last frame of an event in its plate, from 0; the plate begins at its
-    timecode, or at 00:00:00:00."""
-    start = Timecode.read(source.timecode)
+    """Return first and last frame of an event in its plate, from 0.
+
+    The plate begins at its timecode, or else where the list says that its file does, or at
+    00:00:00:00. Timecodes of another rate than the plate's are turned into its frames.
+    """
+    listed = event.rate or rate
+    scale = Fraction(1) if round(listed) == round(rate) else rate / listed
     begin, end = (Timecode.read(text) for text in (event.begin, event.end))
     if begin is None or end is None:
         return None, None
-    first = begin.count(rate) - (start.count(rate) if start else 0)
-    length = end.count(rate) - begin.count(rate) + event.longer
+    start = begin.count(listed) * scale - _start(event, source, rate, scale)
+    length = end.count(listed) - begin.count(listed) + event.longer
     if event.fps is not None:
-        length = max(ceil(length * abs(event.fps) / round(rate)), 1)
+        length = max(ceil(length * abs(event.fps) / round(listed)), 1)
         if event.fps < 0:
-            return first - length + 1, first
-    return first, first + length - 1
+            return floor(start - (length - 1) * scale), floor(start)
+    return floor(start), ceil(start + length * scale) - 1
+
+
+def _start(event: Event, source: Source, rate: Fraction, scale: Fraction) -> Fraction:
+    """Return at which of its frames, counted from 00:00:00:00, a plate begins."""
+    own, said = Timecode.read(source.timecode), Timecode.read(event.start)
+    if own is not None:
+        return Fraction(own.count(rate))
+    return said.count(event.rate or rate) * scale if said is not None else Fraction(0)
 
 
 def _lines(
-    edl: Path,
+    cut: Path,
     shots: Sequence[_Shot],
     attributes: Sequence[str],
     handles: int,
     output: str,
     folder: Path | None,
 ) -> Iterator[str]:
-    yield f"# From {edl.name}; look it through, then: visagist run FILE --list"
+    yield f"# From {cut.name}; look it through, then: visagist run FILE --list"
     yield "version = 1"
     yield f"output = {_text(output)}"
     yield f"handles = {handles}"

@@ -18,6 +18,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "av": ("pipeline/media/container/",),
     "dlib": ("pipeline/tracking/detector.py",),
     "face_alignment": ("pipeline/tracking/detect.py",),
+    "opentimelineio": ("pipeline/timelines.py",),
     "tqdm": ("pipeline/displays.py",),
     "pickle": ("models/reading/inert.py",),
 }

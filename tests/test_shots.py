@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -37,12 +38,18 @@ EFFECTS NAME IS SOMETHING ELSE
 """
 
 
-def plate(path: Path, timecode: str, frames: int = 50, shown: Pictures | None = None) -> None:
+def plate(
+    path: Path,
+    timecode: str,
+    frames: int = 50,
+    shown: Pictures | None = None,
+    rate: Fraction = Fraction(25),
+) -> None:
     pictures = shown or [np.full((48, 64, 3), 90, np.uint8)] * frames
     with av.open(str(path), "w") as container:
         if timecode:
             container.metadata["timecode"] = timecode
-        stream = container.add_stream("mpeg4", 25, options={"q": "2"})
+        stream = container.add_stream("mpeg4", rate, options={"q": "2"})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"

@@ -10,12 +10,18 @@ def add_shots(commands: Commands) -> None:
     """Add the command that makes a manifest of an edit list."""
     command = commands.add_parser(
         "shots",
-        help="make a manifest of the shots in an edit list (EDL)",
-        description="Write a manifest of the picture events of an edit list in the form CMX 3600: "
-        "which frames of which plates are seen. Speed changes, dissolves, missing plates and lines "
-        "that are not understood are told with their line.",
+        help="make a manifest of the shots in an edit list (EDL, FCPXML, OTIO, ALE)",
+        description="Write a manifest of the picture events of an edit list: which frames of which "
+        "plates are seen. Speed changes, dissolves, missing plates and what is not understood are "
+        "told, of an EDL with their line.",
     )
-    command.add_argument("edl", type=expanded_path, metavar="EDL")
+    command.add_argument(
+        "cut",
+        type=expanded_path,
+        metavar="LIST",
+        help="an EDL (CMX 3600) or FCPXML; with the extra `editorial` also .otio, .ale, and .xml "
+        "of Final Cut Pro 7 and Premiere",
+    )
     add = command.add_argument
     add(
         "--plates",
