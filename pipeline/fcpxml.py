@@ -22,6 +22,8 @@ from .errors import InputError
 from .side_files import DAMAGE, read_text
 
 _MOST_BYTES: Final = 1 << 28
+_FASTEST: Final = 10_000
+"""Frames a second that a camera may have."""
 _COMPLAINT: Final = "cannot read the FCPXML"
 _CLIPS: Final = ("asset-clip", "clip", "sync-clip", "video")
 _BOXES: Final = ("clip", "sync-clip")
@@ -165,7 +167,8 @@ class _Reader:
         """Return the frames a second of a file, or of the sequence where it has none."""
         for user in (asset, self._sequence):
             form = self._resources.get(user.get("format"))
-            if form is not None and (duration := _time(form, "frameDuration")) > 0:
+            duration = Fraction(0) if form is None else _time(form, "frameDuration")
+            if duration and 1 <= 1 / duration <= _FASTEST:
                 return 1 / duration
         raise InputError(
             f"the FCPXML does not say how many frames a second {asset.get('name')} has; accepted "

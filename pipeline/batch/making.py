@@ -29,7 +29,7 @@ from ..session import Session, open_session
 from .costs import Meter, together
 from .delivery import JOIN, REVIEW
 from .manifest import Shot
-from .serving import Order
+from .serving import ElsewhereError, Order
 from .shots import ANALYSIS, CODES, RENDER, Desk, ShotCourse
 from .units import Unit
 
@@ -56,9 +56,12 @@ class Maker:
         """Make the unit of an order, unless it is kept.
 
         Raises:
+            ElsewhereError: another run is making it; ordered again, it is made all the same.
             InputError: it is another one here, since a file changed after the order was given.
             VisagistError: it cannot be made.
         """
+        if self._desk.store.yields(order.key):
+            raise ElsewhereError
         course = self._opened(order.shot)
         unit = course.unit(order.unit)
         if unit.key != order.key:
@@ -166,7 +169,7 @@ class Maker:
         edited = [sum(counts) for counts in zip(*(one["edited"] for one in told), strict=True)]
         first, *after = self._opened_sessions(course)
         _check_edited(shot, (first, *after), edited)
-        with desk.store.scratch() as scratch:
+        with desk.store.scratch(unit.key) as scratch:
             made = scratch / f"joined{course.target.suffix}"
             sink = open_sink(made, first.source, first.request.encode)
             segments = [

@@ -1,5 +1,8 @@
 """What is made next: units of earlier shots first, each once, and three times if its worker dies.
 
+What another run is making is left to it, and looked at again when all else is done. By then it is
+kept, or it is made here too, since nobody knows whether the other one ever ends.
+
 A shot that cannot be used takes nobody with it. Trouble that may pass (a full disk, no memory)
 stops the run when it comes three times in a row, so that a thousand shots do not fail one by one.
 """
@@ -7,6 +10,7 @@ stops the run when it comes three times in a row, so that a thousand shots do no
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -61,21 +65,24 @@ class Schedule:
         self._wanted: dict[str, list[_Shot]] = {}
         """By key, who waits for a unit that is queued or being made."""
         self._tries: dict[str, int] = {}
+        self._aside: deque[Unit] = deque()
+        """Units that other runs were making when they were ordered."""
+        self._running = 0
         self._rank = 0
         self._in_a_row = 0
         self._is_stopped = False
 
     def run(self, pool: Pool) -> bool:
         """Make all that can be made; return whether the run was not stopped on the way."""
-        running = 0
         while True:
             while not self._is_stopped and pool.idle and (unit := self._next()) is not None:
                 pool.give(unit)
-                running += 1
-            if not running:
+                self._running += 1
+            if not self._running:
                 break
-            self._take(pool.outcome())
-            running -= 1
+            outcome = pool.outcome()
+            self._running -= 1
+            self._take(outcome)
         self._abandon()
         return not self._is_stopped
 
@@ -87,11 +94,21 @@ class Schedule:
                     return unit
             opened = next(self._courses, None)
             if opened is None:
-                return None
+                if self._running or not self._aside:
+                    return None
+                self._look_again(self._aside.popleft())
+                continue
             number, course = opened
             self._advance(_Shot(number, course, _left(course)))
             if self._is_stopped:
                 return None
+
+    def _look_again(self, unit: Unit) -> None:
+        """Have a unit made that was left to another run, unless that one has made it."""
+        if self._kept.has(unit.kind, unit.key):
+            self._made(unit, by_others=True)
+        elif unit.key in self._wanted:
+            self._push(unit, self._wanted[unit.key][0].number)
 
     def _advance(self, shot: _Shot) -> None:
         """Queue what a shot lacks in its next stage that is not kept as a whole, or end it."""
@@ -124,6 +141,9 @@ class Schedule:
         heapq.heappush(self._queue, (number, self._rank, unit))
 
     def _take(self, outcome: Outcome) -> None:
+        if outcome.elsewhere:
+            self._aside.append(outcome.unit)
+            return
         self._noted(outcome)
         unit, trouble = outcome.unit, outcome.trouble
         if trouble is None:
@@ -146,10 +166,10 @@ class Schedule:
         self._in_a_row += 1
         self._is_stopped |= self._in_a_row >= IN_A_ROW
 
-    def _made(self, unit: Unit) -> None:
+    def _made(self, unit: Unit, *, by_others: bool = False) -> None:
         shots = self._wanted.pop(unit.key, [])
         self._tries.pop(unit.key, None)
-        if shots:
+        if shots and not by_others:
             shots[0].made += 1
         for shot in shots:
             shot.waiting.discard(unit.key)

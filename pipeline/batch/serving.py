@@ -31,6 +31,10 @@ _PAUSE_S: Final = 0.5
 """Between two lines on how far a unit is."""
 
 
+class ElsewhereError(Exception):
+    """Another run is making the unit that was ordered; it is left to that one for now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A unit that is to be made."""
@@ -89,6 +93,8 @@ def carried_out(make: Callable[[Order], None], order: Order) -> dict[str, Any]:
     """Carry out an order; return what is answered."""
     try:
         make(order)
+    except ElsewhereError:
+        return {"made": False, "elsewhere": True}
     except Exception as e:
         trouble = trouble_of(e)
         if trouble.exit_code == EXIT_BUG:

@@ -36,6 +36,8 @@ UNIT: Final = "unit.json"
 FORMAT: Final = 1
 """Of units on disk; part of every key, so that units of another format are never met."""
 _STALE_S: Final = 86_400.0
+_FRESH_S: Final = 3_600.0
+"""Age at which what another machine began may still be worked on."""
 _TRIES: Final = 5
 
 
@@ -65,6 +67,8 @@ class UnitStore:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder, self._durable = folder, durable
         self._tmp = folder / "tmp"
+        self._left: set[str] = set()
+        """Keys that were once left to others."""
 
     def path(self, kind: str, key: str) -> Path:
         """Return where a unit is or would be."""
@@ -120,14 +124,23 @@ class UnitStore:
             self._put(folder, kind, key)
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """Give an empty folder that is removed when the block is left.
+    def scratch(self, key: str = "scratch") -> Iterator[Path]:
+        """Give an empty folder that is removed when the block is left; `key`: of what is made.
 
         Raises:
             OSError: the disk does not take it.
         """
-        with _held(self._tmp / f"scratch.{_host()}.{os.getpid()}") as folder:
+        with _held(self._tmp / f"{key}.{_host()}.{os.getpid()}") as folder:
             yield folder
+
+    def yields(self, key: str) -> bool:
+        """Return whether to leave a unit to another process that is making it now; never twice,
+        so that nobody waits for what may never end."""
+        names = () if key in self._left else _names(self._tmp)
+        if any(name.startswith(f"{key}.") and _is_alive(self._tmp / name) for name in names):
+            self._left.add(key)
+            return True
+        return False
 
     def all(self) -> Iterator[tuple[str, str]]:
         """Yield kind and key of every unit there is; nothing is read."""
@@ -338,6 +351,26 @@ def _remove_if_dead(folder: Path) -> bool:
     finally:
         os.close(handle)
     return not folder.exists()
+
+
+def _is_alive(folder: Path) -> bool:
+    """Return whether a folder in `tmp` is worked on; of another machine only its age is known."""
+    try:
+        is_fresh = time.time() - folder.stat().st_mtime < _FRESH_S
+        if not folder.name.partition(".")[2].startswith(f"{_host()}.") or sys.platform == "win32":
+            return is_fresh
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # gone by now
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # without locks on this file system
+        return is_fresh
+    finally:
+        os.close(handle)
+    return False
 
 
 def _remove_if_old(folder: Path) -> bool:

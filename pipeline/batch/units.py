@@ -77,6 +77,8 @@ class Outcome:
     broken: bool = False
     """Something it needs was damaged and moved away; the shot begins with what is missing again."""
     worker_died: bool = False
+    elsewhere: bool = False
+    """Another run is making it: it was left to that one."""
     seconds: float = 0.0
 
 

@@ -236,6 +236,8 @@ def outcome_of(
     """Return what a worker's answer, and the last lines it said, mean."""
     if answer["made"]:
         return Outcome(unit, seconds=seconds)
+    if answer.get("elsewhere"):
+        return Outcome(unit, elsewhere=True)
     trouble = Trouble(str(answer["words"]), int(answer["code"]), bool(answer["may_pass"]), log)
     return Outcome(unit, trouble, bool(answer["broken"]), seconds=seconds)
 

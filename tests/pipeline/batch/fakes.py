@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pipeline.batch.delivery import Targets
 from pipeline.batch.schedule import Schedule
-from pipeline.batch.serving import Order, serve, shares
+from pipeline.batch.serving import ElsewhereError, Order, serve, shares
 from pipeline.batch.store import UnitStore, key_of
 from pipeline.batch.units import Ending, Outcome, Unit
 from pipeline.batch.workers import Processes
@@ -76,7 +76,7 @@ class FakeMaker:
         if unit.kind == "join":
             self.expect(shot)
             chunks = [shot.unit(str(number)) for number in range(shot.chunks)]
-            with self.store.scratch() as scratch:
+            with self.store.scratch(unit.key) as scratch:
                 joined = scratch / "joined"
                 with joined.open("wb") as file:
                     for chunk in chunks:
@@ -100,6 +100,14 @@ class FakeMaker:
     def carry_out(self, order: Order) -> None:
         shot = next(shot for shot in SHOTS if shot.name == order.shot)
         unit = shot.unit(order.unit)
+        self.expect(shot)
+        if self.targets.has(unit.kind, unit.key):
+            return
+        if self.store.yields(unit.key):
+            raise ElsewhereError
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "attempts").open("a") as file:
+            file.write(f"{unit.shot} {unit.name}\n")
         behave(order)
         self.make(shot, unit)
 

@@ -88,6 +88,30 @@ def check_nothing_is_left(folder: Path) -> None:
     assert list((folder / "work" / "tmp").iterdir()) == []
 
 
+def attempts(folder: Path) -> list[str]:
+    """Return the units that were begun, in all runs so far."""
+    path = folder / "attempts"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_two_runs_share_the_work_and_what_one_leaves_the_other_takes(tmp_path: Path) -> None:
+    together, one_dies = tmp_path / "together", tmp_path / "one_dies"
+    runs = [started(together, processes=1) for _ in range(2)]
+    assert [ended(run)[0] for run in runs] == [0, 0]
+    assert len(set(attempts(together))) == 21
+    assert len(attempts(together)) <= 21 + 7  # at worst the last shot twice: by chance, 35
+
+    runs = [started(one_dies, processes=1) for _ in range(2)]
+    while not (workers := workers_of(runs[0])) or len(attempts(one_dies)) < 4:
+        time.sleep(0.01)
+    for victim in (*workers, runs[0].pid):
+        os.kill(victim, signal.SIGKILL)
+    runs[0].communicate()
+    assert ended(runs[1])[0] == 0
+    assert len(attempts(one_dies)) <= 21 + 3
+    assert hashes(one_dies) == hashes(together)
+
+
 def test_a_worker_that_is_killed_is_replaced_and_its_unit_made(tmp_path: Path) -> None:
     process = started(tmp_path, processes=2)
     killed = 0

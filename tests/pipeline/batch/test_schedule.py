@@ -118,6 +118,7 @@ NOBODY = Unit("", "", "", "")
 DIED = Outcome(NOBODY, Trouble("killed", 1), worker_died=True)
 BROKEN = Outcome(NOBODY, Trouble("damaged", 1), broken=True)
 FULL = Outcome(NOBODY, Trouble("no space", 75, may_pass=True))
+BESIDE = Outcome(NOBODY, elsewhere=True)
 BAD = Outcome(NOBODY, Trouble("no face", 7))
 
 
@@ -149,6 +150,30 @@ def test_what_was_damaged_is_made_again_before_what_needs_it() -> None:
     endings, given, _ = run({"1": [BROKEN]})
     assert endings[0].state == "done"
     assert given == ["analysis", "codes", "0", "1", "analysis", "1", "join"]
+
+
+def test_what_another_run_makes_is_left_to_it_while_there_is_anything_else() -> None:
+    endings, given, _ = run({"codes": [BESIDE, None]}, shots=2)
+    assert [ending.state for ending in endings] == ["done", "done"]
+    first, second = ["analysis", "codes"], ["analysis", "codes", "0", "1", "join"]
+    assert given == [*first, *second, "codes", "0", "1", "join"]  # it is not waited for
+    assert {ending.shot: ending.made for ending in endings} == {"sh0": 5, "sh1": 5}
+
+
+def test_what_another_run_has_made_meanwhile_is_not_made_again() -> None:
+    shot, endings = FakeShot("sh0", chunks=2), list[Ending]()
+
+    class Other(Scripted):
+        def outcome(self) -> Outcome:
+            outcome = super().outcome()
+            if outcome.elsewhere:
+                self.kept.add(outcome.unit.key)
+            return outcome
+
+    pool = Other(shot, {"0": [BESIDE], "1": [BESIDE]}, workers=2)
+    assert Schedule([shot], pool, ended=endings.append).run(pool)
+    assert pool.given == ["analysis", "codes", "0", "1", "join"]
+    assert [(ending.state, ending.made) for ending in endings] == [("done", 3)]
 
 
 def test_trouble_that_may_pass_three_times_in_a_row_stops_the_run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -124,3 +125,30 @@ def test_a_unit_that_is_forgotten_is_not_there_any_more(tmp_path: Path) -> None:
     store.forget("render", KEY)
     store.forget("render", KEY)
     assert list(store.all()) == []
+
+
+def test_what_another_process_makes_is_left_to_it_once(tmp_path: Path) -> None:
+    store = UnitStore(tmp_path)
+    assert not store.yields(KEY)
+    with UnitStore(tmp_path).making("render", KEY):
+        assert not store.yields(key_of(other=1))
+        assert store.yields(KEY)
+        assert not store.yields(KEY)
+    assert not UnitStore(tmp_path).yields(KEY)
+
+
+def test_what_dead_makers_left_and_old_folders_of_other_machines_are_waited_for_by_nobody(
+    tmp_path: Path,
+) -> None:
+    with UnitStore(tmp_path).making("render", KEY) as (folder, _):
+        host = folder.name.split(".")[1]
+    left = tmp_path / "tmp" / f"{KEY}.{host}.1.00000000"
+    left.mkdir()
+    assert not UnitStore(tmp_path).yields(KEY) or sys.platform == "win32"
+    left.rmdir()
+    far = tmp_path / "tmp" / f"{KEY}.elsewhere.1.00000000"
+    far.mkdir()
+    assert UnitStore(tmp_path).yields(KEY)
+    old = time.time() - 7_200
+    os.utime(far, (old, old))
+    assert not UnitStore(tmp_path).yields(KEY)
