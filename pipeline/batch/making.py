@@ -62,14 +62,15 @@ class Maker:
         """
         if self._desk.store.yields(order.key):
             raise ElsewhereError
-        course = self._opened(order.shot)
-        unit = course.unit(order.unit)
-        if unit.key != order.key:
-            raise InputError(
-                f"the manifest, or a file it names, changed while shot {order.shot} was being "
-                "made; run the same command again"
-            )
-        self.make(unit)
+        with self._desk.store.scratch(order.key):  # by which others see what is being made here
+            course = self._opened(order.shot)
+            unit = course.unit(order.unit)
+            if unit.key != order.key:
+                raise InputError(
+                    f"the manifest, or a file it names, changed while shot {order.shot} was being "
+                    "made; run the same command again"
+                )
+            self.make(unit)
 
     def make_all(
         self, course: ShotCourse, name: str, reached: Callable[[str, Sequence[Unit]], None]
@@ -169,7 +170,7 @@ class Maker:
         edited = [sum(counts) for counts in zip(*(one["edited"] for one in told), strict=True)]
         first, *after = self._opened_sessions(course)
         _check_edited(shot, (first, *after), edited)
-        with desk.store.scratch(unit.key) as scratch:
+        with desk.store.scratch() as scratch:
             made = scratch / f"joined{course.target.suffix}"
             sink = open_sink(made, first.source, first.request.encode)
             segments = [

@@ -125,7 +125,9 @@ class UnitStore:
 
     @contextmanager
     def scratch(self, key: str = "scratch") -> Iterator[Path]:
-        """Give an empty folder that is removed when the block is left; `key`: of what is made.
+        """Give an empty folder that is removed when the block is left.
+
+        With the `key` of a unit it tells other processes that this one is being made; see `yields`.
 
         Raises:
             OSError: the disk does not take it.

@@ -76,7 +76,7 @@ class FakeMaker:
         if unit.kind == "join":
             self.expect(shot)
             chunks = [shot.unit(str(number)) for number in range(shot.chunks)]
-            with self.store.scratch(unit.key) as scratch:
+            with self.store.scratch() as scratch:
                 joined = scratch / "joined"
                 with joined.open("wb") as file:
                     for chunk in chunks:
@@ -108,8 +108,9 @@ class FakeMaker:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "attempts").open("a") as file:
             file.write(f"{unit.shot} {unit.name}\n")
-        behave(order)
-        self.make(shot, unit)
+        with self.store.scratch(unit.key):
+            behave(order)
+            self.make(shot, unit)
 
 
 def behave(order: Order) -> None:
