@@ -15,9 +15,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arrays.clip import Clip, open_clip
+    from .arrays.codes import between, load_codes, save_codes
+    from .arrays.crops import EditedCrop, FaceCrop
     from .compare import side_by_side
     from .config import AnalyzeOptions, EncodeOptions, RenderOptions
     from .contact_sheet import preview, preview_worst
+    from .editors import Codes
     from .errors import VisagistError
     from .inspection import inspect
     from .plan import Plan
@@ -28,27 +32,39 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnalyzeOptions",
+    "Clip",
+    "Codes",
     "Edit",
     "EditRequest",
+    "EditedCrop",
     "EncodeOptions",
     "Exemplar",
+    "FaceCrop",
     "Plan",
     "RenderOptions",
     "Report",
     "Session",
     "VisagistError",
     "analyze_to_file",
+    "between",
     "edit",
     "inspect",
+    "load_codes",
+    "open_clip",
     "open_session",
     "preview",
     "preview_worst",
+    "save_codes",
     "side_by_side",
 ]
 
 _HOMES = {
+    "arrays.clip": "Clip open_clip",
+    "arrays.codes": "between load_codes save_codes",
+    "arrays.crops": "EditedCrop FaceCrop",
     "compare": "side_by_side",
     "config": "AnalyzeOptions EncodeOptions RenderOptions",
+    "editors": "Codes",
     "errors": "VisagistError",
     "contact_sheet": "preview preview_worst",
     "inspection": "inspect",

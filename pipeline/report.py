@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from .analysis import LANDMARKS_HASH
 from .causes import HELD_OUT, PLACES, UNSEEN
 from .config import AnalyzeOptions
+from .edit_options import LATENT
 from .editors import plugin_versions
 from .editors._levels import Reached
+from .editors.latent import LatentOptions
 from .edits import cautions
 from .files import write_whole
 from .keyframes import Curve
@@ -240,7 +242,7 @@ def versions() -> dict[str, str]:
 def open_report(session: Session, output: Sink) -> Report:
     """Return a report with everything that is known before the first frame is rendered."""
     request, plan, pack = session.request, session.plan, session.pack
-    unchosen, reached = _unchosen(plan), session.reached(plan)
+    unchosen, levels = _unchosen(plan), levels_reached(session)
     options = {
         "attributes": [edit_facts(edit) for edit in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
@@ -268,7 +270,7 @@ def open_report(session: Session, output: Sink) -> Report:
                 "first_frame": t.first_frame,
                 "frames": len(t),
                 "mean_score": round(float(t.scores.mean()), 3),
-                **_levels(reached.get(t.track_id, {})),
+                **_levels(levels.get(t.track_id, {})),
             }
             for t in plan.tracks
         ],
@@ -276,13 +278,25 @@ def open_report(session: Session, output: Sink) -> Report:
             *_ignored(request, plan),
             *cautions(plan.edits, pack),
             *session.catalogue.skipped,
-            *_short(reached),
+            *_short(levels),
         ],
         followed={track.track_id: track for track in plan.tracks},
         unchosen=unchosen,
         ledger=ledger_of(session, unchosen),
         curves=plan.curves(),
     )
+
+
+def levels_reached(session: Session) -> dict[int, dict[str, Reached]]:
+    """Return how far edits with levels move each face, by track and attribute."""
+    plan, catalogue, editor = session.plan, session.catalogue, session.face_editor
+    latent = [e for e in plan.edits if catalogue.editors_of(e.attribute) == (LATENT,)]
+    edits = [edit for edit in latent if LatentOptions.of(edit).level]
+    codes = session.codes(plan) if edits else {}
+    return {
+        track: {edit.attribute: editor.reached(edit, known) for edit in edits}
+        for track, known in codes.items()
+    }
 
 
 def _levels(found: Mapping[str, Reached]) -> dict[str, Any]:

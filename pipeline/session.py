@@ -22,10 +22,8 @@ from . import analysis as analysis_file
 from .analysis import Analysis
 from .artefacts import Store, check_folder, key_of
 from .causes import Shares
-from .edit_options import LATENT
 from .editors import PARSING, Editor, Pack, Shot
-from .editors._levels import Reached
-from .editors.latent import Latent, LatentOptions
+from .editors.latent import Latent
 from .edits import Catalogue, check_offered, numbered, resolve_edits
 from .errors import InputError, WeightsError
 from .kit import SessionKit
@@ -54,6 +52,7 @@ from .types import EditResult, FaceState, FaceTrack, Frame, Needs
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .editors._codes import ShotCodes
     from .tracking.track import RawTrack
     from .types import AlignedBatch, EditedBatch
 
@@ -234,16 +233,9 @@ class Session:
             for shot in self._shots(plan)
         }
 
-    def reached(self, plan: Plan) -> dict[int, dict[str, Reached]]:
-        """Return how far edits with levels move each face, by track and attribute."""
-        latent = [e for e in plan.edits if self.catalogue.editors_of(e.attribute) == (LATENT,)]
-        edits = [edit for edit in latent if LatentOptions.of(edit).level]
-        codes = self._prepared(self.face_editor, _ANY_EDIT, plan) if edits else {}
-        editor = self.face_editor
-        return {
-            track: {edit.attribute: editor.reached(edit, known) for edit in edits}
-            for track, known in codes.items()
-        }
+    def codes(self, plan: Plan) -> dict[int, ShotCodes]:
+        """Return the codes of the faces of a plan over their shots, by track."""
+        return self._prepared(self.face_editor, _ANY_EDIT, plan)
 
     @cached_property
     def face_editor(self) -> Latent:
@@ -367,7 +359,7 @@ class Session:
         return tuple(groups) or (Group((), self._crops(plan)),)
 
     def _protection(self, plan: Plan) -> Protection:
-        codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
+        codes = self.codes(plan)
         return Protection(
             tones={track: known.tone for track, known in codes.items()},
             hidden={t: partial(self.face_editor.hidden, codes=known) for t, known in codes.items()},
@@ -376,7 +368,7 @@ class Session:
 
     def _views(self, plan: Plan, face: EditedBatch) -> Mapping[str, Tensor]:
         """Return what the face's code holds before and after all edits of it."""
-        codes = self._prepared(self.face_editor, _ANY_EDIT, plan)
+        codes = self.codes(plan)
         steps = [step for group in self._groups(plan) for step in group.steps]
         own = [step for step in steps if step.editor is self.face_editor]
         edits = [edit for step in own for edit in step.edits]

@@ -25,6 +25,7 @@ from pipeline.editors.latent import LatentOptions
 from pipeline.edits import Catalogue, check_offered, resolve_edits
 from pipeline.errors import UsageError, WeightsError
 from pipeline.loading import load_pack
+from pipeline.report import levels_reached
 from pipeline.request import Edit, EditRequest
 from pipeline.session import open_session
 from tests.conftest import FaceClip
@@ -199,7 +200,7 @@ def test_a_face_is_moved_to_a_level_by_one_strength_for_its_whole_shot(
 ) -> None:
     request = EditRequest(face_clip.path, ("smile->0.6",), analysis_path=face_clip.analysis)
     session = open_session(request)
-    ((track, levels),) = session.reached(session.plan).items()
+    ((track, levels),) = levels_reached(session).items()
     said = levels["smile"]
     assert said.after == pytest.approx(0.6, abs=0.02)
     same = replace(request, attributes=(f"smile={said.strength!r}",))

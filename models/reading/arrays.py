@@ -25,12 +25,13 @@ class ArrayError(ValueError):
     """An array that is not what its file claims, or holds something else than numbers."""
 
 
-def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+def read_array(file: IO[bytes], size: int, *, texts: bool = False) -> NDArray[Any]:
     """Return the array that a .npy file holds; it cannot be written to.
 
     Args:
         file: at its beginning.
         size: of the file, in bytes.
+        texts: whether an array of texts is read too.
 
     Raises:
         ArrayError: Python objects, more numbers than the file can hold, or no .npy file.
@@ -44,7 +45,7 @@ def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
         raise ArrayError(f"its header, which is Python's text, cannot be read: {e}") from e
     if dtype.hasobject:
         raise ArrayError("an array of Python objects, not of numbers; they could run code")
-    if dtype.kind not in "fiub":
+    if dtype.kind not in ("fiubU" if texts else "fiub"):
         raise ArrayError(f"an array of type {dtype}, not of numbers")
     if len(shape) > _MOST_SIDES or min(shape, default=0) < 0:
         raise ArrayError(f"an array has the shape {shape}")
@@ -56,7 +57,7 @@ def read_array(file: IO[bytes], size: int) -> NDArray[Any]:
 
 
 def read_npz(
-    file: IO[bytes], *, most: int, names: Container[str] | None = None
+    file: IO[bytes], *, most: int, names: Container[str] | None = None, texts: bool = False
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of an .npz file by name; they cannot be written to.
 
@@ -64,6 +65,7 @@ def read_npz(
         file: open for reading, and for going back and forth.
         most: bytes of all of them, once unpacked.
         names: of those that are read, all others are left alone; None: all.
+        texts: whether arrays of texts are read too.
 
     Raises:
         ArrayError: they are larger, or one is not what it claims.
@@ -78,5 +80,5 @@ def read_npz(
         arrays = {}
         for name, member in members.items():
             with archive.open(member) as part:
-                arrays[name] = read_array(part, member.file_size)
+                arrays[name] = read_array(part, member.file_size, texts=texts)
         return arrays

@@ -16,7 +16,7 @@ from types import ModuleType
 from ..errors import UsageError
 from ._attribute import FACE, Attribute
 from ._base import FACE_MODEL, PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
-from ._face_model import Pack
+from ._face_model import Codes, Mover, Pack
 from ._plugins import Plugin, load_plugins, plugin_versions
 
 __all__ = [
@@ -25,10 +25,12 @@ __all__ = [
     "PARSING",
     "Artefact",
     "Attribute",
+    "Codes",
     "Editor",
     "EditorModule",
     "EditorSpec",
     "Kit",
+    "Mover",
     "Pack",
     "Plugin",
     "Shot",
