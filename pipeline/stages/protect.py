@@ -85,13 +85,10 @@ class Protection:
         rows, columns = edited.part
         here, below = batch.images[:, :, rows, columns], bare.images[:, :, rows, columns]
         share = front[:, :, rows, columns]
-        if edited.shifts is None:
-            # Nothing was moved, so the change itself is put on what is there: at the edges of hair
-            # the guess of what is under it would show instead.
-            images = (here + (edited.images - below)).clamp_(-1, 1)
-        else:
-            kept = (edited.images == below).all(1, keepdim=True) | (share >= 1)
-            images = torch.where(kept, here, edited.images)
+        # What an edit changes is put on what is there: where a share of a pixel is before the face,
+        # at the edges of hair above all, the guess of what is under it would show instead.
+        changed = (here + (edited.images - below)).clamp_(-1, 1)
+        images = torch.where(share >= 1, here, changed)
         before = dataclasses.replace(edited, source=batch, images=images)
         if own is not None:
             before = _masked(before, edited.masks * (1 - own[:, :, rows, columns]))
