@@ -66,7 +66,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a part of a sum makes of the sum's strength: two straight lines from a start."""
+    """What a part of a sum makes of the sum's strength: straight lines from a start to an end."""
 
     below: float
     """Its own strength per unit where the sum's is negative …"""
@@ -74,11 +74,16 @@ class Response:
     """… and where it is positive."""
     start: float = 0.0
     """Size of the sum's strength from which it begins."""
+    most_below: float = math.inf
+    """Size of its own strength where it stops growing, where the sum's is negative …"""
+    most_above: float = math.inf
+    """… and where it is positive."""
 
     def __call__(self, total: float) -> float:
         """Return the part's strength for that of the sum."""
         beyond = max(abs(total) - self.start, 0.0)
-        return -self.below * beyond if total < 0 else self.above * beyond
+        share, most = (-self.below, self.most_below) if total < 0 else (self.above, self.most_above)
+        return min(max(share * beyond, -most), most)
 
 
 @dataclass(frozen=True, slots=True)

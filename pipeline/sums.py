@@ -6,6 +6,7 @@ see, in `attrs`, reports and file names, is the sum; what is drawn are its parts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,11 +26,15 @@ class Part:
     """… and where it is positive."""
     start: float = 0.0
     """Size of the sum's strength from which the part begins."""
+    most_below: float = math.inf
+    """Size of its own strength where the part stops growing, where the sum's is negative …"""
+    most_above: float = math.inf
+    """… and where it is positive."""
 
     @property
     def response(self) -> Response:
         """What it makes of a number."""
-        return Response(self.below, self.above, self.start)
+        return Response(self.below, self.above, self.start, self.most_below, self.most_above)
 
     def strength(self, total: Strength) -> Strength:
         """Return the part's strength for the sum's."""
@@ -57,11 +62,11 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 high=2.0,
             ),
             (
-                Part("wrinkles", below=0.55, above=0.8),
-                Part("eye-bags", below=0.4, above=0.3),
-                Part("skin-tone", below=-0.5, above=-0.25),
-                Part("smooth-skin", below=-0.4, above=-0.35),
-                Part("age", below=1.0, above=1.0),
+                Part("wrinkles", below=0.65, above=0.8, most_below=0.65),
+                Part("eye-bags", below=0.3, above=0.3, most_below=0.3),
+                Part("skin-tone", below=-0.5, above=-0.25, most_below=0.5),
+                Part("smooth-skin", below=-0.45, above=-0.35, most_below=0.45),
+                Part("age", below=1.5, above=1.0),
                 Part("hair-grey", below=0.0, above=0.25, start=0.5),
             ),
         ),

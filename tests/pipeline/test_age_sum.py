@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.editors import retouch
-from pipeline.imaging.retouching import Skin, recipe
+from pipeline.imaging.face_regions import place
+from pipeline.imaging.retouching import GAINS_SIDE, Skin, recipe
 from pipeline.keyframes import Strength
 from pipeline.sums import SUMS, Part
 
@@ -42,10 +43,21 @@ def test_a_part_begins_where_it_starts_and_turns_with_the_sign() -> None:
     assert [part.strength(total) for total in (-1.5, -0.5, 0.0, 0.5, 1.5)] == [-0.5, 0, 0, 0, 2]
 
 
-def test_younger_takes_detail_away_at_every_place_but_never_all_of_it() -> None:
-    shadows = gains(-1.0)[[0, 2]]
+@pytest.mark.parametrize("strength", [-1.0, -2.0, -3.0])
+def test_younger_takes_detail_away_at_every_place_but_never_all_of_it(strength: float) -> None:
+    shadows = gains(strength)[[0, 2]]
     assert float(shadows.max()) < 0
     assert float(shadows.min()) > -1
+
+
+@pytest.mark.parametrize("strength", [-1.0, -1.5, -2.0, -3.0])
+def test_younger_leaves_the_modelling_of_cheeks(strength: float) -> None:
+    """However young: a third of the shadows and half of the lights of folds, most of what is wide."""
+    side = GAINS_SIDE
+    cheek = place("cheek", side) * (place("bags", side) < 0.01) * (place("nasolabial", side) < 0.01)
+    asked = (gains(strength) * cheek).sum((1, 2)) / cheek.sum()
+    least = torch.tensor([-0.67, -0.5, -0.4, -0.1])
+    assert (asked >= least).all(), asked
 
 
 def test_older_takes_detail_away_nowhere() -> None:

@@ -224,6 +224,8 @@ def test_a_part_begins_where_it_is_told_to() -> None:
     assert values_of(grey, AT_25)[[0, 50, 75, 100]] == pytest.approx([0, 0, 0.25, 0.5])
     assert grey
     assert not Curve((Key(0.0, 0.9),)).answered(Response(0.0, 0.5, start=1.0))
+    ended = Curve((Key(0.0, 0.0), Key(100.0, 2.0))).answered(Response(0.0, 0.5, most_above=0.6))
+    assert values_of(ended, AT_25)[[0, 50, 75, 100]] == pytest.approx([0, 0.5, 0.6, 0.6])
 
 
 def test_a_curve_is_multiplied_key_by_key_and_checked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def test_its_parts_have_their_own_strengths_on_both_sides(strength: float) -> No
     drawn = {part.attribute: part.strength for part in PORTRAIT.parts_of(edit)}
     for part in AGE.parts:
         beyond = abs(strength) - part.start
-        wanted = part.above * beyond if strength > 0 else -part.below * beyond
+        share, most = (
+            (part.above, part.most_above) if strength > 0 else (-part.below, part.most_below)
+        )
+        wanted = math.copysign(min(abs(share) * beyond, most), share)
         assert drawn.get(part.attribute, 0.0) == pytest.approx(wanted)
 
 
@@ -75,3 +79,8 @@ def test_every_sum_is_of_attributes_that_are_offered() -> None:
 def test_a_part_starts_where_it_is_told_to() -> None:
     grey = Part("grey", below=0.0, above=0.5, start=1.0)
     assert [grey.strength(s) for s in (-2.0, 0.5, 1.0, 2.0)] == [0.0, 0.0, 0.0, 0.5]
+
+
+def test_a_part_grows_to_its_most_on_either_side_and_no_further() -> None:
+    part = Part("tone", below=-0.5, above=-0.25, most_below=0.6, most_above=0.3)
+    assert [part.strength(s) for s in (-3.0, -1.0, 1.0, 3.0)] == [0.6, 0.5, -0.25, -0.3]
