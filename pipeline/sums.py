@@ -58,7 +58,7 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 "older by five to ten years under forty, by three past it: folds that this face "
                 "has or would have, uneven skin, looser contour; -1 six years younger past forty",
                 aliases=("old", "older"),
-                low=-1.5,
+                low=-2.0,
                 high=2.0,
             ),
             (
@@ -67,7 +67,7 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
                 Part("skin-tone", below=-0.5, above=-0.25, most_below=0.5),
                 Part("smooth-skin", below=-0.45, above=-0.45, most_below=0.45, most_above=0.8),
                 Part("age", below=1.5, above=1.0),
-                Part("hair-grey", below=0.0, above=0.4, start=0.5),
+                Part("hair-grey", below=0.0, above=0.4, start=0.5, most_above=0.45),
             ),
         ),
     ),
