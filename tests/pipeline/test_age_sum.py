@@ -52,7 +52,7 @@ def test_younger_takes_detail_away_at_every_place_but_never_all_of_it(strength: 
 
 @pytest.mark.parametrize("strength", [-1.0, -1.5, -2.0, -3.0])
 def test_younger_leaves_the_modelling_of_cheeks(strength: float) -> None:
-    """However young: a third of the shadows and half of the lights of folds, most of what is wide."""
+    """A third of the shadows and half of the lights of folds stay, and most of what is wide."""
     side = GAINS_SIDE
     cheek = place("cheek", side) * (place("bags", side) < 0.01) * (place("nasolabial", side) < 0.01)
     asked = (gains(strength) * cheek).sum((1, 2)) / cheek.sum()

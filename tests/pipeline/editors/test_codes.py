@@ -90,7 +90,7 @@ class BrightnessPack:
         self.model = BrightnessModel()
         self.movers = {"small": Add(0.25), "large": Add(0.5)}
 
-    def mover(self, name: str, attribute: str) -> Add:
+    def mover(self, kind: str, attribute: str, rows: object = None) -> Add:
         return self.movers[attribute]
 
 
