@@ -8,8 +8,6 @@ import platform
 import re
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,7 +24,6 @@ from pipeline.batch.units import Ending
 from pipeline.cli import main
 from pipeline.errors import VisagistError
 from tests.pipeline.batch.fakes import ROOT, SHOTS, FakeMaker, hashes, made_here
-from tests.pipeline.batch.two_nodes import workers
 
 REEL = """version = 1
 output = "{shot}.mp4"
@@ -66,12 +63,20 @@ def test_a_machine_that_computes_otherwise_is_refused_by_name(tmp_path: Path) ->
 
 
 def maker(folder: Path) -> Callable[[Order], None]:
-    """Return what makes fake units; called on the cluster."""
-    return FakeMaker(folder, pause_s=0.05).carry_out
+    """Return what makes fake units, and is killed once; called on the cluster."""
+    make = FakeMaker(folder, pause_s=0).carry_out
+
+    def carry_out(order: Order) -> None:
+        if (order.shot, order.unit) == ("sh0", "1") and not (folder / "killed").exists():
+            (folder / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        make(order)
+
+    return carry_out
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `cluster`")
-@pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux tells them")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_workers_of_a_cluster_one_killed_one_failing_make_what_one_process_makes(
     tmp_path: Path,
 ) -> None:
@@ -80,21 +85,10 @@ def test_workers_of_a_cluster_one_killed_one_failing_make_what_one_process_makes
     targets, endings = FakeMaker(folder).targets, list[Ending]()
     for shot in SHOTS:
         targets.expect(shot.unit("join").key, shot.name, folder / f"{shot.name}.out")
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        end = time.monotonic() + 60
-        while not killed and time.monotonic() < end:
-            for pid in workers()[:1]:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-            time.sleep(0.01)
-
     environment = {"PYTHONPATH": str(ROOT), "FATE": "fail sh1 2"}
-    threading.Thread(target=kill_one, daemon=True).start()
     with Actors(partial(maker, folder), 2, cores=1, environment=environment) as pool:
         Schedule(SHOTS, targets, ended=endings.append).run(pool)
-    assert killed
+    assert (folder / "killed").exists()
     told = {ending.shot: (ending.state, ending.unit) for ending in endings}
     assert told == {"sh0": ("done", ""), "sh1": ("failed", "2"), "sh2": ("done", "")}
     (trouble,) = [ending.trouble for ending in endings if ending.trouble is not None]
