@@ -77,7 +77,7 @@ def test_the_whole_way_from_faces_to_a_clip_and_a_curve(
     assert isinstance(layer, Layer)
     assert [mover.attribute for mover in layer.movers] == ["weight"]
     report = json.loads((out / "report.json").read_text("utf-8"))
-    assert report["edited_frames"] == 2
+    assert report["counts"]["edited"] == 2
     curve = json.loads((out / "curve.json").read_text("utf-8"))["curves"]["weight"]
     assert len(curve["latent transformer"]) == 1 + len(attribute_curves.STRENGTHS)
     assert (out / "curve.png").is_file()

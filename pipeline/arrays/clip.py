@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from ..config import RenderOptions, Transfer
 from ..editors import Attribute, Codes, Mover
+from ..editors.latent import SPEC as LATENT
 from ..editors.latent import LatentOptions
 from ..edits import check_offered, numbered, resolve_edits
-from ..errors import UsageError, did_you_mean
+from ..errors import UsageError
 from ..media.damage import check_whole
 from ..media.opening import open_sink
 from ..outputs import check_outputs
@@ -137,10 +138,9 @@ class Clip:
             UsageError: there is no such frame, attribute or strength.
         """
         session, frame = self.session, self._frame(number)
-        request = dataclasses.replace(session.request, attributes=attributes)
         edits = numbered(
-            resolve_edits(request, session.catalogue),
-            request.render.first_frame,
+            self._asked(*attributes),
+            session.request.render.first_frame,
             timecode=session.source.timecode,
             rate=session.source.info.rate,
         )
@@ -182,23 +182,22 @@ class Clip:
         codes: Codes,
         attribute: str | Mover,
         strength: float | Tensor,
-        *,
-        mover: str = LatentOptions().mover,
     ) -> Codes:
         """Return codes moved along an attribute of the pack, or by a function of your own.
 
         Args:
             codes: of N faces.
-            attribute: its name; or what maps w (N, L, D) and strength (N,) to codes (N, L, D). In
-                codes of the portrait its usual look follows the D of what it draws from: let it be.
+            attribute: `[KIND:]NAME[@rows=FIRST-LAST]`, as in `--attr`: `smile`, `direction:age`,
+                `pca:3@rows=2-5`; or what maps w (N, L, D) and strength (N,) to codes (N, L, D). In
+                codes of the portrait, what it draws from is followed by how the face looks: let it
+                be.
             strength: for all, or one for each (N,). It is not held to any range.
-            mover: for names: `latent-transformer`, `direction` or `pca`.
 
         Raises:
             UsageError: the pack moves no such attribute, or not so.
         """
         if isinstance(attribute, str):
-            attribute = self.session.pack.mover(mover, self._moved(attribute))
+            attribute = self._mover(attribute)
         amount = torch.as_tensor(strength, dtype=torch.float32, device=codes.w.device)
         with torch.no_grad():
             return Codes(w=attribute(codes.w, amount.expand(len(codes))), state=codes.state)
@@ -307,24 +306,30 @@ class Clip:
         """By track."""
         return self.session.codes(self.session.plan)
 
-    def _attribute(self, name: str) -> Attribute:
-        if name not in self.attributes:
-            raise UsageError(
-                f"unknown attribute {name!r}; {did_you_mean(name, self.attributes)}accepted: "
-                f"{', '.join(self.attributes)}"
-            )
-        return self.attributes[name]
+    def _asked(self, *attributes: str) -> tuple[Edit, ...]:
+        """Return the edits that texts ask for."""
+        request = dataclasses.replace(self.session.request, attributes=attributes)
+        return resolve_edits(request, self.session.catalogue)
 
-    def _moved(self, name: str) -> str:
-        """Return the name of an attribute that codes are moved along."""
-        self._attribute(name)
-        by_codes = [attribute.name for attribute in self.session.pack.attributes]
-        if name not in by_codes:
+    def _attribute(self, text: str) -> Attribute:
+        (edit,) = self._asked(text)
+        return self.session.catalogue[edit.attribute]
+
+    def _mover(self, text: str) -> Mover:
+        """Return what moves codes as a text says; of a sum, that is its part of that name."""
+        (edit,) = self._asked(text)
+        catalogue, name = self.session.catalogue, edit.attribute
+        part = next((p for p in catalogue.parts_of(edit) if p.attribute == name), None)
+        if part is None or catalogue.editor_of(name) != LATENT.name:
+            by_codes = ", ".join(attribute.name for attribute in self.session.pack.attributes)
             raise UsageError(
                 f"{name!r} does not move codes; `edited` makes it. Codes are moved along: "
-                f"{', '.join(by_codes)}"
+                f"{by_codes}"
             )
-        return name
+        options = LatentOptions.of(part)
+        if edit.strength != self.session.request.strength or options.level:
+            raise UsageError(f"{text!r} says how far; `move` is told that by its strength")
+        return options.mover_of(self.session.pack, name)
 
     def _nobody(self, codes: Codes) -> Codes:
         """Return codes that are nobody's, so that all of what others draw is put in."""

@@ -28,7 +28,7 @@ CALLS = {
     "Clip.invert": "self face",
     "Clip.codes": "self face",
     "Clip.share": "self face attribute",
-    "Clip.move": "self codes attribute strength mover=",
+    "Clip.move": "self codes attribute strength",
     "Clip.draw": "self codes",
     "Clip.render": "self face before after attributes",
     "Clip.blend": "self number edited",

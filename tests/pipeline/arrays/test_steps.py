@@ -192,7 +192,7 @@ def test_a_function_of_ones_own_moves_codes(clips: dict[str, Clip]) -> None:
     codes = clip.codes(face)
     moved = clip.move(codes, lambda w, strength: w + strength[:, None, None], 2.0)
     assert torch.equal(moved.w, codes.w + 2)
-    by_name = clip.move(codes, "smile", 1.0, mover="direction")
+    by_name = clip.move(codes, "direction:smile", 1.0)
     assert torch.equal(
         by_name.w, clip.session.pack.mover("direction", "smile")(codes.w, torch.ones(1))
     )
@@ -225,6 +225,9 @@ def test_what_is_asked_wrongly_is_refused_with_what_is_accepted(clips: dict[str,
         clip.move(codes, "smil", 1.0)
     with pytest.raises(UsageError, match="does not move codes; `edited` makes it"):
         clip.move(codes, "teeth-white", 1.0)
+    for text in ("smile=0.5", "smile->0.8"):
+        with pytest.raises(UsageError, match="`move` is told that by its strength"):
+            clip.move(codes, text, 1.0)
     with pytest.raises(UsageError, match="of frame 4 cannot be blended into frame 5"):
         clip.blend(N + 1, [clip.render(face, codes, codes)])
     with pytest.raises(UsageError, match="different packs"):
