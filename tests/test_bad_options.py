@@ -21,7 +21,7 @@ from tests.conftest import Desk
         (["--attr", "smile", "--blend", "posson"], "accepted: poisson, alpha, none"),
         (
             ["--attr", "smile", "--editor", "gan"],
-            "editor 'gan' is unknown; accepted: direction, latent-transformer, pca",
+            "editor 'gan' is unknown; accepted: direction, latent-transformer, pca, sefa",
         ),
         (["--attr", "smile", "--editor", "pca"], "has no movers for the editor 'pca'"),
         (["--attr", "smile", "--faces", "leftmost"], "accepted: all, largest, left-right"),

@@ -17,6 +17,7 @@ from models.packs.layers import codes_of, shape_of
 from models.packs.packfile import read_pack_file, write_pack_file
 from models.packs.store import Store
 from models.portrait import LOOK_LENGTH
+from models.stylegan2 import layouts
 from models.weights import load_safetensors
 from pipeline.cli import main
 from pipeline.editors import Pack
@@ -159,6 +160,33 @@ def test_every_component_of_a_file_has_a_number_though_ten_are_listed(
 def test_what_cannot_be_moved_so_is_refused(mini: Pack, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         edits_of(mini, text)
+
+
+def test_directions_of_the_generator_need_no_file_and_change_its_styles_most(
+    mini: Pack, portrait: Pack
+) -> None:
+    """Of all steps of length 1 through its layers' modulations (SeFa), in their order."""
+    shape = shape_of("mini")
+    state, _ = load_safetensors(Path(models.base.__file__).parent / "mini/generator.safetensors")
+    plain = {key: value.float() for key, value in state.items() if key != "latent_avg"}
+    net = layouts.build(layouts.completed(plain))
+    layers = zip(net.styled_layers(), net.style_rows(), strict=True)
+    rows = torch.cat([layer.conv.modulation.weight.detach() for layer, row in layers if row < 4])
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    w = torch.zeros(1, *shape)
+    steps = torch.stack(
+        [moved(mini, w, edits_of(mini, f"sefa:{n}=1@rows=0-3"))[0, 0] for n in (0, 1)]
+    )
+    assert torch.allclose(steps @ steps.T, torch.eye(2), atol=1e-5)
+    torch.manual_seed(0)
+    others = torch.randn(200, shape[1])
+    others = others / others.norm(dim=1, keepdim=True)
+    first, second = (rows @ steps.T).norm(dim=0)
+    assert first >= second > (rows @ others.T).norm(dim=0).max()
+    with pytest.raises(UsageError, match="no direction 128; there are 0 to 127"):
+        edits_of(mini, "sefa:128=1")
+    with pytest.raises(UsageError, match="unknown attribute 'sefa-0'"):
+        edits_of(portrait, "sefa:0=1")
 
 
 @pytest.mark.parametrize("level", [0.2, 0.8])

@@ -212,10 +212,19 @@ class StylePack:
         name = f"{editor}-{number}"
         told = next((a for a in self.attributes if a.name == name), None)
         entry = None if told else self._found(editor, name)
-        return told if entry is None else Attribute(name, kinds()[editor].spec.summary)
+        if entry is None:
+            return told
+        spec = kinds()[editor].spec
+        most = 10.0 if spec.of_generator else 3.0  # steps of its own length, or deviations
+        return Attribute(name, spec.summary, low=-most, high=most, experimental=True)
 
     def _found(self, editor: str, attribute: str) -> MoverEntry | None:
-        return entry_of(self.facts.movers, editor, attribute)
+        entry = entry_of(self.facts.movers, editor, attribute)
+        kind, number = kinds().get(editor), attribute.removeprefix(f"{editor}-")
+        if entry is None and kind and kind.spec.of_generator and number.isdecimal():
+            own = self.facts.generator
+            return MoverEntry(editor, attribute, own.file, own.sha256, component=int(number))
+        return entry
 
     def parse(self, images: Tensor) -> Tensor | None:
         """Return BiSeNet's labels (N, H, W) int64 of faces (N, 3, H, W) in [-1, 1]; None if the
