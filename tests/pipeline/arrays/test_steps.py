@@ -192,10 +192,21 @@ def test_a_function_of_ones_own_moves_codes(clips: dict[str, Clip]) -> None:
     codes = clip.codes(face)
     moved = clip.move(codes, lambda w, strength: w + strength[:, None, None], 2.0)
     assert torch.equal(moved.w, codes.w + 2)
-    by_name = clip.move(codes, "direction:smile", 1.0)
-    assert torch.equal(
-        by_name.w, clip.session.pack.mover("direction", "smile")(codes.w, torch.ones(1))
-    )
+
+
+def test_codes_are_moved_as_attr_says_it(clips: dict[str, Clip]) -> None:
+    clip = clips["mini"]
+    (face,) = clip.faces(N)
+    codes, pack = clip.codes(face), clip.session.pack
+    moved = clip.move(codes, "direction:smile@rows=2-5", 1.5).w
+    step = pack.mover("direction", "smile", (2, 6))
+    assert torch.equal(moved, step(codes.w, torch.full((1,), 1.5)))
+    assert torch.equal(moved[:, 6:], codes.w[:, 6:])
+    portrait = clips["portrait"]
+    (face,) = portrait.faces(N)
+    codes = portrait.codes(face)
+    aged = portrait.session.pack.mover("latent-transformer", "age")(codes.w, torch.ones(1))
+    assert torch.equal(portrait.move(codes, "age", 1.0).w, aged)  # of the sum, what moves codes
 
 
 def test_a_crop_shows_the_frames_own_pixels_and_takes_a_picture(clips: dict[str, Clip]) -> None:
