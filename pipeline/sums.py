@@ -55,8 +55,8 @@ SUMS: Final[Mapping[str, tuple[Sum, ...]]] = {
         Sum(
             Attribute(
                 "age",
-                "older by five to ten years under forty, by three past it: folds that this face "
-                "has or would have, uneven skin, looser contour; -1 six years younger past forty",
+                "older by five to ten years: folds that this face has or would have, uneven skin, "
+                "looser contour; -1 four to eight years younger, smoother, cheeks stay modelled",
                 aliases=("old", "older"),
                 low=-2.0,
                 high=2.0,
