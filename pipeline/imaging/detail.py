@@ -86,7 +86,7 @@ def factors_of(change: Tensor, more: Tensor | None = None) -> Tensor:
     factor = torch.expm1(change)
     if more is None:
         return factor
-    own = factor * factor.new_tensor(FOLD_COLOUR)[None, :, None, None]
+    own = torch.cat([share * factor for share in FOLD_COLOUR], 1)
     return torch.addcmul(own, own, more).add_(more)
 
 

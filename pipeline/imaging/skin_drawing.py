@@ -198,7 +198,7 @@ class _View:
         bare = self.bare
         own = bare.new_zeros(1, 4, *bare.shape[2:])
         for gain in gains:
-            by = bare.new_tensor(gain.of)[None, :, None, None]
+            by = torch.tensor(gain.of).to(bare.device, non_blocking=True)[None, :, None, None]
             own += by if gain.where is None else by * self.carried(gain.where)
         own = _gains_together(own, gains)
         middle, wide = self.middle, self.wide * self.bare
@@ -208,7 +208,7 @@ class _View:
         fold = self.fine_luma - around
         skin_deep = fold.square().mul_(1 / _NO_FOLD**2).square_().add_(1).reciprocal_().mul_(fold)
         out = out.addcmul(shadows, skin_deep.clamp_max(0)).addcmul_(lights, skin_deep.clamp_min(0))
-        brightens = float(own[:, 1::2].amax()) > 0
+        brightens = any(of > 0 for gain in gains for of in gain.of[1::2])
         return self._below_white(out) if brightens else out
 
     def _below_white(self, change: Tensor) -> Tensor:
@@ -249,7 +249,7 @@ _SPOT_FINE, _SPOT_AROUND = 0.006, 0.03
 
 def _own_colour(change: Tensor) -> Tensor:
     """Return what `scaled` changes log ratios (1, 2, …) by with a change of log luma (1, 1, …)."""
-    return change * change.new_tensor(_FOLD_TINT)[None, :, None, None]
+    return torch.cat([tint * change for tint in _FOLD_TINT], 1)
 
 
 def _gains_together(sums: Tensor, gains: Sequence[Gain]) -> Tensor:
@@ -264,8 +264,8 @@ def soft_end(values: Tensor, knee: float, most: float) -> Tensor:
     """Return values of either sign, as they are up to a knee, and beyond it ever closer to `most`,
     without a kink."""
     size = values.abs()
-    if float(size.amax()) <= knee:
-        return values
+    if size.device.type == "cpu" and float(size.amax()) <= knee:
+        return values  # what a look at the largest costs on other devices is a wait for them
     beyond = 1 - torch.exp((knee - size).clamp_max_(0) / (most - knee))
     return size.clamp_max_(knee).add_(beyond, alpha=most - knee).copysign_(values)
 
