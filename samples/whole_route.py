@@ -105,7 +105,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for all that is made")
     parser.add_argument("--video", type=Path, default=Path(__file__).parent / "astronaut.mp4")
     parser.add_argument("--strength", type=float, default=2.0)
-    parser.add_argument("--judged", type=int, default=100, help="pictures for the curve")
+    parser.add_argument("--judged", type=int, default=24, help="pictures for the curve")
     parser.add_argument("--arcface", type=Path, help="judge identity by this model_ir_se50.pth")
     parser.add_argument("--no-curve", action="store_true")
     return parser.parse_args(arguments)
