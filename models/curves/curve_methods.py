@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from ..directions import Components, DirectionMover, component_of, fit_components
-from ..directions.boundary import fit_boundary
+from ..directions.boundary import conditioned, fit_boundary
 from ..ops import Move
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes
 from .curve_subjects import RATED, Subject
 
-METHODS: Final = ("latent transformer", "InterFaceGAN", "GANSpace")
+METHODS: Final = ("latent transformer", "InterFaceGAN", "GANSpace", "InterFaceGAN, conditional")
 
 _ENDS = 0.25
 """Share of the codes at each end of a boundary: a thousand codes, not the half million of the
@@ -28,7 +29,8 @@ def methods_for(
 
     InterFaceGAN and GANSpace are fitted to the codes and ratings given. Strength 1 is one standard
     deviation of the rating, as it is for the pack's own transformer; for GANSpace, which knows no
-    rating, of its component.
+    rating, of its component. The conditional boundary moves along none of the others of the
+    attributes that have a rating.
 
     Raises:
         ModelError: a fit is not possible.
@@ -39,17 +41,31 @@ def methods_for(
     along = DirectionMover(boundary.normal, layers)
     unit, read = unit_of_one_sd(along, codes, target)
     component, correlation = _component(subject, codes, target)
+    alone = conditioned(boundary.normal, _others(RATED[attribute], codes))
+    alone_unit, alone_read = unit_of_one_sd(DirectionMover(alone, layers), codes, target)
     return (
         {
             METHODS[0]: subject.mover("latent-transformer", attribute),
             METHODS[1]: DirectionMover(boundary.normal, layers, unit=unit),
             METHODS[2]: component,
+            METHODS[3]: DirectionMover(alone, layers, unit=alone_unit),
         },
         {
             METHODS[1]: {**boundary.accuracy, "reader_correlation": read},
             METHODS[2]: {"correlation": correlation},
+            METHODS[3]: {"reader_correlation": alone_read},
         },
     )
+
+
+def _others(rated: str, codes: LabelledCodes) -> list[Tensor]:
+    """Return the normals of the boundaries of all attributes that have a rating but one."""
+    names = sorted({*RATED.values()} - {rated})
+    return [
+        fit_boundary(codes.w, codes.labels[:, codes.column(name)], share=_ENDS).normal
+        for name in names
+        if name in codes.names
+    ]
 
 
 def _component(subject: Subject, codes: LabelledCodes, target: int) -> tuple[DirectionMover, float]:

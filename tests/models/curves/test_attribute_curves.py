@@ -18,6 +18,7 @@ from models.curves.attribute_curves import curves_of, main, report_of
 from models.curves.curve_methods import METHODS, methods_for
 from models.curves.curve_plot import Point, draw_curves
 from models.curves.curve_subjects import Encoded, Face, open_subject
+from models.directions.boundary import fit_boundary
 from models.ops import Move
 from models.training.codes import LabelledCodes
 
@@ -117,6 +118,11 @@ def test_the_baselines_are_fitted_to_the_codes_and_calibrated() -> None:
     for method in METHODS[1:]:
         step = moves[method](torch.zeros(1, 1, 5), torch.ones(1))[0, 0]
         assert 0.3 < step[0].item() < 1.6, method
+    held = moves["InterFaceGAN, conditional"](torch.zeros(1, 1, 5), torch.ones(1))[0, 0]
+    for rating in (1, 2):  # age, gender
+        normal = fit_boundary(w, z[:, rating], share=0.25).normal[0]
+        assert abs(float(held @ normal)) < 1e-4
+    assert abs(float(held @ fit_boundary(w, z[:, 0], share=0.25).normal[0])) > 0.3
 
 
 def test_curves_become_a_picture_and_a_report(tmp_path: Path) -> None:
@@ -128,7 +134,7 @@ def test_curves_become_a_picture_and_a_report(tmp_path: Path) -> None:
     assert picture is not None
     for colour in ((196, 78, 32), (40, 110, 220), (60, 150, 60)):
         near = abs(picture.astype(int) - colour).sum(2) < 40
-        assert near.sum() > 100, f"no line of colour {colour}"
+        assert near.sum() > 40, f"no line of colour {colour}"
     report = json.loads(json.dumps(report_of(subject, measured, curves, facts)))
     assert report["faces"] == 4
     assert len(report["curves"]["smile"]["GANSpace"]) == 3
