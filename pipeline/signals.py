@@ -7,10 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _POLITE = ("SIGINT", "SIGTERM", "SIGHUP")
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
+
+_WITH_A_LOCK = {
+    getattr(threading.Condition, name).__code__
+    for name in ("__enter__", "__exit__", "_acquire_restore", "_release_save")
+}
+"""Code in which a lock is just taken or given back. What is raised there can leave it taken, and
+whoever waits for it, in a queue or a pool of threads, does so for ever."""
+_AGAIN_S = 0.01
+"""How much later a signal is heard that comes in the middle of that [s]."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,7 +42,12 @@ def polite_kills(*, is_program: bool) -> Iterator[None]:
     """
     came: list[int] = []
 
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _takes_a_lock(frame):
+            again = threading.Timer(_AGAIN_S, signal.raise_signal, (number,))
+            again.daemon = True
+            again.start()
+            return
         came.append(number)
         raise Interrupted(number)
 
@@ -53,3 +66,11 @@ def polite_kills(*, is_program: bool) -> Iterator[None]:
     finally:
         for number, handler in known.items():
             signal.signal(number, signal.SIG_IGN if is_program else handler)
+
+
+def _takes_a_lock(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code in _WITH_A_LOCK:
+            return True
+        frame = frame.f_back
+    return False
