@@ -204,3 +204,17 @@ def pretended(patch: pytest.MonkeyPatch) -> Iterator[torch.device]:
         yield torch.device(NAME, 0)
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(False)
+
+
+DEVICES = ("pretended", "cuda")
+
+
+def device_of(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """Yield the pretended device, or the GPU where there is one; else the test is skipped."""
+    if name == "pretended":
+        with pretended(monkeypatch) as found:
+            yield found
+    elif torch.cuda.is_available():
+        yield torch.device("cuda")
+    else:
+        pytest.skip("no CUDA device here")

@@ -16,7 +16,7 @@ from pipeline.session import Session
 from pipeline.types import Frame
 from tests.conftest import FaceClip
 
-from .elsewhere import pretended, waits
+from .elsewhere import DEVICES, device_of, pretended, waits
 from .routes import frames_of, rendered, session_of
 from .style_pack import write_tiny_pack
 
@@ -28,17 +28,11 @@ ROUTES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=["pretended", "cuda"])
+@pytest.fixture(params=DEVICES)
 def device(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[torch.device]:
-    if request.param == "pretended":
-        with pretended(monkeypatch) as found:
-            yield found
-    elif torch.cuda.is_available():
-        yield torch.device("cuda")
-    else:
-        pytest.skip("no CUDA device here")
+    yield from device_of(request.param, monkeypatch)
 
 
 @pytest.fixture

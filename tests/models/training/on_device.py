@@ -29,7 +29,7 @@ from models.parsing import train as parsing
 from models.training.codes import checked
 from models.training.place import Place
 from models.training.steps import Progress
-from tests.elsewhere import pretended
+from tests.elsewhere import DEVICES, device_of
 from tests.models.encoder_recipe import test_training as encoder
 from tests.models.landmarks import test_render as drawn
 from tests.models.mini import test_training as mini
@@ -37,17 +37,11 @@ from tests.models.mini.faces import drawn_data
 from tests.models.parsing import test_train as labelled
 
 
-@pytest.fixture(params=["pretended", "cuda"])
+@pytest.fixture(params=DEVICES)
 def device(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[torch.device]:
-    if request.param == "pretended":
-        with pretended(monkeypatch) as found:
-            yield found
-    elif torch.cuda.is_available():
-        yield torch.device("cuda")
-    else:
-        pytest.skip("no CUDA device here")
+    yield from device_of(request.param, monkeypatch)
 
 
 Told = list[dict[str, float]]
