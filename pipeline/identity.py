@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .imaging.geometry import ffhq_quad, quad_to_matrix
-from .loading import load_recogniser
 from .stages.align import cut
 
 if TYPE_CHECKING:
@@ -30,24 +29,23 @@ _WHOLE: Final = 0.9
 """Weight from which a frame shows the whole edit."""
 
 
-def identity_of(session: Session, edited: Mapping[int, Sequence[int]]) -> list[dict[str, Any]]:
+def identity_of(
+    session: Session, edited: Mapping[int, Sequence[int]], recogniser: FaceRecogniser
+) -> list[dict[str, Any]]:
     """Return, for every face that was edited, its distance from what the clip shows of it.
 
     `distance` is the mean over the `frames` looked at, `farthest` the largest; `in_the_clip` is how
     far these frames of the source lie from one another, which is what poses and expressions alone
-    come to. Empty where the extra `identity` is not installed.
+    come to.
 
     Args:
         session: with its plan.
         edited: frames in which a face was edited, by track.
+        recogniser: see `load_recogniser`.
 
     Raises:
-        WeightsError: the recogniser's file is damaged.
         VideoError: the clip can no longer be read.
     """
-    recogniser = load_recogniser() if edited else None
-    if recogniser is None:
-        return []
     chosen = {t.track_id: _spread(t, edited.get(t.track_id, ())) for t in session.plan.tracks}
     pairs: dict[int, list[Pair]] = {}
     for index in sorted({frame for frames in chosen.values() for frame in frames}):

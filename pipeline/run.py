@@ -10,6 +10,7 @@ from .analysis import Analysis
 from .config import AnalyzeOptions, RenderOptions
 from .errors import NoFaceError
 from .identity import identity_of
+from .loading import load_recogniser
 from .media.base import Sink
 from .media.damage import check_whole, summarize
 from .media.opening import default_ending, open_sink, open_source
@@ -58,6 +59,8 @@ def edit(
     target = output or default_output(beside, session.edits, ending)
     reports = [] if report_path is None else [(report_path, "the report")]
     check_outputs(request, [(target, "the output"), *reports], overwrite=overwrite)
+    # What is wrong with its file is said before the first frame, not after the last.
+    recogniser = load_recogniser() if report_path is not None else None
     sink = open_sink(target, source, request.encode, overwrite=overwrite)
     notes = [why] if output is None and why else []
     for sentence in (*notes, *sink.warnings):
@@ -70,9 +73,9 @@ def edit(
         _write_video(session, sink, report, must_edit=fail_if_unedited)
     except NoFaceError as e:
         unedited, report.output = e, ""
-    if report_path is not None:
+    if recogniser is not None:
         with session.clock.time("identity"):
-            report.identity = identity_of(session, report.edited_of_track())
+            report.identity = identity_of(session, report.edited_of_track(), recogniser)
     report.seconds = session.clock.seconds()
     if report_path is not None:
         report.save(report_path, overwrite=overwrite)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline import EditRequest, edit, identity
+from pipeline import EditRequest, edit, identity, run
+from pipeline.errors import WeightsError
 from tests.conftest import FaceClip
 
 
@@ -37,15 +38,27 @@ def told(face_clip: FaceClip, folder: Path, strength: float) -> list[dict[str, A
 def test_a_report_says_how_far_the_person_moved(
     face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "load_recogniser", lambda: None)
+    monkeypatch.setattr(run, "load_recogniser", lambda: None)
     assert told(face_clip, tmp_path, 0.4) == []
-    monkeypatch.setattr(identity, "load_recogniser", Difference)
+    monkeypatch.setattr(run, "load_recogniser", Difference)
     (mild,), (strong,) = told(face_clip, tmp_path, 0.5), told(face_clip, tmp_path, 1.5)
     assert strong["frames"] == [0, 1, 2, 3]
     assert 0 < mild["distance"] < strong["distance"] <= strong["farthest"]
     assert (strong["recogniser"], strong["other_person"]) == ("difference", 0.6)
     assert strong["in_the_clip"] == mild["in_the_clip"], "that is of the source"
     assert told(face_clip, tmp_path, 0) == []
+
+
+def test_a_damaged_recogniser_is_told_of_before_the_first_frame(
+    face_clip: FaceClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise WeightsError("it ends within a layer")
+
+    monkeypatch.setattr(run, "load_recogniser", damaged)
+    with pytest.raises(WeightsError, match="within a layer"):
+        told(face_clip, tmp_path, 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_far_apart_in_the_clip_are_its_own_yardstick() -> None:
