@@ -116,13 +116,7 @@ class Session:
             options.pack, device, transfer=options.transfer, precision=options.precision
         )
         self.catalogue = Catalogue(self.pack)
-        self.edits = numbered(
-            resolve_edits(request, self.catalogue),
-            options.first_frame,
-            timecode=source.timecode,
-            rate=source.info.rate,
-        )
-        check_offered(self.catalogue.drawn(self.edits), self.catalogue)
+        self.edits = self.checked(resolve_edits(request, self.catalogue))
         self.mattes = MatteReader(request, (source.info.width, source.info.height))
         if request.cache is not None:
             check_folder(request.cache)
@@ -167,6 +161,19 @@ class Session:
         if path is not None and is_missing(path):
             analysis_file.save(analysis, path, overwrite=False)
         return dataclasses.replace(plan, artefacts=tuple(sorted(self._opened)))
+
+    def checked(self, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+        """Return edits whose curves count the clip's frames from 0.
+
+        Raises:
+            UsageError: the pack cannot make one of them.
+            WeightsError: the file of a mover or of the classifier cannot be used.
+        """
+        source, first_frame = self.source, self.request.render.first_frame
+        rate = source.info.rate
+        counted = numbered(edits, first_frame, timecode=source.timecode, rate=rate)
+        check_offered(self.catalogue.drawn(counted), self.catalogue)
+        return counted
 
     def rendering(self, plan: Plan) -> Rendering:
         """Return what renders the frames of a plan; what was not prepared yet is prepared now.

@@ -27,7 +27,7 @@ from ..config import RenderOptions, Transfer
 from ..editors import Attribute, Codes, Mover
 from ..editors.latent import SPEC as LATENT
 from ..editors.latent import LatentOptions
-from ..edits import check_offered, numbered, resolve_edits
+from ..edits import resolve_edits
 from ..errors import UsageError
 from ..media.damage import check_whole
 from ..media.opening import open_sink
@@ -138,13 +138,7 @@ class Clip:
             UsageError: there is no such frame, attribute or strength.
         """
         session, frame = self.session, self._frame(number)
-        edits = numbered(
-            self._asked(*attributes),
-            session.request.render.first_frame,
-            timecode=session.source.timecode,
-            rate=session.source.info.rate,
-        )
-        check_offered(session.catalogue.drawn(edits), session.catalogue)
+        edits = session.checked(self._asked(*attributes))
         (result,) = session.render(session.plan.with_edits(edits), [frame])
         return rgb_of(result.frame)
 
