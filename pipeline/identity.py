@@ -46,18 +46,21 @@ def identity_of(
     Raises:
         VideoError: the clip can no longer be read.
     """
-    chosen = {t.track_id: _spread(t, edited.get(t.track_id, ())) for t in session.plan.tracks}
-    pairs: dict[int, list[Pair]] = {}
+    tracks = {track.track_id: track for track in session.plan.tracks}
+    chosen = {name: to_look_at(track, edited.get(name, ())) for name, track in tracks.items()}
+    pairs: dict[int, dict[int, Pair]] = {}
     for index in sorted({frame for frames in chosen.values() for frame in frames}):
         with session.frames(session.plan, index, index + 1) as reading:
             (frame,) = reading
         for track, pair in compared(session, frame).items():
             if index in chosen[track]:
-                pairs.setdefault(track, []).append(pair)
-    return [
-        {"track": track, "frames": chosen[track], **_facts(recogniser, pairs[track])}
-        for track in sorted(pairs)
-    ]
+                pairs.setdefault(track, {})[index] = pair
+    return [told(track, pairs[track], recogniser) for track in sorted(pairs)]
+
+
+def told(track: int, pairs: Mapping[int, Pair], recogniser: FaceRecogniser) -> dict[str, Any]:
+    """Return what `identity_of` says of one face, of its pairs by frame."""
+    return {"track": track, "frames": list(pairs), **_facts(recogniser, list(pairs.values()))}
 
 
 def compared(
@@ -69,19 +72,18 @@ def compared(
     """
     result, aspect = session.look(frame, edits).result, float(session.source.info.pixel_aspect)
     tracks = {track.track_id: track for track in session.plan.tracks}
-    found = {}
-    for face in (face for face in result.faces if face.edited):
-        track = tracks[face.track_id]
-        points = track.landmarks[frame.index - track.first_frame]
-        found[face.track_id] = (
-            _aligned(frame, points, aspect),
-            _aligned(result.frame, points, aspect),
-        )
-    return found
+    edited = [tracks[face.track_id] for face in result.faces if face.edited]
+    return {track.track_id: pair_of(track, frame, result.frame, aspect) for track in edited}
 
 
-def _spread(track: FaceTrack, edited: Sequence[int]) -> list[int]:
-    """Return the frames to look at: those with the whole edit, if there are any."""
+def pair_of(track: FaceTrack, before: Frame, after: Frame, pixel_aspect: float) -> Pair:
+    """Return a face in a frame of the clip, and in what became of that frame."""
+    points = track.landmarks[before.index - track.first_frame]
+    return _aligned(before, points, pixel_aspect), _aligned(after, points, pixel_aspect)
+
+
+def to_look_at(track: FaceTrack, edited: Sequence[int]) -> list[int]:
+    """Return a few of the frames in which a face was edited: those with the whole edit, if any."""
     weights = track.weights[np.asarray(edited, np.int64) - track.first_frame]
     whole = [frame for frame, weight in zip(edited, weights, strict=True) if weight >= _WHOLE]
     frames = whole or list(edited)

@@ -15,8 +15,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from torch import Tensor
 
+from pipeline.batch import making
 from pipeline.cli import main
+from pipeline.errors import WeightsError
 from tests.conftest import FaceClip, Pictures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -236,6 +239,54 @@ def test_the_report_is_of_what_is_kept_whoever_made_it_and_looks_at_no_frame_aga
     assert bench.run("--report") == 0
     (finding,) = bench.report()["shots"]["a"]["findings"]
     assert (finding["level"], finding["code"]) == ("error", "target-gone")
+
+
+class Difference:
+    """A recogniser to which people differ as their pictures do, and soon are others."""
+
+    name, other_person = "difference", 0.001
+
+    def distances(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).abs().mean((1, 2, 3))
+
+
+def test_the_report_says_how_far_people_moved_and_nothing_else_is_made_anew_for_that(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "load_recogniser", lambda: None)
+    bench.write(
+        f"{A}\nframes = '2-6'\n[[shot.edit]]\nattr = 'smile=1'\n[[shot.edit]]\nattr='age=1'"
+    )
+    assert bench.run() == 0
+    hashes = bench.hashes()
+    monkeypatch.setattr(making, "load_recogniser", Difference)
+    assert bench.run() == 0
+    assert bench.made() == {"a": 0}
+    assert "identity" not in bench.report()["shots"]["a"], "it is of what was looked at then"
+    shutil.rmtree(bench.work / "store" / "join")
+    assert bench.run() == 0
+    assert bench.made() == {"a": 1}
+    assert bench.hashes() == hashes
+    shot = bench.report()["shots"]["a"]
+    (face,) = shot["identity"]
+    assert face["frames"] == [2, 3, 4, 5, 6]
+    assert 0.001 < face["distance"] <= face["farthest"] < 0.2
+    assert [one["text"] for one in shot["findings"] if one["code"] == "other-person"]
+    shown = (bench.work / "report.html").read_text()
+    assert f"{face['distance']:.2f} from who it was" in shown
+
+
+def test_a_damaged_recogniser_fails_a_shot_before_it_is_joined(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise WeightsError("it ends within a layer")
+
+    monkeypatch.setattr(making, "load_recogniser", damaged)
+    monkeypatch.setattr(making, "join_segments", None)
+    bench.write(f"{A}\nframes = '2-3'")
+    assert bench.run() != 0
+    assert "it ends within a layer" in bench.said()
 
 
 def test_where_nothing_can_be_edited_a_shot_fails_or_is_delivered_or_left_out(

@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from .. import analysis as analysis_file
 from ..analysis import Analysis
 from ..errors import InputError, NoFaceError, WeightsError
 from ..files import write_whole
-from ..loading import resolve_device
+from ..loading import FaceRecogniser, load_recogniser, resolve_device
 from ..media.damage import check_whole
 from ..media.opening import open_sink, open_source
 from ..passes.analyze import analyze
@@ -165,6 +166,7 @@ class Maker:
 
     def _join(self, course: ShotCourse, unit: Unit) -> None:
         desk, shot, cost = self._desk, course.shot, Meter()
+        recogniser = self._recogniser  # damaged ones are told of before the work, not after
         chunks = [desk.store.checked(RENDER, chunk.key) for chunk in course.chunks()]
         told = [desk.store.facts(RENDER, chunk.key) for chunk in course.chunks()]
         edited = [sum(counts) for counts in zip(*(one["edited"] for one in told), strict=True)]
@@ -181,7 +183,9 @@ class Maker:
             desk.sources.check_unchanged(shot.request.input)
             joined = cost.so_far()
             cells = [text for _, one in segments for text in one["touched"]]
-            seen = review([first, *after], reports, made, cells, more=_handles(course))
+            more = _handles(course)
+            sessions = [first, *after]
+            seen = review(sessions, reports, made, cells, recogniser=recogniser, more=more)
             stages = {ANALYSIS: [course.analysis], CODES: [course.codes], RENDER: course.chunks()}
             costs = {stage: self._costs(units) for stage, units in stages.items()}
             facts = {
@@ -192,6 +196,10 @@ class Maker:
                 "costs": {**costs, JOIN: joined, "review": cost.so_far(joined)},
             }
             desk.targets.deliver(unit.key, made, facts, {REVIEW: json.dumps(seen)})
+
+    @cached_property
+    def _recogniser(self) -> FaceRecogniser | None:
+        return load_recogniser()
 
     def _costs(self, units: Iterable[Unit]) -> dict[str, float]:
         facts = [self._desk.store.facts(unit.kind, unit.key) for unit in units]

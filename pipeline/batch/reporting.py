@@ -31,6 +31,8 @@ from .units import Ending, Trouble
 REPORT_VERSION: Final = 2
 JSON_NAME: Final = "report.json"
 PAGE_NAME: Final = "report.html"
+_SHOWN: Final = ("counts", "figures", "identity")
+"""Of what there is to show of a shot, what the report itself holds."""
 _WITH_LOG: Final = (1, EXIT_BUG, EXIT_LATER)
 """Exit codes whose cause may only be seen in what the worker said."""
 
@@ -119,7 +121,7 @@ def _record(desk: Desk, shot: Shot, ending: Ending, weights: dict[str, str]) -> 
             "bytes": facts.get("bytes"),
         }
         record |= _of_facts(facts)
-        record |= {name: review[name] for name in ("counts", "figures") if name in review}
+        record |= {name: review[name] for name in _SHOWN if name in review}
         pictures = review.get("pictures", [])
         record["picture_bytes"] = sum(len(picture["jpeg"]) for picture in pictures)
         told = review.get("findings", [])

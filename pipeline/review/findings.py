@@ -31,6 +31,7 @@ CODES: Final[Mapping[str, tuple[Level, str]]] = {
     "skipped": ("note", "there was nothing to edit, and it was left out as asked"),
     "brief-lapse": ("note", "for less than half a second, less than half of an edit was done"),
     "doubt": ("note", "frames to look at first"),
+    "other-person": ("note", "a face came so far from who it was that it counts as somebody else"),
     "between": ("note", "faces edited between places read before and after"),
     "short-handles": ("note", "the clip has fewer frames than the handles asked for"),
 }
@@ -122,6 +123,18 @@ def of_figures(figures: Mapping[str, Any]) -> Iterator[Finding]:
             f"levels, {jitter['share']:.0%} of the change itself"
         )
         yield Finding("flicker", text, (frame, frame))
+
+
+def of_identity(faces: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield which faces count as other people after the edit; see `identity.identity_of`."""
+    for face in faces:
+        bound = face["other_person"]
+        if bound is not None and face["distance"] >= bound:
+            text = (
+                f"face {face['track']} is {face['distance']:.2f} from who it was; from "
+                f"{bound:g} on the {face['recogniser']} takes two pictures for two people"
+            )
+            yield Finding("other-person", text, (face["frames"][0], face["frames"][-1]))
 
 
 def few(findings: Iterable[Finding]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ import numpy as np
 
 from ..doubts import Doubt, behind, in_analysis, worst
 from ..errors import VideoError
+from ..identity import Pair, pair_of, to_look_at, told
 from ..imaging.color import frame_to_rgb
 from ..imaging.likeness import cells_from_text
+from ..loading import FaceRecogniser
 from ..media.opening import open_source
 from ..pictures import Picture, difference, fit
 from ..report import Report
@@ -25,7 +27,7 @@ from ..session import Session
 from ..types import Box, FaceTrack, Frame
 from ..viewing import aspect, face_window, present
 from .figures import Figures
-from .findings import Finding, few, in_words, of_doubts, of_figures, of_reports
+from .findings import Finding, few, in_words, of_doubts, of_figures, of_identity, of_reports
 from .strips import columns, strip_of
 
 REVIEW_VERSION: Final = 1
@@ -50,7 +52,7 @@ class _Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class _Beside:
     """One frame of the clip, and of the target."""
 
     before: Frame
@@ -63,6 +65,7 @@ def review(
     target: Path,
     cells: Sequence[str],
     *,
+    recogniser: FaceRecogniser | None = None,
     more: Iterable[Finding] = (),
 ) -> dict[str, Any]:
     """Compare a target with its clip; return all there is to show of it, as plain data.
@@ -72,24 +75,28 @@ def review(
         reports: what became of each edit.
         target: the finished file.
         cells: one a frame, where its edits changed it, see `likeness.cells_to_text`.
+        recogniser: says how far faces are from who they were; None: nobody does.
         more: findings of the caller's.
 
     Returns:
-        `counts`, `strips` (see `strips.strip_of`), `figures` (see `Figures.to_json`), `pictures`
-        (what it shows, frame, why, size, JPEG in base64), `findings`.
+        `counts`, `strips` (see `strips.strip_of`), `figures` (see `Figures.to_json`), `identity`
+        (one a face, see `identity.identity_of`; of the target's own pixels, by all edits together),
+        `pictures` (what it shows, frame, why, size, JPEG in base64), `findings`.
     """
     plan = sessions[0].plan
     doubts = _doubts(sessions, reports)
     looks = [_first(sessions, plan.start), *_worst(doubts)]
-    seen = _Seen(sessions, looks)
+    faces = {} if recogniser is None else _faces_to_tell(sessions, reports)
+    seen = _Seen(sessions, looks, faces)
     findings = [*more, *of_reports(reports), *of_doubts(doubts)]
     try:
         seen.go_through(target, cells)
     except VideoError as e:
         findings.append(Finding("frames-differ", str(e)))
+    identity = [] if recogniser is None else seen.identity(recogniser)
     figures = seen.figures.to_json()
-    findings += of_figures(figures)
-    told = [finding.to_json() for finding in few(findings)]
+    findings += [*of_figures(figures), *of_identity(identity)]
+    said = [finding.to_json() for finding in few(findings)]
     return {
         "review_version": REVIEW_VERSION,
         "first_frame": plan.start,
@@ -97,9 +104,25 @@ def review(
         "strips": [strip_of(r, s.plan) for r, s in zip(reports, sessions, strict=True)],
         "jitter": _jitter(seen.figures, plan.start, plan.stop),
         "figures": figures,
+        **({"identity": identity} if identity else {}),
         "pictures": seen.pictures(),
-        "findings": told,
-        "in_words": in_words(told),
+        "findings": said,
+        "in_words": in_words(said),
+    }
+
+
+def _faces_to_tell(
+    sessions: Sequence[Session], reports: Sequence[Report]
+) -> dict[int, tuple[FaceTrack, list[int]]]:
+    """Return the faces that any edit changed, each with the frames in which it is looked at."""
+    edited: dict[int, set[int]] = {}
+    for report in reports:
+        for name, frames in report.edited_of_track().items():
+            edited.setdefault(name, set()).update(frames)
+    tracks = {track.track_id: track for one in sessions for track in one.plan.tracks}
+    return {
+        name: (tracks[name], to_look_at(tracks[name], sorted(frames)))
+        for name, frames in sorted(edited.items())
     }
 
 
@@ -159,14 +182,21 @@ def _jitter(figures: Figures, start: int, stop: int) -> list[float]:
 class _Seen:
     """What was seen while a target and its clip were gone through."""
 
-    def __init__(self, sessions: Sequence[Session], looks: Sequence[_Look]) -> None:
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        looks: Sequence[_Look],
+        faces: Mapping[int, tuple[FaceTrack, Sequence[int]]],
+    ) -> None:
         self.figures = Figures()
-        self._session, self._looks = sessions[0], looks
+        self._session, self._looks, self._faces = sessions[0], looks, faces
         self._pixel_aspect = aspect(sessions[0])
         tracks = {track.track_id: track for one in sessions for track in one.plan.tracks}
         self._tracks: tuple[FaceTrack, ...] = tuple(tracks.values())
-        self._kept: dict[int, _Pair] = {}
-        self._strongest: _Pair | None = None
+        self._kept: dict[int, _Beside] = {}
+        self._strongest: _Beside | None = None
+        self._people: dict[int, dict[int, Pair]] = {}
+        """By face and frame, what is compared to tell whether it is still the same person."""
 
     def go_through(self, target: Path, cells: Sequence[str]) -> None:
         """Decode both.
@@ -185,9 +215,17 @@ class _Seen:
                 changed = cells_from_text(cells[number], before.height, before.width)
                 self.figures.add(before, after, changed, self._tracks)
                 if before.index in wanted:
-                    self._kept[before.index] = _Pair(before, after)
+                    self._kept[before.index] = _Beside(before, after)
                 if self.figures.strongest[1] == before.index:
-                    self._strongest = _Pair(before, after)
+                    self._strongest = _Beside(before, after)
+                for name, (track, frames) in self._faces.items():
+                    if before.index in frames:
+                        pair = pair_of(track, before, after, self._pixel_aspect)
+                        self._people.setdefault(name, {})[before.index] = pair
+
+    def identity(self, recogniser: FaceRecogniser) -> list[dict[str, Any]]:
+        """Return how far the faces that were seen are from who they were."""
+        return [told(name, pairs, recogniser) for name, pairs in self._people.items()]
 
     def pictures(self) -> list[dict[str, Any]]:
         """Return the pictures, each before, after and what differs."""
@@ -199,7 +237,7 @@ class _Seen:
             looks.insert(1, (_Look("strongest", frame, face, why), self._strongest))
         return [self._picture(look, pair) for look, pair in looks if pair is not None]
 
-    def _picture(self, look: _Look, pair: _Pair) -> dict[str, Any]:
+    def _picture(self, look: _Look, pair: _Beside) -> dict[str, Any]:
         window = face_window(self._tracks, pair.before, look.face, _MARGIN)
         before, after = (self._tile(frame, window) for frame in (pair.before, pair.after))
         shown = np.hstack([before, after, difference(before, after, _GAIN)])

@@ -210,6 +210,8 @@ def _known(record: Record) -> dict[str, object]:
             f"{jitter['mean']:.2f} grey levels on average, {jitter['largest']:.2f} at frame "
             f"{jitter['frame']} ({jitter['share']:.0%} of the change)"
         )
+    for face in record.get("identity") or []:
+        lines[f"identity of face {face['track']} ({face['recogniser']})"] = _identity(face)
     if skipped := (record.get("counts") or {}).get("skipped"):
         lines["faces skipped"] = ", ".join(f"{count} × {why}" for why, count in skipped.items())
     if seconds := record.get("seconds"):
@@ -217,6 +219,16 @@ def _known(record: Record) -> dict[str, object]:
     if record.get("peak_mb"):
         lines["memory"] = f"{record['peak_mb']:.0f} MB at most"
     return {name: value for name, value in lines.items() if value not in (None, "")}
+
+
+def _identity(face: Mapping[str, Any]) -> str:
+    """Return how far a face is from who it was, with what that may be compared with."""
+    parts = [f"{face['distance']:.2f} from who it was"]
+    if "in_the_clip" in face:
+        parts.append(f"{face['in_the_clip']:.2f} between frames of the clip")
+    if face["other_person"] is not None:
+        parts.append(f"another person from {face['other_person']:g} on")
+    return "; ".join(parts)
 
 
 def _seconds(seconds: Mapping[str, float] | float) -> str:

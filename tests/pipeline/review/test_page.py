@@ -95,10 +95,12 @@ def read(records: list[dict[str, Any]]) -> tuple[Reading, str]:
 def test_what_comes_from_outside_is_text_and_nothing_else() -> None:
     evil = Finding("told", EVIL).to_json()
     failed = record(EVIL, state="failed", log=[EVIL, EVIL], findings=[evil])
-    reading, text = read([record(EVIL), failed])
+    face = {"track": 0, "recogniser": EVIL, "distance": 0.31, "other_person": 0.6}
+    reading, text = read([record(EVIL, identity=[face]), failed])
     assert reading.tags["script"] == 0
     assert EVIL not in text
-    assert reading.text.count(EVIL) >= 12
+    assert reading.text.count(EVIL) >= 13
+    assert "0.31 from who it was; another person from 0.6 on" in reading.text
     assert all(address.startswith("data:image/jpeg;base64,") for address in reading.addresses)
     assert len(reading.addresses) == 2
     assert not re.search(r"url\(|@import", text)
