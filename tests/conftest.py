@@ -76,7 +76,9 @@ def write_clip(
     """Write pictures (and a tone) as a video, with PyAV alone."""
     index_first = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", container_options=index_first) as container:
-        options = {"crf": "16", "threads": "1"} if codec == "libx264" else {}
+        # Without that x264 makes another file now and then, see `encoders._particulars`.
+        same = {"x264-params": "cpu-independent=1"}
+        options = {"crf": "16", "threads": "1", **same} if codec == "libx264" else {}
         video = container.add_stream(codec, rate, options=options)
         assert isinstance(video, av.VideoStream)
         video.height, video.width = pictures[0].shape[:2]

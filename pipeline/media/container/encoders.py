@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Literal
 
 import av
-import cv2
 from av.codec.codec import Codec
 from av.codec.context import CodecContext
 from av.video.format import VideoFormat
@@ -87,9 +86,6 @@ _FAMILIES = {
     "flv1": "flv",
 }
 """Codec of the input → encoder of its family, where the names differ."""
-
-_CPU_AVX_512F = 13
-"""OpenCV's number of the processor feature (cv::CpuFeatures)."""
 
 _X26_PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium"),
@@ -205,10 +201,11 @@ def _checked_preset(encoder: str, preset: str) -> str:
 
 def _particulars(source: VideoFile, encoder: str, crf: float | None) -> dict[str, str]:
     """Return what single encoders need beside their defaults."""
-    if encoder.startswith("libx264") and cv2.checkHardwareSupport(_CPU_AVX_512F):
-        # With AVX-512 x264's macroblock tree reads past a row whose width in macroblocks is not a
-        # multiple of 16, and files differ from run to run (seen with x264 core 165, 2026).
-        return {"x264-params": "asm=avx2"}
+    if encoder.startswith("libx264"):
+        # Otherwise its macroblock tree rounds as each processor does it fastest, and with AVX-512
+        # reads past a row whose width in macroblocks is not a multiple of 16: files then differ
+        # from run to run (seen with x264 core 165, 2026). Costs 2 % of the encoder's time.
+        return {"x264-params": "cpu-independent=1"}
     if encoder == "libx265" and crf == 0:
         return {"x265-params": "lossless=1"}
     if encoder == "libvpx-vp9" and crf == 0:

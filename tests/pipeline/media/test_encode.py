@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from pipeline.errors import OutputError
+from pipeline.media.container import encoders
 from pipeline.media.container.probe import probe
 from tests.conftest import FaceClip
 from tests.pipeline.media.conftest import Tools
@@ -97,6 +99,21 @@ def test_ten_bit_422_stays_ten_bit_422(make_clip: MakeClip, tools: Tools, tmp_pa
     )
     assert worst < 4  # of 1023: visually lossless
     assert warnings == []
+
+
+def test_x264_writes_the_same_file_whatever_the_processor_can_do(
+    face_clip: FaceClip, tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is, plainly = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    tools.transcode(face_clip.path, as_it_is)
+    usual = encoders._particulars
+
+    def without_its_fast_ways(*given: Any) -> dict[str, str]:
+        return {"x264-params": f"{usual(*given).get('x264-params', 'threads=1')}:asm=0"}
+
+    monkeypatch.setattr(encoders, "_particulars", without_its_fast_ways)
+    tools.transcode(face_clip.path, plainly)
+    assert as_it_is.read_bytes() == plainly.read_bytes()
 
 
 def test_hdr_metadata_is_kept(make_clip: MakeClip, tools: Tools, tmp_path: Path) -> None:
