@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from . import weights
 from .base import WeightsError
-from .packs.store import Store, default_home
+from .home import default_home
+from .packs.store import Store
 from .parts import Contents, Part
 from .weights import WeightCard, load_safetensors
 

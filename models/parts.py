@@ -37,6 +37,8 @@ class Hints:
     """Of a latent transformer or direction."""
     kind: str = ""
     """Of an encoder."""
+    network: str = ""
+    """Which of several, as a checkpoint of a training names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ def row_range(text: str) -> tuple[int, int] | None:
     """Return the W+ rows that metadata state as `first:stop`; None where it states none."""
     first, _, stop = text.partition(":")
     return (int(first), int(stop)) if first and stop else None
+
+
+def row_text(rows: tuple[int, int] | None) -> str:
+    """Return W+ rows as metadata state them, for `row_range`."""
+    return ":" if rows is None else f"{rows[0]}:{rows[1]}"
 
 
 def plain_name(text: str) -> str:

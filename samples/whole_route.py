@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a check
 from models.curves.attribute_curves import main as curves
 from models.encoder_recipe.__main__ import main as encoders
 from models.latent_transformer.__main__ import main as movers
-from models.packs.layers import codes_of
 from pipeline.cli import main as visagist
 
 COMMANDS = {
@@ -63,7 +62,7 @@ def _steps(options: argparse.Namespace, out: Path) -> list[tuple[str, str]]:
     classify = f"train-classifier {given} --out {data}/classifier.safetensors {CLASSIFIER}"
     train = (
         f"train {given} --classifier {data}/classifier.safetensors --attr {RATING} --name {NAME} "
-        f"--generator {codes_of(PACK)} {TRANSFORMER} --out {data}/{NAME}.safetensors"
+        f"--generator {PACK} {TRANSFORMER} --out {data}/{NAME}.safetensors"
     )
     add = f"models import {data}/{NAME}.safetensors --as {PACK}"
     edit = (

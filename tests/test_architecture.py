@@ -78,7 +78,10 @@ def test_only_one_file_writes_files() -> None:
             assert found is None, f"{_name(path)}: {found}"
 
 
-GROUND = ("ops", "reading", "base", "files", "parts", "state_dicts", "topology68", "weights")
+GROUND = (
+    *("ops", "reading", "base", "files", "home", "parts", "state_dicts", "topology68"),
+    *("weights",),
+)
 """What every network family may import: folders and files of `models` that know no family."""
 
 ABOVE = ("importing", "packs", "networks", "movers")

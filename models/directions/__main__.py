@@ -6,8 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..training.command import add_label_options, add_order_option, run_command
-from .commands import layer_range, run_bind, run_boundary, run_pca, run_yaw
+from ..home import generator_of
+from ..training.command import (
+    add_generator_option,
+    add_label_options,
+    add_order_option,
+    run_command,
+)
+from .commands import Figures, layer_range, run_bind, run_boundary, run_pca, run_yaw
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
         _add_output(command)
     options = parser.parse_args(arguments)
     run = {"fit-boundary": run_boundary, "fit-yaw": run_yaw, "fit-pca": run_pca, "bind": run_bind}
-    return run_command(lambda: run[options.command](options))
+
+    def work() -> Figures:
+        options.generator = generator_of(options.generator)
+        return run[options.command](options)
+
+    return run_command(work)
 
 
 def _add_codes(command: argparse.ArgumentParser) -> None:
@@ -80,7 +91,7 @@ def _add_naming(command: argparse.ArgumentParser) -> None:
 
 def _add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    command.add_argument("--generator", required=True, help="id of the generator of the codes")
+    add_generator_option(command, required=True)
     command.add_argument(
         "--rows", type=layer_range, metavar="FIRST:STOP", help="layers that move; default all"
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..attributes import Attribute
 from ..base import WeightsError, command
 from ..ops.codes import LayerRange
-from ..parts import Contents, Facts, Part, plain_name, row_range
+from ..parts import Contents, Facts, Part, plain_name, row_range, row_text
 from ..reading.checkpoint import read_checkpoint
 from ..weights import load_safetensors, save_safetensors
 from .pca import Components
@@ -108,8 +108,7 @@ def save_direction(path: Path, direction: BoundDirection) -> None:
         WeightsError: it names no generator.
     """
     if not direction.generator:
-        raise WeightsError("a direction needs the id of its generator; give --generator ID")
-    first, stop = direction.rows or ("", "")
+        raise WeightsError("a direction needs the id of its generator; give --generator ID or PACK")
     texts = {
         **dict(direction.notes),
         "format": FORMAT,
@@ -117,7 +116,7 @@ def save_direction(path: Path, direction: BoundDirection) -> None:
         "attribute": direction.attribute,
         "editor": direction.editor,
         "unit": repr(direction.unit),
-        "rows": f"{first}:{stop}",
+        "rows": row_text(direction.rows),
     }
     save_safetensors(path, {"vector": direction.vector}, texts)
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base import ModelError
+from ..home import generator_of
 from ..ops.codes import LayerRange
 from ..training.calibration import unit_of_one_sd
 from ..training.codes import LabelledCodes, read_labelled
 from ..training.command import (
     add_checkpoint_options,
+    add_generator_option,
     add_label_options,
     checkpoint_of,
     told,
@@ -74,7 +76,7 @@ def add_transformer_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--layers", help="FIRST:STOP that move; default 0:11 or all if fewer")
     command.add_argument("--exempt", default="", help="labels that may move freely, by comma")
     command.add_argument("--invert", action="store_true", help="strength +1 lowers the label")
-    command.add_argument("--generator", default="", help="id of the generator of the codes")
+    add_generator_option(command, required=False)
 
 
 def run_classifier(options: argparse.Namespace, show: Show) -> dict[str, object]:
@@ -110,6 +112,7 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
     Raises:
         ModelError: the data or an option cannot be used.
     """
+    generator = generator_of(options.generator) if options.generator else ""
     codes = read_labelled(options.codes, options.labels, same_order=options.same_order)
     left_out = told(codes.left_out)
     trained_on, held_out = codes.split()
@@ -143,7 +146,7 @@ def run_transformer(options: argparse.Namespace, show: Show) -> dict[str, object
         attribute=options.name or name,
         unit=-sign * unit if options.invert else sign * unit,
         layers=mover.layers,
-        generator=options.generator,
+        generator=generator,
         notes=(
             ("licence", options.licence),
             ("variant", chosen.variant),

@@ -20,7 +20,17 @@ from torch import Tensor
 from ..attributes import Attribute
 from ..base import ModelInputError, WeightsError, command
 from ..ops.codes import LayerRange
-from ..parts import Contents, Facts, Licence, Part, is_training, plain_name, row_range, tensors_of
+from ..parts import (
+    Contents,
+    Facts,
+    Licence,
+    Part,
+    is_training,
+    plain_name,
+    row_range,
+    row_text,
+    tensors_of,
+)
 from ..weights import load_safetensors, save_safetensors
 from .celeba import CELEBA_ATTRIBUTES, celeba_attribute
 from .classifier import WPlusClassifier
@@ -58,13 +68,12 @@ class MoverFacts:
 
 def save_mover(path: Path, transformer: WPlusTransformer, facts: MoverFacts) -> None:
     """Write one transformer, float16, with its facts."""
-    first, stop = facts.layers or default_range(transformer.layers)
     texts = {
         **dict(facts.notes),
         "format": MOVER_FORMAT,
         "attribute": facts.attribute,
         "unit": repr(facts.unit),
-        "layers": f"{first}:{stop}",
+        "layers": row_text(facts.layers or default_range(transformer.layers)),
         "generator": facts.generator,
     }
     save_safetensors(path, _halved(transformer.state_dict()), texts)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..attributes import Attribute
 from ..base import WeightsError
 from ..ops.codes import LayerRange
-from ..parts import Contents, Facts, Part, below, plain_name, row_range
+from ..parts import Contents, Facts, Part, below, plain_name, row_range, row_text
 from ..weights import save_safetensors
 from ._kept import Kept
 from ._kinds import Kind, Material, kinds
@@ -63,7 +63,6 @@ def save_mover(path: Path, tensors: Mapping[str, Tensor], facts: MoverFacts) -> 
     """
     if not facts.generator:
         raise WeightsError("a mover needs the id of its generator: that of its codes")
-    first, stop = facts.window or ("", "")
     texts = {
         "format": FORMAT,
         "kind": facts.kind,
@@ -73,7 +72,7 @@ def save_mover(path: Path, tensors: Mapping[str, Tensor], facts: MoverFacts) -> 
         "summary": facts.summary,
         "range": f"{facts.low!r}:{facts.high!r}",
         "unit": repr(facts.unit),
-        "rows": f"{first}:{stop}",
+        "rows": row_text(facts.window),
         "licence": facts.licence,
     }
     save_safetensors(path, {f"{PREFIX}{key}": value for key, value in tensors.items()}, texts)

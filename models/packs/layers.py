@@ -20,8 +20,9 @@ from typing import Final
 
 from ..attributes import Attribute
 from ..base import PackError, WeightsError
+from ..home import MINI, generator_of
 from ..portrait import load_portrait
-from ..weights import embedded, load_safetensors, sha256_of
+from ..weights import load_safetensors, sha256_of
 from .packfile import (
     MoverEntry,
     PackFile,
@@ -35,8 +36,6 @@ BASES: Final = ("portrait", "mini")
 """The packs that ship with the program."""
 
 LAYER_NAME: Final = "layer.toml"
-
-_MINI: Final = Path(__file__).parents[1] / "mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,7 @@ def replaced(movers: tuple[MoverEntry, ...], by: tuple[MoverEntry, ...]) -> tupl
 
 def codes_of(base: str) -> str:
     """Return the id of the codes of a pack that ships with the program."""
-    if base == "portrait":
-        return embedded()["portrait"].sha256[:16]
-    return read_pack_file(_MINI).generator.id
+    return generator_of(base)
 
 
 def shape_of(base: str) -> tuple[int, int]:
@@ -89,9 +86,9 @@ def shape_of(base: str) -> tuple[int, int]:
     """
     if base == "portrait":
         return 1, load_portrait().dimensions
-    encoder = read_pack_file(_MINI).encoder
+    encoder = read_pack_file(MINI).encoder
     assert encoder is not None, "the embedded pack has an encoder"
-    rows, numbers = load_safetensors(_MINI / encoder.file)[0]["latent_avg"].shape
+    rows, numbers = load_safetensors(MINI / encoder.file)[0]["latent_avg"].shape
     return rows, numbers
 
 

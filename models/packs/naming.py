@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from ..base import PackError, command
+from ..home import MINI, default_home
 from .layers import BASES, usable
 from .opening import StylePack, open_pack
 from .packfile import FILE_NAME
-from .store import Store, default_home
+from .store import Store
 
 HELP: Final = "mini, the name of an imported pack, or a folder with pack.toml"
 """Of an option that takes a pack."""
-
-_MINI: Final = Path(__file__).parents[1] / "mini"
 
 
 def folder_of(pack: str) -> Path:
@@ -30,7 +29,7 @@ def folder_of(pack: str) -> Path:
             f"`{command('portrait')} train --codes FILE`. Accepted: {HELP}"
         )
     store = Store(default_home())
-    named = {name: store.packs / name for name in store.pack_names()} | {"mini": _MINI}
+    named = {name: store.packs / name for name in store.pack_names()} | {"mini": MINI}
     folder = named.get(pack, Path(pack))
     if not (folder / FILE_NAME).is_file():
         raise PackError(f"no pack {pack!r}; there are {', '.join(sorted(named))}; accepted: {HELP}")

@@ -12,7 +12,6 @@ is written beside its place, and its card last: what has no card is not there.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,36 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from .. import tensorfile
-from ..base import ModelError, PackError, WeightsError
+from ..base import PackError, WeightsError
 from ..files import is_there, locked
+from ..home import HOME_VARIABLE
 from ..parts import Part
 from ..weights import sha256_of
 from .cards import Card, read_card, texts_of, write_card
 from .layers import BASES, LAYER_NAME, Layer, read_layer, usable
 from .packfile import FILE_NAME, PackFile, read_pack_file, write_as
 
-HOME_VARIABLE: Final = "VISAGIST_HOME"
 _PACK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-
-
-def default_home() -> Path:
-    """Return the folder of the store: `$VISAGIST_HOME`, or the platform's folder for data.
-
-    That is `~/.local/share/visagist` or a folder in `$XDG_DATA_HOME` on Linux, `%LOCALAPPDATA%` on
-    Windows, `~/Library/Application Support` on macOS.
-    """
-    chosen = os.environ.get(HOME_VARIABLE, "")
-    try:
-        folder = chosen or platformdirs.user_data_dir("visagist", appauthor=False)
-        return Path(folder).expanduser()
-    except RuntimeError as e:  # the home folder of a user who is not there, or has none
-        raise ModelError(
-            f"{HOME_VARIABLE} is {chosen!r}, and there is no such folder ({e}); set it to the path "
-            "of a folder"
-        ) from e
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:

@@ -33,18 +33,18 @@ def unwrapped(content: Any) -> Any:
     return _without_wrappers(opened)
 
 
-def readings(content: Any) -> Iterator[Any]:
-    """Yield a file's content as families may know it, unwrapped: as it is; for a checkpoint of
-    Lightning also its state dict without the names of the attributes the networks were kept under,
-    and each network alone."""
+def readings(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a file's content as families may know it, unwrapped: as it is, named ''; for a
+    checkpoint of Lightning also its state dict without the names of the attributes the networks
+    were kept under, and each network alone, by these names (`model.T`)."""
     plain = unwrapped(content)
-    yield plain
+    yield "", plain
     if not is_lightning(plain):
         return
     told = plain.get("hyper_parameters")
     told = told if isinstance(told, Mapping) else {}
     opts = told.get("opts", told)
-    yield from _lightning(plain["state_dict"], opts if isinstance(opts, Mapping) else {}, 0)
+    yield from _lightning(plain["state_dict"], opts if isinstance(opts, Mapping) else {}, ())
 
 
 def is_lightning(content: Any) -> bool:
@@ -56,22 +56,24 @@ def is_lightning(content: Any) -> bool:
     )
 
 
-def _lightning(state: Mapping[str, Any], opts: Mapping[str, Any], level: int) -> Iterator[Any]:
-    groups = _groups(state)
+def _lightning(
+    state: Mapping[str, Any], opts: Mapping[str, Any], place: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    groups, name = _groups(state), ".".join(place)
     if "encoder" in groups:
         merged = {
             f"{name}.{key}": value
             for name in _MERGED
             for key, value in groups.pop(name, {}).items()
         }
-        yield {"state_dict": merged, "opts": opts, **groups, **_alone(state)}
+        yield name, {"state_dict": merged, "opts": opts, **groups, **_alone(state)}
         return
-    yield {**state, **opts}
+    yield name, {**state, **opts}
     if len(groups) > 1:
-        yield {**groups, **_alone(state)}
-    if level < _MOST_LEVELS:
-        for inside in groups.values():
-            yield from _lightning(inside, opts, level + 1)
+        yield name, {**groups, **_alone(state)}
+    if len(place) < _MOST_LEVELS:
+        for first, inside in groups.items():
+            yield from _lightning(inside, opts, (*place, first))
 
 
 def _groups(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -83,6 +83,18 @@ def checkpoint_of(options: argparse.Namespace, path: Path | None = None) -> Path
     return path
 
 
+def add_generator_option(command: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add `--generator`, which `home.generator_of` understands."""
+    command.add_argument(
+        "--generator",
+        required=required,
+        default="",
+        metavar="ID|PACK",
+        help="whose codes they are: the id of the generator, or a pack (`visagist models` lists "
+        "them)",
+    )
+
+
 def add_label_options(command: argparse.ArgumentParser) -> None:
     """Add `--labels` and `--same-order`."""
     command.add_argument(

@@ -44,6 +44,12 @@ def add_models_actions(command: argparse.ArgumentParser) -> None:
         help="which encoder, if the file does not say: psp | e4e | restyle-psp | restyle-e4e | w",
     )
     add(
+        "--network",
+        default="",
+        metavar="NAME",
+        help="which of the networks in a checkpoint of a training, as the message lists them",
+    )
+    add(
         "--licence",
         default="",
         metavar="TEXT",

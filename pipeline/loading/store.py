@@ -28,6 +28,8 @@ class ImportRequest:
     """What a latent transformer or direction moves, if its name does not say it."""
     kind: str = ""
     """Which encoder, if its file does not say it."""
+    network: str = ""
+    """Which of several, as a checkpoint of a training names them."""
     licence: str = ""
     """Of the weights, if the user knows better than the program."""
     commercial: bool = False
@@ -73,7 +75,7 @@ def import_weights(request: ImportRequest) -> ImportReport:
             request.files,
             store,
             pack=request.pack,
-            hints=models.parts.Hints(request.attribute, request.kind),
+            hints=models.parts.Hints(request.attribute, request.kind, request.network),
             licence=said if request.licence else None,
         )
     rows, pack = [_brought_row(item) for item in done.brought], done.pack
@@ -183,7 +185,7 @@ def weight_folders() -> dict[Path, str]:
 
 def _store() -> models.packs.store.Store:
     with usage_errors():
-        return models.packs.store.Store(models.packs.store.default_home())
+        return models.packs.store.Store(models.home.default_home())
 
 
 def _unread(store: models.packs.store.Store) -> list[str]:

@@ -12,9 +12,10 @@ import torch
 import models
 from models import arcface
 from models.base import WeightsError
+from models.home import default_home
 from models.importing.bring import bring
 from models.networks import families, find_weights, open_network
-from models.packs.store import Store, default_home
+from models.packs.store import Store
 from models.weights import embedded, save_safetensors, sha256_of
 
 FILES = """

@@ -21,6 +21,8 @@ from models.directions import (
     save_direction,
 )
 from models.directions.__main__ import main
+from models.packs.layers import codes_of
+from models.packs.packfile import read_pack_file
 
 
 @pytest.mark.parametrize("shape", [(8,), (1, 8), (5, 8), (1, 5, 8)])
@@ -102,7 +104,7 @@ def run(codes: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[s
 
     def command(name: str, out: Path, *more: str) -> dict[str, Any]:
         given = ["--codes", str(codes)] if name.startswith("fit") else []
-        assert main([name, *more, *given, "--generator", "g", "--out", str(out)]) == 0
+        assert main([name, *more, *given, "--generator", "portrait", "--out", str(out)]) == 0
         told: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert json.loads(out.with_suffix(".json").read_text()) == told
         return told
@@ -125,6 +127,34 @@ def test_fit_boundary_is_calibrated_and_holds_a_condition(tmp_path: Path, run: A
     assert (along_smile.vector * along_age.vector).sum().abs() < 1e-5
 
 
+def test_a_generator_is_named_by_its_id_or_by_a_pack(
+    tmp_path: Path, codes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISAGIST_HOME", str(tmp_path))
+    brought = tmp_path / "packs" / "mine"
+    brought.mkdir(parents=True)
+    (brought / "pack.toml").write_text(f'[generator]\nid = "{"c" * 16}"\n')
+    out = tmp_path / "d.safetensors"
+    command = ["fit-boundary", "--codes", str(codes), "--attr", "age", "--out", str(out)]
+    for text, wanted in (
+        ("0123456789abcdef", "0123456789abcdef"),
+        ("portrait", codes_of("portrait")),
+        ("mini", read_pack_file(Path(__file__).parents[3] / "models" / "mini").generator.id),
+        ("mine", "c" * 16),
+        (str(brought), "c" * 16),
+    ):
+        assert main([*command, "--generator", text]) == 0
+        assert load_direction(out).generator == wanted
+    (brought / "pack.toml").write_text("")
+    capsys.readouterr()
+    for text, told in (
+        ("minni", "no generator 'minni'; accepted: an id .* or a pack: portrait, mini, mine"),
+        ("mine", "pack.toml does not say the id of its generator"),
+    ):
+        assert main([*command, "--generator", text]) == 1
+        assert re.search(told, capsys.readouterr().err)
+
+
 def test_fit_pca_names_components_by_ratings(tmp_path: Path, run: Any) -> None:
     told = run("fit-pca", tmp_path / "pca.safetensors", "--count", "4", "--attr", "smile")
     assert told["variance_explained"] > 0.9
@@ -142,7 +172,7 @@ def test_fit_yaw_finds_the_axis_that_turns(
     assert load_direction(out).vector[0, 0] > 0.9
     with np.load(landmarks) as found:
         points, names = found["points"], found["names"]
-    more = ["--codes", str(codes), "--generator", "g", "--out", str(out)]
+    more = ["--codes", str(codes), "--generator", "portrait", "--out", str(out)]
     command = ["fit-yaw", "--landmarks", str(landmarks), *more]
     np.savez(landmarks, points=points[2:], names=names[2:])
     assert main([*command, "--share", "0.1"]) == 0
@@ -159,4 +189,5 @@ def test_bind_takes_the_usual_layers_of_a_ready_direction(tmp_path: Path, run: A
     out = tmp_path / "bound.safetensors"
     run("bind", out, str(tmp_path / "smile.npy"))
     direction = load_direction(out)
-    assert (direction.generator, direction.rows, direction.attribute) == ("g", (0, 6), "smile")
+    assert direction.generator == codes_of("portrait")
+    assert (direction.rows, direction.attribute) == ((0, 6), "smile")

@@ -11,6 +11,7 @@ from torch import Tensor
 from models import encoders
 from models.base import PackError, WeightsError
 from models.directions import BoundDirection, save_direction
+from models.home import default_home
 from models.importing.bring import bring
 from models.latent_transformer import (
     MoverFacts,
@@ -21,7 +22,7 @@ from models.latent_transformer import (
 )
 from models.packs.opening import open_pack
 from models.packs.packfile import read_pack_file
-from models.packs.store import Store, default_home
+from models.packs.store import Store
 from models.parts import Licence
 from models.stylegan2 import layouts
 from models.stylegan2.generator_id import generator_id

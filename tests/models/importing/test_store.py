@@ -22,10 +22,11 @@ from models import tensorfile
 from models.attributes import Attribute
 from models.base import ModelError, PackError, WeightsError
 from models.files import locked
+from models.home import default_home
 from models.importing.bring import bring
 from models.packs.cards import Card, card_of
 from models.packs.packfile import read_pack_file, write_pack_file
-from models.packs.store import Store, default_home
+from models.packs.store import Store
 from models.parts import Facts, Licence, Part
 from tests.models.weight_files import Desk
 from tests.style_pack import write_tiny_pack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -128,6 +129,29 @@ def test_lightning_gives_the_averaged_generator_and_movers(desk: Desk) -> None:
     assert item.card.role == "latent-transformer"
     with pytest.raises(WeightsError, match=r"odd\.ckpt is not recognised"):
         desk.bring(desk.save("odd.ckpt", lightning({"a.b": torch.ones(1)}, {})))
+
+
+def test_of_several_networks_in_a_checkpoint_one_is_taken_by_its_name(desk: Desk) -> None:
+    smile, age = (WPlusTransformer(LAYERS, CODE).state_dict() for _ in range(2))
+    widths = (64, 192, 384, 256, 256)
+    heads = {f"lin{n}.model.1.weight": torch.ones(1, c, 1, 1) for n, c in enumerate(widths)}
+    state = {**below("loss.heads.", heads), **below("T.smile.", smile)}
+    path = desk.save("one.ckpt", lightning(state, {}))
+    (item,) = desk.bring(path, attribute="smile").brought
+    assert item.card.role == "latent-transformer", "what a training learns with is not what it made"
+    (item,) = desk.bring(path, network="loss").brought
+    assert item.card.role.startswith("lpips")
+
+    path = desk.save("two.ckpt", lightning({**state, **below("T.age.", age)}, {}))
+    with pytest.raises(WeightsError) as told:
+        desk.bring(path, attribute="smile")
+    named = r"loss\.heads \(LPIPS.*\); T\.smile \(.*\); T\.age \(.*such as --network T\.smile"
+    assert re.search(rf"two\.ckpt holds several networks: {named}", str(told.value))
+    (item,) = desk.bring(path, attribute="age", network="T.age").brought
+    (plain,) = desk.bring(desk.save("age.pt", age), attribute="age").brought
+    assert item.card.sha256 == plain.card.sha256
+    with pytest.raises(WeightsError, match=r"no network 'T\.old'; there are: loss\.heads, T"):
+        desk.bring(path, attribute="age", network="T.old")
 
 
 def shards(folder: Path, state: dict[str, Tensor], texts: dict[str, str]) -> Path:
