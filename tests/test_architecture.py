@@ -193,3 +193,9 @@ def test_the_map_in_contributing_names_every_file_and_folder_and_no_other() -> N
     }
     assert there <= words
     assert {word for word in words if word.endswith(".py")} <= there
+
+
+def test_no_two_sections_of_contributing_have_one_name() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    assert len(names) == len(set(names))
