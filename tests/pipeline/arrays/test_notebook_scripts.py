@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,15 @@ def test_reconstruction(clip: str, tmp_path: Path, capsys: pytest.CaptureFixture
     main_of("reconstruction")([clip, str(tmp_path / "drawn.mp4")])
     assert "2 faces, 0.0" in capsys.readouterr().out
     assert picture(tmp_path / "drawn.png").shape == (128, 128, 3)
+
+
+def test_published(clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main_of("published")([clip, str(tmp_path / "published.mp4")])
+    found = re.search(r"2 faces, (\d+)% of what `edit` would replace", capsys.readouterr().out)
+    assert found is not None
+    assert 50 < int(found[1]) < 100, "without the forehead"
+    before, after = (open_clip(path).frame(0) for path in (clip, tmp_path / "published.mp4"))
+    assert np.abs(before.astype(float) - after).max() > 20
 
 
 def test_train(clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
