@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import write_clip
+from tests.conftest import FaceClip, write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = int(os.environ.get("VISAGIST_STRESS", "2"))
@@ -75,6 +75,29 @@ print(len(finder._cuts), len(finder._boxes))
 """
 
 
+TWO_EDITS = """
+import sys, threading
+from pathlib import Path
+from pipeline import EditRequest, edit
+
+clip, folder = Path(sys.argv[1]), Path(sys.argv[2])
+asked = ("smile=1", "hair-grey=1")
+sys.setswitchinterval(1e-4)
+
+def made(attribute, name):
+    request = EditRequest(clip, (attribute,), frames="0-2", cache=folder / name)
+    edit(request, folder / f"{name}.mp4")
+
+threads = [threading.Thread(target=made, args=(a, f"{n}")) for n, a in enumerate(asked)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for n, attribute in enumerate(asked):
+    made(attribute, f"{n}-alone")
+    together, alone = (folder / f"{n}{end}.mp4" for end in ("", "-alone"))
+    assert together.read_bytes() == alone.read_bytes(), attribute
+"""
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -110,6 +133,15 @@ def test_a_finder_is_prepared_on_one_thread_while_it_finds_on_another() -> None:
         done = _run("-c", PREPARED_AND_FOUND)
         assert done.returncode == 0, done.stderr
         assert done.stdout.split() == ["1000", "0"]
+
+
+def test_two_edits_at_once_load_and_share_the_networks_and_make_what_each_makes_alone(
+    tmp_path: Path, face_clip: FaceClip
+) -> None:
+    for run in range(max(1, RUNS // 2)):
+        (folder := tmp_path / str(run)).mkdir()
+        done = _run("-c", TWO_EDITS, str(face_clip.path), str(folder))
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", ["analyze", "edit"])
