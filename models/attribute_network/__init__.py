@@ -1,1 +1,1 @@
-"""A face and a wanted attribute in, the same face with that one attribute changed out: two stages."""
+"""A face and a wanted attribute in, the same face with that one attribute changed out."""

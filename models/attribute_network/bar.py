@@ -32,7 +32,8 @@ def bars(
         side: of the pictures [px]; covers 128² pixels averaged down.
         varied: draws sizes; None: all as large as they are.
     """
-    frontal = np.linalg.norm(eyes[:, eyes.shape[1] // 2, 1] - eyes[:, eyes.shape[1] // 2, 0], axis=-1)
+    front = eyes[:, eyes.shape[1] // 2]
+    frontal = np.linalg.norm(front[:, 1] - front[:, 0], axis=-1)
     size = np.ones((len(eyes), 2))
     if varied is not None:
         size += (torch.rand(len(eyes), 2, generator=varied).numpy() * 2 - 1) * _VARIED

@@ -47,7 +47,7 @@ def add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `evaluate`."""
-    command = commands.add_parser("evaluate", help="the paper's tables, as one JSON and one picture")
+    command = commands.add_parser("evaluate", help="the paper's tables: a JSON, a picture")
     command.add_argument("--turntable", type=Path, required=True, help="folder of the turntable")
     command.add_argument(
         "--weights", type=Path, nargs="+", required=True, help="files that `train` wrote"
@@ -63,6 +63,7 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--keep", action="store_true", help="keep the pieces (2 GB) when done")
     command.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch decides")
     command.add_argument("--seed", type=int, default=0)
+    add_place_options(command)
 
 
 def run_train(args: argparse.Namespace) -> Mapping[str, object]:
@@ -107,6 +108,7 @@ def run_evaluate(args: argparse.Namespace) -> Mapping[str, object]:
         people=args.people,
         arcface=args.arcface,
         seed=args.seed,
+        place=place_of(args),
         told=note,
     )
     measured = evaluate.evaluate(options)

@@ -254,4 +254,3 @@ def _encoded(light: NDArray[np.float32]) -> Bytes:
     light = np.clip(light, 0, 1)
     levels = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(levels * 255), np.uint8)
-

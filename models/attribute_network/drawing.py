@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..training.place import Place
 from .dataset import Batch
 from .network import AttributeNetwork
 from .published import SIDE, Published
@@ -23,10 +24,11 @@ class Drawn:
     """(N, C, S, S) float32 levels 0-255."""
 
 
-def draw(network: Published | AttributeNetwork, batch: Batch) -> Drawn:
+def draw(network: Published | AttributeNetwork, batch: Batch, place: Place | None = None) -> Drawn:
     """Return what both stages make of pairs' sources: grey ones (1, 32, 32) or, of the grown-up
     network, colour ones (3, 128, 128)."""
-    with torch.inference_mode():
+    place = place or Place()
+    with torch.inference_mode(), place.autocast():
         if isinstance(network, Published):
             return Drawn(*network(batch.source, batch.one_hot))
         images = batch.source.float() / 127.5 - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base import ModelError
+from ..training.place import Place
 from ..training.steps import random_of
 from .dataset import Batch, Pairs
 from .drawing import draw, small_grey, squared_error
@@ -22,7 +24,7 @@ from .identity import Aligned, Recogniser, recognisers
 from .parts import Parts
 from .picture import Example
 from .published import Published
-from .tables import Retrieval, by_turn, summed_up
+from .tables import Kept, Retrieval, by_turn, summed_up
 from .views import Views, open_views
 
 PAPER: Final[Mapping[str, object]] = {
@@ -66,6 +68,7 @@ class Options:
     """Test persons; None: all. Fewer make an easier, quicker retrieval, and are told."""
     arcface: Path | None = None
     seed: int = 0
+    place: Place = field(default_factory=Place)
     told: Callable[[str], None] = field(default=lambda _: None)
 
 
@@ -153,25 +156,25 @@ def _errors(
         "people": len(views.test),
         "pairs": numbers.tolist(),
     }
-    parts = Parts(options.parts, {"what": "errors", **depends})
+    parts = Parts(options.parts, {"what": "errors", **depends, **options.place.recipe})
     found = []
     for start in range(0, len(numbers), _PIECE):
         some = numbers[start : start + _PIECE]
 
         def made(some: Tensor = some, start: int = start) -> dict[str, NDArray[Any]]:
             options.told(f"{one.kind} {one.task}: pairs from {start} of {len(numbers)}")
-            return _piece(one, pairs, some)
+            return _piece(one, pairs, some, options.place)
 
         found.append(np.array(parts.get(f"pairs-{start:05d}", made)["errors"]))
     mean = np.concatenate(found).mean(0).round(3).tolist()
-    names = ("grey32_unchanged", "grey32_first", "grey32_second")
+    names: tuple[str, ...] = ("grey32_unchanged", "grey32_first", "grey32_second")
     if one.kind == "grown":
         names = (*names, "colour128_unchanged", "colour128_first", "colour128_second")
     result: dict[str, object] = {"pairs": len(numbers), **dict(zip(names, mean, strict=True))}
     for judge in judges:
         kept = parts.get(
             f"identity-{judge.name.replace(' ', '-')}",
-            lambda judge=judge: _identity(views, one, pairs, numbers[:_JUDGED], judge),
+            partial(_identity, views, one, pairs, numbers[:_JUDGED], judge),
         )
         result[f"identity, {judge.name}"] = {
             name: round(float(np.mean(values)), 4) for name, values in sorted(kept.items())
@@ -179,13 +182,13 @@ def _errors(
     return result, _example(one, pairs, numbers)
 
 
-def _piece(one: Trained, pairs: Pairs, numbers: Tensor) -> dict[str, NDArray[Any]]:
+def _piece(one: Trained, pairs: Pairs, numbers: Tensor, place: Place) -> dict[str, NDArray[Any]]:
     """Return errors (n, 3 or 6) of some pairs: unchanged, first, second; at 32² grey, then at
     128² colour."""
     rows = []
-    for some in numbers.split(_BATCH):
+    for some in torch.split(numbers, _BATCH):
         batch = pairs.batch(some)
-        drawn = draw(one.network, batch)
+        drawn = draw(one.network, batch, place)
         pictures = (batch.source, drawn.first, drawn.second)
         target = small_grey(batch.target)
         columns = [squared_error(small_grey(picture), target) for picture in pictures]
@@ -201,7 +204,7 @@ def _identity(
     """Return distances between descriptions of what was drawn, the true picture and the source."""
     aligned = Aligned(views)
     apart: dict[str, list[Tensor]] = {"drawn_to_true": [], "source_to_true": []}
-    for some in numbers.split(_BATCH):
+    for some in torch.split(numbers, _BATCH):
         batch: Batch = pairs.batch(some)
         true, source, drawn = (
             judge.described(aligned(picture))
@@ -248,9 +251,11 @@ def _tables(
         "queries": numbers.tolist(),
         "recognisers": [judge.name for judge in found],
         "arcface": str(options.arcface),
+        **options.place.recipe,
     }
     parts = Parts(options.parts, depends)
-    retrieval = Retrieval(grey, one.network, numbers, parts, options.told)
+    kept = Kept(parts, options.told, options.place)
+    retrieval = Retrieval(grey, one.network, numbers, kept)
     rows = retrieval.rows(found, colour)
     figures["pool"] = len(retrieval.pool.face)
     figures["queries"] = len(numbers)

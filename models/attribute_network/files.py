@@ -83,7 +83,7 @@ def load_trained(path: Path) -> Trained:
     return Trained(
         network=network.eval().requires_grad_(False),
         kind="published" if kind == "published" else "grown",
-        task=TASKS[TASKS.index(task)],  # type: ignore[arg-type]  # seen above
+        task=TASKS[TASKS.index(task)],
         faces=frozenset(json.loads(texts["faces"])),
         layout=texts["layout"],
         digest=_digest(state),

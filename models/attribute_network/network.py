@@ -53,8 +53,8 @@ class Shape:
     """Of the second stage."""
 
 
-_LARGE: Final = ((24, 48, 80), (24, 40, 64))
-_LIGHT: Final = ((16, 32, 64), (16, 24, 48))
+_LARGE: Final = ((24, 48, 72), (24, 40, 56))
+_LIGHT: Final = ((16, 32, 48), (16, 24, 32))
 SHAPES: Final[Mapping[Task, Shape]] = {
     "rotate": Shape(1, ("flow", "residual"), *_LARGE),
     "light": Shape(4, ("gain",), *_LIGHT),
@@ -251,11 +251,10 @@ def _doubled(x: Tensor) -> Tensor:
 def _conv(came: int, channels: int, *, stride: int = 1) -> nn.Module:
     layer = nn.Conv2d(came, channels, 3, stride, 1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, nn.ReLU()) if stride == 2 else layer
 
 
 def _attribute_maps(attributes: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(attributes, 64), nn.ReLU(), nn.Linear(64, _MAPS * _COARSE**2)
-    )
+    return nn.Sequential(nn.Linear(attributes, 48), nn.ReLU(), nn.Linear(48, _MAPS * _COARSE**2))

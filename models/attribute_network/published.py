@@ -143,4 +143,5 @@ def _as_he(module: nn.Module) -> None:
     """He et al., "Delving Deep into Rectifiers" (2015): variance 2 / fan-in, no bias."""
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -7,7 +7,8 @@ does, so that queries and pool look alike. Pool and queries are made in pieces t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..training.place import Place
 from .dataset import Ints, Pairs
 from .drawing import squared_error
 from .identity import Aligned, Recogniser
@@ -40,22 +42,31 @@ class Question:
     """(Q,) where the source itself is in the pool."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where pieces are kept, who is told how far it is, and where networks compute."""
+
+    parts: Parts
+    told: Told = lambda _: None
+    place: Place = field(default_factory=Place)
+
+
 class Retrieval:
     """The experiment over one turntable and one trained network."""
 
-    def __init__(
-        self, views: Views, network: Published, numbers: Tensor, parts: Parts, told: Told
-    ) -> None:
+    def __init__(self, views: Views, network: Published, numbers: Tensor, kept: Kept) -> None:
         """Set the experiment up.
 
         Args:
             views: grey pictures.
             network: published, trained to rotate.
             numbers: (Q,) which test pairs of `rotate` are the queries.
-            parts: where pieces are kept.
-            told: is told how far it is.
+            kept: where pieces are kept.
         """
-        self.views, self.network, self._parts, self._told = views, network, parts, told
+        self.views, self._parts, self._told = views, kept.parts, kept.told
+        self._place = kept.place
+        # the stubs of torch know `memory_format` for tensors only
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._per_face = YAWS * len(views.lights)
         self.pool = _all_faces(views)
         self._numbers, self._pairs = numbers, Pairs(views, "rotate", "test")
@@ -75,16 +86,16 @@ class Retrieval:
         poses = self._poses()
         ours = {name: (self._asked(name), self._blocks(name)) for name in ("image", "features")}
         rows = {
-            "2-step, image": self._row(self._own_pixels, self._pixels, poses),
+            "2-step, image": self._row(partial(self._own, self._pixels), self._pixels, poses),
             "2-step, our 2nd network": self._row(
-                lambda part: self._own(ours["features"][1], part), ours["features"][1], poses
+                partial(self._own, ours["features"][1]), ours["features"][1], poses
             ),
         }
         for recogniser in found if colour is not None else []:
             assert colour is not None
             blocks = self._described(recogniser, colour)
             rows[f"2-step, {recogniser.name}"] = self._row(
-                lambda part, blocks=blocks: self._own(blocks, part), blocks, poses
+                partial(self._own, blocks), blocks, poses
             )
         rows["ours, image"] = self._row(*ours["image"])
         rows["ours, 2nd network"] = self._row(*ours["features"])
@@ -92,7 +103,8 @@ class Retrieval:
 
     def pose_accuracy(self) -> float:
         """Return how many poses of test faces the classifier tells right [%]."""
-        return round(100 * float((self._poses() == torch.from_numpy(self.pool.yaw)).double().mean()), 2)
+        told = self._poses() == torch.from_numpy(self.pool.yaw)
+        return round(100 * float(told.double().mean()), 2)
 
     def _row(
         self,
@@ -119,7 +131,7 @@ class Retrieval:
         """Return what gives drawings, or their features, of the queries of a piece."""
 
         def asked(part: slice) -> Tensor:
-            piece = self._parts.get(f"query-{part.start:05d}", lambda: self._query(part))
+            piece = self._parts.get(f"query-{part.start:05d}", partial(self._query, part))
             return torch.from_numpy(np.array(piece[name]))
 
         return asked
@@ -128,8 +140,10 @@ class Retrieval:
         self._told(f"queries from {part.start}")
         batch = self._pairs.batch(self._numbers[part])
         made = [
-            _drawn(self.network, *pair)
-            for pair in zip(batch.source.split(64), batch.one_hot.split(64), strict=True)
+            self._drawn(*pair)
+            for pair in zip(
+                torch.split(batch.source, 64), torch.split(batch.one_hot, 64), strict=True
+            )
         ]
         return _arrays(torch.cat([m[0] for m in made]), torch.cat([m[1] for m in made]))
 
@@ -138,7 +152,7 @@ class Retrieval:
 
         def blocks() -> Iterator[Tensor]:
             for face in range(len(self.views.test)):
-                piece = self._parts.get(f"pool-{face:04d}", lambda face=face: self._drawn_anew(face))
+                piece = self._parts.get(f"pool-{face:04d}", partial(self._drawn_anew, face))
                 yield torch.from_numpy(np.array(piece[name]))
 
         return blocks
@@ -148,14 +162,23 @@ class Retrieval:
         self._told(f"pool: face {face + 1} of {len(self.views.test)}")
         levels = self._levels(face)
         images, features = [], []
-        for some in levels.split(10):
+        for some in torch.split(levels, 10):
             poses = torch.eye(YAWS).repeat(len(some), 1)
-            image, feature = _drawn(self.network, some.repeat_interleave(YAWS, 0), poses)
+            image, feature = self._drawn(some.repeat_interleave(YAWS, 0), poses)
             apart = squared_error(image, some.repeat_interleave(YAWS, 0)).view(-1, YAWS)
             best = apart.argmin(1) + torch.arange(len(some)) * YAWS
             images.append(image[best])
             features.append(feature[best])
         return _arrays(torch.cat(images), torch.cat(features))
+
+    def _drawn(self, levels: Tensor, one_hot: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the second stage's drawings (N, 1, 32, 32), grey levels, and its middle maps."""
+        network = self.network
+        with torch.inference_mode(), self._place.autocast():
+            source = network.standardised(levels)
+            first = network.first(source, one_hot)
+            features = network.second.features(source, first)
+            return network.levels(network.second.decoder(features)), features
 
     def _levels(self, face: int) -> Tensor:
         """Return a test person's pictures (7 · L, 1, 32, 32) uint8."""
@@ -164,9 +187,6 @@ class Retrieval:
 
     def _pixels(self) -> Iterator[Tensor]:
         return (self._levels(face) for face in range(len(self.views.test)))
-
-    def _own_pixels(self, part: slice) -> Tensor:
-        return self._own(self._pixels, part)
 
     def _own(self, blocks: Callable[[], Iterator[Tensor]], part: slice) -> Tensor:
         """Return what stands in the pool for the sources of some queries."""
@@ -184,14 +204,15 @@ class Retrieval:
         def described(face: int) -> Mapping[str, NDArray[Any]]:
             self._told(f"{recogniser.name}: face {face + 1} of {len(colour.test)}")
             views = colour.views[len(colour.train) + face]
-            levels = torch.from_numpy(views.reshape(-1, *views.shape[2:]).copy()).permute(0, 3, 1, 2)
-            found = [recogniser.described(aligned(some)) for some in levels.split(16)]
+            levels = torch.from_numpy(views.reshape(-1, *views.shape[2:]).copy())
+            levels = levels.permute(0, 3, 1, 2)
+            found = [recogniser.described(aligned(some)) for some in torch.split(levels, 16)]
             return {"vectors": torch.cat(found).numpy()}
 
         def blocks() -> Iterator[Tensor]:
             name = recogniser.name.replace(" ", "-").lower()
             for face in range(len(colour.test)):
-                piece = self._parts.get(f"{name}-{face:04d}", lambda face=face: described(face))
+                piece = self._parts.get(f"{name}-{face:04d}", partial(described, face))
                 yield torch.from_numpy(np.array(piece["vectors"]))
 
         return blocks
@@ -222,18 +243,12 @@ def _all_faces(views: Views) -> Faces:
     return Faces(*(axis.reshape(-1) for axis in np.indices(shape)))
 
 
-def _drawn(network: Published, levels: Tensor, one_hot: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the second stage's drawings (N, 1, 32, 32), grey levels, and its middle maps."""
-    with torch.inference_mode():
-        source = network.standardised(levels)
-        first = network.first(source, one_hot)
-        features = network.second.features(source, first)
-        return network.levels(network.second.decoder(features)), features
-
-
 def _arrays(image: Tensor, features: Tensor) -> dict[str, NDArray[Any]]:
     half = np.float16
-    return {"image": image.numpy().astype(half), "features": features.numpy().astype(half)}
+    return {
+        "image": image.float().numpy().astype(half),
+        "features": features.float().numpy().astype(half),
+    }
 
 
 def summed_up(rows: Mapping[str, Tensor], criterion: int) -> dict[str, dict[str, float]]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..base import ModelError
 from ..training.place import Place
 from ..training.steps import Job, Report, batch_of, digest_of, random_of, update_average
-from .dataset import Batch, Pairs, kinds_of
+from .dataset import Pairs, kinds_of
 from .files import Kind
 from .network import AttributeNetwork, Task
 from .published import Published, stage_loss
@@ -93,7 +93,9 @@ class _PublishedLearner:
         self._recipe, self._place = recipe, place
         net = Published(kinds_of(views, recipe.task))
         net.mean, net.deviation = _standard(views)
-        self._net = net.to(place.device)
+        # the stubs of torch know `memory_format` for tensors only
+        net.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net = net
         self._stages = (net.first, net.second)
 
     def modules(self, stage: int) -> dict[str, nn.Module]:

@@ -76,7 +76,9 @@ def _grey(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def write(folder: Path, *, train: int = 6, test: int = 2, count: int = 3, captures: int = 1) -> Path:
+def write(
+    folder: Path, *, train: int = 6, test: int = 2, count: int = 3, captures: int = 1
+) -> Path:
     """Write a turntable of a few faces under `count` lights and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     numbers = list(range(1, train + test + 1))
