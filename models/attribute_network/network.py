@@ -136,6 +136,8 @@ class Stage(nn.Module):
         self.join_fine = _conv(fine, fine)
         self.head = nn.Conv2d(fine, raw, 3, padding=1)
         nn.init.zeros_(self.head.weight)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
 
     def features(self, x: Tensor, attribute: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return maps at 64², 32² and, fused with the attribute's, at 16² of x (N, C, 128, 128)."""

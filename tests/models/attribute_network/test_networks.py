@@ -71,6 +71,7 @@ def test_all_files_together_stay_below_eight_megabytes() -> None:
 def moved(net: AttributeNetwork) -> AttributeNetwork:
     """A network whose heads, which begin at 0, draw something."""
     torch.manual_seed(0)
+    net.requires_grad_(False)
     for stage in (net.first, net.second):
         nn.init.normal_(stage.head.weight, std=0.05)
     return net.eval()
