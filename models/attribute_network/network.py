@@ -33,6 +33,8 @@ FLOOR: Final = 0.02
 _MAPS: Final = 8
 """Maps that an attribute becomes, 16×16."""
 _COARSE: Final = SIDE // 8
+_KEYS: Final = 32
+"""Numbers by which places are compared."""
 _STEP: Final = 4.0
 """Pixels of flow per unit of its raw maps."""
 _STRONGEST: Final = 3.0
@@ -107,11 +109,57 @@ class Residual(nn.Module):
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
+class Transport(nn.Module):
+    """Says for every place of the wanted picture where in the source to look.
+
+    Pixels alone teach a flow only where it is nearly right already: a turn moves a face by more
+    than its features are wide. Here each place compares itself with every place of the source
+    (Vaswani et al., "Attention Is All You Need", 2017), so what is far away is found as well.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.asked = nn.Conv2d(channels, _KEYS, 1)
+        self.there = nn.Conv2d(channels, _KEYS, 1)
+        self.place = nn.Parameter(torch.randn(1, _KEYS, _COARSE, _COARSE) * 0.5)
+        self.join = nn.Conv2d(channels, channels, 1)
+        y, x = torch.meshgrid(torch.arange(_COARSE), torch.arange(_COARSE), indexing="ij")
+        self.register_buffer("places", torch.stack([x, y], -1).view(-1, 2).float(), False)
+        self.places: Tensor
+        # At first a place looks round itself.
+        self.near = nn.Parameter(torch.tensor(0.3))
+        apart = (self.places[:, None] - self.places).square().sum(-1)
+        self.register_buffer("apart", apart, False)
+        self.apart: Tensor
+
+    def forward(self, fused: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the fused maps with what was fetched, and the flow (N, 2, 16, 16) [cells].
+
+        Args:
+            fused: (N, C, 16, 16) maps that know what is wanted.
+            source: (N, C, 16, 16) maps of the picture.
+        """
+        asked = (self.asked(fused) + self.place).flatten(2)
+        there = (self.there(source) + self.place).flatten(2)
+        alike = asked.transpose(1, 2) @ there / _KEYS**0.5
+        looks = (alike.float() - self.near * self.apart).softmax(-1)
+        fetched = (looks.to(source.dtype) @ source.flatten(2).transpose(1, 2)).transpose(1, 2)
+        flow = (looks @ self.places - self.places).transpose(1, 2)
+        out = fused + self.join(fetched.reshape(source.shape))
+        return out, flow.reshape(-1, 2, _COARSE, _COARSE)
+
+
 class Stage(nn.Module):
     """A U of three sizes whose bottom is fused with an attribute's maps."""
 
     def __init__(
-        self, came: int, widths: tuple[int, int, int], raw: int, *, attributes: int
+        self,
+        came: int,
+        widths: tuple[int, int, int],
+        raw: int,
+        *,
+        attributes: int,
+        moves: bool = False,
     ) -> None:
         """Build a stage.
 
@@ -120,6 +168,7 @@ class Stage(nn.Module):
             widths: maps at 64², 32² and 16².
             raw: maps it states a change in, at 64².
             attributes: numbers of the attribute; 0 if it is not told.
+            moves: whether parts of the picture change places; the first two raw maps are a flow.
         """
         super().__init__()
         fine, middle, coarse = widths
@@ -129,6 +178,7 @@ class Stage(nn.Module):
         self.attribute = _attribute_maps(attributes) if attributes else None
         maps = _MAPS if attributes else 0
         self.fusion = nn.Sequential(_conv(coarse + maps, coarse), Residual(coarse))
+        self.transport = Transport(coarse) if moves else None
         self.bottom = nn.Sequential(_conv(coarse, coarse, stride=2), Residual(coarse))
         self.up_middle = nn.Conv2d(coarse, middle, 1)
         self.join_middle = Residual(middle)
@@ -139,24 +189,28 @@ class Stage(nn.Module):
         if self.head.bias is not None:
             nn.init.zeros_(self.head.bias)
 
-    def features(self, x: Tensor, attribute: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return maps at 64², 32² and, fused with the attribute's, at 16² of x (N, C, 128, 128)."""
+    def forward(self, x: Tensor, attribute: Tensor) -> Tensor:
+        """Return raw maps (N, R, 64, 64) of x (N, C, 128, 128) and attributes (N, A)."""
         fine = F.relu(self.fine(F.pixel_unshuffle(x, 2)))
         middle = self.middle(fine)
-        coarse = self.coarse(middle)
+        coarse = source = self.coarse(middle)
         if self.attribute is not None:
             maps = self.attribute(attribute).view(-1, _MAPS, _COARSE, _COARSE)
             coarse = torch.cat([coarse, maps], 1)
-        fused = self.fusion(coarse)
-        return fine, middle, fused + _doubled(self.bottom(fused))
-
-    def forward(self, x: Tensor, attribute: Tensor) -> Tensor:
-        """Return raw maps (N, R, 64, 64) of x (N, C, 128, 128) and attributes (N, A)."""
-        fine, middle, fused = self.features(x, attribute)
+        fused, flow = self.fusion(coarse), None
+        if self.transport is not None:
+            fused, cells = self.transport(fused, source)
+            half = 2 * _doubled(cells)
+            flow = 2 * _doubled(half)
+            # What lies beside the way down must lie where it is wanted.
+            middle, fine = warped(middle, half), warped(fine, flow)
+        fused = fused + _doubled(self.bottom(fused))
         joined = self.join_middle(F.relu(middle + _doubled(self.up_middle(fused))))
         up = F.relu(self.join_fine(F.relu(fine + _doubled(self.up_fine(joined)))))
-        out: Tensor = self.head(up)
-        return out
+        raw: Tensor = self.head(up)
+        if flow is None:
+            return raw
+        return torch.cat([raw[:, :2] + flow * (2 / _STEP), raw[:, 2:]], 1)
 
 
 class AttributeNetwork(nn.Module):
@@ -174,7 +228,13 @@ class AttributeNetwork(nn.Module):
         self.task = task
         self.shape = SHAPES[task]
         raw = sum(_CHANNELS[part] for part in self.shape.parts)
-        self.first = Stage(3, self.shape.first, raw, attributes=self.shape.attributes)
+        self.first = Stage(
+            3,
+            self.shape.first,
+            raw,
+            attributes=self.shape.attributes,
+            moves="flow" in self.shape.parts,
+        )
         self.second = Stage(6, self.shape.second, raw, attributes=0)
         self.register_buffer("task_number", torch.tensor(TASKS.index(task)))
 
@@ -237,7 +297,7 @@ def warped(images: Tensor, flow: Tensor) -> Tensor:
     x = torch.arange(columns, dtype=flow.dtype, device=flow.device)[None]
     across = (flow[:, 0] + x + 0.5) * (2 / columns) - 1
     down = (flow[:, 1] + y + 0.5) * (2 / rows) - 1
-    grid = torch.stack([across, down], -1)
+    grid = torch.stack([across, down], -1).to(images.dtype)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

@@ -160,7 +160,7 @@ class _GrownLearner:
                     first = net.change(source, raw)
                 raw = raw + net.refinement(source, wanted, first)
         drawn = net.change(source, raw.float()).unclamped(source)
-        return F.l1_loss(drawn, target) + self._recipe.squared * F.mse_loss(drawn, target)
+        return picture_loss(drawn, target, self._recipe.squared)
 
     def after(self, stage: int, number: int) -> None:
         keep = min(self._recipe.average, (number + 1) / (number + 10))
@@ -172,6 +172,16 @@ class _GrownLearner:
     def _pictures(self, levels: Tensor) -> Tensor:
         pictures = levels.to(self._place.device).float() / 127.5 - 1
         return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def picture_loss(drawn: Tensor, target: Tensor, squared: float) -> Tensor:
+    """Return absolute errors of pictures (N, 3, S, S), and with the weight `squared` squared ones,
+    at full size and averaged over 4×4 and 16×16 pixels: coarse ones teach where things lie."""
+    losses = []
+    for cells in (1, 4, 16):
+        a, b = (F.avg_pool2d(p, cells) if cells > 1 else p for p in (drawn, target))
+        losses.append(F.l1_loss(a, b) + squared * F.mse_loss(a, b))
+    return torch.stack(losses).sum()
 
 
 def train(
