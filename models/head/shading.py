@@ -1,0 +1,183 @@
+"""Light on a surface: normals, soft light as spherical harmonics, flashes and who stands in them.
+
+Directions are unit vectors (x right, y down, z towards the camera) that point *to* the light, in
+the same axes as the vertices. Light is linear (not sRGB); a surface of albedo 1 that faces a flash
+of strength 1 sends back 1.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .raster import Floats, Ints, rasterise
+
+HARMONICS: Final = 9
+"""Spherical harmonics up to order 2."""
+
+_SHADOW_SIDE: Final = 224
+"""Side of a shadow map [px]."""
+_SHADOW_SLACK: Final = 1.2
+"""How far behind the nearest surface still counts as lit [px of the shadow map], on a surface that
+faces the light; more at a slant, as the surface falls away within a pixel."""
+_SHADOW_BLUR: Final = 2
+"""Half width of the window a shadow's edge is softened over [px of the shadow map]."""
+
+
+def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
+    """Return unit normals (V, 3) float32 that point outwards, each the mean of the triangles around
+    the vertex by area; vertices without triangles get (0, 0, 1).
+
+    Args:
+        vertices: (V, 3), y down.
+        triangles: (F, 3), anticlockwise to an eye outside.
+    """
+    a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
+    # y runs down, so the axes are left-handed, and the product is turned over.
+    across = np.cross(c - a, b - a)
+    sums = np.stack(
+        [
+            np.bincount(triangles.ravel(), np.repeat(across[:, i], 3), minlength=len(vertices))
+            for i in range(3)
+        ],
+        1,
+    )
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    sums = np.where(length > 0, sums / np.maximum(length, 1e-300), (0.0, 0.0, 1.0))
+    return sums.astype(np.float32)
+
+
+def harmonics(normals: Floats) -> Floats:
+    """Return the nine real spherical harmonics up to order 2 of unit vectors: (…, 3) → (…, 9).
+
+    Without the factors of normalisation: coefficients are fitted, and the factors drop out
+    (Ramamoorthi & Hanrahan, "An Efficient Representation for Irradiance Environment Maps", 2001).
+    """
+    x, y, z = (normals[..., i] for i in range(3))
+    one = np.ones_like(x)
+    return np.stack([one, x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], -1)
+
+
+def fit_light(
+    normals: Floats, colours: Floats, weights: Floats, *, albedo: Floats, ridge: float = 0.02
+) -> Floats:
+    """Return coefficients (9, 3) of the soft light that makes `albedo` look like `colours`.
+
+    The light of a normal n is `harmonics(n) @ coefficients`, times the albedo the colour.
+
+    Args:
+        normals: (N, 3) unit.
+        colours: (N, 3) linear light.
+        weights: (N,) ≥ 0, how much a place counts.
+        albedo: (3,) or (N, 3) what the surface would send back under light 1.
+        ridge: how strongly all coefficients but the constant one are held down, as a share of what
+            they are known by.
+    """
+    basis = harmonics(normals).astype(np.float64)
+    wanted = colours.astype(np.float64) / np.maximum(albedo, 1e-4)
+    left = basis.T @ (basis * weights[:, None])
+    held = np.full(HARMONICS, ridge * left[0, 0])
+    held[0] = 0
+    right = basis.T @ (wanted * weights[:, None])
+    return np.asarray(np.linalg.solve(left + np.diag(held), right), np.float32)
+
+
+def axes_towards(direction: Floats) -> Floats:
+    """Return a rotation (3, 3) whose last row is the unit direction: what it turns is seen from
+    there, with y still down as far as may be."""
+    forward = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    down = np.array([0.0, 1.0, 0.0]) if abs(forward[1]) < 0.99 else np.array([0.0, 0.0, 1.0])
+    right = np.cross(down, forward)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward]).astype(np.float32)
+
+
+def lit_share(vertices: Floats, triangles: Ints, normals: Floats, direction: Floats) -> Floats:
+    """Return how much of a far lamp each vertex sees: (V,) float32, 0 in shadow, 1 in full light.
+
+    Shadows come from a shadow map (Williams, "Casting Curved Shadows on Curved Surfaces", 1978)
+    with the comparisons averaged over a window (Reeves, Salesin & Cook, 1987), which makes their
+    edges soft. What turns away from the lamp is no matter of this function: see `lambert`.
+
+    Args:
+        vertices: (V, 3) of all that may cast a shadow, in any unit.
+        triangles: (F, 3).
+        normals: (V, 3) unit.
+        direction: (3,) unit, to the lamp.
+    """
+    turned = vertices @ axes_towards(direction).T
+    corner, far = turned.min(0), turned.max(0)
+    scale = (_SHADOW_SIDE - 2 * _SHADOW_BLUR - 3) / float((far - corner)[:2].max())
+    seen = (turned - corner) * np.float32(scale)
+    seen[:, :2] += _SHADOW_BLUR + 1
+    map_depth = rasterise(seen, triangles, (_SHADOW_SIDE, _SHADOW_SIDE), backs=True).depth
+    cosine = np.clip(normals @ np.asarray(direction, np.float32), 0.1, 1)
+    slant = np.sqrt(1 - cosine**2) / cosine
+    slack = _SHADOW_SLACK + np.minimum(slant, 6.0) * (_SHADOW_BLUR + 0.5)
+    return _window(map_depth, seen, (seen[:, 2] + slack).astype(np.float32))
+
+
+def _window(map_depth: Floats, places: Floats, nearest: Floats) -> Floats:
+    """Return the share of the map around the places that is not nearer than `nearest`: a tent of
+    ±(blur + 1) px, so that it moves smoothly with a place."""
+    reach = _SHADOW_BLUR + 1
+    left, top = (np.floor(places[:, i]).astype(np.int64) for i in range(2))
+    share = np.zeros(len(places), np.float32)
+    total = np.zeros(len(places), np.float32)
+    for dy in range(1 - reach, reach + 1):
+        for dx in range(1 - reach, reach + 1):
+            x, y = left + dx, top + dy
+            weight = np.maximum(reach - np.abs(places[:, 0] - x), 0) * np.maximum(
+                reach - np.abs(places[:, 1] - y), 0
+            )
+            inside = (x >= 0) & (y >= 0) & (x < _SHADOW_SIDE) & (y < _SHADOW_SIDE)
+            depth = map_depth[np.clip(y, 0, _SHADOW_SIDE - 1), np.clip(x, 0, _SHADOW_SIDE - 1)]
+            share += weight * ((depth <= nearest) | ~inside)
+            total += weight
+    return share / total
+
+
+def lambert(normals: Floats, direction: Floats, *, wrap: float = 0.0) -> Floats:
+    """Return what a matt surface sends back of a flash of strength 1: (V,) float32 in [0, 1].
+
+    Args:
+        normals: (V, 3) unit.
+        direction: (3,) unit, to the lamp.
+        wrap: how far light creeps round the terminator, as skin and large lamps have it (0–1).
+    """
+    cosine = normals @ np.asarray(direction, np.float32)
+    bent: Floats = np.clip((cosine + np.float32(wrap)) / np.float32(1 + wrap), 0, 1)
+    return bent
+
+
+def gloss(normals: Floats, direction: Floats, eye: Floats, *, power: float = 12.0) -> Floats:
+    """Return the mirror part of a flash, before its strength: (V,) float32 in [0, 1].
+
+    Blinn, "Models of Light Reflection for Computer Synthesized Pictures", 1977.
+
+    Args:
+        normals: (V, 3) unit.
+        direction: (3,) unit, to the lamp.
+        eye: (3,) unit, to the camera.
+        power: how narrow the highlight is.
+    """
+    half = np.asarray(direction, np.float32) + np.asarray(eye, np.float32)
+    half = half / np.maximum(np.linalg.norm(half), 1e-6)
+    spot: Floats = np.clip(normals @ half, 0, 1) ** np.float32(power)
+    return spot
+
+
+def to_srgb(light: NDArray[np.floating]) -> Floats:
+    """Return sRGB in [0, 1] of linear light, clipped to [0, 1] (IEC 61966-2-1)."""
+    light = np.clip(light, 0, 1)
+    encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return encoded.astype(np.float32)
+
+
+def to_linear(encoded: NDArray[np.floating]) -> Floats:
+    """Return linear light in [0, 1] of sRGB, clipped to [0, 1]."""
+    encoded = np.clip(encoded, 0, 1)
+    light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)
