@@ -2,7 +2,7 @@
 
 Convention: vertices are (x, y, z) with x to the right, y down [px of the picture, pixel centres at
 integers] and z towards the camera in the same unit; parallel projection (weak perspective). A
-triangle faces the camera if its corners run anticlockwise to the eye.
+triangle faces the camera if (b - a) x (c - a) does: its corners run clockwise to the eye.
 
 There is no loop over triangles: those whose boxes are of one size are drawn together. Triangles of
 equal depth at a pixel are settled by their number, so a picture never depends on the grouping.
@@ -94,8 +94,7 @@ def _planes(vertices: Floats, triangles: Ints, *, backs: bool) -> tuple[NDArray[
     a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
     ab, ac = b - a, c - a
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    # y runs down: what is anticlockwise to the eye has a negative area here.
-    shown = np.abs(area) > _LEAST_AREA if backs else area < -_LEAST_AREA
+    shown = (np.abs(area) if backs else area) > _LEAST_AREA
     numbers = np.flatnonzero(shown).astype(np.int32)
     a, ab, ac, area = a[shown], ab[shown], ac[shown], area[shown]
     # The weights of b and c are linear in x and y (Cramer's rule), and so is z.

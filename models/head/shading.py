@@ -31,12 +31,11 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
     the vertex by area; vertices without triangles get (0, 0, 1).
 
     Args:
-        vertices: (V, 3), y down.
-        triangles: (F, 3), anticlockwise to an eye outside.
+        vertices: (V, 3).
+        triangles: (F, 3), (b - a) x (c - a) pointing outwards.
     """
     a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
-    # y runs down, so the axes are left-handed, and the product is turned over.
-    across = np.cross(c - a, b - a)
+    across = np.cross(b - a, c - a)
     sums = np.stack(
         [
             np.bincount(triangles.ravel(), np.repeat(across[:, i], 3), minlength=len(vertices))

@@ -17,7 +17,7 @@ def _plain(vertices: Floats, triangles: Ints, size: tuple[int, int], *, backs: b
     for which, triangle in enumerate(triangles):
         a, b, c = vertices[triangle].astype(np.float64)
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if abs(area) < 1e-9 or (area > 0 and not backs):
+        if abs(area) < 1e-9 or (area < 0 and not backs):
             continue
         for y in range(height):
             for x in range(width):
@@ -60,7 +60,7 @@ def _grid(side: int, step: float) -> tuple[Floats, Ints]:
     y, x = np.mgrid[:side, :side].astype(np.float32) * np.float32(step)
     vertices = np.stack([x, y, np.sin(x) + y], -1).reshape(-1, 3)
     corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).reshape(-1, 1)
-    halves = np.array([[0, side, 1], [1, side, side + 1]])
+    halves = np.array([[0, 1, side], [1, side + 1, side]])
     triangles = (corner[:, None] + halves).reshape(-1, 3)
     return vertices.astype(np.float32), triangles.astype(np.int32)
 

@@ -20,7 +20,7 @@ from models.head.shading import (
 
 
 def ball(rings: int = 40, sectors: int = 60) -> tuple[Floats, Ints]:
-    """A unit ball around the origin, its triangles anticlockwise from outside (y down)."""
+    """A unit ball around the origin, its triangles facing outwards."""
     polar, turn = np.meshgrid(
         np.linspace(0, np.pi, rings),
         np.linspace(0, 2 * np.pi, sectors, endpoint=False),
@@ -34,8 +34,8 @@ def ball(rings: int = 40, sectors: int = 60) -> tuple[Floats, Ints]:
     after = (ring + (np.arange(sectors) + 1) % sectors).reshape(-1)
     triangles = np.concatenate(
         [
-            np.stack([here, after, here + sectors], 1),
-            np.stack([after, after + sectors, here + sectors], 1),
+            np.stack([here, here + sectors, after], 1),
+            np.stack([after, here + sectors, after + sectors], 1),
         ]
     )
     return vertices.reshape(-1, 3).astype(np.float32), triangles.astype(np.int32)
