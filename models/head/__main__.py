@@ -38,9 +38,7 @@ def _make(options: argparse.Namespace) -> dict[str, object]:
     if options.places:
         slim = chosen(whole, whole.faces.numpy(), options.modes, EXPRESSIONS)
         return {"places": find_places(slim, read_faces(options.places)).tolist()}
-    head = lighter(
-        whole, vertices=options.vertices, modes=options.modes, expressions=EXPRESSIONS
-    )
+    head = lighter(whole, vertices=options.vertices, modes=options.modes, expressions=EXPRESSIONS)
     save_head(head, options.out, notes={"licence": _NOTICE})
     return {
         "head": str(options.out),

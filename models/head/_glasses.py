@@ -74,13 +74,14 @@ def parts(name: Glasses, seat: Seat) -> list[Part]:
     rim = [_rim(style, front), _end_piece(style, front, seat)]
     frame = [*rim, *map(mirrored, rim), _bridge(style, front, seat)]
     lens, density = _lens(style, front)
-    pads = _pads(style, front, seat)
-    if pads is not None:
-        wires, pair = pads
-        frame.append(wires)
-    made = [Part(style.frame, joined(frame))]
-    if pads is not None:
-        made.append(Part(_SILICONE, pair))
+    pad, wire = _pad(style, front, seat)
+    made = []
+    if style.pads:
+        frame += [wire, mirrored(wire)]
+        made = [Part(_SILICONE, joined([pad, mirrored(pad)]))]
+    else:
+        frame += [pad, mirrored(pad)]
+    made.insert(0, Part(style.frame, joined(frame)))
     both = np.concatenate([density, density])
     return [*made, Part(style.glass, joined([lens, mirrored(lens)]), both)]
 
@@ -99,7 +100,8 @@ class _Front:
         eye = seat.points[42:48].mean(0)
         middle = np.array([(style.gap + style.lens[0]) / 2, eye[1] - style.drop])
         flat = _Front(middle, 0.0)
-        rim = flat.standing(_outline(style, style.rim[0]) + middle, -style.rim[1] / 2)
+        edges = np.concatenate([_outline(style, grown) for grown in (0.0, 2 * style.rim[0])])
+        rim = flat.standing(edges + middle, -style.rim[1] / 2)
         inner = flat.standing(0.7 * _outline(style, 0.0) + middle, 0.0)
         need = np.concatenate(
             [
@@ -178,7 +180,7 @@ def _end_piece(style: _Style, front: _Front, seat: Seat) -> Mesh:
     line = hinge + np.linspace(0, 1, 22)[:, None] * (ear - hinge)
     tall, thick = style.temple
     at = line[:, [2, 1]]
-    skin = np.max([seat.width(at + (0.0, dy)) for dy in (-tall / 2, 0.0, tall / 2)], 0)
+    skin = np.max([seat.width(at + np.array([0.0, dy])) for dy in (-tall / 2, 0.0, tall / 2)], 0)
     least = np.where(np.isfinite(skin), skin, -np.inf) + _TEMPLE_CLEARANCE + thick / 2
     line[:, 0] = np.maximum.accumulate(np.maximum(line[:, 0], least))
     corner = np.array([line[0, 0] - 0.12, level, start[2] - 0.12])
@@ -200,41 +202,38 @@ def _curve(start: Floats, corner: Floats, end: Floats, count: int) -> Floats:
 
 def _ear_root(seat: Seat) -> Floats:
     """Return the place on the head over the root of an ear: where a temple rests."""
-    x, y, z = seat.vertices.T
-    eye = seat.points[42:48].mean(0)
-    skull = float(np.abs(x[(np.abs(y - eye[1] - 4) < 0.8) & (z < eye[2] - 5)]).max())
-    flap = (np.abs(x) > skull + 0.25) & (np.abs(y - eye[1]) < 4) & (z < eye[2] - 5)
-    if not flap.any():
-        return np.array([skull + 0.25, eye[1], eye[2] - 9.3])
-    top = float(y[flap].max())
-    upper = flap & (y > top - 1.0)
-    return np.array([skull + 0.2, top + 0.35, float(z[upper].max()) - 0.6])
+    top = float(seat.ears[:, 1].max())
+    root = seat.ears[seat.ears[:, 1] > top - 0.9]
+    ahead = float(root[:, 2].max())
+    beside = seat.width(np.array([[ahead - 0.2, top + 0.35], [ahead - 0.2, top + 0.7]])).max()
+    return np.array([max(float(beside), 5.0) + 0.2, top + 0.3, ahead - 0.6])
 
 
-def _pads(style: _Style, front: _Front, seat: Seat) -> tuple[Mesh, Mesh] | None:
-    """Return the wires of the nose pads, and the pads, which touch the nose."""
-    if not style.pads:
-        return None
+def _pad(style: _Style, front: _Front, seat: Seat) -> tuple[Mesh, Mesh]:
+    """Return a pad, which touches the nose, and the wire that would hold it."""
     side = front.middle[0] - style.lens[0] / 2
     level = front.middle[1] - 0.12 * style.lens[1]
+    rest = front.standing(np.array([side, level]), -0.35 if style.pads else -0.1)
     # On the flank of the nose, where the skin is as far back as the rim is.
     x = np.linspace(0.25, side + 0.5, 40)
     skin = seat.reach(np.stack([x, np.full_like(x, level)], 1))
-    rest = front.standing(np.array([side, level]), -0.35)
-    at = int(np.argmin(np.abs(skin - rest[2]) + 10 * (x > side + 0.25)))
+    at = float(x[np.argmin(np.abs(skin - rest[2]) + 10 * (x > side + 0.25))])
     step = 0.08
-    around = np.array([[x[at], level], [x[at] + step, level], [x[at], level + step]])
+    around = np.array([[at, level], [at + step, level], [at, level + step]])
     z, zx, zy = seat.reach(around)
     outward = unit(np.array([-(zx - z) / step, -(zy - z) / step, 1.0]))
     long = unit(np.array([0.25, 1.0, 0.2]) - outward * (outward @ (0.25, 1.0, 0.2)))
-    thick = 0.09
-    centre = np.array([x[at], level, z]) + 0.9 * thick * outward
-    axes = np.stack([0.42 * long, 0.24 * np.cross(outward, long), thick * outward])
-    pad = ball(centre, axes)
+    touching = np.array([at, level, z])
+    if style.pads:
+        size = np.array([0.42, 0.24, 0.09])
+    else:
+        gap = float(np.linalg.norm(rest - touching))
+        size = np.array([0.6, 0.22, np.clip(0.55 * gap + 0.05, 0.12, 0.5)])
+    centre = touching + 0.95 * size[2] * outward
+    pad = ball(centre, size[:, None] * np.stack([long, np.cross(outward, long), outward]))
     rim = _outline(style, style.rim[0]) + front.middle
     inner = rim[rim[:, 0] < front.middle[0]]
     begin = front.standing(inner[np.argmin(np.abs(inner[:, 1] - level - 0.35))], -0.05)
     back = (begin + centre) / 2 + (0.12, 0.1, -0.25)
-    wire = tube(_curve(begin, back, centre + 0.5 * thick * outward, 8), ellipse(0.09, 0.09, 8),
-                np.array([0.0, 1.0, 0.0]))  # fmt: skip
-    return joined([wire, mirrored(wire)]), joined([pad, mirrored(pad)])
+    path = _curve(begin, back, centre + 0.5 * size[2] * outward, 8)
+    return pad, tube(path, ellipse(0.09, 0.09, 8), np.array([0.0, 1.0, 0.0]))

@@ -53,11 +53,8 @@ def tube(path: Floats, section: Floats, across: Floats, *, closed: bool = False)
         across: (P, 3) or (3,), roughly at right angles to the path.
         closed: whether the path ends where it begins; the ends of an open one are capped.
     """
-    if closed:
-        step = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    else:
-        step = np.gradient(path, axis=0)
-    ahead = unit(step)
+    steps = np.roll(path, -1, 0) - np.roll(path, 1, 0) if closed else np.gradient(path, axis=0)
+    ahead = unit(steps)
     across = np.broadcast_to(across, path.shape)
     first = unit(across - (across * ahead).sum(-1, keepdims=True) * ahead)
     second = np.cross(ahead, first)
@@ -105,6 +102,8 @@ def unit(vectors: Floats) -> Floats:
 def heights(points: Floats, vertices: Floats, faces: Ints) -> Floats:
     """Return how far along z a mesh reaches over points (P, 2) of the x-y plane, (P,); -inf beside
     it."""
+    if not len(points):
+        return np.zeros(0)
     corners = vertices[faces]
     low, high = corners[..., :2].min(1), corners[..., :2].max(1)
     near = ((high >= points.min(0)) & (low <= points.max(0))).all(1)

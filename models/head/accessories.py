@@ -1,7 +1,7 @@
-"""Glasses and hats: solid things that are built on a head's own shape, so that they sit on anybody.
+"""Glasses and hats: solid things that are built on a head's own shape, so they fit anybody.
 
-A pair of glasses rests on the bridge of the nose, its lenses stand before the eyes, and its temples
-run along the head to over the ears. A hat holds the skull and leaves the ears free. Where that is on
+A pair of glasses rests on the nose, its lenses stand before the eyes, and its temples run along the
+head to over the ears. A hat holds the skull and leaves the ears free. Where that is on
 a head say its 68 points and its surface; sizes are those of things one can buy, in centimetres of
 a head whose eyes are 6.2 cm apart.
 
@@ -87,6 +87,8 @@ class Seat:
     faces: Ints
     points: Floats
     """(68, 3) of the head, left and right made alike."""
+    ears: Floats
+    """(E, 3) vertices of both ears."""
     axes: Floats
     """(3, 3): rows are x, y and z in the head's coordinates, of length 1."""
     origin: Floats
@@ -95,9 +97,8 @@ class Seat:
     """Of the head's coordinates in a centimetre."""
 
     @staticmethod
-    def of(vertices: Floats, faces: Ints, landmarks68: Ints) -> Seat:
-        """Return the seat of a head with vertices (V, 3), triangles (F, 3) and the vertices of its
-        68 points (68,)."""
+    def of(vertices: Floats, faces: Ints, landmarks68: Ints, ears: NDArray[np.bool_]) -> Seat:
+        """Return the seat of a head; arguments as for `put_on`."""
         points = np.asarray(vertices, np.float64)[landmarks68]
         right, left = points[36:42].mean(0), points[42:48].mean(0)
         x = unit(left - right)
@@ -111,7 +112,7 @@ class Seat:
         inside = (np.asarray(vertices, np.float64) - origin) @ axes.T / scale
         own = inside[landmarks68]
         own = 0.5 * (own + own[_OTHER_SIDE] * (-1.0, 1.0, 1.0))
-        return Seat(inside, np.asarray(faces, np.int64), own, axes, origin, scale)
+        return Seat(inside, np.asarray(faces, np.int64), own, inside[ears], axes, origin, scale)
 
     def reach(self, points: Floats) -> Floats:
         """Return how far ahead the head reaches at points (P, 2) [x, y], on whichever side it
@@ -159,15 +160,21 @@ class Seat:
 
 
 _OTHER_SIDE: Final[NDArray[np.int64]] = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1)]
-    + [*range(64, 59, -1), *range(67, 64, -1)]
+    [
+        *(*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)),
+        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1)),
+        *(*range(64, 59, -1), *range(67, 64, -1)),
+    ]
 )
 """The point of the other half of a face for each of the 68."""
 
 
 def put_on(
-    name: Glasses | Hat, vertices: Floats, faces: Ints, landmarks68: NDArray[np.integer]
+    name: Glasses | Hat,
+    vertices: Floats,
+    faces: Ints,
+    landmarks68: Ints,
+    ears: NDArray[np.bool_],
 ) -> Accessory:
     """Return a thing that sits on a head.
 
@@ -177,13 +184,14 @@ def put_on(
             in any coordinates.
         faces: (F, 3) its triangles.
         landmarks68: (68,) the vertices of its 68 points.
+        ears: (V,) which vertices are of its ears.
 
     Raises:
         ValueError: there is no such thing.
     """
     from . import _glasses, _hats
 
-    seat = Seat.of(vertices, np.asarray(faces, np.int64), np.asarray(landmarks68, np.int64))
+    seat = Seat.of(vertices, faces, landmarks68, ears)
     if name in GLASSES:
         return seat.placed(name, _glasses.parts(name, seat))
     if name in HATS:

@@ -15,7 +15,7 @@ from models.weights import load_safetensors
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    return build(load_safetensors(DEFAULT_FILE))
+    return build(load_safetensors(DEFAULT_FILE)[0])
 
 
 @pytest.fixture(scope="module", params=[None, 0, 1], ids=["mean", "first", "second"])
@@ -26,12 +26,17 @@ def someone(request: pytest.FixtureRequest, head: Head) -> Seat:
         rng = np.random.default_rng(request.param)
         identity = torch.from_numpy(rng.normal(size=len(identity))).float()
     vertices = head.shape(identity, torch.zeros(len(head.expression))).double().numpy()
-    return Seat.of(vertices, head.faces.numpy(), head.landmarks68.numpy())
+    return Seat.of(vertices, *_mesh(head))
+
+
+def _mesh(head: Head) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles, the 68 points' vertices, and which vertices are of the ears."""
+    return head.faces.numpy(), head.landmarks68.numpy(), head.in_group("ears").numpy()
 
 
 def _worn(name: Glasses | Hat, seat: Seat, head: Head) -> tuple[Accessory, np.ndarray]:
     """A thing on a head in the seat's own centimetres, with its triangles' middles."""
-    worn = put_on(name, seat.vertices, seat.faces, head.landmarks68.numpy())
+    worn = put_on(name, seat.vertices, *_mesh(head))
     return worn, worn.vertices[worn.faces].mean(1)
 
 
@@ -85,8 +90,8 @@ def test_hats_hold_the_skull_and_leave_eyes_and_ears_free(
 @pytest.mark.parametrize("name", GLASSES + HATS)
 def test_things_are_symmetric_and_seen_from_outside(name: Glasses | Hat, head: Head) -> None:
     vertices = head.neutral.double().numpy()
-    worn = put_on(name, vertices, head.faces.numpy(), head.landmarks68.numpy())
-    seat = Seat.of(vertices, head.faces.numpy(), head.landmarks68.numpy())
+    worn = put_on(name, vertices, *_mesh(head))
+    seat = Seat.of(vertices, *_mesh(head))
     own = (worn.vertices - seat.origin) @ seat.axes.T / seat.unit
     sample = own[::17]
     away = [np.linalg.norm(own - point * (-1, 1, 1), axis=1).min() for point in sample]
@@ -103,18 +108,16 @@ def test_things_are_symmetric_and_seen_from_outside(name: Glasses | Hat, head: H
 
 
 def test_things_do_not_depend_on_the_coordinates_of_the_head(head: Head) -> None:
-    vertices, faces = head.neutral.double().numpy(), head.faces.numpy()
+    vertices, (faces, *rest) = head.neutral.double().numpy(), _mesh(head)
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
-    here = put_on("square", vertices, faces, head.landmarks68.numpy())
-    there = put_on("square", 40 * vertices @ turn.T + 7, faces, head.landmarks68.numpy())
+    here = put_on("square", vertices, faces, *rest)
+    there = put_on("square", 40 * vertices @ turn.T + 7, faces, *rest)
     np.testing.assert_allclose(40 * here.vertices @ turn.T + 7, there.vertices, atol=0.05)
-    mirrored = put_on("square", vertices * (1, -1, 1), faces[:, ::-1], head.landmarks68.numpy())
+    mirrored = put_on("square", vertices * (1, -1, 1), faces[:, ::-1], *rest)
     np.testing.assert_allclose(here.vertices * (1, -1, 1), mirrored.vertices, atol=1e-6)
 
 
 def test_nothing_else_can_be_put_on(head: Head) -> None:
     with pytest.raises(ValueError, match="there are round, square"):
-        put_on(
-            "monocle", head.neutral.double().numpy(), head.faces.numpy(), head.landmarks68.numpy()
-        )  # type: ignore[arg-type]
+        put_on("monocle", head.neutral.double().numpy(), *_mesh(head))  # type: ignore[arg-type]
