@@ -80,7 +80,7 @@ def read_faces(
     Raises:
         ModelError: a file is missing or laid out otherwise.
     """
-    marks, strokes, short = _marks(), _strokes(), _short_haired(data)
+    marks, strokes, short = marks_of_pictures(), _strokes(), _short_haired(data)
     arrays = _arrays(data / f"{group}_parts256.npz", ("names", "parts", "hair"))
     mattes = _arrays(data / f"{group}_person128.npz", ("names", "alpha"))
     person = dict(zip(mattes["names"].tolist(), mattes["alpha"], strict=True))
@@ -132,7 +132,9 @@ def _marked_as(name: str) -> str:
     return stem if stem.isdigit() else f"pairs {stem.split('_')[0]}"
 
 
-def _marks() -> Mapping[str, frozenset[str]]:
+def marks_of_pictures() -> Mapping[str, frozenset[str]]:
+    """Return what was seen in pictures: by stem (`12`; `pairs 1263` for all levels of one face) the
+    marks of `Face.marks`."""
     table = json.loads(_PICTURES.read_text(encoding="utf-8"))
     of_face: dict[str, set[str]] = {}
     for prefix, part in (("", table["images"]), ("pairs ", table["pairs"])):
