@@ -136,6 +136,7 @@ def _sheet(
         gloss=np.full(len(vertices), _GLOSS, np.float32),
         cover=cover,
         matted=not behind,
+        thin=not behind,
     )
 
 

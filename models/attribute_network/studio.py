@@ -1,4 +1,4 @@
-"""The studio: seven cameras round a still head, nineteen flashes, and pictures of both.
+"""The studio: seven cameras round a still head, twenty lights, and pictures of both.
 
 Lights are fixed to the head (in MultiPIE cameras stand round a person who keeps still), so light is
 computed once per vertex and flash, and a camera only gathers it. Light is added linear and encoded
@@ -7,53 +7,39 @@ as sRGB at the end; pictures are drawn at twice their size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Ints, Raster, rasterise
-from ..head.shading import gloss, lambert, lit_share, to_srgb
-from .surface import Surface, painted, sampled, seen_values
+from ..head.raster import Floats, rasterise
+from ..head.shading import gloss, to_srgb
+from .lighting import Light
+from .surface import Surface, painted, sampled
 
 SIDE: Final = 128
 SMALL: Final = 32
 YAWS: Final = (-45.0, -30.0, -15.0, 0.0, 15.0, 30.0, 45.0)
 """How far the face is turned to the picture's right [degrees]."""
-AMBIENT: Final = 0.30
-"""Light that is always there, against a flash of strength 1."""
 EYES_Y, CHIN_Y = 0.42, 0.84
 """Where eyes and chin lie in a picture [heights]."""
 
 _ASIDE: Final = 0.17
 """How far from the middle eyes and chin lie in a profile, so that the ear is seen [widths]."""
-_FLASH: Final = 0.80
-_WRAP: Final = 0.10
 _OVER: Final = 2
 """Pixels drawn for each pixel of a picture, across and down."""
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
-_RING: Final = tuple((azimuth, 2.0) for azimuth in range(-90, 91, 15))
-_ABOVE: Final = ((-60, 40.0), (-22, 42.0), (22, 42.0), (60, 40.0), (0, 68.0), (0, -38.0))
-
-
-def lamps() -> Floats:
-    """Return the 20 lights (20, 4): unit direction to the lamp in the head's axes (x right, y down,
-    z ahead) and strength of the flash; the first is ambient light alone."""
-    rows = [(0.0, 0.0, 1.0, 0.0)]
-    for azimuth, elevation in (*_RING, *_ABOVE):
-        a, e = np.radians(azimuth), np.radians(elevation)
-        rows.append((np.sin(a) * np.cos(e), -np.sin(e), np.cos(a) * np.cos(e), _FLASH))
-    return np.array(rows, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bust:
-    """A head with all it wears, in the head's axes."""
+    """A head with its hair, in the head's axes."""
 
-    surfaces: tuple[Surface, ...]
-    """Opaque ones first, then clear ones."""
+    skin: Surface
+    hair: tuple[Surface, ...]
+    """The back and the front, or nothing."""
     photograph: Floats
     """(512, 512, 3) linear."""
     matte: Floats
@@ -63,13 +49,18 @@ class Bust:
     chin: Floats
     """(3,)"""
 
+    @property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """All of it, from the inside out."""
+        return (self.skin, *self.hair)
+
 
 @dataclass(frozen=True, slots=True)
 class Stance:
     """How a head stands before a camera, beyond the camera's own yaw."""
 
     yaw: float = 0.0
-    """[degrees], to the picture's right; so on"""
+    """To the picture's right; pitch down; roll clockwise [degrees]."""
     pitch: float = 0.0
     roll: float = 0.0
     aside: tuple[float, float] = (0.0, 0.0)
@@ -79,74 +70,11 @@ class Stance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Light:
-    """What falls on each vertex of each surface of a bust."""
-
-    lit: tuple[Floats, ...]
-    """Per surface (V, L): of each lamp, matt."""
-    shade: tuple[Floats, ...]
-    """Per surface (V, L): share of the lamp that is seen."""
-    open: tuple[Floats, ...]
-    """Per surface (V,): share of the ambient light that is seen."""
-    lamps: Floats
-    """(L, 4)"""
-
-
-def light(bust: Bust, lights: Floats) -> Light:
-    """Return the light on a bust, shadows included.
-
-    Args:
-        bust: as it sits.
-        lights: (L, 4) directions and strengths in the head's axes.
-    """
-    casters = np.cumsum([0, *(len(s.vertices) for s in bust.surfaces)])
-    vertices = np.concatenate([s.vertices for s in bust.surfaces])
-    normals = np.concatenate([s.normals for s in bust.surfaces])
-    triangles = np.concatenate(
-        [_casting(s, bust.matte) + start for s, start in zip(bust.surfaces, casters[:-1], strict=True)]
-    ).astype(np.int32)
-    shade = np.zeros((len(vertices), len(lights)), np.float32)
-    lit = np.zeros_like(shade)
-    for k, lamp in enumerate(lights):
-        if lamp[3] > 0:
-            shade[:, k] = lit_share(vertices, triangles, normals, lamp[:3])
-            lit[:, k] = lamp[3] * lambert(normals, lamp[:3], wrap=_WRAP) * shade[:, k]
-    # How open a place is to light from all sides: what the lamps see of it, by their cosine.
-    facing = np.clip(normals @ lights[:, :3].T, 0, 1) * (lights[:, 3] > 0)
-    openness = (facing * shade).sum(1) / np.maximum(facing.sum(1), 0.3)
-    upward = 0.9 - 0.12 * normals[:, 1]
-    ambient = AMBIENT * upward * (0.55 + 0.45 * openness)
-    cuts = casters[1:-1]
-    return Light(
-        tuple(np.split(lit, cuts)), tuple(np.split(shade, cuts)),
-        tuple(np.split(ambient.astype(np.float32), cuts)), lights,
-    )  # fmt: skip
-
-
-def _casting(surface: Surface, matte: Floats) -> Ints:
-    """Return the triangles that cast a shadow: those that are there."""
-    there = np.ones(len(surface.vertices), bool)
-    if surface.matted:
-        there &= sampled(matte, surface.paint.places[:, 1]) > 0.5
-    if surface.cover is not None:
-        there &= surface.cover > 0.5
-    return surface.triangles[there[surface.triangles].all(1)]
-
-
-def turned(stance: Stance, yaw: float) -> Floats:
-    """Return the rotation (3, 3) from the head's axes to the camera's."""
-    a, b, c = np.radians([yaw + stance.yaw, stance.pitch, stance.roll])
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
-    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return (about_z @ about_x @ about_y).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Camera:
     """Where points of the head lie in a picture: `scale · rotation · point + shift`."""
 
     rotation: Floats
+    """(3, 3) from the head's axes to the camera's."""
     scale: float
     """[px of 128 per head unit]."""
     shift: Floats
@@ -154,8 +82,8 @@ class Camera:
 
     @staticmethod
     def aimed(bust: Bust, stance: Stance, yaw: float) -> Camera:
-        """Return the camera of a yaw, aligned by eyes and chin."""
-        rotation = turned(stance, yaw)
+        """Return the camera of a yaw [degrees], aligned by eyes and chin."""
+        rotation = _turned(stance, yaw)
         eyes, chin = bust.eyes.mean(0) @ rotation.T, bust.chin @ rotation.T
         scale = stance.size * (CHIN_Y - EYES_Y) * SIDE / float(chin[1] - eyes[1])
         middle = 0.5 * (eyes[:2] + chin[:2])
@@ -170,62 +98,118 @@ class Camera:
         return out.astype(np.float32)
 
 
-def view(bust: Bust, light: Light, camera: Camera, backdrop: Floats) -> NDArray[np.uint8]:
-    """Return the bust under each of L lamps: (L, 128, 128, 3) uint8 sRGB.
+def _turned(stance: Stance, yaw: float) -> Floats:
+    a, b, c = np.radians([yaw + stance.yaw, stance.pitch, stance.roll])
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
+    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return (about_z @ about_x @ about_y).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """A surface as a camera sees it, before any light: N pixels of the drawn size."""
+
+    surface: Surface
+    pixels: NDArray[np.intp]
+    """(N,) flat numbers."""
+    depth: Floats
+    """(N,)"""
+    corners: NDArray[np.int32]
+    """(N, 3) vertices around each pixel."""
+    weights: Floats
+    """(N, 3) of the vertices."""
+    albedo: Floats
+    """(N, 3) linear."""
+    cover: Floats
+    """(N,) 0–1: how much of the pixel it takes."""
+
+
+def shoot(surface: Surface, bust: Bust, camera: Camera) -> Shot:
+    """Return a surface as a camera sees it.
 
     Args:
-        bust: what is seen.
-        light: on it.
+        surface: of the bust, or worn by it.
+        bust: whose photograph it is painted from.
         camera: that sees it.
-        backdrop: (256, 256, 3) linear light behind it.
     """
     size = SIDE * _OVER
-    lamps_count = len(light.lamps)
-    eye = camera.rotation[2]
-    picture = np.repeat(backdrop.reshape(1, -1, 3), lamps_count, 0)
-    depth = np.full(size * size, -np.inf, np.float32)
-    for k, surface in enumerate(bust.surfaces):
-        placed = camera.project(surface.vertices) * np.float32(_OVER)
-        placed[:, :2] += np.float32((_OVER - 1) / 2)
-        raster = rasterise(placed, surface.triangles, (size, size), backs=surface.matted)
-        flat = raster.depth.ravel()
-        pixels = np.flatnonzero(flat > depth)
-        if not len(pixels):
-            continue
-        blended = seen_values(raster, surface.triangles, surface.paint.packed(), pixels)
-        albedo = painted(blended, bust.photograph)
-        cover = _cover(surface, raster, blended, pixels, bust.matte)
-        shine = np.stack([gloss(surface.normals, lamp[:3], eye) * lamp[3] for lamp in light.lamps], 1)
-        both = np.concatenate(
-            [light.lit[k] + light.open[k][:, None], shine * light.shade[k] * surface.gloss[:, None]], 1
-        )
-        seen = seen_values(raster, surface.triangles, both, pixels)
-        for lamp in range(lamps_count):
-            colours = albedo * seen[:, lamp, None] + seen[:, lamps_count + lamp, None]
-            picture[lamp, pixels] += cover[:, None] * (colours - picture[lamp, pixels])
-        solid = pixels[cover > 0.5]
-        depth[solid] = flat[solid]
-    small = picture.reshape(lamps_count, SIDE, _OVER, SIDE, _OVER, 3).mean((2, 4))
-    return np.rint(to_srgb(small) * 255).astype(np.uint8)
-
-
-def _cover(
-    surface: Surface, raster: Raster, blended: Floats, pixels: NDArray[np.intp], matte: Floats
-) -> Floats:
-    """Return how much of each of some pixels (N,) a surface takes."""
+    placed = camera.project(surface.vertices) * np.float32(_OVER)
+    placed[:, :2] += np.float32((_OVER - 1) / 2)
+    raster = rasterise(placed, surface.triangles, (size, size), backs=surface.thin)
+    pixels = np.flatnonzero(raster.triangle.ravel() >= 0)
+    corners = surface.triangles[raster.triangle.ravel()[pixels]]
+    weights = raster.barycentric.reshape(-1, 3)[pixels]
+    paint = _blend(surface.paint.packed(), corners, weights)
     cover = np.ones(len(pixels), np.float32)
     if surface.cover is not None:
-        share = seen_values(raster, surface.triangles, surface.cover[:, None], pixels)[:, 0]
-        cover *= np.clip(share, 0, 1)
+        cover *= np.clip(_blend(surface.cover[:, None], corners, weights)[:, 0], 0, 1)
     if surface.matted:
-        cover *= sampled(matte, blended[:, 2:4])
-    return cover
+        cover *= sampled(bust.matte, paint[:, 2:4])
+    albedo = painted(paint, bust.photograph)
+    depth = raster.depth.ravel()[pixels]
+    return Shot(surface, pixels, depth, corners, weights, albedo, cover)
+
+
+def _blend(values: Floats, corners: NDArray[np.int32], weights: Floats) -> Floats:
+    """Return values of vertices (V, C) at pixels: (N, C)."""
+    out = weights[:, 0, None] * values[corners[:, 0]]
+    for corner in (1, 2):
+        out += weights[:, corner, None] * values[corners[:, corner]]
+    return out
+
+
+def develop(
+    shots: Sequence[Shot], lights: Sequence[Light], camera: Camera, backdrop: Floats
+) -> NDArray[np.uint8]:
+    """Return a picture under each of L lamps: (L, 128, 128, 3) uint8 sRGB.
+
+    Args:
+        shots: of one camera, clear ones last.
+        lights: on each of their surfaces.
+        camera: that made them.
+        backdrop: (256, 256, 3) linear light behind all of them.
+    """
+    lamps = lights[0].lamps
+    picture = np.repeat(backdrop.reshape(1, -1, 3), len(lamps), 0)
+    nearest = np.full(picture.shape[1], -np.inf, np.float32)
+    for shot, light in zip(shots, lights, strict=True):
+        seen = np.flatnonzero((shot.depth > nearest[shot.pixels]) & (shot.cover > 0))
+        pixels, cover = shot.pixels[seen], shot.cover[seen, None]
+        per_vertex = np.concatenate(
+            [light.lit + light.ambient[:, None], _gleam(shot.surface, light, camera)], 1
+        )
+        both = _blend(per_vertex, shot.corners[seen], shot.weights[seen])
+        matt, mirrored = np.split(both, 2, 1)
+        albedo = shot.albedo[seen]
+        for lamp in range(len(lamps)):
+            colours = albedo * matt[:, lamp, None] + mirrored[:, lamp, None]
+            behind = picture[lamp, pixels]
+            picture[lamp, pixels] = behind + cover * (colours - behind)
+        solid = cover[:, 0] > 0.5
+        nearest[pixels[solid]] = shot.depth[seen][solid]
+    return _encoded(picture)
+
+
+def _gleam(surface: Surface, light: Light, camera: Camera) -> Floats:
+    """Return the mirror part of each lamp at each vertex: (V, L)."""
+    eye = camera.rotation[2]
+    spots = [
+        gloss(surface.normals, lamp[:3], eye, power=surface.polish) * lamp[3] for lamp in light.lamps
+    ]
+    return np.stack(spots, 1) * light.shade * surface.gloss[:, None]
+
+
+def _encoded(picture: Floats) -> NDArray[np.uint8]:
+    """Return drawn light (L, 256 · 256, 3) as pictures (L, 128, 128, 3)."""
+    cells = picture.reshape(-1, SIDE, _OVER, SIDE, _OVER, 3)
+    small = cells[:, :, 0, :, 0] + cells[:, :, 0, :, 1] + cells[:, :, 1, :, 0] + cells[:, :, 1, :, 1]
+    return np.rint(to_srgb(small / _OVER**2) * 255).astype(np.uint8)
 
 
 def small_grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return pictures (…, 128, 128, 3) as grey ones of the paper's size (…, 32, 32)."""
     step = SIDE // SMALL
     grey = pictures.astype(np.float32) @ _GREY
-    lead = grey.shape[:-2]
-    mean = grey.reshape(*lead, SMALL, step, SMALL, step).mean((-3, -1))
+    mean = grey.reshape(*grey.shape[:-2], SMALL, step, SMALL, step).mean((-3, -1))
     return np.rint(mean).astype(np.uint8)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Ints, Raster
+from ..head.raster import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +66,12 @@ class Surface:
     matted: bool = False
     """Whether the photograph's hair matte decides too how much is there, at the second places of the
     paint."""
-
-    @property
-    def clear(self) -> bool:
-        """Whether something behind it may shine through."""
-        return self.matted or self.cover is not None
+    thin: bool = False
+    """Whether it is seen from behind as well."""
+    hidden: NDArray[np.bool_] | None = None
+    """(V,) what lies within, and casts no shadow."""
+    polish: float = 12.0
+    """How narrow highlights are: Blinn's exponent."""
 
 
 def sampled(picture: Floats, places: Floats) -> Floats:
@@ -94,15 +95,3 @@ def painted(packed: Floats, photograph: Floats) -> Floats:
     colours += mirrored * packed[:, 9:12] * sampled(photograph, packed[:, 2:4])
     colours += np.clip(1 - own - mirrored, 0, 1) * packed[:, 12:15]
     return colours
-
-
-def seen_values(
-    raster: Raster, triangles: Ints, values: Floats, pixels: NDArray[np.intp]
-) -> Floats:
-    """Return values of vertices (V, C) at some pixels (N,) of a raster, by flat number: (N, C)."""
-    corners = triangles[raster.triangle.ravel()[pixels]]
-    weights = raster.barycentric.reshape(-1, 3)[pixels]
-    out = weights[:, 0, None] * values[corners[:, 0]]
-    for corner in (1, 2):
-        out += weights[:, corner, None] * values[corners[:, corner]]
-    return out

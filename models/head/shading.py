@@ -7,6 +7,7 @@ of strength 1 sends back 1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,8 @@ _SHADOW_SIDE: Final = 224
 _SHADOW_SLACK: Final = 1.2
 """How far behind the nearest surface still counts as lit [px of the shadow map], on a surface that
 faces the light; more at a slant, as the surface falls away within a pixel."""
+_TURNED: Final = -0.3
+"""Cosine to the lamp from which on a surface is asked whether it sees it."""
 _SHADOW_BLUR: Final = 2
 """Half width of the window a shadow's edge is softened over [px of the shadow map]."""
 
@@ -93,49 +96,84 @@ def axes_towards(direction: Floats) -> Floats:
     return np.stack([right, np.cross(forward, right), forward]).astype(np.float32)
 
 
-def lit_share(vertices: Floats, triangles: Ints, normals: Floats, direction: Floats) -> Floats:
-    """Return how much of a far lamp each vertex sees: (V,) float32, 0 in shadow, 1 in full light.
+@dataclass(frozen=True, slots=True, eq=False)
+class ShadowMap:
+    """What a far lamp sees of all that may cast a shadow.
 
-    Shadows come from a shadow map (Williams, "Casting Curved Shadows on Curved Surfaces", 1978)
-    with the comparisons averaged over a window (Reeves, Salesin & Cook, 1987), which makes their
-    edges soft. What turns away from the lamp is no matter of this function: see `lambert`.
-
-    Args:
-        vertices: (V, 3) of all that may cast a shadow, in any unit.
-        triangles: (F, 3).
-        normals: (V, 3) unit.
-        direction: (3,) unit, to the lamp.
+    Williams, "Casting Curved Shadows on Curved Surfaces", 1978; comparisons are averaged over a
+    window (Reeves, Salesin & Cook, 1987), which makes the edges of shadows soft.
     """
-    turned = vertices @ axes_towards(direction).T
-    corner, far = turned.min(0), turned.max(0)
-    scale = (_SHADOW_SIDE - 2 * _SHADOW_BLUR - 3) / float((far - corner)[:2].max())
-    seen = (turned - corner) * np.float32(scale)
-    seen[:, :2] += _SHADOW_BLUR + 1
-    map_depth = rasterise(seen, triangles, (_SHADOW_SIDE, _SHADOW_SIDE), backs=True).depth
-    cosine = np.clip(normals @ np.asarray(direction, np.float32), 0.1, 1)
-    slant = np.sqrt(1 - cosine**2) / cosine
-    slack = _SHADOW_SLACK + np.minimum(slant, 6.0) * (_SHADOW_BLUR + 0.5)
-    return _window(map_depth, seen, (seen[:, 2] + slack).astype(np.float32))
 
+    depth: Floats
+    """(S, S) distance towards the lamp [px of the map], −inf where nothing is; so is its border."""
+    axes: Floats
+    """(3, 3): rows are the map's x and y, and the direction to the lamp."""
+    corner: Floats
+    """(3,) of the map, in its axes."""
+    scale: float
+    """[px of the map per unit]."""
 
-def _window(map_depth: Floats, places: Floats, nearest: Floats) -> Floats:
-    """Return the share of the map around the places that is not nearer than `nearest`: a tent of
-    ±(blur + 1) px, so that it moves smoothly with a place."""
-    reach = _SHADOW_BLUR + 1
-    left, top = (np.floor(places[:, i]).astype(np.int64) for i in range(2))
-    share = np.zeros(len(places), np.float32)
-    total = np.zeros(len(places), np.float32)
-    for dy in range(1 - reach, reach + 1):
-        for dx in range(1 - reach, reach + 1):
-            x, y = left + dx, top + dy
-            weight = np.maximum(reach - np.abs(places[:, 0] - x), 0) * np.maximum(
-                reach - np.abs(places[:, 1] - y), 0
-            )
-            inside = (x >= 0) & (y >= 0) & (x < _SHADOW_SIDE) & (y < _SHADOW_SIDE)
-            depth = map_depth[np.clip(y, 0, _SHADOW_SIDE - 1), np.clip(x, 0, _SHADOW_SIDE - 1)]
-            share += weight * ((depth <= nearest) | ~inside)
-            total += weight
-    return share / total
+    @staticmethod
+    def of(vertices: Floats, triangles: Ints, direction: Floats, *, backs: bool = True) -> ShadowMap:
+        """Return the map of a lamp.
+
+        Args:
+            vertices: (V, 3) in any unit.
+            triangles: (F, 3) that cast a shadow, at least one.
+            direction: (3,) unit, to the lamp.
+            backs: whether triangles cast one too where the lamp sees their back; closed things need
+                not.
+        """
+        axes = axes_towards(direction)
+        turned = vertices @ axes.T
+        used = turned[np.unique(triangles)]
+        rim = _SHADOW_BLUR + 2
+        low, high = used.min(0), used.max(0)
+        scale = (_SHADOW_SIDE - 2 * rim - 1) / max(float((high - low)[:2].max()), 1e-9)
+        corner = low - np.array([rim / scale, rim / scale, 0], np.float32)
+        seen = ((turned - corner) * np.float32(scale)).astype(np.float32)
+        size = (_SHADOW_SIDE, _SHADOW_SIDE)
+        return ShadowMap(
+            rasterise(seen, triangles, size, backs=backs).depth, axes, corner.astype(np.float32), scale
+        )
+
+    def lit_share(self, vertices: Floats, normals: Floats) -> Floats:
+        """Return how much of the lamp each vertex sees: (V,) float32, 0 in shadow, 1 in full light.
+
+        What turns far away from the lamp counts as in shadow.
+
+        Args:
+            vertices: (V, 3), of the casters or of others.
+            normals: (V, 3) unit.
+        """
+        cosine = normals @ self.axes[2]
+        share = np.zeros(len(vertices), np.float32)
+        asked = np.flatnonzero(cosine > _TURNED)
+        seen = (vertices[asked] @ self.axes.T - self.corner) * np.float32(self.scale)
+        cosine = np.clip(cosine[asked], 0.1, 1)
+        slant = np.sqrt(1 - cosine**2) / cosine
+        slack = _SHADOW_SLACK + np.minimum(slant, 6.0) * (_SHADOW_BLUR + 0.5)
+        share[asked] = self._window(seen, (seen[:, 2] + slack).astype(np.float32))
+        return share
+
+    def _window(self, places: Floats, nearest: Floats) -> Floats:
+        """Return the share of the map around the places that is not nearer than `nearest`: a tent
+        of ±(blur + 1) px, so that it moves smoothly with a place."""
+        reach = _SHADOW_BLUR + 1
+        left, top = (np.floor(places[:, i]).astype(np.int64) for i in range(2))
+        off_x, off_y = places[:, 0] - left, places[:, 1] - top
+        flat = self.depth.ravel()
+        share = np.zeros(len(places), np.float32)
+        total = np.zeros(len(places), np.float32)
+        for dy in range(1 - reach, reach + 1):
+            row = np.clip(top + dy, 0, _SHADOW_SIDE - 1) * _SHADOW_SIDE
+            down = np.maximum(reach - np.abs(off_y - dy), 0)
+            for dx in range(1 - reach, reach + 1):
+                weight = down * np.maximum(reach - np.abs(off_x - dx), 0)
+                depth = flat[row + np.clip(left + dx, 0, _SHADOW_SIDE - 1)]
+                share += weight * (depth <= nearest)
+                total += weight
+        return share / total
 
 
 def lambert(normals: Floats, direction: Floats, *, wrap: float = 0.0) -> Floats:

@@ -7,12 +7,12 @@ import pytest
 
 from models.head.raster import Floats, Ints
 from models.head.shading import (
+    ShadowMap,
     axes_towards,
     fit_light,
     gloss,
     harmonics,
     lambert,
-    lit_share,
     to_linear,
     to_srgb,
     vertex_normals,
@@ -75,7 +75,7 @@ def test_soft_light_is_found_again() -> None:
 def test_a_ball_does_not_shade_the_side_it_turns_to_the_lamp() -> None:
     vertices, triangles = ball()
     for direction in (unit(0, 0, 1), unit(1, -1, 0.5), unit(-0.2, 1, 0)):
-        share = lit_share(vertices, triangles, vertices, direction)
+        share = ShadowMap.of(vertices, triangles, direction, backs=False).lit_share(vertices, vertices)
         assert share[vertices @ direction > 0.2].min() > 0.95
         assert share[vertices @ direction < -0.3].max() < 0.05
 
@@ -87,7 +87,8 @@ def test_a_lid_shades_what_lies_under_it_with_a_soft_edge() -> None:
     vertices = np.concatenate([np.insert(floor, 2, 0, 1), corners]).astype(np.float32)
     lid = np.array([[0, 1, 2], [0, 2, 3]], np.int32) + len(floor)
     normals = np.tile(unit(0, 0, 1), (len(vertices), 1))
-    share = lit_share(vertices, lid, normals, unit(1, 0, 1))[: len(floor)]
+    lamp = ShadowMap.of(vertices, lid, unit(1, 0, 1))
+    share = lamp.lit_share(vertices, normals)[: len(floor)]
     # The lamp stands to the right at 45°: the shadow lies 0.8 further left.
     away = np.abs(floor - [-0.8, 0]).max(1)
     assert share[away < 0.4].max() == 0
