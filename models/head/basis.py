@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..base import ModelInputError
@@ -51,7 +53,9 @@ class Head(nn.Module):
         super().__init__()
         wanted = sorted(name for name in Head.__annotations__)
         if sorted(tensors) != wanted:
-            raise ModelInputError(f"a head has the arrays {', '.join(wanted)}, not {', '.join(sorted(tensors))}")
+            raise ModelInputError(
+                f"a head has the arrays {', '.join(wanted)}, not {', '.join(sorted(tensors))}"
+            )
         for name in wanted:
             value = tensors[name]
             self.register_buffer(name, value.float() if value.is_floating_point() else value)
@@ -60,10 +64,17 @@ class Head(nn.Module):
 
     def _check(self) -> None:
         vertices = len(self.neutral)
-        shapes = {"neutral": (vertices, 3), "landmarks68": (68,), "group": (vertices,), "mirror": (vertices,)}
+        shapes = {
+            "neutral": (vertices, 3),
+            "landmarks68": (68,),
+            "group": (vertices,),
+            "mirror": (vertices,),
+        }
         for name, shape in shapes.items():
             if tuple(getattr(self, name).shape) != shape:
-                raise ModelInputError(f"{name} of a head must be {shape}, not {tuple(getattr(self, name).shape)}")
+                raise ModelInputError(
+                    f"{name} of a head must be {shape}, not {tuple(getattr(self, name).shape)}"
+                )
         for name in ("identity", "expression"):
             if getattr(self, name).shape[1:] != (vertices, 3):
                 raise ModelInputError(f"{name} of a head must be (*, {vertices}, 3)")
@@ -88,17 +99,43 @@ class Head(nn.Module):
         """Return vertices (..., V, 3) [head units] of coefficients (..., I) and (..., E)."""
         moved = torch.tensordot(identity, self.identity[: identity.shape[-1]], 1)
         shown = torch.tensordot(expression, self.expression, 1)
-        return self.neutral + moved + shown
+        shape: Tensor = self.neutral + moved + shown
+        return shape
+
+    def fit(
+        self,
+        points: NDArray[np.floating],
+        weights: NDArray[np.floating] | None = None,
+        *,
+        sliding: bool = False,
+    ) -> HeadFit:
+        """Return the head of the points (T, 68, 2) [px] of a shot; see `fit.fit_head`."""
+        return fit_head(points, weights, self.points, sliding=sliding)
+
+    def fit_identity(
+        self, points: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the identity (I,) of the points (T, 68, 2) [px] of a shot."""
+        return fit_identity(points, weights, self.points)
+
+    def fit_pose(self, points: NDArray[np.floating], identity: NDArray[np.float64]) -> HeadFit:
+        """Return the head of a known identity (I,) in every frame by itself (T, 68, 2) [px]."""
+        return fit_pose(points, identity, self.points)
 
     def vertices(self, fit: HeadFit, frame: int) -> Tensor:
         """Return the vertices (V, 3) of one frame of a fit [px of its points]; z towards the
         camera, 0 at the neck's axis."""
-        kind = {"dtype": self.neutral.dtype, "device": self.neutral.device}
-        shape = self.shape(
-            torch.as_tensor(fit.identity, **kind), torch.as_tensor(fit.expression[frame], **kind)
+        identity, expression, turn, shift = (
+            self.neutral.new_tensor(value)
+            for value in (
+                fit.identity,
+                fit.expression[frame],
+                fit.scale[frame] * fit.rotation[frame].T,
+                fit.shift[frame],
+            )
         )
-        turned = shape @ torch.as_tensor(fit.scale[frame] * fit.rotation[frame].T, **kind)
-        turned[:, :2] += torch.as_tensor(fit.shift[frame], **kind)
+        turned = self.shape(identity, expression) @ turn
+        turned[:, :2] += shift
         return turned
 
     def normals(self, vertices: Tensor) -> Tensor:

@@ -32,7 +32,25 @@ EXPRESSIONS: Final = (
 """Those that 68 points tell apart, and that a light head keeps."""
 
 LANDMARKS: Final = (
-    *(265, 1049, 1893, 229, 748, 770, 2199, 1496, 965, 3710, 4390, 3011, 2989, 2470, 4093, 3269, 2506),
+    *(
+        265,
+        1049,
+        1893,
+        229,
+        748,
+        770,
+        2199,
+        1496,
+        965,
+        3710,
+        4390,
+        3011,
+        2989,
+        2470,
+        4093,
+        3269,
+        2506,
+    ),
     *(1704, 494, 1031, 2041, 2006, 4206, 4237, 3251, 2735, 3909),
     *(977, 4527, 4839, 4857, 4559, 2087, 5, 4281, 5024),
     *(1507, 1542, 1537, 620, 1518, 1512, 2861, 3751, 3756, 3721, 3726, 3732),
@@ -68,7 +86,7 @@ def read_ict(path: Path) -> Head:
     arrays = _arrays(path)
     neutral = (arrays["neutral"].astype(np.float64) - (0, _EYES_Y, _NECK_Z)) / _CM
     front = _in_picture(neutral)
-    group = _groups(arrays["neutral"])
+    group = _groups(arrays["neutral"].astype(np.float64))
     skin = torch.from_numpy(group == GROUPS.index("face"))
     landmarks = np.array(LANDMARKS)
     return Head(
@@ -126,14 +144,14 @@ def _mirror(neutral: NDArray[np.float32], group: NDArray[np.int64]) -> NDArray[n
     out = np.arange(len(neutral))
     for members in (np.flatnonzero(group == number) for number in np.unique(group)):
         tree = cKDTree(neutral[members])
-        out[members] = members[tree.query(neutral[members] * np.float32((-1, 1, 1)))[1]]
+        out[members] = members[tree.query(neutral[members] * np.array((-1, 1, 1), np.float32))[1]]
     # Where the two sides are not quite alike, the side of positive x decides.
     ours = np.flatnonzero(neutral[:, 0] > 0)
     out[out[ours]] = ours
     return out
 
 
-def _groups(neutral: NDArray[np.generic]) -> NDArray[np.int64]:
+def _groups(neutral: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return numbers of `GROUPS` for the model's vertices (V, 3) [cm]."""
     x, y, z = np.abs(neutral[:, 0]), neutral[:, 1], neutral[:, 2]
     number = np.arange(len(neutral))

@@ -32,8 +32,8 @@ def lighter(head: Head, *, vertices: int, modes: int, expressions: tuple[str, ..
     """Return a head of about so many vertices, with the first modes and some expressions.
 
     Every vertex is one of the old ones and moves as it did. Landmarks, the rims of eyelids and
-    mouth and the places of the contour stay; both sides have the same mesh. What lies inside (teeth,
-    sockets) goes; the gap between the lips is closed, the eyeballs' fronts stay.
+    mouth and the places of the contour stay; both sides have the same mesh. What lies inside
+    (teeth, sockets) goes; the gap between the lips is closed, the eyeballs' fronts stay.
     """
     half = _half(head)
     kept = _kept(head, half)
@@ -53,7 +53,7 @@ def _half(head: Head) -> NDArray[np.int64]:
     surface = head.in_group("face", "ears", "scalp", "neck").numpy()
     rim = neutral[head.landmarks68.numpy()[36:48], 2].min()
     surface |= eyes & (neutral[:, 2] > rim - 0.06)
-    return faces[(surface[faces] & (neutral[faces, 0] > -_MIDDLE)).all(1)]
+    return np.asarray(faces[(surface[faces] & (neutral[faces, 0] > -_MIDDLE)).all(1)])
 
 
 def _kept(head: Head, half: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -84,9 +84,7 @@ def _importance(head: Head) -> NDArray[np.float64]:
     return np.asarray(values[head.group.numpy()])
 
 
-def _mouth(
-    head: Head, half: NDArray[np.int64], opened: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _mouth(head: Head, half: NDArray[np.int64], opened: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return triangles that close one half of the gap between the lips, seen from in front.
 
     The rim is a line from the middle of the upper lip round the corner to the middle of the lower;
@@ -94,8 +92,7 @@ def _mouth(
     opened, (V, 3).
     """
     neutral, lips = head.neutral.numpy(), head.landmarks68.numpy()[60:68]
-    low, high = neutral[lips].min(0) - 0.05, neutral[lips].max(0) + 0.05
-    low[2] -= 0.1
+    low, high = neutral[lips].min(0) - 0.15, neutral[lips].max(0) + 0.15
     near = ((neutral > low) & (neutral < high)).all(1) & head.in_group("face").numpy()
     rim = [(a, b) for a, b in border_edges(half) if near[a] and near[b]]
     rim = [e for e in rim if (neutral[list(e), 0] > _MIDDLE).any()]

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..training.face_folder import read_points
 from ..topology68 import FLIP_68, MESH_TO_68
+from ..training.face_folder import read_points
 from .basis import Head
 from .fit import fit_head
 
