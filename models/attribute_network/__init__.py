@@ -1,2 +1,1 @@
-"""A face and a wanted attribute in, the same face with that attribute out; and the turntable of
-heads that it is proved on."""
+"""A face and a wanted attribute in, the same face with that one attribute changed out."""

@@ -114,7 +114,9 @@ class ShadowMap:
     """[px of the map per unit]."""
 
     @staticmethod
-    def of(vertices: Floats, triangles: Ints, direction: Floats, *, backs: bool = True) -> ShadowMap:
+    def of(
+        vertices: Floats, triangles: Ints, direction: Floats, *, backs: bool = True
+    ) -> ShadowMap:
         """Return the map of a lamp.
 
         Args:
@@ -134,7 +136,10 @@ class ShadowMap:
         seen = ((turned - corner) * np.float32(scale)).astype(np.float32)
         size = (_SHADOW_SIDE, _SHADOW_SIDE)
         return ShadowMap(
-            rasterise(seen, triangles, size, backs=backs).depth, axes, corner.astype(np.float32), scale
+            rasterise(seen, triangles, size, backs=backs).depth,
+            axes,
+            corner.astype(np.float32),
+            scale,
         )
 
     def lit_share(self, vertices: Floats, normals: Floats) -> Floats:

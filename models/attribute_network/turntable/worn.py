@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..head.accessories import GLASSES, HATS, Accessory, put_on
-from ..head.raster import Floats
+from ...head.accessories import GLASSES, HATS, Accessory, put_on
+from ...head.raster import Floats
 from .anatomy import SKIN_END, Anatomy
 from .lighting import Light, ambient_light, shadow_map
 from .studio import Bust
@@ -19,8 +19,8 @@ from .surface import Paint, Surface
 STATES: Final = ("none", *GLASSES, *HATS)
 """What is worn in the seven states."""
 
-_NEAR: Final = 0.14
-"""How far apart directions from the middle of the skull are taken for one [rad · ~1]."""
+_HAT_REACH, _TEMPLE_REACH = 0.14, 0.07
+"""How far around a thing hair is pressed down [rad, from the middle of the skull]."""
 _SKULL: Final = (0.0, -0.2, 0.05)
 """Middle of the skull [head units]."""
 _POLISH: Final = 60.0
@@ -52,8 +52,19 @@ def dress(bust: Bust, rest: Floats, anatomy: Anatomy, state: str) -> Outfit:
     points = anatomy.landmarks.astype(np.int64)
     thing = put_on(state, rest, skin, points, anatomy.ears)
     surfaces = sorted(_surfaces(thing), key=lambda surface: surface.cover is not None)
-    hair = tuple(_under(sheet, thing) for sheet in bust.hair) if state in HATS else bust.hair
+    if state in HATS:
+        hair = tuple(_under(sheet, thing, _HAT_REACH) for sheet in bust.hair)
+    else:
+        hair = tuple(_behind_temples(sheet, thing, bust.covered) for sheet in bust.hair)
     return Outfit(tuple(surfaces), hair)
+
+
+def _behind_temples(sheet: Surface, glasses: Accessory, covered: tuple[bool, bool]) -> Surface:
+    """Return hair without what would hide the temples of glasses, on sides where ears are bare."""
+    pressed = _under(sheet, glasses, _TEMPLE_REACH)
+    own = np.ones(len(sheet.vertices), np.float32) if sheet.cover is None else sheet.cover
+    hidden = np.where(sheet.vertices[:, 0] < 0, *covered)
+    return replace(pressed, cover=np.where(hidden, own, pressed.cover).astype(np.float32))
 
 
 def _surfaces(thing: Accessory) -> list[Surface]:
@@ -77,23 +88,28 @@ def _surfaces(thing: Accessory) -> list[Surface]:
                 gloss=np.full(
                     count, material.gloss * (1 + _MIRROR * (1 - material.rough)), np.float32
                 ),
-                cover=(material.opacity * thing.density[used]).astype(np.float32) if clear else None,
+                cover=(material.opacity * thing.density[used]).astype(np.float32)
+                if clear
+                else None,
+                thin=not clear,
                 polish=12 + (_POLISH - 12) * (1 - material.rough),
             )
         )
     return made
 
 
-def _under(sheet: Surface, hat: Accessory) -> Surface:
-    """Return hair without what would stand out through a hat."""
+def _under(sheet: Surface, thing: Accessory, reach_around: float) -> Surface:
+    """Return hair without what would stand out through a thing, as seen from within the skull."""
     middle = np.array(_SKULL, np.float32)
-    out = hat.vertices.astype(np.float32) - middle
+    out = thing.vertices.astype(np.float32) - middle
     reach = np.linalg.norm(out, axis=1)
     tree = cKDTree(out / reach[:, None])
     own = sheet.vertices - middle
     far = np.linalg.norm(own, axis=1)
-    near = tree.query_ball_point(own / np.maximum(far, 1e-6)[:, None], _NEAR)
-    least = np.array([reach[some].min() if some else np.inf for some in near])
+    # Several of the nearest: a hat's inside and outside lie one behind the other.
+    towards = own / np.maximum(far, 1e-6)[:, None]
+    angle, near = tree.query(towards, k=12, distance_upper_bound=reach_around)
+    least = np.where(angle < np.inf, np.append(reach, np.inf)[near], np.inf).min(1)
     keep = np.clip(1 - (far - least + 0.05) / 0.05, -1, 1).astype(np.float32)
     cover = keep if sheet.cover is None else np.minimum(sheet.cover, keep)
     return replace(sheet, cover=cover.astype(np.float32))
@@ -115,7 +131,7 @@ def light_on(
         return list(base)
     solid = [thing for thing in things if thing.cover is None or thing.cover.mean() > 0.5]
     cast = shadow_map(solid, lamp, bust.matte) if solid else None
-    skull = shadow_map([bust.skin], lamp, bust.matte)
+    skull = shadow_map([bust.head], lamp, bust.matte)
     out = []
     for surface, light in zip(bust.surfaces, base, strict=True):
         shade = light.shade

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, rasterise
-from ..head.shading import gloss, to_srgb
+from ...head.raster import Floats, rasterise
+from ...head.shading import gloss, to_srgb
 from .lighting import Light
 from .surface import Surface, painted, sampled
 
@@ -37,7 +37,10 @@ _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
 class Bust:
     """A head with its hair, in the head's axes."""
 
+    head: Surface
+    """All of the head, which casts shadows."""
     skin: Surface
+    """What of it is ever seen."""
     hair: tuple[Surface, ...]
     """The back and the front, or nothing."""
     photograph: Floats
@@ -48,11 +51,18 @@ class Bust:
     """(2, 3) middles of the eyes, left in the picture first."""
     chin: Floats
     """(3,)"""
+    covered: tuple[bool, bool]
+    """Whether hair hangs over the ear on the left and on the right of the picture."""
 
     @property
     def surfaces(self) -> tuple[Surface, ...]:
-        """All of it, from the inside out."""
+        """What is seen, from the inside out."""
         return (self.skin, *self.hair)
+
+    @property
+    def casters(self) -> tuple[Surface, ...]:
+        """What casts shadows."""
+        return (self.head, *self.hair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class Camera:
     @staticmethod
     def aimed(bust: Bust, stance: Stance, yaw: float) -> Camera:
         """Return the camera of a yaw [degrees], aligned by eyes and chin."""
-        rotation = _turned(stance, yaw)
+        rotation = turned(stance, yaw)
         eyes, chin = bust.eyes.mean(0) @ rotation.T, bust.chin @ rotation.T
         scale = stance.size * (CHIN_Y - EYES_Y) * SIDE / float(chin[1] - eyes[1])
         middle = 0.5 * (eyes[:2] + chin[:2])
@@ -98,7 +108,8 @@ class Camera:
         return out.astype(np.float32)
 
 
-def _turned(stance: Stance, yaw: float) -> Floats:
+def turned(stance: Stance, yaw: float) -> Floats:
+    """Return the rotation (3, 3) from the head's axes to a camera's at some yaw [degrees]."""
     a, b, c = np.radians([yaw + stance.yaw, stance.pitch, stance.roll])
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
@@ -170,23 +181,22 @@ def develop(
         camera: that made them.
         backdrop: (256, 256, 3) linear light behind all of them.
     """
-    lamps = lights[0].lamps
-    picture = np.repeat(backdrop.reshape(1, -1, 3), len(lamps), 0)
-    nearest = np.full(picture.shape[1], -np.inf, np.float32)
+    count = len(lights[0].lamps)
+    picture = np.repeat(backdrop.reshape(-1, 1, 3), count, 1)
+    nearest = np.full(len(picture), -np.inf, np.float32)
     for shot, light in zip(shots, lights, strict=True):
         seen = np.flatnonzero((shot.depth > nearest[shot.pixels]) & (shot.cover > 0))
-        pixels, cover = shot.pixels[seen], shot.cover[seen, None]
+        pixels, cover = shot.pixels[seen], shot.cover[seen]
         per_vertex = np.concatenate(
             [light.lit + light.ambient[:, None], _gleam(shot.surface, light, camera)], 1
         )
         both = _blend(per_vertex, shot.corners[seen], shot.weights[seen])
-        matt, mirrored = np.split(both, 2, 1)
-        albedo = shot.albedo[seen]
-        for lamp in range(len(lamps)):
-            colours = albedo * matt[:, lamp, None] + mirrored[:, lamp, None]
-            behind = picture[lamp, pixels]
-            picture[lamp, pixels] = behind + cover * (colours - behind)
-        solid = cover[:, 0] > 0.5
+        colours = shot.albedo[seen, None] * both[:, :count, None] + both[:, count:, None]
+        if shot.surface.clear:
+            behind = picture[pixels]
+            colours = behind + cover[:, None, None] * (colours - behind)
+        picture[pixels] = colours
+        solid = cover > 0.5
         nearest[pixels[solid]] = shot.depth[seen][solid]
     return _encoded(picture)
 
@@ -195,16 +205,18 @@ def _gleam(surface: Surface, light: Light, camera: Camera) -> Floats:
     """Return the mirror part of each lamp at each vertex: (V, L)."""
     eye = camera.rotation[2]
     spots = [
-        gloss(surface.normals, lamp[:3], eye, power=surface.polish) * lamp[3] for lamp in light.lamps
+        gloss(surface.normals, lamp[:3], eye, power=surface.polish) * lamp[3]
+        for lamp in light.lamps
     ]
     return np.stack(spots, 1) * light.shade * surface.gloss[:, None]
 
 
 def _encoded(picture: Floats) -> NDArray[np.uint8]:
-    """Return drawn light (L, 256 · 256, 3) as pictures (L, 128, 128, 3)."""
-    cells = picture.reshape(-1, SIDE, _OVER, SIDE, _OVER, 3)
-    small = cells[:, :, 0, :, 0] + cells[:, :, 0, :, 1] + cells[:, :, 1, :, 0] + cells[:, :, 1, :, 1]
-    return np.rint(to_srgb(small / _OVER**2) * 255).astype(np.uint8)
+    """Return drawn light (256 · 256, L, 3) as pictures (L, 128, 128, 3)."""
+    cells = picture.reshape(SIDE, _OVER, SIDE, _OVER, -1, 3)
+    small = cells[:, 0, :, 0] + cells[:, 0, :, 1] + cells[:, 1, :, 0] + cells[:, 1, :, 1]
+    levels = np.rint(to_srgb(small / _OVER**2) * 255).astype(np.uint8)
+    return np.ascontiguousarray(levels.transpose(2, 0, 1, 3))
 
 
 def small_grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Ints
-from ..head.shading import ShadowMap, lambert
+from ...head.raster import Floats, Ints
+from ...head.shading import ShadowMap, lambert
 from .surface import Surface, sampled
 
 AMBIENT: Final = 0.30
@@ -87,18 +87,21 @@ def _casting(surface: Surface, matte: Floats) -> Ints:
     return np.concatenate([triangles, triangles[:, ::-1]]) if surface.thin else triangles
 
 
-def light(surfaces: Sequence[Surface], lights: Floats, matte: Floats) -> list[Light]:
-    """Return the light on each of some surfaces, with the shadows they cast on each other.
+def light(
+    surfaces: Sequence[Surface], casters: Sequence[Surface], lights: Floats, matte: Floats
+) -> list[Light]:
+    """Return the light on each of some surfaces.
 
     Args:
         surfaces: in the head's axes.
+        casters: what casts shadows on them; they may be the same.
         lights: (L, 4).
         matte: (512, 512) of the hair.
     """
     shades = [np.zeros((len(s.vertices), len(lights)), np.float32) for s in surfaces]
     for k, lamp in enumerate(lights):
         if lamp[3] > 0:
-            seen = shadow_map(surfaces, lamp, matte)
+            seen = shadow_map(casters, lamp, matte)
             for surface, shade in zip(surfaces, shades, strict=True):
                 shade[:, k] = seen.lit_share(surface.vertices, surface.normals)
     return [

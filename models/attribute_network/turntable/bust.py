@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ..head.basis import Head
-from ..head.raster import Floats
-from ..head.shading import vertex_normals
+from ...head.basis import Head
+from ...head.raster import Floats, rasterise
+from ...head.shading import vertex_normals
 from .anatomy import TEETH, Anatomy
 from .hair import grow_hair
 from .matte import find_matte
 from .pose import pose
 from .sitters import SIDE, Sitter
-from .studio import Bust
-from .surface import Surface
-from .texture import skin_paint
+from .studio import Bust, Stance, turned
+from .surface import Surface, pruned
+from .texture import covered_ears, skin_paint
+
+_LOOKS: Final = ((-52, 0), (-30, -8), (0, -9), (0, 9), (30, 8), (52, 0))
+"""Yaw and pitch of looks [degrees] that together see what any view may."""
+_LOOK_SIDE, _LOOK_SCALE = 384, 85.0
+"""Of a look [px] and [px per head unit]: fine enough to meet every triangle or a neighbour of it."""
 
 _SKIN_GLOSS, _WET_GLOSS = 0.05, 0.10
 
@@ -34,7 +42,7 @@ def make_bust(sitter: Sitter, head: Head, anatomy: Anatomy) -> Bust:
     matte = find_matte(sitter, posed, anatomy)
     shine = np.full(len(vertices), _SKIN_GLOSS, np.float32)
     shine[anatomy.inside] = _WET_GLOSS
-    skin = Surface(
+    head_surface = Surface(
         vertices=vertices,
         triangles=anatomy.triangles,
         normals=_even_teeth(normals),
@@ -44,13 +52,29 @@ def make_bust(sitter: Sitter, head: Head, anatomy: Anatomy) -> Bust:
     )
     points = vertices[anatomy.landmarks]
     return Bust(
-        skin=skin,
+        head=head_surface,
+        skin=pruned(head_surface, _ever_seen(head_surface)),
         hair=() if matte is None else grow_hair(sitter, posed, matte),
         photograph=sitter.photograph,
         matte=np.zeros((SIDE, SIDE), np.float32) if matte is None else matte.large(SIDE),
         eyes=np.stack([points[36:42].mean(0), points[42:48].mean(0)]),
         chin=points[8],
+        covered=covered_ears(posed, matte, vertices, anatomy),
     )
+
+
+def _ever_seen(surface: Surface) -> NDArray[np.bool_]:
+    """Return which triangles (F,) some camera may see, and their neighbours."""
+    seen = np.zeros(len(surface.triangles), bool)
+    for yaw, pitch in _LOOKS:
+        rotation = turned(Stance(yaw, pitch), 0)
+        placed = surface.vertices @ rotation.T * np.float32(_LOOK_SCALE)
+        placed[:, :2] += 0.5 * _LOOK_SIDE
+        raster = rasterise(placed, surface.triangles, (_LOOK_SIDE, _LOOK_SIDE))
+        seen[raster.triangle[raster.triangle >= 0]] = True
+    touched = np.zeros(len(surface.vertices), bool)
+    touched[surface.triangles[seen]] = True
+    return np.asarray(touched[surface.triangles].any(1))
 
 
 def resting(sitter: Sitter, head: Head) -> Floats:
@@ -58,7 +82,7 @@ def resting(sitter: Sitter, head: Head) -> Floats:
     return _shape(sitter, head, np.zeros(len(head.expression)))
 
 
-def _shape(sitter: Sitter, head: Head, expression: np.ndarray) -> Floats:
+def _shape(sitter: Sitter, head: Head, expression: NDArray[np.floating]) -> Floats:
     identity = torch.as_tensor(sitter.fit.identity, dtype=torch.float32)
     shape = head.shape(identity, torch.as_tensor(expression, dtype=torch.float32))
     return np.asarray(shape.numpy(), np.float32)

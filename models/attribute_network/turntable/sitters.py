@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ModelError
-from ..head.basis import Head
-from ..head.fit import HeadFit, fit_head
-from ..head.raster import Floats
-from ..head.shading import to_linear
-from ..parsing.faces import marks_of_pictures
-from ..topology68 import MESH_TO_68
-from ..training.face_folder import read_picture, read_points
+from ...base import ModelError
+from ...head.basis import Head
+from ...head.fit import HeadFit, fit_head
+from ...head.raster import Floats
+from ...head.shading import to_linear
+from ...parsing.faces import marks_of_pictures
+from ...topology68 import MESH_TO_68
+from ...training.face_folder import read_picture, read_points
 
 SIDE: Final = 512
 """Of a photograph [px]."""
@@ -153,7 +153,9 @@ def angles(rotation: NDArray[np.floating]) -> tuple[float, float, float]:
 def _number(name: str) -> int:
     stem = name.rsplit(".", 1)[0]
     if not stem.isdigit():
-        raise ModelError(f"{name!r} is no picture of data/omi/images; they are called 1.jpg, 2.jpg …")
+        raise ModelError(
+            f"{name!r} is no picture of data/omi/images; they are called 1.jpg, 2.jpg …"
+        )
     return int(stem)
 
 
@@ -164,5 +166,7 @@ def _parts(path: Path) -> dict[int, NDArray[np.uint8]]:
     except (OSError, KeyError, ValueError) as e:
         raise ModelError(f"cannot read {path}: {e}; expected an .npz with names and parts") from e
     if parts.shape != (len(names), PARTS_SIDE, PARTS_SIDE) or parts.dtype != np.uint8:
-        raise ModelError(f"{path} holds parts {parts.shape} {parts.dtype}; expected (N, 256, 256) uint8")
+        raise ModelError(
+            f"{path} holds parts {parts.shape} {parts.dtype}; expected (N, 256, 256) uint8"
+        )
     return {_number(str(name)): part for name, part in zip(names, parts, strict=True)}

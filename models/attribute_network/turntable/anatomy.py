@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..head.basis import Head
-from ..head.raster import Floats, Ints
+from ...head.basis import Head
+from ...head.raster import Floats, Ints
 
 FACE_END: Final = 6706
 """The front of the face, without ears."""

@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import spsolve
 
-from ..head.raster import Floats
-from ..head.shading import fit_light, harmonics
+from ...head.raster import Floats
+from ...head.shading import fit_light, harmonics
 from .anatomy import EYEBALLS, Anatomy
 from .matte import Matte
 from .pose import Posed
@@ -95,17 +95,29 @@ def _shown(posed: Posed, anatomy: Anatomy) -> Floats:
     return np.minimum(trusted, anatomy.smoothed(trusted.astype(np.float32), 6)).astype(np.float32)
 
 
-def _hairy(
-    posed: Posed, matte: Matte, vertices: Floats, anatomy: Anatomy
-) -> NDArray[np.bool_]:
+def covered_ears(
+    posed: Posed, matte: Matte | None, vertices: Floats, anatomy: Anatomy
+) -> tuple[bool, bool]:
+    """Return whether hair hangs over the ear on the left and on the right of the picture."""
+    if matte is None:
+        return False, False
+    there = matte.at(0.5 * posed.places - 0.25)
+    left = vertices[:, 0] < 0
+    ears = (anatomy.ears & left, anatomy.ears & ~left)
+    first, second = (bool(ear.any() and there[ear].mean() > _COVERED) for ear in ears)
+    return first, second
+
+
+def _hairy(posed: Posed, matte: Matte, vertices: Floats, anatomy: Anatomy) -> NDArray[np.bool_]:
     """Return what hair grows on or hangs over (V,): the scalp, and ears and neck of a side whose
     ear is covered."""
     there = matte.at(0.5 * posed.places - 0.25)
     hairy = anatomy.scalp.copy()
-    for side in (vertices[:, 0] < 0, vertices[:, 0] >= 0):
-        ear = anatomy.ears & side
-        if ear.any() and there[ear].mean() > _COVERED:
-            hairy |= (ear | anatomy.neck & side) & there
+    left = vertices[:, 0] < 0
+    covered = covered_ears(posed, matte, vertices, anatomy)
+    for side, hidden in zip((left, ~left), covered, strict=True):
+        if hidden:
+            hairy |= (anatomy.ears | anatomy.neck) & side & there
     return hairy
 
 
@@ -151,8 +163,9 @@ def _filled(
     skin = sure & (anatomy.face | anatomy.neck) & (posed.label == SKIN)
     means = np.tile(_median(colours[skin], np.full(3, 0.25)), (len(colours), 1))
     pull = np.full(len(colours), _MEAN_PULL)
-    shoulders = anatomy.neck & (posed.places[:, 1] > posed.places[anatomy.landmarks[8], 1]
-                                + _NECK * posed.unit)
+    shoulders = anatomy.neck & (
+        posed.places[:, 1] > posed.places[anatomy.landmarks[8], 1] + _NECK * posed.unit
+    )
     worn = cv2.resize(sitter.photograph, (PARTS_SIDE, PARTS_SIDE), interpolation=cv2.INTER_AREA)
     worn = worn[sitter.parts == CLOTHES]
     if len(worn) > _LEAST_CLOTHES:

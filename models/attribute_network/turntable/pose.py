@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Raster, rasterise
+from ...head.raster import Floats, Raster, rasterise
 from .anatomy import Anatomy
 from .sitters import PARTS_SIDE, Sitter
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Ints
-from ..head.shading import vertex_normals
+from ...head.raster import Floats, Ints
+from ...head.shading import vertex_normals
 from .matte import Matte
 from .pose import Posed
 from .sitters import PARTS_SIDE, SKIN, Sitter

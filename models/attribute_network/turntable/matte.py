@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats
+from ...head.raster import Floats
 from .anatomy import Anatomy
 from .pose import Posed
 from .sitters import HAIR, PARTS_SIDE, Sitter

@@ -8,13 +8,13 @@ a view is as sharp as the photograph however coarse the triangles are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..head.raster import Floats, Ints
+from ...head.raster import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +73,27 @@ class Surface:
     polish: float = 12.0
     """How narrow highlights are: Blinn's exponent."""
 
+    @property
+    def clear(self) -> bool:
+        """Whether something behind it may shine through."""
+        return self.matted or self.cover is not None
+
+
+def pruned(surface: Surface, kept: NDArray[np.bool_]) -> Surface:
+    """Return a surface with some of its triangles (F,) only, and the vertices they use."""
+    used, triangles = np.unique(surface.triangles[kept], return_inverse=True)
+    paint = surface.paint
+    return replace(
+        surface,
+        vertices=surface.vertices[used],
+        triangles=triangles.reshape(-1, 3).astype(np.int32),
+        normals=surface.normals[used],
+        paint=Paint(paint.places[used], paint.shares[used], paint.gains[used], paint.fill[used]),
+        gloss=surface.gloss[used],
+        cover=None if surface.cover is None else surface.cover[used],
+        hidden=None if surface.hidden is None else surface.hidden[used],
+    )
+
 
 def sampled(picture: Floats, places: Floats) -> Floats:
     """Return a picture (H, W, C) at places (N, 2) [px], bilinear, its edge going on outside."""
@@ -80,7 +101,10 @@ def sampled(picture: Floats, places: Floats) -> Floats:
     rows = 1 << 14  # OpenCV takes no map that is wider than a short can count
     out = [
         cv2.remap(
-            picture, x[a : a + rows, None], y[a : a + rows, None], cv2.INTER_LINEAR,
+            picture,
+            x[a : a + rows, None],
+            y[a : a + rows, None],
+            cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         ).reshape(-1, *picture.shape[2:])
         for a in range(0, len(x), rows)
