@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...head.raster import Floats, Ints
 from ...head.shading import vertex_normals
 from .matte import Matte
-from .pose import Posed
+from .pose import BELOW, Posed
 from .sitters import PARTS_SIDE, SKIN, Sitter
 from .surface import Paint, Surface, sampled
 
@@ -41,7 +41,7 @@ _GLOSS: Final = 0.03
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
-    """Hair as a photograph's parts have it, all (256, 256); lengths in px of it."""
+    """Hair as a photograph's parts have it, going on below it: all (H, W), lengths in px of the parts."""
 
     hair: NDArray[np.bool_]
     body: NDArray[np.bool_]
@@ -68,8 +68,10 @@ def grow_hair(sitter: Sitter, posed: Posed, matte: Matte) -> tuple[Surface, Surf
     return back, _sheet(sitter, shape, matte, wide, _front(shape), behind=False)
 
 
-def _shape(sitter: Sitter, posed: Posed, hair: NDArray[np.bool_]) -> _Shape:
+def _shape(sitter: Sitter, posed: Posed, there: NDArray[np.bool_]) -> _Shape:
     head = posed.raster.depth
+    below = ((0, BELOW), (0, 0))
+    hair = np.pad(there, below, mode="edge")
     body = (hair | (head > -np.inf)).astype(np.uint8)
     body = cv2.morphologyEx(body, cv2.MORPH_CLOSE, np.ones((7, 7)))
     body = (cv2.GaussianBlur(body.astype(np.float32), (0, 0), 2) > 0.5).astype(np.uint8)
@@ -77,7 +79,8 @@ def _shape(sitter: Sitter, posed: Posed, hair: NDArray[np.bool_]) -> _Shape:
     framed = np.pad(body, 40, mode="edge")
     within = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[40:-40, 40:-40]
     outside = cv2.distanceTransform(1 - framed, cv2.DIST_L2, 5)[40:-40, 40:-40]
-    skin = (body > 0) & ~hair & (sitter.parts == SKIN)
+    seen_skin = np.pad(sitter.parts == SKIN, below, mode="edge")
+    skin = (body > 0) & ~hair & seen_skin
     from_skin = cv2.distanceTransform((~skin).astype(np.uint8), cv2.DIST_L2, 5)
     return _Shape(hair, body > 0, within - outside, from_skin, head, 0.5 * posed.unit)
 
@@ -90,7 +93,7 @@ def _cushion(shape: _Shape) -> Floats:
 
 
 def _front(shape: _Shape) -> Floats:
-    """Return the depth of the front (256, 256) [px of the parts]."""
+    """Return the depth of the front (H, W) [px of the parts]."""
     cushion = shape.rim + _FRONT * shape.unit * _cushion(shape)
     lift = np.minimum(_SLOPE * shape.from_skin, _LIFT * shape.unit)
     above = np.where(shape.head > -np.inf, shape.head, -1e4) + lift + 0.01 * shape.unit
@@ -102,7 +105,7 @@ def _front(shape: _Shape) -> Floats:
 
 
 def _back(shape: _Shape) -> Floats:
-    """Return the depth of the back (256, 256) [px of the parts]."""
+    """Return the depth of the back (H, W) [px of the parts]."""
     return (shape.rim - _BACK * shape.unit * _cushion(shape)).astype(np.float32)
 
 
@@ -142,7 +145,8 @@ def _sheet(
 
 def _grid(where: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """Return points (V, 2) as (x, y) on a grid over a mask, and triangles (F, 3) between them."""
-    y, x = np.mgrid[:PARTS_SIDE:_STEP, :PARTS_SIDE:_STEP]
+    height, width = where.shape
+    y, x = np.mgrid[:height:_STEP, :width:_STEP]
     chosen = where[y, x]
     number = np.cumsum(chosen.ravel()).reshape(chosen.shape) - 1
     sides = (chosen[:-1, :-1], chosen[:-1, 1:], chosen[1:, :-1], chosen[1:, 1:])
@@ -166,9 +170,16 @@ def _paint(shape: _Shape, matte: Matte, places: Floats, depth: Floats, *, behind
     if behind:
         move = move + np.clip(0.5 * (shape.rim - depth), 0, 0.6 * shape.unit)
     own = places + move[:, None] * slope[y, x]
-    own = matte.more(own) if behind else own
+    own = matte.more(_folded(own)) if behind else _folded(own)
     # The second places say how much hair is there; they paint nothing.
-    both = np.stack([2 * own + 0.5, 2 * places + 0.5], 1).astype(np.float32)
+    both = np.stack([2 * own + 0.5, 2 * _folded(places) + 0.5], 1).astype(np.float32)
     shares = np.tile(np.array([1, 0], np.float32), (len(places), 1))
     gains = np.ones((len(places), 2, 3), np.float32)
-    return Paint(both, shares, gains, sampled(matte.colours, places))
+    return Paint(both, shares, gains, sampled(matte.colours, _folded(places)))
+
+
+def _folded(places: Floats) -> Floats:
+    """Return places (N, 2) that lie below the photograph mirrored at its border."""
+    last = PARTS_SIDE - 1
+    y = np.where(places[:, 1] > last, 2 * last - places[:, 1], places[:, 1])
+    return np.stack([places[:, 0], y], 1).astype(np.float32)

@@ -13,9 +13,9 @@ from ...head.raster import Floats, Ints
 from ...head.shading import ShadowMap, lambert
 from .surface import Surface, sampled
 
-AMBIENT: Final = 0.30
+AMBIENT: Final = 0.24
 """Light that is always there, against a flash of strength 1."""
-FLASH: Final = 0.80
+FLASH: Final = 0.88
 
 _WRAP: Final = 0.10
 _RING: Final = tuple((azimuth, 2.0) for azimuth in range(-90, 91, 15))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...head.raster import Floats, Raster, rasterise
 from .anatomy import Anatomy
-from .sitters import PARTS_SIDE, Sitter
+from .sitters import PARTS_SIDE, SKIN, Sitter
 
+BELOW: Final = 56
+"""How far a bust goes on below its photograph [px of the parts]."""
 _PULL_SIGMA: Final = 0.16
 """How far the pull of a point on the paint reaches [head units]."""
 
@@ -28,9 +31,11 @@ class Posed:
     """(V, 2): where a vertex is found in the photograph [px]: its projection, pulled so that the 68
     points fall on those that were seen."""
     raster: Raster
-    """At half the size."""
+    """At half the size, and going on below the photograph: (PARTS_SIDE + BELOW, PARTS_SIDE)."""
     label: NDArray[np.uint8]
     """(V,) what the photograph shows at a vertex: background, hair, skin, clothes."""
+    clean: NDArray[np.bool_]
+    """(V,) whether that is skin with nothing else near."""
     unit: float
     """One head unit [px of the photograph]."""
 
@@ -50,10 +55,13 @@ def pose(sitter: Sitter, vertices: Floats, normals: Floats, anatomy: Anatomy) ->
     placed[:, :2] += fit.shift[0].astype(np.float32)
     places = placed[:, :2] + _pull(sitter, placed, anatomy)
     half = placed * np.float32(0.5) - np.array([0.25, 0.25, 0], np.float32)
-    raster = rasterise(half, anatomy.triangles, (PARTS_SIDE, PARTS_SIDE))
+    raster = rasterise(half, anatomy.triangles, (PARTS_SIDE + BELOW, PARTS_SIDE))
     cell = np.clip(np.rint(places * 0.5 - 0.25).astype(int), 0, PARTS_SIDE - 1)
     label = sitter.parts[cell[:, 1], cell[:, 0]]
-    return Posed(placed, normals @ rotation.T, places, raster, label, float(fit.scale[0]))
+    skin = (sitter.parts == SKIN).astype(np.uint8)
+    clean = cv2.erode(skin, np.ones((9, 9)))[cell[:, 1], cell[:, 0]] > 0
+    unit = float(fit.scale[0])
+    return Posed(placed, normals @ rotation.T, places, raster, label, clean, unit)
 
 
 def _pull(sitter: Sitter, placed: Floats, anatomy: Anatomy) -> Floats:

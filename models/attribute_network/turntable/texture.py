@@ -32,7 +32,7 @@ _HAIR_LIGHT: Final = 0.5
 """Power of the light that is taken out of hair and clothes: they are not matt, nor one surface."""
 _MEAN_PULL: Final = 0.002
 """How strongly a gap far from its borders takes the mean."""
-_COVERED: Final = 0.5
+_COVERED: Final = 0.4
 """Share of an ear under hair from which on hair hangs over it."""
 _NECK: Final = 0.5
 """How far below the chin clothes begin [head units]."""
@@ -51,12 +51,12 @@ def skin_paint(
         vertices: (V, 3) in the head's axes [head units].
         anatomy: of the head.
     """
-    share = _shown(posed, anatomy)
+    share = _shown(posed, matte, anatomy)
     colours = sampled(sitter.photograph, posed.places)
     gain = _light_gain(colours, share, posed, anatomy)
     gain *= _other_side(colours * gain, share, vertices, anatomy)
     mirror = anatomy.mirror
-    mirrored = np.clip(share[mirror] - share, 0, 1) * (posed.label[mirror] != HAIR)
+    mirrored = np.clip(share[mirror] - share, 0, 1) * posed.clean[mirror]
     mirrored = np.minimum(mirrored, 1 - share)
     known = share + mirrored
     mixed = share[:, None] * colours * gain + mirrored[:, None] * (colours * gain)[mirror]
@@ -66,14 +66,16 @@ def skin_paint(
     if matte is not None:
         # Where the skull is hidden, hair goes on as it is where it is seen.
         hairy = _hairy(posed, matte, vertices, anatomy)
-        places[hairy, 1] = 2 * matte.more(0.5 * posed.places[hairy] - 0.25) + 0.5
-        gains[hairy, 1] = 1
-        mirrored = np.where(hairy, 1 - share, mirrored)
+        # Across a triangle places are blended, so its corners must mean one kind of place.
+        near = hairy | (anatomy.edges @ hairy > 0)
+        places[near, 1] = 2 * matte.more(0.5 * posed.places[near] - 0.25) + 0.5
+        gains[near, 1] = 1
+        mirrored = np.where(hairy, 1 - share, np.where(near, 0, mirrored))
     shares = np.stack([share, mirrored], 1).astype(np.float32)
     return Paint(places.astype(np.float32), shares, gains.astype(np.float32), fill)
 
 
-def _shown(posed: Posed, anatomy: Anatomy) -> Floats:
+def _shown(posed: Posed, matte: Matte | None, anatomy: Anatomy) -> Floats:
     """Return how far the photograph can be trusted at each vertex (V,)."""
     at = np.rint(posed.vertices[:, :2] * 0.5 - 0.25).astype(int)
     inside = ((at >= 1) & (at < PARTS_SIDE - 1)).all(1)
@@ -88,6 +90,8 @@ def _shown(posed: Posed, anatomy: Anatomy) -> Floats:
     fits = label != BACKGROUND
     fits &= ~((anatomy.ears | anatomy.neck) & (label == HAIR))
     fits &= ~((anatomy.ears | anatomy.scalp | anatomy.face) & (label == CLOTHES))
+    if matte is not None:
+        fits &= ~(anatomy.face & matte.at(0.5 * posed.places - 0.25))
     trusted = (visible & fits) * facing * facing * (3 - 2 * facing)
     eyes = slice(*EYEBALLS)
     trusted[eyes] = visible[eyes] * np.clip(2 * facing[eyes], 0, 1)
