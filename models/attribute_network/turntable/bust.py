@@ -23,7 +23,7 @@ from .texture import covered_ears, skin_paint
 _LOOKS: Final = ((-52, 0), (-30, -8), (0, -9), (0, 9), (30, 8), (52, 0))
 """Yaw and pitch of looks [degrees] that together see what any view may."""
 _LOOK_SIDE, _LOOK_SCALE = 384, 85.0
-"""Of a look [px] and [px per head unit]: fine enough to meet every triangle or a neighbour of it."""
+"""Of a look [px], [px per head unit]: fine enough to meet every triangle or a neighbour of it."""
 
 _SKIN_GLOSS, _WET_GLOSS = 0.05, 0.10
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class Folder:
             },
         }  # fmt: skip
         self._captures = options.captures
-        self._check()
+        _check_same(path, self._facts)
         try:
             (path / _PARTS).mkdir(parents=True, exist_ok=True)
             remove_leftovers(path / _PARTS)
@@ -108,29 +109,6 @@ class Folder:
                 f"cannot write into {path}: {e.strerror or e}; choose another --out"
             ) from e
         self._say()
-
-    def _check(self) -> None:
-        facts = self.path / _FACTS
-        if not facts.exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise ModelError(
-                    f"{self.path} holds something that is no turntable; name a new or an empty "
-                    "folder with --out"
-                )
-            return
-        try:
-            found = json.loads(facts.read_text(encoding="utf-8"))
-            same = {key: found[key] for key in self._facts}
-        except (OSError, ValueError, KeyError, TypeError) as e:
-            raise ModelError(
-                f"{facts} cannot be read ({e}); remove {self.path} or name another --out"
-            ) from e
-        for key, wanted in self._facts.items():
-            if same[key] != wanted:
-                raise ModelError(
-                    f"{self.path} is a turntable made with other {key}: {_difference(same[key], wanted)}"
-                    "; name another --out, or repeat the command it was begun with"
-                )
 
     def missing(self) -> list[int]:
         """Return who has not been photographed yet."""
@@ -157,7 +135,7 @@ class Folder:
         )
         self._save("yaw_deg", np.array(YAWS, np.float32))
         self._save("lights", lamps())
-        self._save("eyes", np.stack([eyes for eyes in self._each("eyes")]))
+        self._save("eyes", np.stack(list(self._each("eyes"))))
         count = len(self.split.order)
         views = (count, len(YAWS), len(lamps()))
         wearing = (count, len(STATES), self._captures)
@@ -176,7 +154,7 @@ class Folder:
             try:
                 with np.load(path) as part:
                     yield part[key]
-            except (OSError, ValueError, KeyError) as e:
+            except (OSError, EOFError, ValueError, KeyError, BadZipFile) as e:
                 raise ModelError(
                     f"{path} is damaged ({e}); remove it and repeat the command: it goes on"
                 ) from e
@@ -203,6 +181,37 @@ class Folder:
         left = {*self.missing()}
         done = [number for number in self.split.order if number not in left]
         write_whole(self.path / _FACTS, json.dumps({**self._facts, "done": done}, indent=1) + "\n")
+
+
+def check_options(path: Path, options: Options) -> None:
+    """Raise a ModelError unless a turntable may be made, or gone on with, at a place; before the
+    data are looked at, which takes longer."""
+    begun = (path / _FACTS).exists()
+    if not begun and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ModelError(
+            f"{path} holds something that is no turntable; name a new or an empty folder with --out"
+        )
+    _check_same(path, {"format": FORMAT, "options": asdict(options)})
+
+
+def _check_same(path: Path, facts: dict[str, object]) -> None:
+    """Raise a ModelError if a turntable that was begun states other facts."""
+    stated = path / _FACTS
+    if not stated.exists():
+        return
+    try:
+        found = json.loads(stated.read_text(encoding="utf-8"))
+        same = {key: found[key] for key in facts}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise ModelError(
+            f"{stated} cannot be read ({e}); remove {path} or name another --out"
+        ) from e
+    for key, wanted in facts.items():
+        if same[key] != wanted:
+            raise ModelError(
+                f"{path} is a turntable made with other {key}: {_difference(same[key], wanted)}; "
+                "name another --out, or repeat the command it was begun with"
+            )
 
 
 _ARRAYS: Final = (

@@ -41,7 +41,7 @@ _GLOSS: Final = 0.03
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
-    """Hair as a photograph's parts have it, going on below it: all (H, W), lengths in px of the parts."""
+    """Hair as a photograph's parts have it, going on below it: all (H, W), in px of the parts."""
 
     hair: NDArray[np.bool_]
     body: NDArray[np.bool_]
@@ -89,7 +89,7 @@ def _cushion(shape: _Shape) -> Floats:
     """Return 0 at the outline, 1 where the cushion is full; steep at the outline, but not so steep
     that there is no point between it and the depth."""
     within = np.clip(shape.from_outline / (_BEND * shape.unit), 0, 1)
-    return np.sin(0.5 * np.pi * within**0.75)
+    return np.asarray(np.sin(0.5 * np.pi * within**0.75), np.float32)
 
 
 def _front(shape: _Shape) -> Floats:
@@ -101,7 +101,7 @@ def _front(shape: _Shape) -> Floats:
     weight = cv2.dilate(shape.hair.astype(np.uint8), np.ones((9, 9))).astype(np.float32)
     smooth = cv2.GaussianBlur(depth * weight, (0, 0), 4)
     smooth /= np.maximum(cv2.GaussianBlur(weight, (0, 0), 4), 1e-3)
-    return np.maximum(smooth, above - 0.5 * lift).astype(np.float32)
+    return np.asarray(np.maximum(smooth, above - 0.5 * lift), np.float32)
 
 
 def _back(shape: _Shape) -> Floats:
@@ -115,7 +115,8 @@ def _behind(shape: _Shape) -> NDArray[np.bool_]:
     ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     framed = np.pad(shape.hair.astype(np.uint8), reach)
     wide = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, ball)[reach:-reach, reach:-reach] > 0
-    return wide & cv2.dilate(shape.body.astype(np.uint8), np.ones((7, 7))).astype(bool)
+    near = cv2.dilate(shape.body.astype(np.uint8), np.ones((7, 7))) > 0
+    return np.asarray(wide & near)
 
 
 def _sheet(

@@ -16,9 +16,9 @@ from ...head.ict import read_ict
 from .anatomy import Anatomy
 from .captures import Captures, capture
 from .card import write_card
-from .folder import Folder, Options, Split, sha256
+from .folder import Folder, Options, Split, check_options, sha256
 from .sheet import write_sheet
-from .sitters import Sitters
+from .sitters import PARTS, POINTS, Sitters
 
 Told = Callable[[str], None]
 
@@ -38,9 +38,7 @@ class _Studio:
         Raises:
             ModelError: it lacks something.
         """
-        if not data.is_dir():
-            raise ModelError(f"there is no data folder {data}; it holds `ict` and `omi`")
-        head = read_ict(ict_file(data))
+        head = read_ict(_ict(data))
         return _Studio(head, Anatomy.of(head), Sitters(data, head))
 
     def photograph(self, number: int, options: Options) -> Captures:
@@ -51,9 +49,19 @@ class _Studio:
         )
 
 
-def ict_file(data: Path) -> Path:
-    """Return where the head lies in a data folder."""
-    return data / "ict" / "ict_face_light.npz"
+def _ict(data: Path) -> Path:
+    return data / "ict/ict_face_light.npz"
+
+
+def _check_data(data: Path) -> None:
+    """Raise a ModelError if a data folder lacks a part."""
+    if not data.is_dir():
+        raise ModelError(f"there is no data folder {data}; name the one that holds ict and omi")
+    wanted = [_ict(data), *(data / "omi" / name for name in ("images", POINTS, PARTS))]
+    if missing := [str(path.relative_to(data)) for path in wanted if not path.exists()]:
+        raise ModelError(
+            f"the data folder {data} lacks {', '.join(missing)}; take the whole of ict and omi"
+        )
 
 
 def make_turntable(
@@ -75,6 +83,8 @@ def make_turntable(
         ModelError: the data lack something, there are fewer faces than asked for, or `out` holds
             something else.
     """
+    _check_data(data)
+    check_options(out, options)
     studio = _Studio.of(data)
     numbers = studio.sitters.choose(options.faces)
     folder = Folder(out, options, Split.of(numbers), _inputs(data, studio.sitters, numbers))
@@ -91,9 +101,9 @@ def make_turntable(
 
 def _inputs(data: Path, sitters: Sitters, numbers: Sequence[int]) -> dict[str, str]:
     return {
-        "ict": sha256([ict_file(data)]),
-        "points": sha256([data / "omi" / "images_landmarks478.npz"]),
-        "parts": sha256([data / "omi" / "images_parts256.npz"]),
+        "ict": sha256([_ict(data)]),
+        "points": sha256([data / "omi" / POINTS]),
+        "parts": sha256([data / "omi" / PARTS]),
         "pictures": sha256(sitters.picture(number) for number in numbers),
     }
 

@@ -1,4 +1,4 @@
-"""Hair in a photograph: how much of it is where, its colour, and more of it for where none is seen."""
+"""Hair in a photograph: how much is where, its colour, and more of it for where none is seen."""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ from ...training.face_folder import read_picture, read_points
 SIDE: Final = 512
 """Of a photograph [px]."""
 PARTS_SIDE: Final = 256
+POINTS, PARTS = "images_landmarks478.npz", "images_parts256.npz"
+"""Files of data/omi beside the pictures."""
 BACKGROUND, HAIR, SKIN, CLOTHES = range(4)
 """What `Sitter.parts` holds."""
 
@@ -67,13 +69,13 @@ class Sitters:
             ModelError: a file is missing or laid out otherwise.
         """
         self.folder = data / "omi"
-        names, mesh = read_points(self.folder / "images_landmarks478.npz")
+        names, mesh = read_points(self.folder / POINTS)
         self._head = head
         self._points = {
             _number(name): points[list(MESH_TO_68), :2].double().numpy() * SIDE - 0.5
             for name, points in zip(names, mesh, strict=True)
         }
-        self._parts = _parts(self.folder / "images_parts256.npz")
+        self._parts = _parts(self.folder / PARTS)
         if missing := sorted(self._points.keys() - self._parts.keys()):
             raise ModelError(
                 f"{self.folder} has points of {len(missing)} faces without parts "

@@ -114,7 +114,7 @@ def turned(stance: Stance, yaw: float) -> Floats:
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return (about_z @ about_x @ about_y).astype(np.float32)
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,4 +224,4 @@ def small_grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     step = SIDE // SMALL
     grey = pictures.astype(np.float32) @ _GREY
     mean = grey.reshape(*grey.shape[:-2], SMALL, step, SMALL, step).mean((-3, -1))
-    return np.rint(mean).astype(np.uint8)
+    return np.asarray(np.rint(mean), np.uint8)

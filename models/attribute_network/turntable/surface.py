@@ -64,8 +64,8 @@ class Surface:
     cover: Floats | None = None
     """(V,) how much of it is there: below 0 nothing, from 1 on all; None: all."""
     matted: bool = False
-    """Whether the photograph's hair matte decides too how much is there, at the second places of the
-    paint."""
+    """Whether the photograph's hair matte decides too how much is there, at the second places of
+    the paint."""
     thin: bool = False
     """Whether it is seen from behind as well."""
     hidden: NDArray[np.bool_] | None = None

@@ -96,7 +96,8 @@ def _shown(posed: Posed, matte: Matte | None, anatomy: Anatomy) -> Floats:
     eyes = slice(*EYEBALLS)
     trusted[eyes] = visible[eyes] * np.clip(2 * facing[eyes], 0, 1)
     # Where trust ends, it ends gradually, and never beyond what is seen.
-    return np.minimum(trusted, anatomy.smoothed(trusted.astype(np.float32), 6)).astype(np.float32)
+    fading = anatomy.smoothed(trusted.astype(np.float32), 6)
+    return np.asarray(np.minimum(trusted, fading), np.float32)
 
 
 def covered_ears(

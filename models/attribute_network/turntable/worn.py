@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...head.accessories import GLASSES, HATS, Accessory, put_on
+from ...head.accessories import GLASSES, HATS, Accessory, Glasses, Hat, put_on
 from ...head.raster import Floats
 from .anatomy import SKIN_END, Anatomy
 from .lighting import Light, ambient_light, shadow_map
 from .studio import Bust
 from .surface import Paint, Surface
 
-STATES: Final = ("none", *GLASSES, *HATS)
+State = Literal["none"] | Glasses | Hat
+STATES: Final[tuple[State, ...]] = ("none", *GLASSES, *HATS)
 """What is worn in the seven states."""
 
 _HAT_REACH, _TEMPLE_REACH = 0.14, 0.07
@@ -37,7 +38,7 @@ class Outfit:
     hair: tuple[Surface, ...]
 
 
-def dress(bust: Bust, rest: Floats, anatomy: Anatomy, state: str) -> Outfit:
+def dress(bust: Bust, rest: Floats, anatomy: Anatomy, state: State) -> Outfit:
     """Return what a bust wears in one of `STATES`.
 
     Args:
@@ -50,7 +51,7 @@ def dress(bust: Bust, rest: Floats, anatomy: Anatomy, state: str) -> Outfit:
         return Outfit((), bust.hair)
     skin = anatomy.triangles[(anatomy.triangles < SKIN_END).all(1)].astype(np.int64)
     points = anatomy.landmarks.astype(np.int64)
-    thing = put_on(state, rest, skin, points, anatomy.ears)
+    thing = put_on(state, rest.astype(np.float64), skin, points, anatomy.ears)
     surfaces = sorted(_surfaces(thing), key=lambda surface: surface.cover is not None)
     if state in HATS:
         hair = tuple(_under(sheet, thing, _HAT_REACH) for sheet in bust.hair)
@@ -64,7 +65,8 @@ def _behind_temples(sheet: Surface, glasses: Accessory, covered: tuple[bool, boo
     pressed = _under(sheet, glasses, _TEMPLE_REACH)
     own = np.ones(len(sheet.vertices), np.float32) if sheet.cover is None else sheet.cover
     hidden = np.where(sheet.vertices[:, 0] < 0, *covered)
-    return replace(pressed, cover=np.where(hidden, own, pressed.cover).astype(np.float32))
+    bare = own if pressed.cover is None else pressed.cover
+    return replace(pressed, cover=np.where(hidden, own, bare).astype(np.float32))
 
 
 def _surfaces(thing: Accessory) -> list[Surface]:
