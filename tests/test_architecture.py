@@ -90,8 +90,8 @@ ABOVE = ("importing", "packs", "networks", "movers")
 RECIPES = ("mini", "encoder_recipe", "curves", "evaluation")
 """What trains or measures several families; nothing imports it."""
 
-LOOKED_AT = {"attribute_network": {"arcface", "recognition"}}
-"""Other families that the recipe beside a family measures with."""
+LOOKED_AT = {"attribute_network": {"arcface", "head", "parsing", "recognition"}}
+"""Other families that the recipe beside a family draws and measures with."""
 
 ENTRANCES = (
     "networks",

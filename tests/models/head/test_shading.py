@@ -75,7 +75,8 @@ def test_soft_light_is_found_again() -> None:
 def test_a_ball_does_not_shade_the_side_it_turns_to_the_lamp() -> None:
     vertices, triangles = ball()
     for direction in (unit(0, 0, 1), unit(1, -1, 0.5), unit(-0.2, 1, 0)):
-        share = ShadowMap.of(vertices, triangles, direction, backs=False).lit_share(vertices, vertices)
+        seen = ShadowMap.of(vertices, triangles, direction, backs=False)
+        share = seen.lit_share(vertices, vertices)
         assert share[vertices @ direction > 0.2].min() > 0.95
         assert share[vertices @ direction < -0.3].max() < 0.05
 
