@@ -12,9 +12,10 @@ from ...head.basis import Head
 from ...head.raster import Floats, rasterise
 from ...head.shading import vertex_normals
 from .anatomy import TEETH, Anatomy
-from .hair import grow_hair
-from .matte import find_matte
-from .pose import pose
+from .back import hair_back
+from .hair import hair_front
+from .matte import Matte, find_matte
+from .pose import Posed, pose
 from .sitters import SIDE, Sitter
 from .studio import Bust, Stance, turned
 from .surface import Surface, pruned
@@ -54,13 +55,22 @@ def make_bust(sitter: Sitter, head: Head, anatomy: Anatomy) -> Bust:
     return Bust(
         head=head_surface,
         skin=pruned(head_surface, _ever_seen(head_surface)),
-        hair=() if matte is None else grow_hair(sitter, posed, matte),
+        hair=_hair(sitter, posed, matte, anatomy),
         photograph=sitter.photograph,
         matte=np.zeros((SIDE, SIDE), np.float32) if matte is None else matte.large(SIDE),
         eyes=np.stack([points[36:42].mean(0), points[42:48].mean(0)]),
         chin=points[8],
         covered=covered_ears(posed, matte, vertices, anatomy),
     )
+
+
+def _hair(
+    sitter: Sitter, posed: Posed, matte: Matte | None, anatomy: Anatomy
+) -> tuple[Surface, ...]:
+    """Return the back and the front of the hair, if there is any."""
+    if matte is None:
+        return ()
+    return hair_back(sitter, posed, matte, anatomy), hair_front(sitter, posed, matte)
 
 
 def _ever_seen(surface: Surface) -> NDArray[np.bool_]:

@@ -1,9 +1,8 @@
-"""Hair with a body: a front that hangs where the photograph shows hair, and a back that closes it.
+"""The front of the hair, which hangs where the photograph shows hair.
 
 A photograph says where hair is, not how far it stands out. The front lies on the head where there
 is one behind it, a little above it the further from the hairline, and bends back towards its own
-outline like the side of a cushion; the back is the same bent the other way, painted with the same
-hair mirrored at the outline. Strands are the photograph's, and so is the soft outline of the front.
+outline like the side of a cushion. Strands are the photograph's, and so is the soft outline.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from ...head.raster import Floats, Ints
 from ...head.shading import vertex_normals
-from .matte import Matte
+from .back import OUTLINE_Z
+from .matte import Matte, folded
 from .pose import BELOW, Posed
-from .sitters import PARTS_SIDE, SKIN, Sitter
+from .sitters import SKIN, Sitter
 from .surface import Paint, Surface, sampled
 
 _STEP: Final = 3
@@ -30,10 +30,8 @@ _SLOPE: Final = 0.45
 """How fast it rises from the hairline."""
 _BEND: Final = 0.75
 """Distance from the outline over which the cushion bends [head units]."""
-_FRONT, _BACK = 0.5, 1.0
-"""How deep the cushion is to the front and to the back [head units]."""
-_OUTLINE_Z: Final = 0.15
-"""Where its outline lies, before the axis of the neck [head units]."""
+_DEEP: Final = 0.5
+"""How far the cushion comes forward [head units]."""
 _RIM: Final = 5.0
 """Near the outline hair is painted from so far within [px of the parts]."""
 _GLOSS: Final = 0.03
@@ -57,15 +55,26 @@ class _Shape:
     @property
     def rim(self) -> float:
         """Depth of the outline."""
-        return _OUTLINE_Z * self.unit
+        return OUTLINE_Z * self.unit
 
 
-def grow_hair(sitter: Sitter, posed: Posed, matte: Matte) -> tuple[Surface, Surface]:
-    """Return the hair of a sitter in the head's axes: the back and the front."""
+def hair_front(sitter: Sitter, posed: Posed, matte: Matte) -> Surface:
+    """Return the front of a sitter's hair in the head's axes."""
     shape = _shape(sitter, posed, matte.there)
-    back = _sheet(sitter, shape, matte, _behind(shape), _back(shape), behind=True)
-    wide = cv2.dilate(shape.hair.astype(np.uint8), np.ones((9, 9))) > 0
-    return back, _sheet(sitter, shape, matte, wide, _front(shape), behind=False)
+    places, triangles = _grid(cv2.dilate(shape.hair.astype(np.uint8), np.ones((9, 9))) > 0)
+    x, y = places.T
+    placed = np.stack([2 * x + 0.5, 2 * y + 0.5, 2 * _front(shape)[y, x]], 1).astype(np.float32)
+    placed[:, :2] -= sitter.fit.shift[0].astype(np.float32)
+    vertices = placed @ sitter.fit.rotation[0].astype(np.float32) / np.float32(sitter.fit.scale[0])
+    return Surface(
+        vertices=vertices.astype(np.float32),
+        triangles=triangles,
+        normals=vertex_normals(vertices, triangles),
+        paint=_paint(shape, matte, places.astype(np.float32)),
+        gloss=np.full(len(vertices), _GLOSS, np.float32),
+        matted=True,
+        thin=True,
+    )
 
 
 def _shape(sitter: Sitter, posed: Posed, there: NDArray[np.bool_]) -> _Shape:
@@ -94,7 +103,7 @@ def _cushion(shape: _Shape) -> Floats:
 
 def _front(shape: _Shape) -> Floats:
     """Return the depth of the front (H, W) [px of the parts]."""
-    cushion = shape.rim + _FRONT * shape.unit * _cushion(shape)
+    cushion = shape.rim + _DEEP * shape.unit * _cushion(shape)
     lift = np.minimum(_SLOPE * shape.from_skin, _LIFT * shape.unit)
     above = np.where(shape.head > -np.inf, shape.head, -1e4) + lift + 0.01 * shape.unit
     depth = np.maximum(cushion, above).astype(np.float32)
@@ -102,46 +111,6 @@ def _front(shape: _Shape) -> Floats:
     smooth = cv2.GaussianBlur(depth * weight, (0, 0), 4)
     smooth /= np.maximum(cv2.GaussianBlur(weight, (0, 0), 4), 1e-3)
     return np.asarray(np.maximum(smooth, above - 0.5 * lift), np.float32)
-
-
-def _back(shape: _Shape) -> Floats:
-    """Return the depth of the back (H, W) [px of the parts]."""
-    return (shape.rim - _BACK * shape.unit * _cushion(shape)).astype(np.float32)
-
-
-def _behind(shape: _Shape) -> NDArray[np.bool_]:
-    """Return where there is hair behind: within the body, between hair and hair."""
-    reach = 4 * max(3, int(0.35 * shape.unit)) + 1
-    ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    framed = np.pad(shape.hair.astype(np.uint8), reach)
-    wide = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, ball)[reach:-reach, reach:-reach] > 0
-    near = cv2.dilate(shape.body.astype(np.uint8), np.ones((7, 7))) > 0
-    return np.asarray(wide & near)
-
-
-def _sheet(
-    sitter: Sitter, shape: _Shape, matte: Matte, where: NDArray[np.bool_], depth: Floats, *,
-    behind: bool,
-) -> Surface:  # fmt: skip
-    """Return a sheet over the places of a mask, in the head's axes."""
-    places, triangles = _grid(where)
-    if behind:
-        triangles = np.ascontiguousarray(triangles[:, ::-1])
-    x, y = places.T
-    placed = np.stack([2 * x + 0.5, 2 * y + 0.5, 2 * depth[y, x]], 1).astype(np.float32)
-    placed[:, :2] -= sitter.fit.shift[0].astype(np.float32)
-    vertices = placed @ sitter.fit.rotation[0].astype(np.float32) / np.float32(sitter.fit.scale[0])
-    cover = np.clip(shape.from_outline[y, x], -3, 3) if behind else None
-    return Surface(
-        vertices=vertices.astype(np.float32),
-        triangles=triangles,
-        normals=vertex_normals(vertices, triangles),
-        paint=_paint(shape, matte, places.astype(np.float32), depth[y, x], behind=behind),
-        gloss=np.full(len(vertices), _GLOSS, np.float32),
-        cover=cover,
-        matted=not behind,
-        thin=not behind,
-    )
 
 
 def _grid(where: NDArray[np.bool_]) -> tuple[Ints, Ints]:
@@ -160,27 +129,16 @@ def _grid(where: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     return points.astype(np.int32), np.concatenate(halves).astype(np.int32)
 
 
-def _paint(shape: _Shape, matte: Matte, places: Floats, depth: Floats, *, behind: bool) -> Paint:
-    """Return paint for places (N, 2) of a sheet: the hair itself, a little within its outline;
-    behind, it is mirrored at the outline as far within as the way round is long."""
+def _paint(shape: _Shape, matte: Matte, places: Floats) -> Paint:
+    """Return paint for places (N, 2): the hair itself, a little within its outline."""
     smooth = cv2.GaussianBlur(shape.hair.astype(np.float32), (0, 0), 6)
     slope = np.stack([cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))], -1)
     slope /= np.maximum(np.linalg.norm(slope, axis=-1, keepdims=True), 1e-6)
     x, y = places.astype(int).T
     move = np.clip(_RIM - shape.from_outline[y, x], 0, _RIM + 4)
-    if behind:
-        move = move + np.clip(0.5 * (shape.rim - depth), 0, 0.6 * shape.unit)
-    own = places + move[:, None] * slope[y, x]
-    own = matte.more(_folded(own)) if behind else _folded(own)
+    own = folded(places + move[:, None] * slope[y, x])
     # The second places say how much hair is there; they paint nothing.
-    both = np.stack([2 * own + 0.5, 2 * _folded(places) + 0.5], 1).astype(np.float32)
+    both = np.stack([2 * own + 0.5, 2 * folded(places) + 0.5], 1).astype(np.float32)
     shares = np.tile(np.array([1, 0], np.float32), (len(places), 1))
     gains = np.ones((len(places), 2, 3), np.float32)
-    return Paint(both, shares, gains, sampled(matte.colours, _folded(places)))
-
-
-def _folded(places: Floats) -> Floats:
-    """Return places (N, 2) that lie below the photograph mirrored at its border."""
-    last = PARTS_SIDE - 1
-    y = np.where(places[:, 1] > last, 2 * last - places[:, 1], places[:, 1])
-    return np.stack([places[:, 0], y], 1).astype(np.float32)
+    return Paint(both, shares, gains, sampled(matte.colours, folded(places)))

@@ -66,6 +66,13 @@ class Matte:
         return np.where(own, places, best).astype(np.float32)
 
 
+def folded(places: Floats) -> Floats:
+    """Return places (N, 2) that lie below the photograph mirrored at its border."""
+    last = PARTS_SIDE - 1
+    y = np.where(places[:, 1] > last, 2 * last - places[:, 1], places[:, 1])
+    return np.stack([places[:, 0], y], 1).astype(np.float32)
+
+
 def find_matte(sitter: Sitter, posed: Posed, anatomy: Anatomy) -> Matte | None:
     """Return the hair of a sitter; None: there is none to speak of."""
     hair = (sitter.parts == HAIR).astype(np.uint8)
