@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from ._seat import Glasses, Material, Part, Seat
 from ._sweep import Floats, Mesh, ball, ellipse, joined, lattice, mirrored, tube, unit
-from .accessories import Glasses, Material, Part, Seat
 
 _METAL = Material("metal", (0.24, 0.21, 0.17), 1.0, 0.35, 0.35)
 _ACETATE = Material("acetate", (0.012, 0.010, 0.010), 1.0, 0.045, 0.22)

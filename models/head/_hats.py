@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from ._seat import Hat, Material, Part, Seat
 from ._sweep import Floats, Mesh, joined, lattice, unit
-from .accessories import Hat, Material, Part, Seat
 
 _COTTON = Material("cotton", (0.045, 0.075, 0.16), 1.0, 0.0, 1.0)
 _VISOR = Material("visor", (0.035, 0.06, 0.13), 1.0, 0.0, 1.0)
@@ -150,7 +150,7 @@ class _Crown:
         out = np.linspace(0, 1, 9)[:, None]
         reach = out * length * np.maximum(1 - across**2, 0) ** 0.45
         edge = self.radius(angle) + 0.5 * self.style.wall
-        x, ahead = edge * np.cos(angle) * (1 - 0.06 * out), edge * np.sin(angle) + reach
+        x, ahead = edge * np.cos(angle) * np.ones_like(out), edge * np.sin(angle) + reach
         high = 0.35 - 0.12 * reach - 0.5 * across**2 * np.minimum(reach, 2.0)
         return self._plate(np.arctan2(ahead, x), np.hypot(x, ahead), high, 0.22)
 
@@ -170,7 +170,7 @@ class _Crown:
         return lattice(points.swapaxes(0, 1), closed=(closed, True))
 
 
-_ANGLES: Final = np.arange(_AROUND) * (2 * np.pi / _AROUND)
+_ANGLES: Final[Floats] = np.arange(_AROUND, dtype=np.float64) * (2 * np.pi / _AROUND)
 
 
 def _hull(points: Floats) -> Floats:
