@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .relief import Relief, continued
+from .relief import Relief
 
 Floats = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -110,10 +110,13 @@ def found_light(normals: Floats, logs: Floats) -> Vector:
     luma (P,): by ridge regression that spots and gloss pull at little (Huber, 1964)."""
     design = np.column_stack([normals, np.ones(len(normals))]).astype(np.float64)
     ridge = np.diag([1.0, 1.0, 1.0, 0.0]) * 0.02 * len(design)
-    weights, found = np.ones(len(design)), np.zeros(4)
+    weights: Vector = np.ones(len(design))
+    found: Vector = np.zeros(4)
     for _ in range(5):
         weighted = design * weights[:, None]
-        found = np.linalg.solve(design.T @ weighted + ridge + 1e-9 * np.eye(4), weighted.T @ logs)
+        found[:] = np.linalg.solve(
+            design.T @ weighted + ridge + 1e-9 * np.eye(4), weighted.T @ logs
+        )
         away = np.abs(logs - design @ found)
-        weights = 1 / np.maximum(away / max(1.5 * float(np.median(away)), 1e-3), 1)
+        weights[:] = 1 / np.maximum(away / max(1.5 * float(np.median(away)), 1e-3), 1)
     return np.asarray(found[:3])

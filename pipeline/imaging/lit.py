@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..parsing import Label, Parsing
+from ..parsing import LABELS, Label, Parsing
 from .geometry import face_unit
 from .lighting import GAMMA, Floats, Lamp, brightness, flux
 from .masks import outline
@@ -33,7 +34,9 @@ _BESIDE, _ABOVE, _BELOW = 1.8, 1.75, 2.2
 """How far a picture is lit beside, above and below the middle between the eyes [E]."""
 _TAKES: Final[dict[Label, float]] = {
     **dict.fromkeys(("skin", "brows", "eyes", "glasses", "nose", "lips", "mouth", "ears"), 1.0),
-    **{"neck": 0.9, "hair": 0.7, "clothes": 0.3},
+    "neck": 0.9,
+    "hair": 0.7,
+    "clothes": 0.3,
 }
 """How much of the light each label takes; what is before the face and behind it takes none."""
 _FALL: Final = 0.95
@@ -49,16 +52,26 @@ _SHADE: Final = np.array([0.83, 1.05, 1.18], np.float32)
 """What red, green and blue take of a change of skin's log luma by light, 1 as luma weighs them:
 shade on skin is warmer than the skin, because light that comes back out of it is red. Measured on
 1,661 pairs of places left and right on the faces of One Million Impressions."""
-_SOFT, _ON = 0.015, 0.05
-"""Sigma of what softens the relief's facets, and of the first of those that carry the light on
-beyond the head [E]."""
+_FORMED: Final[tuple[Label, ...]] = ("skin", "brows", "nose", "ears", "neck", "glasses")
+_MOVING: Final[tuple[Label, ...]] = ("eyes", "lips", "mouth")
+"""What has the head's own relief, and what opens and closes in it; all else, hair above all, hangs
+over it."""
+_IN_SHADE, _IN_LIGHT = 0.8, 0.25
+"""Shares of that where light is taken and where it is added: gloss, which is white, is added too."""
+_LEVEL: Final = 0.05
+"""Most that all of a face is made lighter or darker by to keep its mean [log]."""
+_SOFT, _EVEN, _BROAD, _ON = 0.035, 0.06, 0.16, 0.05
+"""Sigmas of what softens the relief's facets, its openings, and what hangs over it, and of the
+first of those that carry the light on beyond the head [E]."""
+_PERSON: Final = (0.25, 0.75)
+"""Shares of what is no background that count for nothing, and fully."""
 _STRIP: Final = 24
 """Rows that are worked on at a time: they fit into a processor's cache."""
 _EDGE, _FLAT = 0.045, 4e-3
 """Reach of what finds the edge of a person in the picture [E]; variance of luma that is none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """One face, the head behind it, and what lies where round it."""
 
@@ -96,7 +109,7 @@ class Scene:
         points = np.asarray(landmarks, np.float64)
         eyes = float(face_unit(points))
         window = _window(points, eyes, image.shape[-1])
-        relief = relief_of(vertices, faces, window, is_face[:, None])
+        relief = relief_of(vertices, faces, window, is_face[:, None]).smoothed(1.0)
         picture = image[:, window.rows, window.columns].cpu().numpy()
         return cls(picture, parsing, points, eyes / window.cell, window, relief)
 
@@ -108,23 +121,33 @@ class Scene:
     @property
     def face(self) -> Floats:
         """How much of each cell is face, (h, w) 0–1."""
-        return self.relief.values[0]
+        return np.asarray(self.relief.values[0])
 
-    def sampled(self, values: Tensor) -> Floats:
-        """Return values (1, 1, G, G) on the parsing's grid in each cell, (h, w)."""
-        window = self.window
-        found = self.parsing.sampled(
-            values, window.rows, window.columns, window.cell, middle=True
+    @cached_property
+    def small(self) -> Floats:
+        """The mean colours of the cells, (3, h, w) 0–1."""
+        size = self.window.width, self.window.height
+        small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in self.picture]
+        return np.stack(small) * np.float32(0.5) + np.float32(0.5)
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The shares of all labels in the cells, (13, h, w) 0–1."""
+        window, parsing = self.window, self.parsing
+        found = parsing.sampled(
+            parsing.shares, window.rows, window.columns, window.cell, middle=True
         )
-        return np.asarray(found[0, 0].cpu().numpy())
+        return np.asarray(found[0].cpu().numpy())
+
+    def of_labels(self, *labels: Label) -> Floats:
+        """Return the share of any of some labels in each cell, (h, w) 0–1."""
+        return np.asarray(self.shares[[LABELS.index(label) for label in labels]].sum(0))
 
     def skin(self) -> tuple[Floats, Floats]:
         """Return the normals (P, 3) of places of open skin, and the logarithm of the light (P,)
         that they send back."""
-        size = self.window.width, self.window.height
-        small = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in self.picture])
-        luma = np.einsum("c,chw->hw", LUMA, small) * np.float32(0.5) + np.float32(0.5)
-        open_skin = self.sampled(self.parsing.of("skin", "nose")) > 0.8
+        luma = np.einsum("c,chw->hw", LUMA, self.small)
+        open_skin = self.of_labels("skin", "nose") > 0.8
         good = open_skin & (self.face > 0.9) & (luma > 0.04) & (luma < 0.97)
         return self.relief.normals[:, good].T, np.float32(GAMMA) * np.log(luma[good])
 
@@ -159,20 +182,28 @@ def log_ratio(scene: Scene, lamps: Lit, light: NDArray[np.float64]) -> Floats:
     change -= np.float32((change * face).sum() / whole)
     change = np.float32(_MOST) * np.tanh(change / np.float32(_MOST))
     change = continued(change, relief.there, _ON * scene.eyes)
-    return np.asarray(cv2.GaussianBlur(change, (0, 0), _SOFT * scene.eyes), np.float32)
+    fine, even, broad = (
+        np.asarray(cv2.GaussianBlur(change, (0, 0), sigma * scene.eyes), np.float32)
+        for sigma in (_SOFT, _EVEN, _BROAD)
+    )
+    skin, moving = (scene.of_labels(*of) for of in (_FORMED, _MOVING))
+    # Lids move, and a mesh knows little of them: round an opening all is even.
+    moving = np.clip(3 * cv2.GaussianBlur(moving, (0, 0), _EVEN * scene.eyes), 0, 1)
+    skin = np.minimum(skin, 1 - moving)
+    return np.asarray(broad + (fine - broad) * skin + (even - broad) * moving)
 
 
 def lit_share(scene: Scene) -> Floats:
     """Return how much of the light each cell takes, (h, w) 0–1: less beyond the face, none of it
     where its parsing or the window end."""
     window = scene.window
-    takes = sum(share * scene.parsing.of(label) for label, share in _TAKES.items())
-    assert isinstance(takes, Tensor)
+    takes = np.array([_TAKES.get(label, 0.0) for label in LABELS], np.float32)
+    person = smoothstep(1 - scene.of_labels("background"), *_PERSON)
     shape = (outline(scene.landmarks) - (window.left, window.top)) / window.cell - 0.5
     beyond = np.ones((window.height, window.width), np.uint8)
     cv2.fillPoly(beyond, [np.rint(shape * 16).astype(np.int32)], 0, cv2.LINE_8, 4)
     far = cv2.distanceTransform(beyond, cv2.DIST_L2, cv2.DIST_MASK_5) / np.float32(scene.eyes)
-    share = scene.sampled(takes) * smoothstep(far, _FALL, 0.0)
+    share = np.einsum("l,lhw->hw", takes, scene.shares) * person * smoothstep(far, _FALL, 0.0)
     down, across = (
         np.minimum(line, line[::-1]) for line in map(np.arange, (window.height, window.width))
     )
@@ -181,18 +212,32 @@ def lit_share(scene: Scene) -> Floats:
 
 
 def drawn(scene: Scene, lamps: Lit, light: NDArray[np.float64]) -> Part:
-    """Return the part of a crop under lamps (see `log_ratio`)."""
-    change = log_ratio(scene, lamps, light) * np.float32(1 / GAMMA)
+    """Return the part of a crop under lamps (see `log_ratio`), its face as bright as it was."""
+    change = levelled(log_ratio(scene, lamps, light) * np.float32(1 / GAMMA), scene)
     share = at_edges(lit_share(scene), scene)
-    skin = np.clip(scene.sampled(scene.parsing.of(*_SKIN)), 0, 1)
-    tint = 1 + skin * (_SHADE[:, None, None] - 1)
-    factors = np.stack([cv2.exp(change * of) for of in tint])
-    fine = [cv2.resize(f - 1, scene.size, interpolation=cv2.INTER_LINEAR) for f in factors]
+    skin = scene.of_labels(*_SKIN)
+    depth = np.where(change < 0, np.float32(_IN_SHADE), np.float32(_IN_LIGHT)) * skin
+    tint = 1 + depth * (_SHADE[:, None, None] - 1)
+    factors = [cv2.exp(change * of) for of in tint]
+    fine = [cv2.resize(f, scene.size, interpolation=cv2.INTER_LINEAR) for f in factors]
     luma = cv2.resize(cv2.exp(change), scene.size, interpolation=cv2.INTER_LINEAR)
     image = relit(scene.picture, np.stack(fine), luma, share)
     mask = (share > 0).astype(np.float32)
     window = scene.window
     return window.rows, window.columns, torch.from_numpy(image), torch.from_numpy(mask)[None]
+
+
+def levelled(change: Floats, scene: Scene) -> Floats:
+    """Return changes of log colours (h, w), all of them more or less, so that the mean luma of the
+    face's skin stays: bright skin takes less of what is added, and a face is not lit evenly."""
+    top, luma = scene.small.max(0), np.einsum("c,chw->hw", LUMA, scene.small)
+    counts = scene.face * scene.of_labels("skin", "nose") * luma
+    whole = float(counts.sum())
+    level = np.float32(0)
+    for _ in range(3 if whole > 1e-3 else 0):
+        factor = np.exp(change + level)
+        level -= np.float32(np.log((counts * factor / bent(top, factor)).sum() / whole))
+    return change + np.float32(_LEVEL) * np.tanh(level / np.float32(_LEVEL))
 
 
 def at_edges(share: Floats, scene: Scene) -> Floats:
@@ -207,7 +252,7 @@ def at_edges(share: Floats, scene: Scene) -> Floats:
     told = cv2.resize(share, half, interpolation=cv2.INTER_LINEAR)
     side = 2 * max(1, round(0.5 * _EDGE * scene.eyes * scene.window.cell)) + 1
 
-    def mean(values: Floats) -> Floats:
+    def mean(values: NDArray[np.floating]) -> Floats:
         return np.asarray(cv2.blur(values, (side, side)), np.float32)
 
     middle, level = mean(guide), mean(told)
@@ -226,24 +271,35 @@ def relit(picture: Floats, factors: Floats, luma: Floats, share: Floats) -> Floa
 
     Args:
         picture: RGB in [-1, 1].
-        factors: (3, h, w) of the colours, less 1.
+        factors: (3, h, w) of the colours.
         luma: (h, w) the factor of luma.
         share: (h, w) 0–1, how much of it is done.
 
-    Towards white less is added, so that nothing clips: the largest colour m becomes
-    g m / (1 + (g⁴ - 1) m⁴)^¼, a line at first, which ends at 1.
+    Towards white less is added (`bent`).
     """
     out = np.empty_like(picture)
     for start in range(0, picture.shape[1], _STRIP):
         rows = slice(start, start + _STRIP)
         seen, factor, bright, part = picture[:, rows], factors[:, rows], luma[rows], share[rows]
         top = cv2.max(cv2.max(seen[0], seen[1]), seen[2]) * np.float32(0.5) + np.float32(0.5)
-        bright = np.maximum(bright, 1)
-        for _ in range(2):
-            top, bright = top * top, bright * bright
-        held = part / cv2.sqrt(cv2.sqrt((bright - 1) * top + 1))
+        held = part / bent(top, bright)
         for channel in range(3):
-            gain = (factor[channel] + 1) * held - part
-            changed = seen[channel] + (seen[channel] + 1) * gain
-            np.clip(changed, -1, 1, out=out[channel, rows])
+            gain = factor[channel] * held
+            gain -= part
+            gain *= seen[channel] + 1
+            gain += seen[channel]
+            np.clip(gain, -1, 1, out=out[channel, rows])
     return out
+
+
+def bent(top: Floats, factor: Floats) -> Floats:
+    """Return what a factor (h, w) is divided by so that a colour, the largest of its three `top`
+    (h, w) 0–1, does not clip: m becomes g m / (1 + (g⁴ - 1) m⁴)^¼, a line at first that ends at 1.
+    """
+    more, high = np.maximum(factor, 1), top
+    for _ in range(2):
+        more, high = more * more, high * high
+    more -= 1
+    more *= high
+    more += 1
+    return np.asarray(cv2.sqrt(cv2.sqrt(more)), np.float32)

@@ -62,6 +62,28 @@ class Relief:
     values: Floats
     """(C, h, w) what was said of the vertices; 0 where there is no head."""
 
+    def smoothed(self, sigma: float) -> Relief:
+        """Return it with depths and normals under a Gaussian [cells], its small holes filled.
+
+        A mesh that moves by less than a cell would flicker along its folds.
+        """
+        there = self.there.astype(np.uint8)
+        side = 2 * round(3 * sigma) + 1
+        filled = cv2.morphologyEx(there, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+        share = cv2.GaussianBlur(self.there.astype(np.float32), (0, 0), sigma)
+        known = np.maximum(share, 1e-6)
+
+        def soft(plane: Floats) -> Floats:
+            seen = np.where(self.there, plane, np.float32(0))
+            return np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma) / known, np.float32)
+
+        inside = filled.view(np.bool_) & (share > 1e-3)
+        depth = np.where(inside, soft(self.depth), np.float32(_FAR))
+        normals = np.stack([soft(plane) for plane in self.normals])
+        normals /= np.maximum(np.linalg.norm(normals, axis=0), 1e-6)
+        normals = np.where(inside, normals, np.array([0, 0, 1], np.float32)[:, None, None])
+        return Relief(depth, normals, self.values)
+
     @property
     def there(self) -> Flags:
         """Where there is a head, (h, w)."""
@@ -101,14 +123,11 @@ def relief_of(
     normals = normals_of(at, faces)
     told = normals if values is None else np.column_stack([normals, values])
     triangle, weights, depth, cell = _fragments(at, faces, window)
-    nearest_last = np.argsort(depth, kind="stable")
-    triangle, weights, depth, cell = (
-        part[nearest_last] for part in (triangle, weights, depth, cell)
-    )
+    # Of what falls on one cell the last stays: the nearest one.
+    order = np.argsort(depth, kind="stable")
     size = window.height * window.width
-    # Of what falls on one cell the last, nearest one stays.
     chosen = np.full(size, -1)
-    chosen[cell] = np.arange(len(cell))
+    chosen[cell[order]] = order
     seen = np.flatnonzero(chosen >= 0)
     best = chosen[seen]
     mixed = np.einsum("pk,pkc->pc", weights[best], told[faces[triangle[best]]])
@@ -132,8 +151,10 @@ def _fragments(
     low = np.ceil(np.minimum(np.minimum(a, b), c)[:, :2]).astype(int)
     high = np.floor(np.maximum(np.maximum(a, b), c)[:, :2]).astype(int)
     kept = np.flatnonzero(
-        (high[:, 0] >= np.maximum(low[:, 0], 0)) & (high[:, 1] >= np.maximum(low[:, 1], 0))
-        & (low[:, 0] < window.width) & (low[:, 1] < window.height)
+        (high[:, 0] >= np.maximum(low[:, 0], 0))
+        & (high[:, 1] >= np.maximum(low[:, 1], 0))
+        & (low[:, 0] < window.width)
+        & (low[:, 1] < window.height)
     )
     corners = np.stack([a, b, c], 1)
     span = (high - low)[kept].max(1)
