@@ -28,8 +28,10 @@ Part = tuple[slice, slice, Tensor, Tensor]
 Lit = Sequence[tuple[Lamp, float]]
 """Lamps, and how strong each is: below 0 it is taken away."""
 
-_CELLS: Final = 26
+_CELLS: Final = 20
 """Cells between the outer eye corners, about."""
+_FINER: Final = 3
+"""Of a cell along each side, how many the head is drawn in before they are averaged."""
 _BESIDE, _ABOVE, _BELOW = 1.8, 1.75, 2.2
 """How far a picture is lit beside, above and below the middle between the eyes [E]."""
 _TAKES: Final[dict[Label, float]] = {
@@ -57,11 +59,11 @@ _MOVING: Final[tuple[Label, ...]] = ("eyes", "lips", "mouth")
 """What has the head's own relief, and what opens and closes in it; all else, hair above all, hangs
 over it."""
 _IN_SHADE, _IN_LIGHT = 0.8, 0.25
-"""Shares of that where light is taken and where it is added: gloss, which is white, is added too."""
+"""Shares of that where light is taken and where it is added: gloss, which is white, comes too."""
 _LEVEL: Final = 0.05
 """Most that all of a face is made lighter or darker by to keep its mean [log]."""
-_SOFT, _EVEN, _BROAD, _ON = 0.035, 0.06, 0.16, 0.05
-"""Sigmas of what softens the relief's facets, its openings, and what hangs over it, and of the
+_MESH, _SOFT, _EVEN, _BROAD, _ON = 0.045, 0.02, 0.06, 0.16, 0.05
+"""Sigmas of what softens the relief, its light, its openings, and what hangs over it, and of the
 first of those that carry the light on beyond the head [E]."""
 _PERSON: Final = (0.25, 0.75)
 """Shares of what is no background that count for nothing, and fully."""
@@ -109,7 +111,9 @@ class Scene:
         points = np.asarray(landmarks, np.float64)
         eyes = float(face_unit(points))
         window = _window(points, eyes, image.shape[-1])
-        relief = relief_of(vertices, faces, window, is_face[:, None]).smoothed(1.0)
+        fine = window.finer(_FINER)
+        relief = relief_of(vertices, faces, fine, is_face[:, None])
+        relief = relief.smoothed(_MESH * eyes / fine.cell, _FINER)
         picture = image[:, window.rows, window.columns].cpu().numpy()
         return cls(picture, parsing, points, eyes / window.cell, window, relief)
 
@@ -154,7 +158,7 @@ class Scene:
 
 def _window(points: NDArray[np.float64], eyes: float, side: int) -> Window:
     """Return the part of a crop of `side` px that may be lit."""
-    cell = max(1, round(eyes / _CELLS))
+    cell = _FINER * max(1, round(eyes / _CELLS / _FINER))
     middle = 0.5 * (points[36] + points[45])
     low = np.floor(middle - np.array([_BESIDE, _ABOVE]) * eyes).astype(int).clip(0, side - cell)
     high = np.ceil(middle + np.array([_BESIDE, _BELOW]) * eyes).astype(int).clip(low + cell, side)
@@ -199,16 +203,27 @@ def lit_share(scene: Scene) -> Floats:
     window = scene.window
     takes = np.array([_TAKES.get(label, 0.0) for label in LABELS], np.float32)
     person = smoothstep(1 - scene.of_labels("background"), *_PERSON)
-    shape = (outline(scene.landmarks) - (window.left, window.top)) / window.cell - 0.5
-    beyond = np.ones((window.height, window.width), np.uint8)
-    cv2.fillPoly(beyond, [np.rint(shape * 16).astype(np.int32)], 0, cv2.LINE_8, 4)
-    far = cv2.distanceTransform(beyond, cv2.DIST_L2, cv2.DIST_MASK_5) / np.float32(scene.eyes)
+    far = beyond(outline(scene.landmarks), window) / np.float32(scene.eyes)
     share = np.einsum("l,lhw->hw", takes, scene.shares) * person * smoothstep(far, _FALL, 0.0)
     down, across = (
         np.minimum(line, line[::-1]) for line in map(np.arange, (window.height, window.width))
     )
     rim = np.minimum(down[:, None], across[None]) / np.float32(0.15 * scene.eyes)
     return np.asarray(share * np.minimum(rim, 1), np.float32)
+
+
+def beyond(shape: NDArray[np.float64], window: Window) -> Floats:
+    """Return how far beyond an outline (K, 2) [crop px] each cell lies, along the line from the
+    middle of the outline, (h, w) [cells]; 0 or less within."""
+    at = (shape - (window.left, window.top) + 0.5) / window.cell - 0.5
+    middle = at.mean(0)
+    angles = np.arctan2(*(at - middle).T[::-1])
+    order = np.argsort(angles)
+    reach = np.linalg.norm(at - middle, axis=1)[order]
+    y = np.arange(window.height)[:, None] - middle[1]
+    x = np.arange(window.width)[None] - middle[0]
+    out = np.hypot(x, y) - np.interp(np.arctan2(y, x), angles[order], reach, period=2 * np.pi)
+    return np.asarray(out, np.float32)
 
 
 def drawn(scene: Scene, lamps: Lit, light: NDArray[np.float64]) -> Part:

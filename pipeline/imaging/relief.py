@@ -17,6 +17,9 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.intp]
 
+_EVENED: Final = 1
+"""How often normals are averaged with those of their neighbours: folds finer than a cell, such as
+those of lids, would flicker."""
 _FAR: Final = -1e4
 """Depth [cells] of what is no head."""
 
@@ -44,6 +47,10 @@ class Window:
         """Columns of the picture [px]."""
         return slice(self.left, self.left + self.width * self.cell)
 
+    def finer(self, by: int) -> Window:
+        """Return the same part in cells of a part of their side, which it divides."""
+        return Window(self.left, self.top, self.cell // by, self.width * by, self.height * by)
+
     def in_cells(self, vertices: NDArray[np.floating]) -> Floats:
         """Return vertices (V, 3) [px of the picture] in cells, whole numbers in their middles."""
         out = np.asarray(vertices, np.float64) / self.cell
@@ -62,27 +69,30 @@ class Relief:
     values: Floats
     """(C, h, w) what was said of the vertices; 0 where there is no head."""
 
-    def smoothed(self, sigma: float) -> Relief:
-        """Return it with depths and normals under a Gaussian [cells], its small holes filled.
+    def smoothed(self, sigma: float, by: int = 1) -> Relief:
+        """Return it under a Gaussian [cells], its small holes filled, in cells `by` times as large.
 
-        A mesh that moves by less than a cell would flicker along its folds.
+        A mesh that moves by less than a cell would flicker along its folds and edges.
         """
-        there = self.there.astype(np.uint8)
-        side = 2 * round(3 * sigma) + 1
-        filled = cv2.morphologyEx(there, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-        share = cv2.GaussianBlur(self.there.astype(np.float32), (0, 0), sigma)
-        known = np.maximum(share, 1e-6)
+        there = self.there.astype(np.float32)
+        size = there.shape[1] // by, there.shape[0] // by
 
         def soft(plane: Floats) -> Floats:
-            seen = np.where(self.there, plane, np.float32(0))
-            return np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma) / known, np.float32)
+            seen = cv2.resize(plane * there, size, interpolation=cv2.INTER_AREA)
+            return np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma / by), np.float32)
 
-        inside = filled.view(np.bool_) & (share > 1e-3)
-        depth = np.where(inside, soft(self.depth), np.float32(_FAR))
+        side = 2 * round(3 * sigma / by) + 1
+        share = soft(np.ones_like(there))
+        seen = (cv2.resize(there, size, interpolation=cv2.INTER_AREA) >= 0.5).view(np.uint8)
+        inside = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)) > 0
+        inside &= share > 1e-3
+        known = np.where(inside, share, np.float32(1))
+        depth = np.where(inside, soft(self.depth) / (known * by), np.float32(_FAR))
         normals = np.stack([soft(plane) for plane in self.normals])
         normals /= np.maximum(np.linalg.norm(normals, axis=0), 1e-6)
         normals = np.where(inside, normals, np.array([0, 0, 1], np.float32)[:, None, None])
-        return Relief(depth, normals, self.values)
+        values = np.stack([soft(plane) / known for plane in self.values])
+        return Relief(depth, normals, np.where(inside, values, np.float32(0)))
 
     @property
     def there(self) -> Flags:
@@ -97,15 +107,15 @@ def normals_of(vertices: Floats, faces: Numbers) -> Floats:
     """
     a, b, c = (vertices[corner] for corner in faces.T)
     across = np.cross(b - a, c - a)
-    out = np.stack(
-        [
+    for _ in range(1 + _EVENED):
+        sums = [
             np.bincount(faces.T.ravel(), np.tile(part, 3), minlength=len(vertices))
             for part in across.T
-        ],
-        1,
-    )
-    length = np.linalg.norm(out, axis=1, keepdims=True)
-    return np.asarray(out / np.maximum(length, 1e-9), np.float32)
+        ]
+        out = np.stack(sums, 1)
+        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        across = out[faces].sum(1)
+    return np.asarray(out, np.float32)
 
 
 def relief_of(
@@ -122,74 +132,52 @@ def relief_of(
     at = window.in_cells(vertices)
     normals = normals_of(at, faces)
     told = normals if values is None else np.column_stack([normals, values])
-    triangle, weights, depth, cell = _fragments(at, faces, window)
-    # Of what falls on one cell the last stays: the nearest one.
-    order = np.argsort(depth, kind="stable")
+    triangle, weights, cell = _covered(at, faces, window)
+    depth = (weights * at[:, 2][faces[triangle]]).sum(1)
     size = window.height * window.width
-    chosen = np.full(size, -1)
-    chosen[cell[order]] = order
-    seen = np.flatnonzero(chosen >= 0)
-    best = chosen[seen]
-    mixed = np.einsum("pk,pkc->pc", weights[best], told[faces[triangle[best]]])
+    # Of what falls on one cell the nearest stays, of equals the last: the depth in 64ths of a cell,
+    # and behind it which it is, as one number.
+    rank = ((depth - depth.min(initial=0)) * 64).astype(np.int64) << 32 | np.arange(len(cell))
+    nearest = np.full(size, -1, np.int64)
+    np.maximum.at(nearest, cell, rank)
+    seen = np.flatnonzero(nearest >= 0)
+    best = nearest[seen] & 0xFFFFFFFF
+    corners, shares = faces[triangle[best]], weights[best]
+    mixed = sum(shares[:, k, None] * told[corners[:, k]] for k in range(3))
     out = np.zeros((told.shape[1] + 1, size), np.float32)
     out[0], out[3] = _FAR, 1
-    out[0, seen], out[1:, seen] = depth[best], mixed.T
+    out[0, seen], out[1:, seen] = depth[best], np.transpose(mixed)
     drawn = out.reshape(-1, window.height, window.width)
     length = np.linalg.norm(drawn[1:4], axis=0)
     return Relief(drawn[0], drawn[1:4] / np.maximum(length, 1e-6), drawn[4:])
 
 
-def _fragments(
-    at: Floats, faces: Numbers, window: Window
-) -> tuple[Numbers, Floats, Floats, Numbers]:
-    """Return every cell that a triangle covers: which triangle, its corners' weights (P, 3), its
-    depth, and which cell."""
-    a, b, c = (at[corner] for corner in faces.T)
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    front = np.flatnonzero(area > 1e-6)
-    a, b, c, area = (part[front] for part in (a, b, c, area))
-    low = np.ceil(np.minimum(np.minimum(a, b), c)[:, :2]).astype(int)
-    high = np.floor(np.maximum(np.maximum(a, b), c)[:, :2]).astype(int)
-    kept = np.flatnonzero(
-        (high[:, 0] >= np.maximum(low[:, 0], 0))
-        & (high[:, 1] >= np.maximum(low[:, 1], 0))
-        & (low[:, 0] < window.width)
-        & (low[:, 1] < window.height)
+def _covered(at: Floats, faces: Numbers, window: Window) -> tuple[Numbers, Floats, Numbers]:
+    """Return every cell that a triangle seen from its front covers: which triangle (P,), the
+    weights of its corners (P, 3), and which cell (P,), row by row."""
+    x, y = at[:, 0][faces], at[:, 1][faces]
+    ab_x, ab_y, ac_x, ac_y = (v[:, k] - v[:, 0] for k in (1, 2) for v in (x, y))
+    area = ab_x * ac_y - ab_y * ac_x
+    last = np.array([window.width, window.height]) - 1
+    low = np.stack([np.ceil(v.min(1)) for v in (x, y)], 1).clip(0).astype(int)
+    high = np.minimum(np.stack([np.floor(v.max(1)) for v in (x, y)], 1), last).astype(int)
+    shown = np.flatnonzero((area > 1e-6) & (high >= low).all(1))
+    wide, tall = (high - low + 1)[shown].T
+    # All cells of all boxes round triangles, one after the other.
+    count = wide * tall
+    box = np.repeat(np.arange(len(shown)), count)
+    row, column = np.divmod(
+        np.arange(len(box)) - np.repeat(count.cumsum() - count, count), wide[box]
     )
-    corners = np.stack([a, b, c], 1)
-    span = (high - low)[kept].max(1)
-    parts = [
-        _covered(corners, area, low, kept[(span >= first) & (span < last)], last, window)
-        for first, last in ((0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 10**9))
-    ]
-    triangle, weights, cell = (np.concatenate(part) for part in zip(*parts, strict=True))
-    depth = np.einsum("pk,pk->p", weights, corners[triangle, :, 2])
-    return front[triangle], weights, depth, cell
-
-
-def _covered(
-    corners: Floats, area: Floats, low: Numbers, chosen: Numbers, span: int, window: Window
-) -> tuple[Numbers, Floats, Numbers]:
-    """Return the cells of some triangles, none of which spans more than `span` of them."""
-    if not len(chosen):
-        return chosen, np.zeros((0, 3), np.float32), chosen
-    size = min(span, max(window.width, window.height))
-    line = np.arange(size)
-    x = low[chosen, 0, None, None] + line[None, None, :]
-    y = low[chosen, 1, None, None] + line[None, :, None]
-    tri = corners[chosen][:, :, :, None, None]
-    weights = []
-    for first, second in ((1, 2), (2, 0)):
-        ax, ay, bx, by = tri[:, first, 0], tri[:, first, 1], tri[:, second, 0], tri[:, second, 1]
-        weights.append((bx - ax) * (y - ay) - (by - ay) * (x - ax))
-    share = np.stack(weights, -1) / area[chosen, None, None, None]
-    last = 1 - share.sum(-1)
-    is_in = (share >= 0).all(-1) & (last >= 0) & (x >= 0) & (x < window.width)
-    is_in &= (y >= 0) & (y < window.height)
-    which, row, column = np.nonzero(is_in)
-    found = np.column_stack([share[which, row, column], last[which, row, column]])
-    cell = y[which, row, 0] * window.width + x[which, 0, column]
-    return chosen[which], found.astype(np.float32), cell
+    which = shown[box]
+    column, row = column + low[which, 0], row + low[which, 1]
+    from_x, from_y = column - x[:, 0][which], row - y[:, 0][which]
+    second = (from_x * ac_y[which] - from_y * ac_x[which]) / area[which]
+    third = (from_y * ab_x[which] - from_x * ab_y[which]) / area[which]
+    first = 1 - second - third
+    inside = np.flatnonzero((first >= 0) & (second >= 0) & (third >= 0))
+    weights = np.stack([first, second, third], 1)[inside].astype(np.float32)
+    return which[inside], weights, (row * window.width + column)[inside]
 
 
 def continued(values: Floats, there: Flags, reach: float) -> Floats:
