@@ -252,7 +252,7 @@ def levelled(change: Floats, scene: Scene) -> Floats:
     for _ in range(3 if whole > 1e-3 else 0):
         factor = np.exp(change + level)
         level -= np.float32(np.log((counts * factor / bent(top, factor)).sum() / whole))
-    return change + np.float32(_LEVEL) * np.tanh(level / np.float32(_LEVEL))
+    return np.asarray(change + np.float32(_LEVEL) * np.tanh(level / np.float32(_LEVEL)))
 
 
 def at_edges(share: Floats, scene: Scene) -> Floats:

@@ -108,14 +108,16 @@ def normals_of(vertices: Floats, faces: Numbers) -> Floats:
     a, b, c = (vertices[corner] for corner in faces.T)
     across = np.cross(b - a, c - a)
     for _ in range(1 + _EVENED):
-        sums = [
-            np.bincount(faces.T.ravel(), np.tile(part, 3), minlength=len(vertices))
-            for part in across.T
-        ]
-        out = np.stack(sums, 1)
-        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-        across = out[faces].sum(1)
-    return np.asarray(out, np.float32)
+        sums = np.stack([_gathered(part, faces, len(vertices)) for part in across.T], 1)
+        unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        across = unit[faces].sum(1)
+    return np.asarray(unit, np.float32)
+
+
+def _gathered(values: NDArray[np.floating], faces: Numbers, count: int) -> NDArray[np.float64]:
+    """Return at each of `count` vertices the sum of the values (F,) of the triangles round it."""
+    sums = np.bincount(faces.T.ravel(), np.tile(values, 3), minlength=count)
+    return np.asarray(sums, np.float64)
 
 
 def relief_of(

@@ -29,7 +29,7 @@ class Hands:
     """A kit with the network that knows heads."""
 
     device = torch.device("cpu")
-    head = load_network("head", device).module
+    head: Any = load_network("head", device).module
 
     def network(self, role: str) -> Any:
         assert role in SPEC.needs
