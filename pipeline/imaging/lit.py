@@ -60,7 +60,7 @@ _MOVING: Final[tuple[Label, ...]] = ("eyes", "lips", "mouth")
 over it."""
 _IN_SHADE, _IN_LIGHT = 0.8, 0.25
 """Shares of that where light is taken and where it is added: gloss, which is white, comes too."""
-_LEVEL: Final = 0.05
+_LEVEL: Final = 0.08
 """Most that all of a face is made lighter or darker by to keep its mean [log]."""
 _MESH, _SOFT, _EVEN, _BROAD, _ON = 0.045, 0.02, 0.06, 0.16, 0.05
 """Sigmas of what softens the relief, its light, its openings, and what hangs over it, and of the
