@@ -92,7 +92,7 @@ def _bowl(posed: Posed, matte: Matte, anatomy: Anatomy) -> tuple[Floats, Floats,
         deep[k] = max(deep[k], deep[k - 1] - _FALL * _STEP)
     deep = np.minimum(deep, _ROUND * 0.5 * (right - left))
     smooth = (gaussian_filter1d(part, _SMOOTH, mode="nearest") for part in (left, right, deep))
-    return (rows.astype(np.float32), *(part.astype(np.float32) for part in smooth))  # type: ignore[return-value]
+    return (rows.astype(np.float32), *(part.astype(np.float32) for part in smooth))
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,7 +107,7 @@ def _lattice(rows: int) -> Ints:
     """Return triangles (F, 3) of points in rows, facing backwards."""
     corner = (np.arange(rows - 1)[:, None] * _ACROSS + np.arange(_ACROSS - 1)).reshape(-1, 1)
     halves = np.array([[0, 1, _ACROSS], [1, _ACROSS + 1, _ACROSS]])
-    return (corner[:, None] + halves).reshape(-1, 3).astype(np.int32)
+    return np.asarray((corner[:, None] + halves).reshape(-1, 3), np.int32)
 
 
 def _paint(matte: Matte, rows: Floats, radius: Floats, turn: NDArray[np.float64]) -> Paint:

@@ -33,6 +33,9 @@ BACKGROUND, HAIR, SKIN, CLOTHES = range(4)
 """What `Sitter.parts` holds."""
 
 _UNFIT: Final = frozenset({"glasses", "sunglasses", "hats", "dropped"})
+_HARD_LIGHT: Final = frozenset({91, 183, 205, 379})
+"""Pictures of hard sunlight, whose shadows stay in the skin: found by how unlike both sides of the
+finished heads were, and looked at."""
 _MOST_YAW, _MOST_PITCH, _MOST_ROLL = 16.0, 18.0, 14.0
 """Beyond, a cheek or the forehead is hardly seen [degrees]."""
 _WORST_FIT: Final = 0.045
@@ -91,7 +94,8 @@ class Sitters:
         marks = marks_of_pictures()
         chosen = []
         for number in sorted(self._points):
-            if marks.get(str(number), frozenset()) & _UNFIT or not self._sits_well(number):
+            spoilt = number in _HARD_LIGHT or marks.get(str(number), frozenset()) & _UNFIT
+            if spoilt or not self._sits_well(number):
                 continue
             chosen.append(number)
             if len(chosen) == count:

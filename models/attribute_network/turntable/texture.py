@@ -30,6 +30,11 @@ _LIGHT_BOUNDS: Final = (0.4, 1.9)
 """Of the light that is taken out, against its mean."""
 _HAIR_LIGHT: Final = 0.5
 """Power of the light that is taken out of hair and clothes: they are not matt, nor one surface."""
+_BUMP: Final = 0.17
+"""Of one-sided light that no smooth light explains [head units]."""
+_BUMPS_X: Final = (0.14, 0.36, 0.58)
+_BUMPS_Y: Final = (-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+"""Where its bumps lie, from the middle and from the eyes down [head units]."""
 _MEAN_PULL: Final = 0.002
 """How strongly a gap far from its borders takes the mean."""
 _COVERED: Final = 0.4
@@ -66,11 +71,13 @@ def skin_paint(
     if matte is not None:
         # Where the skull is hidden, hair goes on as it is where it is seen.
         hairy = _hairy(posed, matte, vertices, anatomy)
-        # Across a triangle places are blended, so its corners must mean one kind of place.
+        # Across a triangle places are blended, so where it is painted from them its corners must
+        # mean one kind of place: between the two lie two rings of vertices without mirrored skin.
         near = hairy | (anatomy.edges @ hairy > 0)
+        beside = near | (anatomy.edges @ near > 0)
         places[near, 1] = 2 * matte.more(0.5 * posed.places[near] - 0.25) + 0.5
         gains[near, 1] = 1
-        mirrored = np.where(hairy, 1 - share, np.where(near, 0, mirrored))
+        mirrored = np.where(hairy, 1 - share, np.where(beside, 0, mirrored))
     shares = np.stack([share, mirrored], 1).astype(np.float32)
     return Paint(places.astype(np.float32), shares, gains.astype(np.float32), fill)
 
@@ -114,16 +121,16 @@ def covered_ears(
 
 
 def _hairy(posed: Posed, matte: Matte, vertices: Floats, anatomy: Anatomy) -> NDArray[np.bool_]:
-    """Return what hair grows on or hangs over (V,): the scalp, and ears and neck of a side whose
-    ear is covered."""
+    """Return what hair grows on or hangs over (V,): the scalp but for what is seen of a forehead,
+    and ears and neck of a side whose ear is covered."""
     there = matte.at(0.5 * posed.places - 0.25)
-    hairy = anatomy.scalp.copy()
+    hairy = anatomy.scalp & ~((posed.label == SKIN) & (posed.normals[:, 2] > _SLANT[0]))
     left = vertices[:, 0] < 0
     covered = covered_ears(posed, matte, vertices, anatomy)
     for side, hidden in zip((left, ~left), covered, strict=True):
         if hidden:
             hairy |= (anatomy.ears | anatomy.neck) & side & there
-    return hairy
+    return np.asarray(hairy)
 
 
 def _light_gain(colours: Floats, share: Floats, posed: Posed, anatomy: Anatomy) -> Floats:
@@ -147,16 +154,34 @@ def _light_gain(colours: Floats, share: Floats, posed: Posed, anatomy: Anatomy) 
 
 def _other_side(albedo: Floats, share: Floats, vertices: Floats, anatomy: Anatomy) -> Floats:
     """Return what makes both sides of a face alike on the whole: (V, 3), about 1."""
-    x, y, z = vertices.T
-    odd = np.stack([x, x * y, x * z, x**3, x * y**2, x * y * z], 1).astype(np.float64)
+    odd = _odd(vertices)
     mirror = anatomy.mirror
     weight = np.where(anatomy.face, np.minimum(share, share[mirror]), 0).astype(np.float64)
     level = np.log(np.maximum(albedo, 2e-3)).astype(np.float64)
     difference = np.clip(level - level[mirror], -1, 1)
     left = odd.T @ (odd * weight[:, None]) + np.eye(odd.shape[1]) * 1e-2 * weight.sum()
     found = np.linalg.solve(left, odd.T @ (0.5 * difference * weight[:, None]))
-    lean = np.clip(odd @ found, -0.5, 0.5)
+    lean = np.clip(odd @ found, -0.6, 0.6)
     return np.asarray(np.exp(-lean), np.float32)
+
+
+def _odd(vertices: Floats) -> NDArray[np.float64]:
+    """Return smooth functions (V, B) of a head that change their sign in a mirror: powers, and
+    bumps about two centimetres wide over one cheek less those over the other."""
+    x, y, z = vertices.astype(np.float64).T
+    powers = [x, x * y, x * z, x**3, x * y**2, x * y * z]
+    bumps = [
+        _bump(x, y, across, down) - _bump(-x, y, across, down)
+        for across in _BUMPS_X
+        for down in _BUMPS_Y
+    ]
+    return np.stack([*powers, *bumps], 1)
+
+
+def _bump(
+    x: NDArray[np.float64], y: NDArray[np.float64], across: float, down: float
+) -> NDArray[np.float64]:
+    return np.asarray(np.exp(-((x - across) ** 2 + (y - down) ** 2) / (2 * _BUMP**2)))
 
 
 def _filled(

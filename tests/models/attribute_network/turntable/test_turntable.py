@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -11,9 +13,12 @@ import numpy as np
 import pytest
 
 from models.attribute_network.__main__ import main
+from models.attribute_network.turntable import make
 from models.attribute_network.turntable.folder import Options, Split
 from models.attribute_network.turntable.make import make_turntable
+from models.attribute_network.views import open_views
 from models.base import ModelError
+from models.head.ict import read_ict
 
 from .small_data import NUMBERS, write_data
 
@@ -27,6 +32,14 @@ def quiet(_: str) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("made") / "data")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once() -> Iterator[None]:
+    """Read a head once for all: that takes longer than most of what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(make, "read_ict", cache(read_ict))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +67,15 @@ def test_holds_the_arrays_that_training_reads(turntable: Path) -> None:
     assert not list((turntable / "parts").iterdir())
     assert "not MultiPIE" in (turntable / "CARD.md").read_text()
     assert cv2.imread(str(turntable / "sheet.png")).shape == (2 * 128, 21 * 128, 3)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_training_opens_it(turntable: Path, *, colour: bool) -> None:
+    views = open_views(turntable, colour=colour)
+    assert (views.train, views.test) == (("1",), ("2",))
+    assert views.ambient == 0
+    assert views.wearing is not None
+    np.testing.assert_array_equal(views.yaw_deg, [-45, -30, -15, 0, 15, 30, 45])
 
 
 def test_eyes_lie_level_and_a_positive_yaw_turns_to_the_right(turntable: Path) -> None:
