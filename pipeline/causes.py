@@ -24,6 +24,7 @@ COMES: Final = "face comes or goes"
 COVERED: Final = {part: f"{part} covered" for part in PARTS}
 SMILES: Final = "expression already near its limit"
 MOUTH_BUSY: Final = "mouth open, pursed or showing teeth"
+WEARS_GLASSES: Final = "face already wears glasses"
 IN_FRONT: Final = "something in front of the face"
 NEARER: Final = "a nearer face covers it"
 FADED: Final = "picture dark or faded"

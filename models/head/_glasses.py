@@ -14,11 +14,11 @@ import numpy as np
 from ._seat import Glasses, Material, Part, Seat
 from ._sweep import Floats, Mesh, ball, ellipse, joined, lattice, mirrored, tube, unit
 
-_METAL = Material("metal", (0.24, 0.21, 0.17), 1.0, 0.35, 0.35)
-_ACETATE = Material("acetate", (0.012, 0.010, 0.010), 1.0, 0.045, 0.22)
-_BLACK = Material("black", (0.010, 0.010, 0.011), 1.0, 0.045, 0.15)
-_CLEAR = Material("lens", (0.97, 0.985, 0.975), 0.05, 0.03, 0.02)
-_TINTED = Material("tinted lens", (0.060, 0.055, 0.050), 0.94, 0.05, 0.02)
+_METAL = Material("metal", (0.032, 0.029, 0.026), 1.0, 0.10, 0.32)
+_ACETATE = Material("acetate", (0.010, 0.009, 0.009), 1.0, 0.032, 0.22)
+_BLACK = Material("black", (0.008, 0.008, 0.009), 1.0, 0.03, 0.18)
+_CLEAR = Material("lens", (0.97, 0.985, 0.975), 0.05, 0.025, 0.02)
+_TINTED = Material("tinted lens", (0.060, 0.059, 0.058), 0.955, 0.045, 0.02)
 _SILICONE = Material("pad", (0.80, 0.78, 0.74), 0.35, 0.04, 0.3)
 
 
@@ -42,6 +42,8 @@ class _Style:
     """Height and thickness."""
     bridge: tuple[float, float]
     """Height of its middle above that of the lenses, and how much higher its middle is."""
+    bulge: float
+    """Of the middle of a lens before its edge."""
     frame: Material
     glass: Material
     pads: bool
@@ -50,11 +52,11 @@ class _Style:
 
 _STYLES: Final[dict[Glasses, _Style]] = {
     "round": _Style((4.7, 4.4), 2.15, 0.0, 2.0, 0.25, (0.15, 0.17), (0.24, 0.13), (0.62, 0.3),
-                    _METAL, _CLEAR, True),
-    "square": _Style((5.1, 3.6), 4.2, 0.07, 1.75, 0.2, (0.42, 0.36), (0.62, 0.34), (0.70, 0.12),
-                     _ACETATE, _CLEAR, False),
-    "sunglasses": _Style((5.5, 4.5), 3.0, 0.14, 1.7, 0.4, (0.30, 0.34), (0.66, 0.34), (0.95, 0.1),
-                         _BLACK, _TINTED, False),
+                    0.2, _METAL, _CLEAR, True),
+    "square": _Style((4.9, 3.5), 4.2, 0.10, 1.95, 0.15, (0.42, 0.36), (0.62, 0.34), (0.70, 0.12),
+                     0.2, _ACETATE, _CLEAR, False),
+    "sunglasses": _Style((5.3, 4.3), 3.0, 0.16, 1.85, 0.3, (0.30, 0.34), (0.66, 0.34), (0.95, 0.1),
+                         0.36, _BLACK, _TINTED, False),
 }  # fmt: skip
 
 _TILT: Final = np.tan(np.radians(8.0))
@@ -64,7 +66,7 @@ _CLEARANCE: Final = 0.06
 _TEMPLE_CLEARANCE: Final = 0.08
 _LASHES: Final = 1.15
 """Room between the cornea and a lens [cm]."""
-_AROUND, _SPOKES = 64, 5
+_AROUND, _SPOKES = 64, 7
 
 
 def parts(name: Glasses, seat: Seat) -> list[Part]:
@@ -74,10 +76,10 @@ def parts(name: Glasses, seat: Seat) -> list[Part]:
     rim = [_rim(style, front), _end_piece(style, front, seat)]
     frame = [*rim, *map(mirrored, rim), _bridge(style, front, seat)]
     lens, density = _lens(style, front)
-    pad, wire = _pad(style, front, seat)
+    pad, *wire = _pad(style, front, seat)
     made = []
     if style.pads:
-        frame += [wire, mirrored(wire)]
+        frame += [*wire, *map(mirrored, wire)]
         made = [Part(_SILICONE, joined([pad, mirrored(pad)]))]
     else:
         frame += [pad, mirrored(pad)]
@@ -138,9 +140,9 @@ def _rim(style: _Style, front: _Front) -> Mesh:
 
 def _lens(style: _Style, front: _Front) -> tuple[Mesh, Floats]:
     """Return a lens, bulging a little, and how dark it is at each vertex."""
-    share = np.linspace(0.02, 1.0, _SPOKES)[:, None, None]
+    share = np.linspace(1e-3, 1.0, _SPOKES)[:, None, None]
     outline = _outline(style, 0.35 * style.rim[0])
-    bulge = 0.18 * (1 - share[..., 0] ** 2)
+    bulge = style.bulge * (1 - share[..., 0] ** 2)
     points = front.standing(share * outline + front.middle, bulge)
     mesh = lattice(points, closed=(False, True))
     high = (mesh[0][:, 1] - front.middle[1]) / style.lens[1]
@@ -176,7 +178,7 @@ def _end_piece(style: _Style, front: _Front, seat: Seat) -> Mesh:
     begin = right[np.argmin(np.abs(right[:, 1] - level))]
     start = front.standing(begin - (0.06, 0.0), 0.0)
     ear = _ear_root(seat)
-    hinge = np.array([max(begin[0] + 0.45, ear[0] - 0.75), level, start[2] - 0.75])
+    hinge = np.array([max(begin[0] + 0.4, ear[0] - 1.3), level, start[2] - 0.75])
     line = hinge + np.linspace(0, 1, 22)[:, None] * (ear - hinge)
     tall, thick = style.temple
     at = line[:, [2, 1]]
@@ -206,34 +208,56 @@ def _ear_root(seat: Seat) -> Floats:
     root = seat.ears[seat.ears[:, 1] > top - 0.9]
     ahead = float(root[:, 2].max())
     beside = seat.width(np.array([[ahead - 0.2, top + 0.35], [ahead - 0.2, top + 0.7]])).max()
-    return np.array([max(float(beside), 5.0) + 0.2, top + 0.3, ahead - 0.6])
+    return np.array([max(float(beside), 5.0) + 0.2, top + 0.1, ahead - 0.1])
 
 
-def _pad(style: _Style, front: _Front, seat: Seat) -> tuple[Mesh, Mesh]:
-    """Return a pad, which touches the nose, and the wire that would hold it."""
-    side = front.middle[0] - style.lens[0] / 2
+def _pad(style: _Style, front: _Front, seat: Seat) -> list[Mesh]:
+    """Return what rests on one flank of the nose: moulded on the rim, or a pad on a wire."""
     level = front.middle[1] - 0.12 * style.lens[1]
-    rest = front.standing(np.array([side, level]), -0.35 if style.pads else -0.1)
-    # On the flank of the nose, where the skin is as far back as the rim is.
-    x = np.linspace(0.25, side + 0.5, 40)
-    skin = seat.reach(np.stack([x, np.full_like(x, level)], 1))
-    at = float(x[np.argmin(np.abs(skin - rest[2]) + 10 * (x > side + 0.25))])
+    if not style.pads:
+        return [_moulded(style, front, seat, level)]
+    touching, _ = _flank(style, front, seat, level, 0.35)
     step = 0.08
-    around = np.array([[at, level], [at + step, level], [at, level + step]])
+    around = touching[:2] + np.array([[0.0, 0.0], [step, 0.0], [0.0, step]])
     z, zx, zy = seat.reach(around)
     outward = unit(np.array([-(zx - z) / step, -(zy - z) / step, 1.0]))
     long = unit(np.array([0.25, 1.0, 0.2]) - outward * (outward @ (0.25, 1.0, 0.2)))
-    touching = np.array([at, level, z])
-    if style.pads:
-        size = np.array([0.42, 0.24, 0.09])
-    else:
-        gap = float(np.linalg.norm(rest - touching))
-        size = np.array([0.6, 0.22, np.clip(0.55 * gap + 0.05, 0.12, 0.5)])
-    centre = touching + 0.95 * size[2] * outward
+    size = np.array([0.42, 0.24, 0.09])
+    centre = touching + size[2] * outward
     pad = ball(centre, size[:, None] * np.stack([long, np.cross(outward, long), outward]))
     rim = _outline(style, style.rim[0]) + front.middle
     inner = rim[rim[:, 0] < front.middle[0]]
     begin = front.standing(inner[np.argmin(np.abs(inner[:, 1] - level - 0.35))], -0.05)
     back = (begin + centre) / 2 + (0.12, 0.1, -0.25)
     path = _curve(begin, back, centre + 0.5 * size[2] * outward, 8)
-    return pad, tube(path, ellipse(0.09, 0.09, 8), np.array([0.0, 1.0, 0.0]))
+    return [pad, tube(path, ellipse(0.09, 0.09, 8), np.array([0.0, 1.0, 0.0]))]
+
+
+def _flank(
+    style: _Style, front: _Front, seat: Seat, level: float, behind: float
+) -> tuple[Floats, Floats]:
+    """Return where, at a height, the flank of the nose is so far behind the front as told, and the
+    inner edge of the rim beside it."""
+    outline = _outline(style, 0.4 * style.rim[0]) + front.middle
+    inner = outline[outline[:, 0] < front.middle[0]]
+    edge = inner[np.argmin(np.abs(inner[:, 1] - level))]
+    rest = front.standing(np.array([edge[0], level]), -behind)
+    x = np.linspace(0.25, max(edge[0], 0.5) + 0.25, 40)
+    skin = seat.reach(np.stack([x, np.full_like(x, level)], 1))
+    at = int(np.argmin(np.abs(skin - rest[2])))
+    return np.array([x[at], level, skin[at]]), rest
+
+
+def _moulded(style: _Style, front: _Front, seat: Seat, level: float) -> Mesh:
+    """Return a pad that grows out of the rim to the nose."""
+    levels = level + np.linspace(-0.75, 0.75, 9)
+    ends = np.array([_flank(style, front, seat, float(y), 0.12) for y in levels])
+    ends[:, 0] += (
+        ends[4, 0] - ends[:, 0] + (ends[6, 0] - ends[2, 0]) * np.linspace(-1, 1, 9)[:, None]
+    )
+    swell = np.cos(np.linspace(-1, 1, 9) * 1.35)[:, None]
+    touching, rest = ends[:, 0], ends[:, 1]
+    tip = rest + swell * (touching - rest)
+    wide = np.linalg.norm(tip - rest, axis=1)[:, None, None] + 0.08
+    section = ellipse(1.0, 1.0, 12) * np.concatenate([wide, 0.3 * swell[:, None] + 0.06], -1)
+    return tube((tip + rest) / 2, section, unit(tip - rest + (1e-6, 0, 0)))

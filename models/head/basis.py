@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..base import ModelInputError
+from .accessories import Accessory, Glasses, Hat, put_on
 from .fit import HeadFit, PointModel, fit_head, fit_identity, fit_pose
 
 GROUPS: Final = ("face", "ears", "scalp", "neck", "eyes", "inside")
@@ -146,6 +147,13 @@ class Head(nn.Module):
         for k in range(3):
             total.index_add_(0, self.faces[:, k], normal)
         return nn.functional.normalize(total, dim=-1)
+
+    def worn(self, name: Glasses | Hat, identity: Tensor) -> Accessory:
+        """Return a thing on a head at rest with an identity (I,), in head units."""
+        shape = self.shape(identity, self.expression.new_zeros(len(self.expression)))
+        ears = self.in_group("ears").cpu().numpy()
+        mesh = self.faces.cpu().numpy(), self.landmarks68.cpu().numpy()
+        return put_on(name, shape.double().cpu().numpy(), *mesh, ears)
 
     def _point_model(self) -> PointModel:
         """Return what the fit needs of this head, as float64 arrays."""
