@@ -357,7 +357,7 @@ class Session:
             editor = self.editor(self.catalogue.editor_of(edit.attribute))
             part, prepared = self.catalogue.part(edit.attribute), self._prepared(editor, edit, plan)
             step = Step(editor, (edit,), (plan.strength(edit),), (part.needs,), prepared)
-            alone = Group((step,), self._crops(plan).by(editor.spec.crop), "hair" in part.regions)
+            alone = Group((step,), self._crops(plan).by(editor.spec.crop), part.regions)
             if groups and groups[-1].sees_as(alone):
                 steps = followed(groups[-1].steps, step)
                 groups[-1] = dataclasses.replace(groups[-1], steps=steps)

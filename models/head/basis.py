@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from .accessories import Accessory, Glasses, Hat, put_on
 from .fit import HeadFit, PointModel, fit_head, fit_identity, fit_pose
+from .turning import Turned, turn_pull, turned
 
 GROUPS: Final = ("face", "ears", "scalp", "neck", "eyes", "inside")
 """What a vertex belongs to; `Head.group` holds the numbers. `inside` are sockets, irises, gums,
@@ -139,6 +140,29 @@ class Head(nn.Module):
         turned[:, :2] += shift
         return turned
 
+    def turn(
+        self,
+        points: NDArray[np.floating],
+        identity: NDArray[np.float64],
+        degrees: float,
+        cell: int,
+        count: int,
+    ) -> Turned:
+        """Return where what a head shows after a turn about its neck was before; see `turning`.
+
+        Args:
+            points: (68, 2) [px] of a face of a known identity (I,).
+            degrees: above 0 the nose goes to the picture's right.
+            cell, count: step of a grid of places [px], and how many there are along each side.
+        """
+        fit = self.fit_pose(points[None], identity)
+        known = self.neutral.new_tensor(fit.identity), self.neutral.new_tensor(fit.expression[0])
+        shape = self.shape(*known).numpy()
+        places = [_placed(kept, fit) for kept in (shape, turned(shape, degrees))]
+        skull = ~self.in_group("ears")[self.faces].any(1)
+        faces = self.faces[skull].numpy().astype(np.int32)
+        return turn_pull(places[0], places[1], faces, float(fit.scale[0]), cell, count)
+
     def normals(self, vertices: Tensor) -> Tensor:
         """Return unit normals (V, 3) of vertices (V, 3): the triangles' own, by their areas."""
         a, b, c = (vertices[self.faces[:, k]] for k in range(3))
@@ -165,3 +189,10 @@ class Head(nn.Module):
             self.expression[:, places].double().numpy(),
             slides.numpy(),
         )
+
+
+def _placed(shape: NDArray[np.float32], fit: HeadFit) -> NDArray[np.float32]:
+    """Return vertices (V, 3) [head units] in the first frame of a fit [px]."""
+    places = shape @ (fit.scale[0] * fit.rotation[0].T)
+    places[:, :2] += fit.shift[0]
+    return np.asarray(places, np.float32)

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..config import RenderOptions, Transfer
-from ..editors import Attribute, Codes, Mover
+from ..editors import FACE, Attribute, Codes, Mover
 from ..editors.latent import SPEC as LATENT
 from ..editors.latent import LatentOptions
 from ..edits import resolve_edits
@@ -230,8 +230,8 @@ class Clip:
             (frozenset().union(*(attribute.needs for attribute in known)),),
             {},
         )
-        hair = any("hair" in attribute.regions for attribute in known)
-        group = dataclasses.replace(self._group, steps=(step,), edits_hair=hair)
+        regions = FACE.union(*(attribute.regions for attribute in known))
+        group = dataclasses.replace(self._group, steps=(step,), regions=regions)
         ((_, mattes),) = self.session.mattes.beside([self._frame(face.frame)])
         with torch.inference_mode():
             (edited,) = group.edited(

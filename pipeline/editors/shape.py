@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.sampling import blurred, grown
-from ..imaging.warping import between_nodes, nodes, pulled, radial_pull, swelling_pull
+from ..imaging.warping import moved_part, nodes, radial_pull, swelling_pull
 from ..parsing import Parsing
 from ..request import Edit
 from ..types import AlignedBatch, EditedBatch
@@ -60,8 +60,6 @@ SPEC = EditorSpec(
 )
 
 _CELLS_PER_SIDE = 40
-_STILL_PX = 0.05
-"""Pixels that would move by less stay; up to five times as much they fade in."""
 _HELD_GROWTH, _HELD_SOFTNESS = 1 / 32, 1 / 48
 """How far what holds its place is grown, and sigma of its edge [sides of the parsing's grid]."""
 _EYES, _INNER_LIPS, _NOSE = slice(36, 48), slice(60, 68), slice(27, 36)
@@ -85,7 +83,9 @@ class Shape(Editor):
         fetched once."""
         del prepared
         cell = max(1, batch.images.shape[-1] // _CELLS_PER_SIDE)
-        return _moved(batch, pull_of(batch, edits, amounts, cell), cell)
+        return EditedBatch(
+            batch, *moved_part(batch.images, pull_of(batch, edits, amounts, cell), cell)
+        )
 
 
 def pull_of(batch: AlignedBatch, edits: Sequence[Edit], amounts: Tensor, cell: int) -> Tensor:
@@ -229,31 +229,6 @@ def _held(parsing: Parsing) -> Tensor:
     # Grown before it is softened: a rim is thinner than the way from node to node.
     reach = max(round(_HELD_GROWTH * shares.shape[-1]), 1)
     return blurred(grown(shares, reach), _HELD_SOFTNESS * shares.shape[-1]).clamp(0, 1)
-
-
-def _moved(batch: AlignedBatch, field: Tensor, cell: int) -> EditedBatch:
-    """Return the part of the crops that a pull (N, 2, Q, Q) on nodes moves."""
-    side = batch.images.shape[-1]
-    rows, columns = _window(field.abs().amax((0, 1)) > _STILL_PX, cell, side)
-    # One by one: the others of a batch change nothing, rounding included.
-    fine = torch.cat([between_nodes(pull[None], cell, rows, columns) for pull in field])
-    length = (fine[:, :1].square() + fine[:, 1:].square()).sqrt_()
-    share = ((length - _STILL_PX) / (4 * _STILL_PX)).clamp_(0, 1)
-    images = pulled(batch.images, fine, share[:, 0] > 0, rows, columns).clamp_(-1, 1)
-    return EditedBatch(batch, images, share, (columns.start, rows.start), fine)
-
-
-def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice]:
-    """Return rows and columns [px] round the nodes (Q, Q) bool that move; one of each where none
-    does."""
-    if not moves.any():
-        return slice(0, 1), slice(0, 1)
-    spans = []
-    for axis in (1, 0):
-        found = torch.nonzero(moves.any(axis))[:, 0]
-        first, last = int(found[0]) - 2, int(found[-1]) + 2
-        spans.append(slice(max(first * cell, 0), min(last * cell + 1, side)))
-    return spans[0], spans[1]
 
 
 def build(kit: Kit) -> Shape:

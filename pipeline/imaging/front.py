@@ -49,7 +49,12 @@ _EDGE: Final = 0.8
 
 
 def before_faces(
-    parsing: Parsing, landmarks: Tensor, side: int, *, letters: Tensor | None = None
+    parsing: Parsing,
+    landmarks: Tensor,
+    side: int,
+    *,
+    letters: Tensor | None = None,
+    rims: bool = True,
 ) -> Tensor | None:
     """(N, 1, S, S) float32, 1 over what is before the faces, 0 elsewhere, smooth; None if nothing
     is.
@@ -60,14 +65,15 @@ def before_faces(
         side: S [px].
         letters: (N, 1, S, S) from `overlays.printed`. They are known better than a parsing knows
             them: what it says of their surroundings does not count.
+        rims: whether rims of glasses count.
     """
     front = ((parsing.of("front") > _FRONT) & _reached(parsing.shares.shape[-1]))[:, 0].numpy()
-    rims = (parsing.of("glasses") > _RIMS)[:, 0].numpy()
-    points = landmarks.double().numpy()
-    for n in np.flatnonzero(rims.any((1, 2))):
-        if not _all_round(rims[n], _on_grid(parsing.crop_to_grid[n], points[n], rims.shape[-1])):
-            rims[n] = False
-    things = front | rims
+    glasses = (parsing.of("glasses") > _RIMS)[:, 0].numpy() & rims
+    points, grid = landmarks.double().numpy(), glasses.shape[-1]
+    for n in np.flatnonzero(glasses.any((1, 2))):
+        if not _all_round(glasses[n], _on_grid(parsing.crop_to_grid[n], points[n], grid)):
+            glasses[n] = False
+    things = front | glasses
     if not things.any():
         return None
     whole, step = slice(0, side), 1 if side % 2 else 2

@@ -21,6 +21,8 @@ from torch import Tensor
 
 from .sampling import sample
 
+_STILL_PX = 0.05
+"""Pixels that would move by less stay; up to five times as much they fade in."""
 _RIDGE = 1e-3
 """Added to the diagonal of the system: points that nearly coincide must not tear at each other."""
 
@@ -106,6 +108,37 @@ def _catmull_rom(count: int, cell: int) -> Tensor:
     for k, tap in enumerate(taps):
         np.add.at(matrix, (np.arange(len(at)), np.clip(before + k - 1, 0, count - 1)), tap)
     return torch.from_numpy(matrix.astype(np.float32))
+
+
+def moved_part(
+    images: Tensor, field: Tensor, cell: int
+) -> tuple[Tensor, Tensor, tuple[int, int], Tensor]:
+    """Return the part of pictures (N, 3, S, S) that a pull (N, 2, Q, Q) on `nodes` moves.
+
+    Its pictures (N, 3, h, w), how much each pixel counts as moved (N, 1, h, w) 0–1, the x and y of
+    its first pixel, and its pull (N, 2, h, w) [px].
+    """
+    side = images.shape[-1]
+    rows, columns = _window(field.abs().amax((0, 1)) > _STILL_PX, cell, side)
+    # One by one: the others of a batch change nothing, rounding included.
+    fine = torch.cat([between_nodes(pull[None], cell, rows, columns) for pull in field])
+    length = (fine[:, :1].square() + fine[:, 1:].square()).sqrt_()
+    share = ((length - _STILL_PX) / (4 * _STILL_PX)).clamp_(0, 1)
+    moved = pulled(images, fine, share[:, 0] > 0, rows, columns).clamp_(-1, 1)
+    return moved, share, (columns.start, rows.start), fine
+
+
+def _window(moves: Tensor, cell: int, side: int) -> tuple[slice, slice]:
+    """Return rows and columns [px] round the nodes (Q, Q) bool that move; one of each where none
+    does."""
+    if not moves.any():
+        return slice(0, 1), slice(0, 1)
+    spans = []
+    for axis in (1, 0):
+        found = torch.nonzero(moves.any(axis))[:, 0]
+        first, last = int(found[0]) - 2, int(found[-1]) + 2
+        spans.append(slice(max(first * cell, 0), min(last * cell + 1, side)))
+    return spans[0], spans[1]
 
 
 def pulled(

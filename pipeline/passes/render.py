@@ -13,6 +13,8 @@ import torch
 
 from ..causes import NOT_ASKED
 from ..config import BlendMethod
+from ..editors import FACE
+from ..imaging.parsing import Region
 from ..mattes import Mattes
 from ..media.threads import in_order
 from ..progress import Stopwatch
@@ -41,13 +43,18 @@ class Group:
 
     steps: tuple[Step, ...]
     crops: Crops
-    edits_hair: bool = False
-    """Whether hair is what is to be edited: then hair in front of a face is not spared."""
+    regions: frozenset[Region] = FACE
+    """What of the picture they change: with hair among it, hair in front of a face is not spared;
+    with hats, nor are glasses, which go with a head as hats do."""
 
     def sees_as(self, other: Group) -> bool:
         """Whether another group's edits can be done on the same crops, protected alike."""
         mine, others = (g.crops.rule for g in (self, other))
-        return mine == others and self.edits_hair == other.edits_hair
+        return mine == others and self._spares() == other._spares()
+
+    def _spares(self) -> tuple[bool, bool]:
+        """Return whether hair, and glasses, in front of a face stay where they are."""
+        return "hair" not in self.regions, "hat" not in self.regions
 
     def cutter(self, tracks: Iterable[FaceTrack]) -> Cutter:
         """Return what cuts out the faces that take anything of the edits."""
@@ -65,7 +72,8 @@ class Group:
         if not self.steps:  # nothing to look for, nothing to protect
             yield apply(self.steps, batch)
             return
-        guard = dataclasses.replace(protection, spares_hair=not self.edits_hair)
+        hair, worn = self._spares()
+        guard = dataclasses.replace(protection, spares_hair=hair, spares_glasses=worn)
 
         def bare(source: AlignedBatch) -> EditedBatch:
             there = source.to(self.crops.device)

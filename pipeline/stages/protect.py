@@ -48,6 +48,8 @@ class Protection:
     """Whether what lies in front of a face is kept."""
     spares_hair: bool = True
     """Whether hair in front of a face is kept, too: not where it is what is to be edited."""
+    spares_glasses: bool = True
+    """Whether rims of glasses are kept, too: not where the head moves on which they sit."""
 
     def around(
         self,
@@ -109,7 +111,10 @@ class Protection:
         letters = printed(batch.images, batch.landmarks)
         finds = [None if letters is None else _with_surroundings(letters, batch.landmarks)]
         if batch.parsing is not None:
-            finds.append(before_faces(batch.parsing, batch.landmarks, side, letters=letters))
+            rims = self.spares_glasses
+            finds.append(
+                before_faces(batch.parsing, batch.landmarks, side, letters=letters, rims=rims)
+            )
         if self.spares_hair:
             finds.append(hidden_by_colour(batch.images, batch.landmarks))
             finds.append(self._departed(batch))

@@ -1,0 +1,81 @@
+"""A head turned about its neck: where each place of the picture was before.
+
+The skull turns as a whole about the axis of the neck, the neck below it less and less, down to the
+shoulders, which stay. Both the head as it is and the turned one are drawn into z-buffers; a place
+that the turned head shows came from where the same spot of the skin was, unless that was hidden
+behind another part of the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .raster import rasterise
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_JAW_Y, _JAW_Z, _JAW_SLOPE = 1.23, 1.1, 0.47
+"""The lower edge of the skull from chin to nape: its height at the chin, how far forward that lies,
+and how it rises towards the back [head units]."""
+_NECK: Final = 0.45
+"""Length of the neck below it, over which the turn fades [head units]."""
+_HIDDEN: Final = 0.06
+"""How far behind what is seen a spot may lie and still count as seen [head units]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What a turned head shows on a grid of places."""
+
+    pull: Floats
+    """(h, w, 2) x, y [px] from each place to where what it shows was before."""
+    known: Flags
+    """(h, w) where the turned head shows something that was seen before."""
+    head: Flags
+    """(h, w) where the turned head is."""
+    scale: float
+    """Of the head [px per head unit]."""
+
+
+def turning_share(shape: Floats) -> Floats:
+    """Return how much of a turn vertices (V, 3) [head units] of a head take, (V,) 0–1."""
+    below = shape[:, 1] - _JAW_Y - _JAW_SLOPE * (shape[:, 2] - _JAW_Z)
+    t = np.clip(1 - below / _NECK, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def turned(shape: Floats, degrees: float) -> Floats:
+    """Return vertices (V, 3) [head units] after a turn [°] about the neck; above 0 the nose goes to
+    the picture's right."""
+    angle = np.radians(degrees) * turning_share(shape)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, z = shape[:, 0], shape[:, 2]
+    return np.stack([cos * x + sin * z, shape[:, 1], cos * z - sin * x], 1).astype(np.float32)
+
+
+def turn_pull(
+    before: Floats, after: Floats, faces: NDArray[np.int32], scale: float, cell: int, count: int
+) -> Turned:
+    """Return where what a head shows after a turn was before, on every `cell`-th pixel.
+
+    Args:
+        before, after: (V, 3) vertices [px], x right, y down, z towards the camera.
+        faces: (F, 3).
+        scale: of the head [px per head unit].
+        cell: step of the grid [px]; its first place is pixel 0.
+        count: places along each side.
+    """
+    was, shown = (rasterise(v / np.float32(cell), faces, (count, count)) for v in (before, after))
+    head = shown.triangle >= 0
+    seen = shown.blend(faces, np.concatenate([before - after, before[:, 2:]], 1))
+    line = np.arange(count, dtype=np.float32) * cell
+    at = np.stack([line[None] + seen[..., 0], line[:, None] + seen[..., 1]], -1) / cell
+    column, row = (np.clip(np.rint(at[..., k]), 0, count - 1).astype(int) for k in (0, 1))
+    nearest = cell * was.depth[row, column]
+    is_seen = seen[..., 3] > nearest - _HIDDEN * scale
+    return Turned(seen[..., :2], head & is_seen, head, scale)

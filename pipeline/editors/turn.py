@@ -1,0 +1,162 @@
+"""Turn: the head turned about its neck by moving the clip's own pixels.
+
+A head fitted to the points of the face says where each spot of the skin goes; hair goes along with
+the skull under it. What comes into view at one side is stretched from what is beside it. The room
+stands still behind (see `stages.room`), and the neck takes the turn less and less towards the
+shoulders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..imaging.filling import spread_in
+from ..imaging.parsing import REGIONS
+from ..imaging.warping import moved_part
+from ..request import Edit
+from ..types import AlignedBatch, CropRule, EditedBatch
+from ._attribute import Attribute
+from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
+
+Floats = NDArray[np.float32]
+
+SPEC = EditorSpec(
+    name="turn",
+    summary="turns a head about its neck by moving the clip's own pixels",
+    attributes=(
+        Attribute(
+            "turn",
+            "the head turned by ten degrees to the picture's right; below 0 to the left",
+            aliases=("yaw",),
+            low=-1.5,
+            high=1.5,
+            regions=frozenset(REGIONS),
+            needs=frozenset({"mouth", "eyes"}),
+        ),
+    ),
+    needs=frozenset({"head", PARSING}),
+    crop=CropRule(side_eyes=5.0),
+)
+
+_UNIT_DEG = 10.0
+_LOOKED_AT = 12
+"""Frames of a shot by which a head is known."""
+_CELLS_PER_SIDE = 160
+_REACH = 0.35
+"""How far beyond the bare head of the model hair goes along [outer eye distances of a mean head]:
+there exp(-1) of it is left."""
+_SOFT = 0.02
+"""Sigma by which the field is smoothed: its folds are those of a mean head, not of this one."""
+_BORDER = 0.08
+"""Over which share of the grid, towards its border, the field fades: beyond it nobody knows what
+the crop shows."""
+
+
+class Turned(Protocol):
+    """What a turned head shows; see `models.head.turning`."""
+
+    pull: Floats
+    known: NDArray[np.bool_]
+    head: NDArray[np.bool_]
+    scale: float
+
+
+class HeadNetwork(Protocol):
+    """What is used of `models.head`."""
+
+    def fit_identity(
+        self, points: NDArray[np.floating], weights: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the identity (I,) of points (T, 68, 2) [px]."""
+
+    def turn(
+        self,
+        points: NDArray[np.floating],
+        identity: NDArray[np.float64],
+        degrees: float,
+        cell: int,
+        count: int,
+    ) -> Turned:
+        """Return what a head of points (68, 2) shows after a turn, on a grid of places."""
+
+
+class Turn(Editor):
+    """Turns heads."""
+
+    spec = SPEC
+
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(kit)
+        self._head = cast("HeadNetwork", kit.network("head"))
+
+    def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
+        """Return what the identity depends on."""
+        return {"clip": shot.clip, "face": shot.digest()}
+
+    def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
+        """Return the identity of the head, one for the shot."""
+        del edit
+        rows = np.flatnonzero(shot.track.weights) + shot.track.first_frame
+        if not len(rows):
+            return Artefact()
+        chosen = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).round().astype(int)]
+        seen = []
+        for batch in work.crops(np.unique(chosen).tolist()):
+            seen.append(batch.landmarks.cpu().double().numpy())
+            work.step(sum(map(len, seen)), len(chosen))
+        identity = self._head.fit_identity(np.concatenate(seen))
+        return Artefact({"identity": torch.from_numpy(identity)})
+
+    def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
+        """Return crops with the heads turned."""
+        side = batch.images.shape[-1]
+        cell = max(1, side // _CELLS_PER_SIDE)
+        count = -(-(side - 1) // cell) + 1
+        field = np.zeros((len(batch), 2, count, count), np.float32)
+        points = batch.landmarks.cpu().double().numpy()
+        for n, degrees in enumerate((_UNIT_DEG * amount).tolist()):
+            if degrees and "identity" in prepared.tensors:
+                identity = prepared.tensors["identity"].numpy()
+                found = self._head.turn(points[n], identity, degrees, cell, count)
+                field[n] = _field(found, cell)
+        pull = torch.from_numpy(field).to(batch.images.device) * _known(batch, cell, count)
+        return EditedBatch(batch, *moved_part(batch.images, pull, cell))
+
+
+def _field(found: Turned, cell: int) -> Floats:
+    """Return the pull (2, Q, Q) [px] of a turned head and of the hair round it."""
+    pull = spread_in(found.pull, found.known.astype(np.float32))
+    away = cv2.distanceTransform((~found.head).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    unit = found.scale / cell
+    pull *= np.exp(-np.square(away / np.float32(_REACH * unit)))[..., None]
+    soft = cv2.GaussianBlur(pull, (0, 0), max(_SOFT * unit, 0.5))
+    return np.ascontiguousarray(np.moveaxis(soft, 2, 0))
+
+
+def _known(batch: AlignedBatch, cell: int, count: int) -> Tensor:
+    """Return 1 where it is known what nodes show, less towards the border of the parsing's grid and
+    of the crop, (N, 1, Q, Q)."""
+    side = batch.images.shape[-1]
+    line = torch.arange(count, dtype=torch.float32, device=batch.images.device) * cell
+    near = torch.minimum(line, side - 1 - line) / (_BORDER * side)
+    known = torch.minimum(near[:, None], near[None]).clamp(0, 1).expand(len(batch), 1, -1, -1)
+    if batch.parsing is None:
+        return known
+    across, down, at = batch.parsing.crop_to_grid.to(line).unbind(-1)
+    place = line[None, None] * across[:, :, None, None]
+    place = place + line[:, None] * down[:, :, None, None] + at[:, :, None, None]
+    inside = ((1 - place.abs()) / _BORDER).clamp(0, 1).amin(1, keepdim=True)
+    smooth: Tensor = known * inside * inside * (3 - 2 * inside)
+    return smooth
+
+
+def build(kit: Kit) -> Turn:
+    """Return the editor."""
+    return Turn(kit)
