@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from .accessories import Accessory, Glasses, Hat, put_on
 from .fit import HeadFit, PointModel, fit_head, fit_identity, fit_pose
-from .turning import Turned, turn_pull, turned
+from .turning import Turned, behind_glasses, turn_pull, turned
 
 GROUPS: Final = ("face", "ears", "scalp", "neck", "eyes", "inside")
 """What a vertex belongs to; `Head.group` holds the numbers. `inside` are sockets, irises, gums,
@@ -147,6 +147,8 @@ class Head(nn.Module):
         degrees: float,
         cell: int,
         count: int,
+        *,
+        glasses: bool = False,
     ) -> Turned:
         """Return where what a head shows after a turn about its neck was before; see `turning`.
 
@@ -154,10 +156,13 @@ class Head(nn.Module):
             points: (68, 2) [px] of a face of a known identity (I,).
             degrees: above 0 the nose goes to the picture's right.
             cell, count: step of a grid of places [px], and how many there are along each side.
+            glasses: whether the face wears some: they turn as a plane, with what is seen through.
         """
         fit = self.fit_pose(points[None], identity)
         known = self.neutral.new_tensor(fit.identity), self.neutral.new_tensor(fit.expression[0])
         shape = self.shape(*known).numpy()
+        if glasses:
+            shape = behind_glasses(shape, float(shape[self.landmarks68[27], 2]))
         places = [_placed(kept, fit) for kept in (shape, turned(shape, degrees))]
         skull = ~self.in_group("ears")[self.faces].any(1)
         faces = self.faces[skull].numpy().astype(np.int32)

@@ -24,6 +24,9 @@ _JAW_Y, _JAW_Z, _JAW_SLOPE = 1.23, 1.1, 0.47
 and how it rises towards the back [head units]."""
 _NECK: Final = 0.45
 """Length of the neck below it, over which the turn fades [head units]."""
+_LENSES_BEFORE, _LENSES_BEND, _LENSES_X = 0.03, 0.25, 0.85
+"""How far before the bridge of the nose lenses lie, how they bend backwards, and how far to the
+side they reach [head units]."""
 _HIDDEN: Final = 0.06
 """How far behind what is seen a spot may lie and still count as seen [head units]."""
 
@@ -47,6 +50,20 @@ def turning_share(shape: Floats) -> Floats:
     below = shape[:, 1] - _JAW_Y - _JAW_SLOPE * (shape[:, 2] - _JAW_Z)
     t = np.clip(1 - below / _NECK, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def behind_glasses(shape: Floats, bridge: float) -> Floats:
+    """Return vertices (V, 3) [head units], those behind glasses as far forward as their lenses.
+
+    A slightly bent plane before the eyes, from the bridge of the nose at a depth `bridge`.
+    """
+    across, down = np.abs(shape[:, 0]), shape[:, 1]
+    plane = bridge + _LENSES_BEFORE - _LENSES_BEND * across**2
+    lens = np.clip((_LENSES_X - across) / 0.15, 0, 1) * np.clip((0.4 - np.abs(down)) / 0.12, 0, 1)
+    lens = lens * lens * (3 - 2 * lens) * (shape[:, 2] > 0.3)
+    out = shape.copy()
+    out[:, 2] += lens * np.maximum(plane - shape[:, 2], 0)
+    return out
 
 
 def turned(shape: Floats, degrees: float) -> Floats:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..imaging.filling import spread_in
+from ..imaging.front import wears_glasses
 from ..imaging.parsing import REGIONS
 from ..imaging.warping import moved_part
 from ..request import Edit
@@ -45,15 +46,22 @@ SPEC = EditorSpec(
     crop=CropRule(side_eyes=5.0),
 )
 
-_UNIT_DEG = 10.0
+_CPU = torch.device("cpu")
+_UNIT_DEG = 11.5
+"""Of the fitted head; an independent face mesh reads 6 to 9 degrees of it."""
 _LOOKED_AT = 12
 """Frames of a shot by which a head is known."""
 _CELLS_PER_SIDE = 160
 _REACH = 0.35
 """How far beyond the bare head of the model hair goes along [outer eye distances of a mean head]:
 there exp(-1) of it is left."""
-_SOFT = 0.02
-"""Sigma by which the field is smoothed: its folds are those of a mean head, not of this one."""
+_SOFT, _WIDE = 0.02, 0.14
+"""Sigmas by which the field is smoothed [outer eye distances of a mean head]: in general, and where
+it folds or tears: jaw and outline lie elsewhere on this head than on the fitted one."""
+_STEEP = (0.15, 0.4)
+"""Change of the field from a cell to the next from which on it begins to fold or tear, and does."""
+_NEAR = 0.15
+"""How far round a tear the field is smoothed more [outer eye distances of a mean head]."""
 _BORDER = 0.08
 """Over which share of the grid, towards its border, the field fades: beyond it nobody knows what
 the crop shows."""
@@ -83,6 +91,8 @@ class HeadNetwork(Protocol):
         degrees: float,
         cell: int,
         count: int,
+        *,
+        glasses: bool = False,
     ) -> Turned:
         """Return what a head of points (68, 2) shows after a turn, on a grid of places."""
 
@@ -101,18 +111,23 @@ class Turn(Editor):
         return {"clip": shot.clip, "face": shot.digest()}
 
     def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
-        """Return the identity of the head, one for the shot."""
+        """Return the identity of the head, one for the shot, and whether it wears glasses."""
         del edit
         rows = np.flatnonzero(shot.track.weights) + shot.track.first_frame
         if not len(rows):
             return Artefact()
         chosen = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).round().astype(int)]
-        seen = []
+        points, rims = [], []
         for batch in work.crops(np.unique(chosen).tolist()):
-            seen.append(batch.landmarks.cpu().double().numpy())
-            work.step(sum(map(len, seen)), len(chosen))
-        identity = self._head.fit_identity(np.concatenate(seen))
-        return Artefact({"identity": torch.from_numpy(identity)})
+            points.append(batch.landmarks.cpu().double().numpy())
+            if batch.parsing is not None:
+                rims += wears_glasses(batch.parsing.to(_CPU), batch.landmarks.cpu()).tolist()
+            work.step(sum(map(len, points)), len(chosen))
+        identity = self._head.fit_identity(np.concatenate(points))
+        return Artefact(
+            {"identity": torch.from_numpy(identity)},
+            {"glasses": 2 * sum(rims) > len(rims)},
+        )
 
     def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
         """Return crops with the heads turned."""
@@ -124,7 +139,8 @@ class Turn(Editor):
         for n, degrees in enumerate((_UNIT_DEG * amount).tolist()):
             if degrees and "identity" in prepared.tensors:
                 identity = prepared.tensors["identity"].numpy()
-                found = self._head.turn(points[n], identity, degrees, cell, count)
+                glasses = bool(prepared.facts["glasses"])
+                found = self._head.turn(points[n], identity, degrees, cell, count, glasses=glasses)
                 field[n] = _field(found, cell)
         pull = torch.from_numpy(field).to(batch.images.device) * _known(batch, cell, count)
         return EditedBatch(batch, *moved_part(batch.images, pull, cell))
@@ -132,12 +148,23 @@ class Turn(Editor):
 
 def _field(found: Turned, cell: int) -> Floats:
     """Return the pull (2, Q, Q) [px] of a turned head and of the hair round it."""
-    pull = spread_in(found.pull, found.known.astype(np.float32))
+    pull = spread_in(found.pull / np.float32(cell), found.known.astype(np.float32))
     away = cv2.distanceTransform((~found.head).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     unit = found.scale / cell
     pull *= np.exp(-np.square(away / np.float32(_REACH * unit)))[..., None]
     soft = cv2.GaussianBlur(pull, (0, 0), max(_SOFT * unit, 0.5))
-    return np.ascontiguousarray(np.moveaxis(soft, 2, 0))
+    wide = cv2.GaussianBlur(pull, (0, 0), _WIDE * unit)
+    soft += _torn(soft, _NEAR * unit)[..., None] * (wide - soft)
+    return np.ascontiguousarray(np.moveaxis(soft, 2, 0) * np.float32(cell))
+
+
+def _torn(pull: Floats, near: float) -> Floats:
+    """Return how near places are to where a pull (h, w, 2) [cells] folds or tears, (h, w) 0–1."""
+    slopes = [cv2.Sobel(pull, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1))]
+    steep = np.abs(np.concatenate(slopes, 2)).max(2)
+    torn = np.clip((steep - _STEEP[0]) / (_STEEP[1] - _STEEP[0]), 0, 1)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(near) + 1,) * 2)
+    return np.asarray(cv2.GaussianBlur(cv2.dilate(torn, around), (0, 0), 0.6 * near), np.float32)
 
 
 def _known(batch: AlignedBatch, cell: int, count: int) -> Tensor:

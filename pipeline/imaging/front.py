@@ -68,12 +68,7 @@ def before_faces(
         rims: whether rims of glasses count.
     """
     front = ((parsing.of("front") > _FRONT) & _reached(parsing.shares.shape[-1]))[:, 0].numpy()
-    glasses = (parsing.of("glasses") > _RIMS)[:, 0].numpy() & rims
-    points, grid = landmarks.double().numpy(), glasses.shape[-1]
-    for n in np.flatnonzero(glasses.any((1, 2))):
-        if not _all_round(glasses[n], _on_grid(parsing.crop_to_grid[n], points[n], grid)):
-            glasses[n] = False
-    things = front | glasses
+    things = front | _glasses(parsing, landmarks) if rims else front
     if not things.any():
         return None
     whole, step = slice(0, side), 1 if side % 2 else 2
@@ -84,10 +79,27 @@ def before_faces(
         cv2.resize(mask, (side, side), dst=large, interpolation=cv2.INTER_LINEAR)
     out.clip(0, 1, out=out)
     if letters is not None:
-        for mask, text, eyes in zip(out[:, 0], letters[:, 0], eye_distance(points), strict=True):
+        sizes = eye_distance(landmarks.double().numpy())
+        for mask, text, eyes in zip(out[:, 0], letters[:, 0], sizes, strict=True):
             reach = 2 * round(_BESIDE_LETTERS * float(eyes)) + 1
             mask[cv2.dilate(text.numpy(), np.ones((reach, reach), np.uint8)) > 0] = 0
     return torch.from_numpy(out)
+
+
+def wears_glasses(parsing: Parsing, landmarks: Tensor) -> Flags:
+    """Return of which faces (N,) a parsing shows rims all round both eyes; arguments as for
+    `seen_whole`."""
+    return np.asarray(_glasses(parsing, landmarks).any((1, 2)), bool)
+
+
+def _glasses(parsing: Parsing, landmarks: Tensor) -> Flags:
+    """Return the cells (N, G, G) that show rims of glasses of which enough is seen."""
+    rims = (parsing.of("glasses") > _RIMS)[:, 0].numpy()
+    points = landmarks.double().numpy()
+    for n in np.flatnonzero(rims.any((1, 2))):
+        if not _all_round(rims[n], _on_grid(parsing.crop_to_grid[n], points[n], rims.shape[-1])):
+            rims[n] = False
+    return rims
 
 
 def seen_whole(parsing: Parsing, landmarks: Tensor) -> Flags:
