@@ -5,8 +5,9 @@
     mesh/bin/python samples/measure_edit.py SOURCE EDITED
 
 Prints, over the frames with a near-frontal face: the share with a wider mouth and higher corners,
-by how much (in distances between the outer eye corners), and the temporal jitter of the result
-against the source's (median second difference of mouth and cheek points).
+by how much (in distances between the outer eye corners), how far the head was turned, and the
+temporal jitter of the result against the source's (median second difference of mouth and cheek
+points).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mediapipe.python.solutions.face_mesh import FaceMesh
 from numpy.typing import NDArray
 
 Mesh = NDArray[np.float64]
-"""(T, 478, 2) [px]; NaN in frames without a face."""
+"""(T, 478, 3) [px], z away from the camera; NaN in frames without a face."""
 
 RIGHT_EYE, LEFT_EYE = 33, 263
 CORNERS = (61, 291)
@@ -27,6 +28,8 @@ LIPS = (0, 17)
 JAW_ENDS, NOSE_TIP = (234, 454), 1
 MOVING = [61, 291, 0, 17, 13, 14, 152, 205, 425, 37, 267]
 """Mouth, cheeks, chin: what a smile moves."""
+RIGID = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 234, 454, 127, 356]
+"""Forehead, nose, corners of the eyes, before the ears: what no expression moves."""
 
 
 def mesh_of(path: str) -> Mesh:
@@ -36,14 +39,17 @@ def mesh_of(path: str) -> Mesh:
     with av.open(path) as container:
         for frame in container.decode(video=0):
             found = finder.process(frame.to_ndarray(format="rgb24")).multi_face_landmarks
-            size = (frame.width, frame.height)
-            points = [(p.x, p.y) for p in found[0].landmark] if found else [(np.nan, np.nan)] * 478
+            size = (frame.width, frame.height, frame.width)
+            points = (
+                [(p.x, p.y, p.z) for p in found[0].landmark] if found else [(np.nan,) * 3] * 478
+            )
             frames.append(np.array(points) * size)
     return np.array(frames)
 
 
 def in_face(mesh: Mesh, points: tuple[int, ...] | int) -> Mesh:
     """Return points in the frame of the eyes: origin between them, unit their distance."""
+    mesh = mesh[..., :2]
     right, left = mesh[:, RIGHT_EYE], mesh[:, LEFT_EYE]
     axis = left - right
     unit = np.linalg.norm(axis, axis=1, keepdims=True)
@@ -67,8 +73,21 @@ def near_frontal(mesh: Mesh) -> NDArray[np.bool_]:
     return (place > 0.3) & (place < 0.7)
 
 
+def turn_between(source: Mesh, edited: Mesh) -> NDArray[np.float64]:
+    """Return by how many degrees each head (T,) was turned, above 0 to the picture's right: the
+    rotation between both meshes' points that no expression moves (Kabsch 1976)."""
+    turns = []
+    for before, after in zip(source[:, RIGID], edited[:, RIGID], strict=True):
+        centred = [p - p.mean(0) for p in (before, after)]
+        u, _, vt = np.linalg.svd(centred[1].T @ centred[0])
+        rotation = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+        turns.append(np.degrees(np.arctan2(-rotation[0, 2], np.hypot(*rotation[:2, 0]))))
+    return np.array(turns)
+
+
 def jitter(mesh: Mesh) -> float:
     """Return the median second difference of the moving points [% of the eye distance]."""
+    mesh = mesh[..., :2]
     unit = np.nanmedian(np.linalg.norm(mesh[:, LEFT_EYE] - mesh[:, RIGHT_EYE], axis=1))
     second = np.diff(mesh[:, MOVING], n=2, axis=0)
     return float(100 * np.nanmedian(np.linalg.norm(second, axis=-1)) / unit)
@@ -85,6 +104,11 @@ def main(source_path: str, edited_path: str) -> None:
     print(f"{judged.sum()} of {len(source)} frames near-frontal")
     print(f"mouth wider and corners higher: {both:.1%}")
     print(f"width {wider[judged].mean():+.3f}, corners {higher[judged].mean():+.3f} eye distances")
+    turns = turn_between(source[judged], edited[judged])
+    low, middle, high = np.percentile(turns, [10, 50, 90])
+    print(f"turned by {middle:+.1f} degrees ({low:+.1f} to {high:+.1f} in 80 %)")
+    within = (np.abs(turns) >= 6) & (np.abs(turns) <= 12)
+    print(f"turned by 6 to 12 degrees: {within.mean():.1%}")
     print(f"jitter, edited / source: {jitter(edited) / jitter(source):.2f}")
 
 

@@ -106,7 +106,7 @@ def off_the_line(luma: Picture, line: int) -> tuple[Floats, NDArray[np.bool_]]:
     return np.abs(middle), wall & (np.abs(mass - 390) < 60) & (phase > 8) & (phase < 18)
 
 
-@pytest.mark.parametrize("attribute", ["smile=2", "weight=1.5", "weight=-1.5"])
+@pytest.mark.parametrize("attribute", ["smile=2", "weight=1.5", "weight=-1.5", "turn=1"])
 def test_lines_behind_the_jaw_stay_straight(before_a_grid: Path, attribute: str) -> None:
     pairs = zip(lumas(before_a_grid), edited(before_a_grid, attribute), strict=True)
     for index, (source, result) in enumerate(pairs):

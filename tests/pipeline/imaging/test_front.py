@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.imaging.front import before_faces, person_behind, seen_whole
+from pipeline.imaging.front import before_faces, person_behind, seen_whole, wears_glasses
 from pipeline.parsing import LABELS, Parsing
 from tests.pipeline.faces import drawn_face
 
@@ -69,6 +69,9 @@ def test_rims_count_where_they_go_round_both_eyes() -> None:
     assert float(both[0, 0, round(side[1]), round(side[0])]) > 0.95
     assert float(both[0, 0, round(POINTS[36:42, 1].mean()), round(POINTS[36:42, 0].mean())]) == 0
     assert before_faces(parsing("glasses", ring(0)), FACE, SIDE) is None
+    assert before_faces(parsing("glasses", ring(0, 1)), FACE, SIDE, rims=False) is None
+    worn = [bool(wears_glasses(parsing("glasses", r), FACE)) for r in (ring(0, 1), ring(0))]
+    assert worn == [True, False]
 
 
 def test_letters_are_known_better_than_their_surroundings() -> None:
