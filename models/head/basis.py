@@ -162,7 +162,7 @@ class Head(nn.Module):
         known = self.neutral.new_tensor(fit.identity), self.neutral.new_tensor(fit.expression[0])
         shape = self.shape(*known).numpy()
         if glasses:
-            shape = behind_glasses(shape, float(shape[self.landmarks68[27], 2]))
+            shape = behind_glasses(shape, float(shape[self.landmarks68[[36, 45]], 2].mean()))
         places = [_placed(kept, fit) for kept in (shape, turned(shape, degrees))]
         skull = ~self.in_group("ears")[self.faces].any(1)
         faces = self.faces[skull].numpy().astype(np.int32)

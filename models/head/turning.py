@@ -24,9 +24,8 @@ _JAW_Y, _JAW_Z, _JAW_SLOPE = 1.23, 1.1, 0.47
 and how it rises towards the back [head units]."""
 _NECK: Final = 0.45
 """Length of the neck below it, over which the turn fades [head units]."""
-_LENSES_BEFORE, _LENSES_BEND, _LENSES_X = 0.03, 0.25, 0.85
-"""How far before the bridge of the nose lenses lie, how they bend backwards, and how far to the
-side they reach [head units]."""
+_LENSES_BEND, _LENSES_X = 0.25, 0.85
+"""How lenses bend backwards, and how far to the side they reach [head units]."""
 _HIDDEN: Final = 0.06
 """How far behind what is seen a spot may lie and still count as seen [head units]."""
 
@@ -37,6 +36,8 @@ class Turned:
 
     pull: Floats
     """(h, w, 2) x, y [px] from each place to where what it shows was before."""
+    depth: Floats
+    """(h, w) how far forward of the neck's axis it lies [head units]."""
     known: Flags
     """(h, w) where the turned head shows something that was seen before."""
     head: Flags
@@ -52,13 +53,14 @@ def turning_share(shape: Floats) -> Floats:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def behind_glasses(shape: Floats, bridge: float) -> Floats:
-    """Return vertices (V, 3) [head units], those behind glasses as far forward as their lenses.
+def behind_glasses(shape: Floats, corners: float) -> Floats:
+    """Return vertices (V, 3) [head units], the temples behind glasses as far forward as the eyes.
 
-    A slightly bent plane before the eyes, from the bridge of the nose at a depth `bridge`.
+    A slightly bent plane through the outer corners of the eyes, at a depth `corners`: lenses are
+    flat where the skin behind them bends away. What lies before it stays: eyes keep their depth.
     """
     across, down = np.abs(shape[:, 0]), shape[:, 1]
-    plane = bridge + _LENSES_BEFORE - _LENSES_BEND * across**2
+    plane = corners - _LENSES_BEND * (across**2 - 0.25)
     lens = np.clip((_LENSES_X - across) / 0.15, 0, 1) * np.clip((0.4 - np.abs(down)) / 0.12, 0, 1)
     lens = lens * lens * (3 - 2 * lens) * (shape[:, 2] > 0.3)
     out = shape.copy()
@@ -89,10 +91,11 @@ def turn_pull(
     """
     was, shown = (rasterise(v / np.float32(cell), faces, (count, count)) for v in (before, after))
     head = shown.triangle >= 0
-    seen = shown.blend(faces, np.concatenate([before - after, before[:, 2:]], 1))
+    values = np.concatenate([before - after, before[:, 2:], after[:, 2:] / scale], 1)
+    seen = shown.blend(faces, values.astype(np.float32))
     line = np.arange(count, dtype=np.float32) * cell
     at = np.stack([line[None] + seen[..., 0], line[:, None] + seen[..., 1]], -1) / cell
     column, row = (np.clip(np.rint(at[..., k]), 0, count - 1).astype(int) for k in (0, 1))
     nearest = cell * was.depth[row, column]
     is_seen = seen[..., 3] > nearest - _HIDDEN * scale
-    return Turned(seen[..., :2], head & is_seen, head, scale)
+    return Turned(seen[..., :2], seen[..., 4], head & is_seen, head, scale)

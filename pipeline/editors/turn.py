@@ -58,6 +58,9 @@ there exp(-1) of it is left."""
 _SOFT, _WIDE = 0.02, 0.14
 """Sigmas by which the field is smoothed [outer eye distances of a mean head]: in general, and where
 it folds or tears: jaw and outline lie elsewhere on this head than on the fitted one."""
+_NEARER = 0.25
+"""How much farther forward something is that weighs e times as much there [outer eye distances of a
+mean head]."""
 _STEEP = (0.15, 0.4)
 """Change of the field from a cell to the next from which on it begins to fold or tear, and does."""
 _NEAR = 0.15
@@ -71,6 +74,7 @@ class Turned(Protocol):
     """What a turned head shows; see `models.head.turning`."""
 
     pull: Floats
+    depth: Floats
     known: NDArray[np.bool_]
     head: NDArray[np.bool_]
     scale: float
@@ -148,12 +152,19 @@ class Turn(Editor):
 
 def _field(found: Turned, cell: int) -> Floats:
     """Return the pull (2, Q, Q) [px] of a turned head and of the hair round it."""
-    pull = spread_in(found.pull / np.float32(cell), found.known.astype(np.float32))
+    unit, known = found.scale / cell, found.known.astype(np.float32)
+    seen = spread_in(cv2.merge([*cv2.split(found.pull / np.float32(cell)), found.depth]), known)
+    pull, depth = np.ascontiguousarray(seen[..., :2]), seen[..., 2]
     away = cv2.distanceTransform((~found.head).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    unit = found.scale / cell
-    pull *= np.exp(-np.square(away / np.float32(_REACH * unit)))[..., None]
+    beside = np.exp(-np.square(away / np.float32(_REACH * unit)))
+    pull *= beside[..., None]
     soft = cv2.GaussianBlur(pull, (0, 0), max(_SOFT * unit, 0.5))
-    wide = cv2.GaussianBlur(pull, (0, 0), _WIDE * unit)
+    # What is nearer decides: the chin goes as far as it should, and the neck below it gives way.
+    weight = np.exp(beside * np.clip(depth, 0, 2) / np.float32(_NEARER)).astype(np.float32)
+    both = cv2.GaussianBlur(
+        cv2.merge([*cv2.split(pull * weight[..., None]), weight]), (0, 0), _WIDE * unit
+    )
+    wide = both[..., :2] / both[..., 2:]
     soft += _torn(soft, _NEAR * unit)[..., None] * (wide - soft)
     return np.ascontiguousarray(np.moveaxis(soft, 2, 0) * np.float32(cell))
 

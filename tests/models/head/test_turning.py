@@ -95,13 +95,12 @@ def test_the_skull_turns_as_a_whole_and_the_shoulders_stay(head: Head) -> None:
 
 def test_lenses_turn_as_a_plane(head: Head) -> None:
     shape = head.neutral.numpy()
-    bridge = float(shape[head.landmarks68[27], 2])
-    worn = behind_glasses(shape, bridge)
+    worn = behind_glasses(shape, float(shape[head.landmarks68[36], 2]))
     x, y, z = shape.T
     lens = (np.abs(x) < 0.65) & (np.abs(y) < 0.2) & (z > 0.3) & head.in_group("face").numpy()
     assert np.std(worn[lens, 2]) < 0.6 * np.std(shape[lens, 2])
-    mouth = head.landmarks68.numpy()[48:]
-    assert np.array_equal(worn[mouth], shape[mouth])
+    still = head.landmarks68.numpy()[[27, 30, *range(37, 45), *range(48, 68)]]
+    assert np.abs(worn[still] - shape[still]).max() < 0.02
     assert (worn[:, 2] >= shape[:, 2]).all()
 
 
