@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..base import ModelInputError
 from .accessories import Accessory, Glasses, Hat, put_on
 from .fit import HeadFit, PointModel, fit_head, fit_identity, fit_pose
-from .turning import Turned, behind_glasses, turn_pull, turned
+from .turning import Turned, behind_glasses, turn_pull, turned, turning_share
 
 GROUPS: Final = ("face", "ears", "scalp", "neck", "eyes", "inside")
 """What a vertex belongs to; `Head.group` holds the numbers. `inside` are sockets, irises, gums,
@@ -163,10 +163,11 @@ class Head(nn.Module):
         shape = self.shape(*known).numpy()
         if glasses:
             shape = behind_glasses(shape, float(shape[self.landmarks68[[36, 45]], 2].mean()))
-        places = [_placed(kept, fit) for kept in (shape, turned(shape, degrees))]
+        before, after = (_placed(kept, fit) for kept in (shape, turned(shape, degrees)))
         skull = ~self.in_group("ears")[self.faces].any(1)
         faces = self.faces[skull].numpy().astype(np.int32)
-        return turn_pull(places[0], places[1], faces, float(fit.scale[0]), cell, count)
+        share = turning_share(shape)
+        return turn_pull(before, after, share, faces, float(fit.scale[0]), cell, count)
 
     def normals(self, vertices: Tensor) -> Tensor:
         """Return unit normals (V, 3) of vertices (V, 3): the triangles' own, by their areas."""

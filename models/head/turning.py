@@ -38,6 +38,8 @@ class Turned:
     """(h, w, 2) x, y [px] from each place to where what it shows was before."""
     depth: Floats
     """(h, w) how far forward of the neck's axis it lies [head units]."""
+    share: Floats
+    """(h, w) 0–1 how much of the turn it takes: less on the neck, 0 beside the head."""
     known: Flags
     """(h, w) where the turned head shows something that was seen before."""
     head: Flags
@@ -78,12 +80,19 @@ def turned(shape: Floats, degrees: float) -> Floats:
 
 
 def turn_pull(
-    before: Floats, after: Floats, faces: NDArray[np.int32], scale: float, cell: int, count: int
+    before: Floats,
+    after: Floats,
+    share: Floats,
+    faces: NDArray[np.int32],
+    scale: float,
+    cell: int,
+    count: int,
 ) -> Turned:
     """Return where what a head shows after a turn was before, on every `cell`-th pixel.
 
     Args:
         before, after: (V, 3) vertices [px], x right, y down, z towards the camera.
+        share: (V,) how much of the turn they take.
         faces: (F, 3).
         scale: of the head [px per head unit].
         cell: step of the grid [px]; its first place is pixel 0.
@@ -91,11 +100,11 @@ def turn_pull(
     """
     was, shown = (rasterise(v / np.float32(cell), faces, (count, count)) for v in (before, after))
     head = shown.triangle >= 0
-    values = np.concatenate([before - after, before[:, 2:], after[:, 2:] / scale], 1)
+    values = np.column_stack([before - after, before[:, 2], after[:, 2] / scale, share])
     seen = shown.blend(faces, values.astype(np.float32))
     line = np.arange(count, dtype=np.float32) * cell
     at = np.stack([line[None] + seen[..., 0], line[:, None] + seen[..., 1]], -1) / cell
     column, row = (np.clip(np.rint(at[..., k]), 0, count - 1).astype(int) for k in (0, 1))
     nearest = cell * was.depth[row, column]
     is_seen = seen[..., 3] > nearest - _HIDDEN * scale
-    return Turned(seen[..., :2], seen[..., 4], head & is_seen, head, scale)
+    return Turned(seen[..., :2], seen[..., 4], seen[..., 5], head & is_seen, head, scale)

@@ -52,7 +52,7 @@ _UNIT_DEG = 11.5
 _LOOKED_AT = 12
 """Frames of a shot by which a head is known."""
 _CELLS_PER_SIDE = 160
-_REACH = 0.35
+_REACH = 0.22
 """How far beyond the bare head of the model hair goes along [outer eye distances of a mean head]:
 there exp(-1) of it is left."""
 _SOFT, _WIDE = 0.02, 0.14
@@ -63,7 +63,9 @@ _NEARER = 0.25
 mean head]."""
 _STEEP = (0.15, 0.4)
 """Change of the field from a cell to the next from which on it begins to fold or tear, and does."""
-_NEAR = 0.15
+_STEP = (2.0, 5.0)
+"""Steepness of the head's surface, the same for one part of the head before another."""
+_NEAR = 0.12
 """How far round a tear the field is smoothed more [outer eye distances of a mean head]."""
 _BORDER = 0.08
 """Over which share of the grid, towards its border, the field fades: beyond it nobody knows what
@@ -75,6 +77,7 @@ class Turned(Protocol):
 
     pull: Floats
     depth: Floats
+    share: Floats
     known: NDArray[np.bool_]
     head: NDArray[np.bool_]
     scale: float
@@ -145,7 +148,7 @@ class Turn(Editor):
                 identity = prepared.tensors["identity"].numpy()
                 glasses = bool(prepared.facts["glasses"])
                 found = self._head.turn(points[n], identity, degrees, cell, count, glasses=glasses)
-                field[n] = _field(found, cell)
+                field[n] = _field(found, cell) * (1 - _held(batch, n, found, cell))
         pull = torch.from_numpy(field).to(batch.images.device) * _known(batch, cell, count)
         return EditedBatch(batch, *moved_part(batch.images, pull, cell))
 
@@ -159,23 +162,48 @@ def _field(found: Turned, cell: int) -> Floats:
     beside = np.exp(-np.square(away / np.float32(_REACH * unit)))
     pull *= beside[..., None]
     soft = cv2.GaussianBlur(pull, (0, 0), max(_SOFT * unit, 0.5))
+    slopes = np.abs(_slopes(soft)).max(2)
+    steps = np.abs(_slopes(depth)).max(2) * np.float32(unit) * (away < 1)
+    wide = cv2.GaussianBlur(pull, (0, 0), _WIDE * unit)
+    soft += _near(slopes, _STEEP, unit)[..., None] * (wide - soft)
     # What is nearer decides: the chin goes as far as it should, and the neck below it gives way.
     weight = np.exp(beside * np.clip(depth, 0, 2) / np.float32(_NEARER)).astype(np.float32)
-    both = cv2.GaussianBlur(
-        cv2.merge([*cv2.split(pull * weight[..., None]), weight]), (0, 0), _WIDE * unit
-    )
-    wide = both[..., :2] / both[..., 2:]
-    soft += _torn(soft, _NEAR * unit)[..., None] * (wide - soft)
+    layers = cv2.merge([*cv2.split(pull * weight[..., None]), weight])
+    layers = cv2.GaussianBlur(layers, (0, 0), _WIDE * unit)
+    soft += _near(steps, _STEP, unit)[..., None] * (layers[..., :2] / layers[..., 2:] - soft)
     return np.ascontiguousarray(np.moveaxis(soft, 2, 0) * np.float32(cell))
 
 
-def _torn(pull: Floats, near: float) -> Floats:
-    """Return how near places are to where a pull (h, w, 2) [cells] folds or tears, (h, w) 0–1."""
-    slopes = [cv2.Sobel(pull, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1))]
-    steep = np.abs(np.concatenate(slopes, 2)).max(2)
-    torn = np.clip((steep - _STEEP[0]) / (_STEEP[1] - _STEEP[0]), 0, 1)
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(near) + 1,) * 2)
-    return np.asarray(cv2.GaussianBlur(cv2.dilate(torn, around), (0, 0), 0.6 * near), np.float32)
+def _slopes(values: Floats) -> Floats:
+    """Return by how much values (h, w) or (h, w, C) change from a cell to the next along x and y,
+    (h, w, 2 or 2 C)."""
+    both = [cv2.Sobel(values, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1))]
+    return np.concatenate([b.reshape(*b.shape[:2], -1) for b in both], 2)
+
+
+def _near(slopes: Floats, span: tuple[float, float], unit: float) -> Floats:
+    """Return how near places are to where slopes (h, w) reach a span, (h, w) 0–1."""
+    torn = np.clip((slopes - span[0]) / (span[1] - span[0]), 0, 1)
+    reach = 2 * round(_NEAR * unit) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    grown = cv2.dilate(torn, around)
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.6 * _NEAR * unit), np.float32)
+
+
+def _held(batch: AlignedBatch, n: int, found: Turned, cell: int) -> Floats:
+    """Return where clothes lie that do not turn with the skull, collars and the like, (Q, Q) 0–1:
+    a hat does, and so does what the chin comes to lie before."""
+    if batch.parsing is None:
+        return np.zeros(found.head.shape, np.float32)
+    whole = slice(0, (len(found.head) - 1) * cell + 1)
+    clothes = batch.parsing[n : n + 1].share("clothes", rows=whole, columns=whole, step=cell)
+    points = batch.landmarks[n].cpu().double().numpy()
+    down = points[[48, 54]].mean(0) - points[[36, 45]].mean(0)
+    line = np.arange(len(found.head)) * cell
+    below = (line - points[48:60, 0].mean()) * down[0]
+    below = below + ((line - points[48:60, 1].mean()) * down[1])[:, None] > 0
+    held = clothes[0, 0].cpu().numpy() * below * (1 - found.share)
+    return np.asarray(cv2.GaussianBlur(held, (0, 0), _SOFT * found.scale / cell), np.float32)
 
 
 def _known(batch: AlignedBatch, cell: int, count: int) -> Tensor:

@@ -42,8 +42,11 @@ _LEAST, _MOST = 0.1, 0.85
 """Shares of the filtered matte that count as nothing of a person, and as all of them."""
 _PERSON: Final = 0.2
 """Share of the matte from which on a cell shows no room."""
-_RIM: Final = 0.014
-"""How far beyond the matte a source may still show the person's edge [outer eye distances]."""
+_RIM, _RIM_FAR = 0.014, 0.04
+"""How far beyond the matte a source may still show the person's edge [outer eye distances]; where
+the person is moved far: fine hair that is not of the matte would stay behind as a ghost."""
+_FAR: Final = (0.12, 0.2)
+"""Moves from which on a person begins to be moved far, and is [outer eye distances]."""
 
 
 def cell_of(eyes: float) -> int:
@@ -83,7 +86,9 @@ class Matte:
             moved: (h / cell, w / cell) how far each cell, or one near it, will be moved [px].
             eyes: distance of the outer eye corners [px].
         """
-        cell, rim = len(picture) // len(share), _RIM * eyes
+        cell = len(picture) // len(share)
+        far = np.clip((float(moved.max()) / eyes - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
+        rim = (_RIM + (_RIM_FAR - _RIM) * far) * eyes
         small = cv2.resize(picture, share.shape[::-1], interpolation=cv2.INTER_AREA)
         scale = _Scale.between(small, share, eyes / cell)
         band = Band.round(share, eyes / cell)
