@@ -99,6 +99,8 @@ def main(source_path: str, edited_path: str) -> None:
     if len(source) != len(edited):
         raise SystemExit(f"{len(source)} frames in {source_path}, {len(edited)} in {edited_path}")
     judged = near_frontal(source) & np.isfinite(edited).all(axis=(1, 2))
+    if not judged.any():
+        raise SystemExit(f"no frame of {source_path} shows a near-frontal face in both clips")
     wider, higher = (b - a for a, b in zip(smile_of(source), smile_of(edited), strict=True))
     both = ((wider > 0) & (higher > 0))[judged].mean()
     print(f"{judged.sum()} of {len(source)} frames near-frontal")

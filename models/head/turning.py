@@ -24,7 +24,7 @@ _JAW_Y, _JAW_Z, _JAW_SLOPE = 1.23, 1.1, 0.47
 and how it rises towards the back [head units]."""
 _NECK: Final = 0.45
 """Length of the neck below it, over which the turn fades [head units]."""
-_LENSES_BEND, _LENSES_X = 0.25, 0.85
+_LENSES_BEND, _LENSES_X = 0.25, 0.75
 """How lenses bend backwards, and how far to the side they reach [head units]."""
 _HIDDEN: Final = 0.06
 """How far behind what is seen a spot may lie and still count as seen [head units]."""

@@ -48,25 +48,25 @@ SPEC = EditorSpec(
 
 _CPU = torch.device("cpu")
 _UNIT_DEG = 11.5
-"""Of the fitted head; an independent face mesh reads 6 to 9 degrees of it."""
+"""Of the fitted head: what is seen is a little less, about ten, since outlines are smoothed."""
 _LOOKED_AT = 12
 """Frames of a shot by which a head is known."""
 _CELLS_PER_SIDE = 160
 _REACH = 0.22
 """How far beyond the bare head of the model hair goes along [outer eye distances of a mean head]:
 there exp(-1) of it is left."""
-_SOFT, _WIDE = 0.02, 0.14
-"""Sigmas by which the field is smoothed [outer eye distances of a mean head]: in general, and where
-it folds or tears: jaw and outline lie elsewhere on this head than on the fitted one."""
+_SOFT, _WIDE = 0.02, 0.12
+"""Sigmas by which the field is smoothed [outer eye distances of a mean head]: in general, and along
+the outline and the jaw, where it folds or tears: they lie elsewhere on this head than on the fitted
+one."""
 _NEARER = 0.25
 """How much farther forward something is that weighs e times as much there [outer eye distances of a
 mean head]."""
-_STEEP = (0.15, 0.4)
-"""Change of the field from a cell to the next from which on it begins to fold or tear, and does."""
-_STEP = (2.0, 5.0)
-"""Steepness of the head's surface, the same for one part of the head before another."""
-_NEAR = 0.12
-"""How far round a tear the field is smoothed more [outer eye distances of a mean head]."""
+_SKULL = 0.98
+"""Share of the turn from which on a place belongs to the skull, and not to the neck."""
+_RIM = 0.16
+"""How far within the skull's outline the field is smoothed more [outer eye distances of a mean
+head]: there exp(-1) of it is."""
 _BORDER = 0.08
 """Over which share of the grid, towards its border, the field fades: beyond it nobody knows what
 the crop shows."""
@@ -162,32 +162,18 @@ def _field(found: Turned, cell: int) -> Floats:
     beside = np.exp(-np.square(away / np.float32(_REACH * unit)))
     pull *= beside[..., None]
     soft = cv2.GaussianBlur(pull, (0, 0), max(_SOFT * unit, 0.5))
-    slopes = np.abs(_slopes(soft)).max(2)
-    steps = np.abs(_slopes(depth)).max(2) * np.float32(unit) * (away < 1)
     wide = cv2.GaussianBlur(pull, (0, 0), _WIDE * unit)
-    soft += _near(slopes, _STEEP, unit)[..., None] * (wide - soft)
-    # What is nearer decides: the chin goes as far as it should, and the neck below it gives way.
+    # Before the neck what is nearer decides: the chin goes as far as it should, the neck gives way.
     weight = np.exp(beside * np.clip(depth, 0, 2) / np.float32(_NEARER)).astype(np.float32)
     layers = cv2.merge([*cv2.split(pull * weight[..., None]), weight])
     layers = cv2.GaussianBlur(layers, (0, 0), _WIDE * unit)
-    soft += _near(steps, _STEP, unit)[..., None] * (layers[..., :2] / layers[..., 2:] - soft)
+    neck = (found.head & (found.share < _SKULL)).astype(np.float32)
+    neck = np.clip(3 * cv2.GaussianBlur(neck, (0, 0), _WIDE * unit), 0, 1)[..., None]
+    wide += neck * (layers[..., :2] / layers[..., 2:] - wide)
+    skull = (found.head & (found.share >= _SKULL)).view(np.uint8)
+    inside = cv2.distanceTransform(skull, cv2.DIST_L2, cv2.DIST_MASK_5)
+    soft += np.exp(-np.square(inside / np.float32(_RIM * unit)))[..., None] * (wide - soft)
     return np.ascontiguousarray(np.moveaxis(soft, 2, 0) * np.float32(cell))
-
-
-def _slopes(values: Floats) -> Floats:
-    """Return by how much values (h, w) or (h, w, C) change from a cell to the next along x and y,
-    (h, w, 2 or 2 C)."""
-    both = [cv2.Sobel(values, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1))]
-    return np.concatenate([b.reshape(*b.shape[:2], -1) for b in both], 2)
-
-
-def _near(slopes: Floats, span: tuple[float, float], unit: float) -> Floats:
-    """Return how near places are to where slopes (h, w) reach a span, (h, w) 0–1."""
-    torn = np.clip((slopes - span[0]) / (span[1] - span[0]), 0, 1)
-    reach = 2 * round(_NEAR * unit) + 1
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    grown = cv2.dilate(torn, around)
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.6 * _NEAR * unit), np.float32)
 
 
 def _held(batch: AlignedBatch, n: int, found: Turned, cell: int) -> Floats:
