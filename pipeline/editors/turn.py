@@ -47,8 +47,8 @@ SPEC = EditorSpec(
 )
 
 _CPU = torch.device("cpu")
-_UNIT_DEG = 11.5
-"""Of the fitted head: what is seen is a little less, about ten, since outlines are smoothed."""
+_UNIT_DEG = 12.5
+"""Of the fitted head: what is seen is less, about ten, since outlines are smoothed."""
 _LOOKED_AT = 12
 """Frames of a shot by which a head is known."""
 _CELLS_PER_SIDE = 160

@@ -81,7 +81,7 @@ def place_of(image: Tensor) -> Any:
 def test_marks_on_the_face_go_where_the_turned_head_has_them(
     head: Head, turn: Turn, strength: float
 ) -> None:
-    goals = SCALE * turned(head.neutral.numpy(), 11.5 * strength)[head.landmarks68, :2] + MIDDLE
+    goals = SCALE * turned(head.neutral.numpy(), 12.5 * strength)[head.landmarks68, :2] + MIDDLE
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     for point in (30, 39, 42, 48, 54):
         batch = a_batch(head, torch.zeros(1, 3, SIDE, SIDE))
