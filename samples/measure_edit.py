@@ -20,7 +20,7 @@ from mediapipe.python.solutions.face_mesh import FaceMesh
 from numpy.typing import NDArray
 
 Mesh = NDArray[np.float64]
-"""(T, 478, 3) [px], z away from the camera; NaN in frames without a face."""
+"""(T, 478, 2) [px]; NaN in frames without a face."""
 
 RIGHT_EYE, LEFT_EYE = 33, 263
 CORNERS = (61, 291)
@@ -34,6 +34,11 @@ RIGID = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 234, 454, 
 
 def mesh_of(path: str) -> Mesh:
     """Return the face mesh of every frame of a clip."""
+    return solid_mesh_of(path)[..., :2]
+
+
+def solid_mesh_of(path: str) -> NDArray[np.float64]:
+    """Return the same with depth, (T, 478, 3) [px], z away from the camera."""
     finder = FaceMesh(max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3)
     frames = []
     with av.open(path) as container:
@@ -49,7 +54,6 @@ def mesh_of(path: str) -> Mesh:
 
 def in_face(mesh: Mesh, points: tuple[int, ...] | int) -> Mesh:
     """Return points in the frame of the eyes: origin between them, unit their distance."""
-    mesh = mesh[..., :2]
     right, left = mesh[:, RIGHT_EYE], mesh[:, LEFT_EYE]
     axis = left - right
     unit = np.linalg.norm(axis, axis=1, keepdims=True)
@@ -73,9 +77,9 @@ def near_frontal(mesh: Mesh) -> NDArray[np.bool_]:
     return (place > 0.3) & (place < 0.7)
 
 
-def turn_between(source: Mesh, edited: Mesh) -> NDArray[np.float64]:
+def turn_between(source: NDArray[np.float64], edited: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return by how many degrees each head (T,) was turned, above 0 to the picture's right: the
-    rotation between both meshes' points that no expression moves (Kabsch 1976)."""
+    rotation between the points of solid meshes that no expression moves (Kabsch 1976)."""
     turns = []
     for before, after in zip(source[:, RIGID], edited[:, RIGID], strict=True):
         centred = [p - p.mean(0) for p in (before, after)]
@@ -87,7 +91,6 @@ def turn_between(source: Mesh, edited: Mesh) -> NDArray[np.float64]:
 
 def jitter(mesh: Mesh) -> float:
     """Return the median second difference of the moving points [% of the eye distance]."""
-    mesh = mesh[..., :2]
     unit = np.nanmedian(np.linalg.norm(mesh[:, LEFT_EYE] - mesh[:, RIGHT_EYE], axis=1))
     second = np.diff(mesh[:, MOVING], n=2, axis=0)
     return float(100 * np.nanmedian(np.linalg.norm(second, axis=-1)) / unit)
@@ -95,7 +98,8 @@ def jitter(mesh: Mesh) -> float:
 
 def main(source_path: str, edited_path: str) -> None:
     """Print the comparison."""
-    source, edited = mesh_of(source_path), mesh_of(edited_path)
+    solids = solid_mesh_of(source_path), solid_mesh_of(edited_path)
+    source, edited = (solid[..., :2] for solid in solids)
     if len(source) != len(edited):
         raise SystemExit(f"{len(source)} frames in {source_path}, {len(edited)} in {edited_path}")
     judged = near_frontal(source) & np.isfinite(edited).all(axis=(1, 2))
@@ -106,7 +110,7 @@ def main(source_path: str, edited_path: str) -> None:
     print(f"{judged.sum()} of {len(source)} frames near-frontal")
     print(f"mouth wider and corners higher: {both:.1%}")
     print(f"width {wider[judged].mean():+.3f}, corners {higher[judged].mean():+.3f} eye distances")
-    turns = turn_between(source[judged], edited[judged])
+    turns = turn_between(*(solid[judged] for solid in solids))
     low, middle, high = np.percentile(turns, [10, 50, 90])
     print(f"turned by {middle:+.1f} degrees ({low:+.1f} to {high:+.1f} in 80 %)")
     within = (np.abs(turns) >= 6) & (np.abs(turns) <= 12)

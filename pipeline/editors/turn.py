@@ -34,10 +34,12 @@ SPEC = EditorSpec(
     attributes=(
         Attribute(
             "turn",
-            "the head turned by ten degrees to the picture's right; below 0 to the left",
+            "the head turned by ten degrees to the picture's right; below 0 to the left; what of a "
+            "busy room it uncovers is torn here and there",
             aliases=("yaw",),
             low=-1.5,
             high=1.5,
+            experimental=True,
             regions=frozenset(REGIONS),
             needs=frozenset({"mouth", "eyes"}),
         ),
