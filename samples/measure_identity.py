@@ -26,7 +26,7 @@ from pipeline.viewing import frames_at
 
 ATTRIBUTES = (
     *("smile", "toothy-smile", "age", "gender", "weight", "jaw", "nose", "eyes-size", "lips"),
-    *("wrinkles", "eye-bags", "smooth-skin", "skin-tone", "hair-colour"),
+    *("wrinkles", "eye-bags", "smooth-skin", "skin-tone", "hair-colour", "turn"),
 )
 STRENGTHS = (-2.0, -1.0, 1.0, 2.0)
 
