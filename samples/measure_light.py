@@ -15,7 +15,7 @@ import sys
 import av
 import cv2
 import numpy as np
-from measure_edit import LEFT_EYE, RIGHT_EYE, Mesh, in_face, jitter, mesh_of
+from measure_edit import LEFT_EYE, RIGHT_EYE, Mesh, in_face, jitter, mesh_of  # type: ignore[import-not-found]  # it lies beside this file
 from numpy.typing import NDArray
 
 FACE = tuple(range(468))

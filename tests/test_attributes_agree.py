@@ -44,7 +44,7 @@ def test_edit_takes_exactly_the_strengths_that_attrs_shows(
     for row in rows:
         useful = [float(end) for end in row["useful"].split(" … ")]
         low, high = (float(end) for end in row["accepted"].split(" … "))
-        assert low <= useful[0] < 0 < useful[1] <= high
+        assert low <= useful[0] <= 0 < useful[1] <= high
         for strength in (low, *useful, high):
             edit = resolved(f"{row['attribute']}={strength}", pack)
             assert (edit.attribute, edit.strength) == (row["attribute"], strength)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ._base import Kit
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
@@ -82,16 +83,41 @@ class Fit(Protocol):
     def shift(self) -> Doubles:
         """(T, 2)"""
 
+    @property
+    def expression(self) -> Doubles:
+        """(T, E)"""
+
+
+class Turned(Protocol):
+    """What a turned head shows on a grid of places; see `models.head.turning`."""
+
+    pull: Floats
+    depth: Floats
+    share: Floats
+    known: NDArray[np.bool_]
+    head: NDArray[np.bool_]
+    scale: float
+
 
 class Head(Protocol):
     """What is used of `models.head`."""
 
     faces: Tensor
+    """(F, 3) int64 triangles."""
     landmarks68: Tensor
     expression: Tensor
 
     def fit(self, points: Doubles, weights: NDArray[np.float32]) -> Fit:
         """Return the head of points (T, 68, 2) [px]."""
+
+    def fit_identity(self, points: Doubles) -> Doubles:
+        """Return the shape (I,) of the head of the points (T, 68, 2) [px] of a shot."""
+
+    def fit_pose(self, points: Doubles, identity: Doubles) -> Fit:
+        """Return how a head of some shape is posed in every frame by itself."""
+
+    def vertices(self, fit: Fit, frame: int) -> Tensor:
+        """Return the vertices (V, 3) of a frame of a fit [px of its points]."""
 
     def shape(self, identity: Tensor, expression: Tensor) -> Tensor:
         """Return vertices (V, 3) of coefficients."""
@@ -101,6 +127,18 @@ class Head(Protocol):
 
     def in_group(self, *names: str) -> Tensor:
         """Return which vertices (V,) belong to some groups."""
+
+    def turn(
+        self,
+        points: Doubles,
+        identity: Doubles,
+        degrees: float,
+        cell: int,
+        count: int,
+        *,
+        glasses: bool = False,
+    ) -> Turned:
+        """Return what a head of points (68, 2) shows after a turn, on a grid of places."""
 
     def worn(self, name: str, identity: Tensor) -> Thing:
         """Return a thing on a head at rest."""

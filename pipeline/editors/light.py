@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from ..request import Edit
 from ..types import AlignedBatch, CropRule, EditedBatch
 from ._attribute import Attribute
 from ._base import PARSING, Artefact, Change, Editor, EditorSpec, Kit, Shot, Work, in_part
+from ._head import Head, head_of
 from ._skin import frames_of
 
 _LIT: frozenset[Region] = frozenset({"face", "hair", "ears", "neck"})
@@ -53,25 +53,6 @@ _LAMPS = {
     "light-bottom": lamp_at(0, -46, radius_deg=26),
 }
 """Where a photographer puts a key light: well to the side and somewhat high, or over the camera."""
-
-
-class Head(Protocol):
-    """What is used of the network `head`."""
-
-    faces: Tensor
-    """(F, 3) int64 triangles."""
-
-    def in_group(self, *names: str) -> Tensor:
-        """Return which vertices (V,) belong to some parts of the head."""
-
-    def fit_identity(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the shape (I,) of the head of the points (T, 68, 2) [px] of a shot."""
-
-    def fit_pose(self, points: NDArray[np.floating], identity: NDArray[np.float64]) -> Any:
-        """Return how a head of some shape is posed in every frame by itself."""
-
-    def vertices(self, fit: Any, frame: int) -> Tensor:
-        """Return the vertices (V, 3) of a frame of a fit [px of its points]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +90,7 @@ class Light(Editor):
     @property
     def head(self) -> Head:
         """The network that knows heads."""
-        return cast("Head", self.kit.network("head"))
+        return head_of(self.kit)
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what an artefact depends on: whatever the edit, it is the same."""

@@ -9,12 +9,11 @@ shoulders.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..imaging.filling import spread_in
@@ -25,8 +24,7 @@ from ..request import Edit
 from ..types import AlignedBatch, CropRule, EditedBatch
 from ._attribute import Attribute
 from ._base import PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
-
-Floats = NDArray[np.float32]
+from ._head import Floats, Turned, head_of
 
 SPEC = EditorSpec(
     name="turn",
@@ -74,38 +72,6 @@ _BORDER = 0.08
 the crop shows."""
 
 
-class Turned(Protocol):
-    """What a turned head shows; see `models.head.turning`."""
-
-    pull: Floats
-    depth: Floats
-    share: Floats
-    known: NDArray[np.bool_]
-    head: NDArray[np.bool_]
-    scale: float
-
-
-class HeadNetwork(Protocol):
-    """What is used of `models.head`."""
-
-    def fit_identity(
-        self, points: NDArray[np.floating], weights: NDArray[np.floating] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the identity (I,) of points (T, 68, 2) [px]."""
-
-    def turn(
-        self,
-        points: NDArray[np.floating],
-        identity: NDArray[np.float64],
-        degrees: float,
-        cell: int,
-        count: int,
-        *,
-        glasses: bool = False,
-    ) -> Turned:
-        """Return what a head of points (68, 2) shows after a turn, on a grid of places."""
-
-
 class Turn(Editor):
     """Turns heads."""
 
@@ -113,7 +79,7 @@ class Turn(Editor):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._head = cast("HeadNetwork", kit.network("head"))
+        self._head = head_of(kit)
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what the identity depends on."""
