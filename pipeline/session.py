@@ -139,9 +139,10 @@ class Session:
         person = describe_person(choice.picture, self.device) if choice.picture else None
         if choice.frame is not None:
             source.check_frame(choice.frame)
-        for edit in self.edits:  # of a sum, its parts take the same
+        for edit in self.catalogue.drawn(self.edits):  # what is wrong is said before all work
             if edit.exemplar is not None:
-                self.exemplars.face(edit.exemplar)  # what is wrong with it is said before all work
+                self.exemplars.face(edit.exemplar)
+                self.editor(self.catalogue.editor_of(edit.attribute)).check(edit)
         with self.clock.time("analyze"):
             analysis = self._analysis()
         check_whole(source.path, analysis.damage, request.analyze.on_damage)

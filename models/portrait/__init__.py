@@ -3,7 +3,10 @@ pixels."""
 
 from __future__ import annotations
 
+from .carry import render_carried, turned_share
 from .departure import LOOK_LENGTH, Departures
+from .exemplar import Carried, Likeness, carried, likeness, seen_share, texel_places
+from .exemplar_maps import lower_half
 from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
 from .state import STATE_NAMES, settled_states
@@ -13,9 +16,18 @@ __all__ = [
     "DEFAULT_FILE",
     "LOOK_LENGTH",
     "STATE_NAMES",
+    "Carried",
     "Departures",
+    "Likeness",
     "PortraitModel",
+    "carried",
+    "likeness",
     "load_portrait",
+    "lower_half",
+    "render_carried",
     "save_portrait",
+    "seen_share",
     "settled_states",
+    "texel_places",
+    "turned_share",
 ]

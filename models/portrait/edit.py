@@ -117,7 +117,7 @@ def limits(movement: Tensor, smile_change: Tensor, state: Tensor) -> Limits:
         smile_change: () how much of a smile it is, SD of ratings.
         state: (T, 12), see `state.STATE_NAMES`.
     """
-    turn = _turn_damping(state[:, YAW])
+    turn = turn_damping(state[:, YAW])
     change = smile_change.expand(len(state))
     smile = _smile_damping(state[:, SMILE], change)
     doing = _doing(state, change)
@@ -139,7 +139,7 @@ def limited_displacement(
         state: (N, 12), see `state.STATE_NAMES`.
         modes: of the model the movement is decoded with.
     """
-    damp = _turn_damping(state[:, YAW]) * _smile_damping(state[:, SMILE], smile_change)
+    damp = turn_damping(state[:, YAW]) * _smile_damping(state[:, SMILE], smile_change)
     doing = _doing(state, smile_change)
     narrowed = (1 - _ROUND_ACROSS) * (doing.rounded * doing.smiling)[:, None] * modes.near
     across = movement[..., :1] * (1 - narrowed)[..., None]
@@ -176,10 +176,10 @@ def _corner_movement(movement: Tensor) -> Tensor:
 
 def _middle_parting(movement: Tensor) -> Tensor:
     """Return how far a movement (N, V, 3) parts the middle of the lips (N,), head units."""
-    return _parting(movement)[:, 1:4].mean(dim=1)
+    return parting_of(movement)[:, 1:4].mean(dim=1)
 
 
-def _parting(movement: Tensor) -> Tensor:
+def parting_of(movement: Tensor) -> Tensor:
     """Return how far a movement (N, V, 3) parts the lips (N, 5), head units."""
     return movement[:, list(LOWER_LIP), 1] - movement[:, list(UPPER_LIP), 1]
 
@@ -208,13 +208,13 @@ def _with_lips(
     What must not be parted is taken back from the whole face as faces part their lips. That leaves
     a little at each point of the lips: so small that it may be taken from the lips alone.
     """
-    before, parting = _parting(movement), _middle_parting(movement)
+    before, parting = parting_of(movement), _middle_parting(movement)
     opening = gap[:, 1:4].mean(dim=1)
     opened = _opened(parting, opening, doing.rounded, state)
     movement = movement + (opened - parting)[:, None, None] * modes.parting
     part = opened / torch.where(parting == 0, 1.0, parting)
     wanted = torch.maximum(before * part[:, None], -gap.clamp_min(0))
-    movement = _with_parting(movement, (wanted - _parting(movement)) / 2)
+    movement = with_parting(movement, (wanted - parting_of(movement)) / 2)
     after = gap + wanted
     apart = after[:, 1:4].mean(dim=1)
     shown = smoothstep(apart, 0.012, 0.025) * smoothstep(parting, *_MEANT) * (1 - doing.rounded)
@@ -222,7 +222,7 @@ def _with_lips(
     return Edit(movement, after, shown * state[:, CLOSED], smoothstep(own, 0.45, 0.15), share)
 
 
-def _turn_damping(yaw: Tensor) -> Tensor:
+def turn_damping(yaw: Tensor) -> Tensor:
     """Return the share (N,) of a change that a head turned by `yaw` [radians] takes."""
     return smoothstep(yaw.abs(), 1.05, 0.7)
 
@@ -250,7 +250,7 @@ def _slowed(level: Tensor, slowing: Slowing) -> Tensor:
     return level.clamp_max(full) + ramp + least * (level - flat).clamp_min(0)
 
 
-def _with_parting(movement: Tensor, half: Tensor) -> Tensor:
+def with_parting(movement: Tensor, half: Tensor) -> Tensor:
     """Return the movement with `half` (N, 5) added to the lower and taken from the upper lip, inner
     and outer line."""
     moved = movement.clone()

@@ -16,46 +16,24 @@ from torch import Tensor, nn
 
 from ..base import ModelInputError
 from .edit import Edit, Limits, limited_displacement, limits, mouth_modes
+from .fields import Vertices, fields
 from .layers import LAYER_SIDE, FineLayers
-from .mouth import (
-    LOWER_LIP,
-    UPPER_LIP,
-    Teeth,
-    TeethLook,
-    beside_own,
-    inner_gap,
-    mouth_frame,
-)
+from .mouth import Teeth, TeethLook, beside_own, inner_gap, mouth_frame
 from .pixels import paste, shaded, warped
 from .placing import Placed, Placing
 from .recent import Recent
-from .regions import INNER_MOUTH
 from .rendered import Rendered, joined, rows_at_once, unchanged
 from .shape import ShapeFit, ShapeModel
 from .state import BLUR, TEETH, TEETH_COLOUR, YAW, expression
 from .texture import LOG_OFFSET, TextureModel, to_log_rgb
-from .warp import (
-    canonical_to_unit,
-    pixels_to_unit,
-    smoothstep,
-    thin_plate_evaluate,
-    thin_plate_solve,
-    unit_to_pixels,
-)
-from .window import Window, head_support, head_window
+from .warp import unit_to_pixels
+from .window import Window
 
 CROP_SIDE: Final = 3.4
 """Side of a native crop in outer-eye distances of the upright frontal head."""
 
 _FACTORS_KEPT = 16
 """Texture factors remembered: one for each face of a shot, and some for edits that fade."""
-
-_STIFFNESS, _TURNED_STIFFNESS = 2e-4, 5e-3
-"""Of the thin plate at every vertex; and, on a turned head, beside the mouth: on the far cheek
-vertices crowd that move in different ways, and a plate that obeyed them all would crease."""
-_MOUTH = [*range(48, 68), *INNER_MOUTH]
-_TURN_RADIANS = (0.08, 0.25)
-"""Yaw at which the one stiffness begins to become the other, and has become it."""
 
 
 class PortraitModel(nn.Module):
@@ -207,10 +185,9 @@ class PortraitModel(nn.Module):
         fit, vertices = self.placed(landmarks)
         edit = self._edit(fit, vertices, before, after, state)
         moved = vertices + edit.movement @ fit.camera.transpose(1, 2)
-        window = head_window(self.ring, fit, images.shape[-1])
-        stiffness = self._stiffness(state[:, YAW])
-        source, canonical, mask, window = self._fields(
-            fit, vertices, moved, edit, window, stiffness
+        places = Vertices(vertices, moved, self.canonical, self.ring)
+        source, canonical, mask, window = fields(
+            places, fit, edit.gap_after, state[:, YAW], images.shape[-1]
         )
         change = shaded(warped(images, source), canonical, factor, state[:, YAW], edit.share)
         edited = self._with_teeth(change, window, fit, moved, edit, before, state)
@@ -240,69 +217,6 @@ class PortraitModel(nn.Module):
         (T, 12), as from `state.settled_states`."""
         movement, smile_change = self._movement(before[None], after[None])
         return limits(movement[0], smile_change[0], state)
-
-    def _stiffness(self, yaw: Tensor) -> Tensor:
-        """Return the stiffness (N, V + R) at the vertices and the still ring of heads turned by
-        `yaw` (N,)."""
-        turned = smoothstep(yaw.abs(), *_TURN_RADIANS)[:, None]
-        stiffness = _STIFFNESS + (_TURNED_STIFFNESS - _STIFFNESS) * turned
-        stiffness = stiffness.repeat(1, len(self.canonical) + len(self.ring))
-        stiffness[:, _MOUTH] = _STIFFNESS
-        return stiffness
-
-    def _fields(
-        self,
-        fit: ShapeFit,
-        vertices: Tensor,
-        moved: Tensor,
-        edit: Edit,
-        window: Window,
-        stiffness: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Window]:
-        """Return source (N, 2, h, w), canonical (N, 2, h, w) and mask (N, 1, h, w) at every pixel
-        of the part of the window where any mask is above 0, and that part.
-
-        Both positions are in `grid_sample` units. One thin plate through the moved vertices and a
-        still ring around the head carries both the canonical position and the way back to the
-        source pixel.
-        """
-        turned = fit.camera.transpose(1, 2)
-        ring = self.ring @ turned + fit.offset[:, None]
-        unit = fit.scale[:, None, None]
-        centres = (torch.cat([_apart(moved, fit), ring], dim=1) - fit.offset[:, None]) / unit
-        canonical = torch.cat(
-            [self._closing(edit.gap_after), self.ring[:, :2].expand(len(moved), -1, -1)], dim=1
-        )
-        back = torch.cat([(vertices - moved) / unit, torch.zeros_like(ring)], dim=1)
-        values = torch.cat([canonical, back], dim=2)
-        weights = thin_plate_solve(centres, values, stiffness=stiffness)
-        cells = window.cell_centres(unit.dtype, unit.device)
-        points = (cells.reshape(1, -1, 2) - fit.offset[:, None]) / unit
-        values = thin_plate_evaluate(weights, centres, points)
-        values = values.reshape(len(points), *cells.shape[:2], 4)
-        support = head_support(values[..., :2], cells, window.side)
-        source = pixels_to_unit(cells + values[..., 2:] * support * unit[..., None], window.side)
-        mask = smoothstep(support, 0.02, 0.12)
-        part = window.around_cells(mask[..., 0] > 0)
-        positions = torch.cat([source, canonical_to_unit(values[..., :2])], dim=-1)
-        fine = window.to_pixels(positions.permute(0, 3, 1, 2), part)
-        covered = window.to_pixels(mask.permute(0, 3, 1, 2), part, smooth=False)
-        return fine[:, :2], fine[:, 2:], covered, part
-
-    def _closing(self, gap: Tensor) -> Tensor:
-        """Return canonical vertices (N, V, 2) whose inner lips are as far apart as `gap` (N, 5),
-        but never further.
-
-        A closed mouth has no inside: without this the canonical inside would be squeezed onto the
-        lips.
-        """
-        canonical = self.canonical.expand(len(gap), -1, -1).clone()
-        upper, lower = list(UPPER_LIP), list(LOWER_LIP)
-        mean_gap = canonical[:, lower, 1] - canonical[:, upper, 1]
-        excess = (mean_gap - gap.clamp_min(0.03)).clamp_min(0) / 2
-        canonical[:, upper, 1] += excess
-        canonical[:, lower, 1] -= excess
-        return canonical
 
     def _texture_change(self, change: Tensor) -> Tensor:
         """Return the log RGB factors (N, 3, LAYER_SIDE, LAYER_SIDE) of changes of code (N, D).
@@ -364,17 +278,6 @@ class PortraitModel(nn.Module):
 
     def _skin(self, w: Tensor) -> Tensor:
         return w[:, -3:] * self.texture.photo_sigma + self.texture.photo_mean
-
-
-def _apart(vertices: Tensor, fit: ShapeFit) -> Tensor:
-    """Return vertices with the inner lips at least 0.03 head units apart, so that no two thin-plate
-    centres meet."""
-    gap = inner_gap(vertices, fit.camera)
-    push = ((0.03 - gap).clamp_min(0) / 2)[..., None] * fit.camera[:, None, :, 1]
-    apart = vertices.clone()
-    apart[:, list(UPPER_LIP)] -= push
-    apart[:, list(LOWER_LIP)] += push
-    return apart
 
 
 def _check(images: Tensor, landmarks: Tensor) -> None:

@@ -46,6 +46,22 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE[@FRAME[:N]]",
         help="picture, or frame of a clip, with the face that an edit takes something from",
     )
+    add(
+        "--region",
+        action="append",
+        dest="settings",
+        type="exemplar.region={}".format,
+        metavar="REGION",
+        help="what --attr exemplar takes: mouth (default) | eyes | brows | nose | lower | face",
+    )
+    add(
+        "--keep-out",
+        action="append",
+        dest="settings",
+        type="exemplar.keep_out={}".format,
+        metavar="NAME,…",
+        help="what --attr exemplar does not take: beard and attributes of the pack, as in beard,age",
+    )
     add("--blend", metavar="HOW", help="poisson (default) | alpha | none")
     add(
         "--smoothing",

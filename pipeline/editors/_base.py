@@ -204,6 +204,11 @@ class Editor:
         """
         raise NotImplementedError
 
+    def check(self, edit: Edit) -> None:
+        """Refuse, before all work, an edit whose exemplar is of no use, with an error that says
+        why."""
+        del edit
+
     def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
         """Return what `apply` needs to know of a face over a shot. It may take minutes."""
         del shot, edit, work

@@ -5,7 +5,7 @@ The pack that `--pack` names is opened as one; editors that need it ask their ki
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,6 +104,41 @@ class LatentModel(Protocol):
         """Carry what lies between two codes into the crops; where they are equal, nothing."""
 
 
+class Carrier(Protocol):
+    """Carries a region of one face into another; tensors by name are its own matter."""
+
+    def yaw(self, batch: AlignedBatch) -> Tensor:
+        """Return by how much heads are turned (N,) [degrees]."""
+
+    def turned(self, landmarks: Tensor) -> Tensor:
+        """Return what the turn of heads, landmarks (N, 68, 2) px, leaves of an edit (N,) 0–1."""
+
+    def likeness(self, batch: AlignedBatch) -> Mapping[str, Tensor]:
+        """Return how faces look, whatever their pose: tensors (N, …) by name."""
+
+    def seen(self, batch: AlignedBatch, region: str) -> float:
+        """Return which share of a region one face shows, 0–1."""
+
+    def carried(
+        self,
+        own: Mapping[str, Tensor],
+        other: Mapping[str, Tensor],
+        region: str,
+        kept_out: Tensor,
+        beard: bool,
+    ) -> Mapping[str, Tensor]:
+        """Return what turns a region of a face, seen in N frames, into that of another one, without
+        what lies along directions (A, D); `beard`: whether one is carried."""
+
+    def directions(self, movers: Sequence[Mover]) -> Tensor:
+        """Return the steps (A, D) that movers make of the mean face's code."""
+
+    def render(
+        self, batch: AlignedBatch, carried: Mapping[str, Tensor], amount: Tensor
+    ) -> EditedBatch:
+        """Return crops with so much of what is carried, amount (N,); 0 is the identity."""
+
+
 class Pack(Protocol):
     """A latent model with everything that moves its codes."""
 
@@ -118,6 +153,10 @@ class Pack(Protocol):
     @property
     def model(self) -> LatentModel:
         """The generator with its encoder."""
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """What carries regions of another face; None: it cannot."""
 
     @property
     def hashes(self) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from ..editors._face_model import CodeRule, Codes, Mover
 from ..imaging.parsing import Region
 from ..types import AlignedBatch, CropRule, EditedBatch
 from .attributes import left_out, offered
+from .carrier import PortraitCarrier
 from .seam import card, models, usage_errors, weights_errors
 
 
@@ -62,6 +63,7 @@ class PortraitLatentModel:
         )
         self._network = network
         self._departures = portrait.Departures(network)
+        self.carrier = PortraitCarrier(network, portrait.LOOK_LENGTH)
 
     def encode(self, batch: AlignedBatch) -> Codes:
         """Return the codes of N crops."""
@@ -126,6 +128,11 @@ class PortraitPack:
     regions: frozenset[Region] = FACE
     _open: dict[tuple[str, str], models.movers.Mover] = field(default_factory=dict)
     """What was asked for once: session and batches ask again for every crop."""
+
+    @property
+    def carrier(self) -> PortraitCarrier:
+        """What carries regions of another face."""
+        return self.model.carrier
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:

@@ -184,6 +184,10 @@ class LoadedStylePack:
     regions: frozenset[Region]
     _networks: models.packs.opening.StylePack
 
+    @property
+    def carrier(self) -> None:
+        """Nothing: what its codes hold of a face is not told apart by regions."""
+
     def mover(self, kind: str, attribute: str, rows: tuple[int, int] | None = None) -> Mover:
         """Return what moves codes along an attribute, by the kind of mover; `rows`: only these.
 

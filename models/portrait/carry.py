@@ -1,0 +1,83 @@
+"""Drawing a region of a face as another face has it into the crop's own pixels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from torch import Tensor
+
+from .edit import turn_damping
+from .exemplar import LOWER_LIDS, UPPER_LIDS, Carried, lid_gaps
+from .fields import Vertices, fields
+from .mouth import inner_gap
+from .net import PortraitModel
+from .pixels import paste, shaded, warped
+from .rendered import Rendered, joined, rows_at_once, unchanged
+from .shape import ShapeFit
+from .warp import unit_to_pixels
+
+_WIDEST: Final = 1.2
+"""Of how open eyes usually are, beyond which they do not open further than that."""
+
+
+def render_carried(
+    model: PortraitModel, images: Tensor, landmarks: Tensor, carried: Carried, amount: Tensor
+) -> Rendered:
+    """Carry a region of another face into N native crops of one face.
+
+    Args:
+        model: the portrait.
+        images: (N, 3, S, S) float RGB in [-1, 1].
+        landmarks: (N, 68, 2) float, crop px.
+        carried: what to change, as on the device of the crops.
+        amount: (N,) how much of it; 0 is the identity, bit for bit.
+    """
+    changed = amount != 0
+    if not bool(changed.any()):
+        return unchanged(images)
+    parts = [
+        _rendered(model, images[rows], landmarks[rows], carried, amount[rows])
+        for rows in rows_at_once(images)
+    ]
+    rendered = joined(images, parts)
+    return rendered if bool(changed.all()) else rendered.only(changed, images)
+
+
+def _rendered(
+    model: PortraitModel, images: Tensor, landmarks: Tensor, carried: Carried, amount: Tensor
+) -> Rendered:
+    fit, vertices = model.placed(landmarks)
+    yaw, side = fit.angles[:, 0], images.shape[-1]
+    share = amount * turn_damping(yaw)
+    movement = carried.movement * share[:, None, None]
+    movement = _with_blinks(movement, fit, vertices, carried.opening)
+    moved = vertices + movement @ fit.camera.transpose(1, 2)
+    gap = inner_gap(vertices, fit.camera)
+    places = Vertices(vertices, moved, model.canonical, model.ring)
+    source, canonical, mask, window = fields(places, fit, gap, yaw, side, reach=carried.reach)
+    factor = carried.factor.expand(len(images), -1, -1, -1)
+    change = shaded(warped(images, source), canonical, factor, yaw, share)
+    output = images[:, :, window.rows, window.columns].clone()
+    paste(change.clamp_(-1, 1), output, mask[:, 0] > 0)
+    return Rendered(output, mask, unit_to_pixels(source, side) - window.pixels(source), window)
+
+
+def turned_share(model: PortraitModel, landmarks: Tensor) -> Tensor:
+    """Return what the turn of N heads, landmarks (N, 68, 2) px, leaves of an edit (N,) 0-1."""
+    return turn_damping(model.shape.fit(landmarks).angles[:, 0])
+
+
+def _with_blinks(movement: Tensor, fit: ShapeFit, vertices: Tensor, opening: Tensor) -> Tensor:
+    """Return a movement (N, V, 3) whose lids part in proportion to how open the eyes are: closed
+    ones stay so."""
+    down = fit.camera[:, :, 1]
+    heights = (vertices * down[:, None]).sum(dim=2) / down.square().sum(dim=1, keepdim=True)
+    now = lid_gaps(heights).mean(dim=2)
+    share = (now / opening.clamp_min(0.03)).clamp(0, _WIDEST)
+    parted = lid_gaps(movement[..., 1])
+    half = parted * (share[..., None] - 1) / 2
+    moved = movement.clone()
+    for eye, (high, low) in enumerate(zip(UPPER_LIDS, LOWER_LIDS, strict=True)):
+        moved[:, list(low), 1] += half[:, eye]
+        moved[:, list(high), 1] -= half[:, eye]
+    return moved

@@ -1,0 +1,123 @@
+"""Maps over the mean head that say which texels belong to a region taken from another face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import torch
+from torch import Tensor
+
+from ..ops.gaussian import blurred
+from .regions import (
+    BROWS,
+    EYES,
+    FACE_OVAL,
+    LIPS,
+    UPPER_LIP_SKIN,
+    holes,
+    polygon_mask,
+    vertex_indices,
+)
+from .warp import CANONICAL_SIDE, CANONICAL_TOP, smoothstep
+
+REGIONS: Final = ("mouth", "eyes", "brows", "nose", "lower", "face")
+"""What of a face can be taken from another one."""
+
+NOSE = (27, *vertex_indices((129,)), *range(31, 36), *vertex_indices((358,)))
+_LOWER = (0.05, 0.75)
+"""Heights on the mean head between which the contour begins to move with the lower half and does
+so wholly: a jaw that narrowed faster would be dented."""
+_SOFT = 0.045
+"""Sigma of the edge of a region, outer-eye distances."""
+
+
+def region_map(canonical: Tensor, region: str, side: int) -> Tensor:
+    """Return how much of a region's texture every texel takes (side, side) float in 0-1.
+
+    Args:
+        canonical: (V, 2) vertices of the mean head.
+        region: one of `REGIONS`.
+        side: texels.
+    """
+    if region == "mouth":
+        found = _joined(canonical, [LIPS], side, grow=0.12)
+    elif region == "eyes":
+        found = _joined(canonical, EYES, side, grow=0.12)
+    elif region == "brows":
+        found = _joined(canonical, BROWS, side, grow=0.08)
+    elif region == "nose":
+        lip = _joined(canonical, [UPPER_LIP_SKIN], side, grow=0.0, soften=0.02)
+        found = _joined(canonical, [NOSE], side, grow=0.08) * (1 - lip)
+    else:
+        found = _joined(canonical, [FACE_OVAL], side, grow=-0.08)
+        if region == "lower":
+            found = found * lower_half(canonical, side)
+    return (found + found.flip(1)) / 2
+
+
+def lower_half(canonical: Tensor, side: int) -> Tensor:
+    """Return what lies below the nose (side, 1) float in 0-1."""
+    y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
+    return ((y - canonical[33, 1] + 0.06) / 0.16).clamp(0, 1)
+
+
+def move_map(canonical: Tensor, region: str, side: int) -> Tensor:
+    """Return how much of a region's shape every place takes, as `region_map`: the whole contour
+    moves with the lower half and with the face, and beyond the parts moves fade out slowly."""
+    if region == "face":
+        return torch.ones(side, side)
+    if region == "lower":
+        y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
+        return smoothstep(y, *_LOWER).expand(side, side)
+    return _wider(region_map(canonical, region, side))
+
+
+def beard_map(canonical: Tensor, side: int) -> Tensor:
+    """Return where beards grow (side, side) float in 0-1: below nose and cheekbones, not on the
+    lips."""
+    lips = _joined(canonical, [LIPS], side, grow=0.0, soften=0.012)
+    return lower_half(canonical, side) * (1 - lips)
+
+
+def lip_map(canonical: Tensor, side: int) -> Tensor:
+    """Return the red of the lips (side, side) float in 0-1."""
+    inside = holes(canonical, side, grow=0.01, soften=0.012)
+    return _joined(canonical, [LIPS], side, grow=0.0, soften=0.012) * (1 - inside)
+
+
+def feature_map(canonical: Tensor, side: int) -> Tensor:
+    """Return what is no bare skin by its place (side, side) float in 0-1: eyes, brows, nostrils,
+    mouth."""
+    return torch.stack(
+        [
+            _joined(canonical, BROWS, side, grow=0.05, soften=0.02),
+            _joined(canonical, EYES, side, grow=0.05, soften=0.02),
+            _joined(canonical, [LIPS], side, grow=0.02, soften=0.02),
+        ]
+    ).amax(dim=0)
+
+
+def _wider(map_: Tensor) -> Tensor:
+    """Return a map (S, S) that ends further out."""
+    texels = map_.shape[-1] / CANONICAL_SIDE
+    reach = 2 * round(0.10 * texels) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    grown = torch.from_numpy(cv2.dilate(map_.numpy(), kernel))
+    sigma = 0.05 * texels
+    return blurred(grown[None], sigma, int(3 * sigma), edges="replicate")[0]
+
+
+def _joined(
+    canonical: Tensor,
+    parts: Sequence[Sequence[int]],
+    side: int,
+    *,
+    grow: float,
+    soften: float = _SOFT,
+) -> Tensor:
+    """Return the hulls of groups of vertices as one mask (side, side) float in 0-1."""
+    hulls = [cv2.convexHull(canonical[list(part)].numpy())[:, 0] for part in parts]
+    masks = [polygon_mask(torch.from_numpy(h), side, grow=grow, soften=soften) for h in hulls]
+    return torch.stack(masks).amax(dim=0)
