@@ -79,7 +79,8 @@ def inspect(
     `side-by-side`; for every face that is there `parsing` (what its crop shows where) and `gates`
     (what lets an edit through, here and over the shot); for every face that was edited `crop`,
     `edited`, `mask`, `residual`, `blended`, `edge` (how far the edit reaches) and `overview`, with
-    `-2` behind the name where later edits see another crop. `frame.json` holds the numbers. `warn`
+    `-2` behind the name where later edits see another crop; of edits with an exemplar `exemplar`,
+    as it was read. `frame.json` holds the numbers. `warn`
     hears what is odd about the video.
 
     Raises:
@@ -107,6 +108,7 @@ def inspect(
         for track, row in present(session.plan.tracks, frame_index)
     }
     pictures = _frame_pictures(session, view) | _face_pictures(session, view, gates_of)
+    pictures |= _exemplars(session)
     for track, views in view.views.items():
         pictures |= {f"face{track}-{name}": tensor_rgb(shown) for name, shown in views.items()}
     _write_all(folder, pictures, _facts(session, view, ledger))
@@ -135,6 +137,19 @@ def _frame_pictures(session: Session, view: FrameView) -> dict[str, Picture]:
         "change": difference(before, after, _RESIDUAL_GAIN),
         "side-by-side": sheet([tiles], [f"frame {frame.index}: original", "edited"], []),
     }
+
+
+def _exemplars(session: Session) -> dict[str, Picture]:
+    """Return the faces that edits take something from, as they were read."""
+    pictures: dict[str, Picture] = {}
+    for exemplar in dict.fromkeys(edit.exemplar for edit in session.edits if edit.exemplar):
+        frame, points, _ = session.exemplars.face(exemplar)
+        scale = max(1, min(round(_DRAWN_FACE_PX / max(1.0, float(np.ptp(points[:, 0])))), 4))
+        drawn = np.ascontiguousarray(fit(rgb_of(frame), frame.height * scale))
+        draw_face(drawn, points, None, exemplar.path.name, scale)
+        mark = f"-{len(pictures) + 1}" if pictures else ""
+        pictures[f"exemplar{mark}"] = drawn
+    return pictures
 
 
 def _drawing_scale(session: Session, frame: Frame) -> int:
@@ -295,7 +310,7 @@ def _facts(session: Session, view: FrameView, ledger: Ledger) -> dict[str, Any]:
         "frame": frame.index,
         "pts": frame.pts,
         "seconds": round(float(frame.pts * session.source.info.time_base), 6),
-        "edits": [edit_facts(edit) for edit in session.edits],
+        "edits": [edit_facts(edit, session) for edit in session.edits],
         "faces": faces,
     }
 

@@ -66,6 +66,14 @@ class Exemplars:
         Raises:
             InputError: its file cannot be read.
         """
+        return [self.sha256(exemplar), exemplar.frame, exemplar.face]
+
+    def sha256(self, exemplar: Exemplar) -> str:
+        """Return the SHA-256 of its file.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
         path = exemplar.path
         if path not in self._digests:
             try:
@@ -73,7 +81,7 @@ class Exemplars:
                     self._digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as e:
                 raise InputError(f"cannot read the exemplar {path}: {reason(e)}") from e
-        return [self._digests[path], exemplar.frame, exemplar.face]
+        return self._digests[path]
 
 
 def _face_of(exemplar: Exemplar, device: torch.device) -> tuple[Frame, Points, float]:
@@ -102,9 +110,12 @@ def _face_in(frame: Frame, name: str, device: torch.device, number: int | None =
     sizes = face_size(np.stack([face.landmarks for face in faces]).astype(np.float64))
     rivals = int((sizes > sizes.max() / CLEARLY_LARGER).sum())
     if rivals > 1:
+        middles = (face.landmarks.mean(axis=0).round().astype(int) for face in faces)
+        places = ", ".join(f"{n} at {x},{y} px" for n, (x, y) in enumerate(middles))
         raise InputError(
             f"{name} shows {rivals} faces of about one size; cut out the one you mean, or choose "
-            "it by its number from the left: --faces reference:FRAME:N, --exemplar FILE@FRAME:N"
+            "it by its number from the left: --faces reference:FRAME:N, --exemplar FILE@FRAME:N "
+            f"({places})"
         )
     return faces[int(sizes.argmax())].landmarks
 

@@ -244,7 +244,7 @@ def open_report(session: Session, output: Sink) -> Report:
     request, plan, pack = session.request, session.plan, session.pack
     unchosen, levels = _unchosen(plan), levels_reached(session)
     options = {
-        "attributes": [edit_facts(edit) for edit in plan.edits],
+        "attributes": [edit_facts(edit, session) for edit in plan.edits],
         "faces_from": str(request.analysis_path) if request.analysis_path else None,
         "analyze": dict(plan.analysis.options),
         "render": dataclasses.asdict(request.render),
@@ -346,15 +346,19 @@ def ledger_of(session: Session, unchosen: frozenset[int] = frozenset()) -> Ledge
     )
 
 
-def edit_facts(edit: Edit) -> dict[str, Any]:
-    """Return what an edit is, for people."""
+def edit_facts(edit: Edit, session: Session) -> dict[str, Any]:
+    """Return what an edit of a session is, for people."""
     own = edit.strength
     strength = str(own) if isinstance(own, Curve) else own
     facts: dict[str, Any] = {"attribute": edit.attribute, "strength": strength}
     if edit.options:
         facts["options"] = dict(edit.options)
     if edit.exemplar is not None:
-        facts["exemplar"] = dataclasses.asdict(edit.exemplar) | {"path": str(edit.exemplar.path)}
+        of_file = {
+            "path": str(edit.exemplar.path),
+            "sha256": session.exemplars.sha256(edit.exemplar),
+        }
+        facts["exemplar"] = dataclasses.asdict(edit.exemplar) | of_file
     return facts
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .carry import render_carried, turned_share
 from .departure import LOOK_LENGTH, Departures
 from .exemplar import Carried, Likeness, carried, likeness, seen_share, texel_places
-from .exemplar_maps import lower_half
+from .exemplar_maps import beard_map, chin_map
 from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
 from .state import STATE_NAMES, settled_states
@@ -20,10 +20,11 @@ __all__ = [
     "Departures",
     "Likeness",
     "PortraitModel",
+    "beard_map",
     "carried",
+    "chin_map",
     "likeness",
     "load_portrait",
-    "lower_half",
     "render_carried",
     "save_portrait",
     "seen_share",

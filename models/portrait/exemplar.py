@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..ops.gaussian import blurred
 from .edit import mouth_modes, parting_of, with_parting
-from .exemplar_maps import beard_map, feature_map, lip_map, move_map, region_map
+from .exemplar_maps import beard_map, eye_maps, feature_map, lip_map, move_map, region_map
 from .layers import LAYER_SIDE
 from .net import CROP_SIDE, PortraitModel
 from .regions import EYES, LIPS, holes, vertex_indices
@@ -69,6 +69,8 @@ class Carried(NamedTuple):
     """(2,) how open the eyes of the face usually are, head units: left, right."""
     factor: Tensor
     """(3, S, S) log RGB."""
+    eyes: Tensor
+    """(2, S, S) 0-1: what closes with each eye, left and right."""
     reach: Tensor
     """(S, S) 0-1: where anything changes at all."""
 
@@ -131,13 +133,14 @@ def carried(
     spared = holes(canonical, side, grow=0.01, soften=0.012)
     gain = region_map(canonical, region, side) * (1 - spared) * _softly(clear[0])
     if not beard:
-        gain = gain * (1 - beard_map(canonical, side))
+        gain = gain * (1 - smoothstep(beard_map(canonical, side), 0.0, 0.5))
     reach = move_map(canonical, region, side)
     movement = _movement(model, shape, region, reach)
     face = model.shape.mean + model.shape.displacement(own.coefficients)
     opening = lid_gaps(face[..., 1]).mean(dim=2)[0]
     reach = torch.maximum(reach, smoothstep(region_map(canonical, region, side), 0.0, 0.1))
-    return Carried(movement, opening, to_log_rgb((change * gain)[None])[0], reach)
+    factor = to_log_rgb((change * gain)[None])[0]
+    return Carried(movement, opening, factor, eye_maps(canonical, side), reach)
 
 
 def seen_share(model: PortraitModel, face: Likeness, region: str) -> float:

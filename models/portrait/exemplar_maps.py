@@ -44,7 +44,8 @@ def region_map(canonical: Tensor, region: str, side: int) -> Tensor:
     if region == "mouth":
         found = _joined(canonical, [LIPS], side, grow=0.12)
     elif region == "eyes":
-        found = _joined(canonical, EYES, side, grow=0.12)
+        brows = _joined(canonical, BROWS, side, grow=0.02, soften=0.03)
+        found = _joined(canonical, EYES, side, grow=0.12) * (1 - brows)
     elif region == "brows":
         found = _joined(canonical, BROWS, side, grow=0.08)
     elif region == "nose":
@@ -79,6 +80,18 @@ def beard_map(canonical: Tensor, side: int) -> Tensor:
     lips."""
     lips = _joined(canonical, [LIPS], side, grow=0.0, soften=0.012)
     return lower_half(canonical, side) * (1 - lips)
+
+
+def chin_map(canonical: Tensor, side: int) -> Tensor:
+    """Return where every beard grows (side, side) float in 0-1: round the mouth and on the chin."""
+    round_mouth = _joined(canonical, [LIPS, range(6, 11)], side, grow=0.06)
+    return beard_map(canonical, side) * round_mouth
+
+
+def eye_maps(canonical: Tensor, side: int) -> Tensor:
+    """Return what closes with each eye (2, side, side) float in 0-1: lids and the skin round
+    them."""
+    return torch.stack([_joined(canonical, [eye], side, grow=0.14, soften=0.03) for eye in EYES])
 
 
 def lip_map(canonical: Tensor, side: int) -> Tensor:

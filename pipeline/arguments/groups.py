@@ -60,7 +60,7 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         dest="settings",
         type="exemplar.keep_out={}".format,
         metavar="NAME,…",
-        help="what --attr exemplar does not take: beard and attributes of the pack, as in beard,age",
+        help="what --attr exemplar does not take: beard, attributes of the pack; as in beard,age",
     )
     add("--blend", metavar="HOW", help="poisson (default) | alpha | none")
     add(

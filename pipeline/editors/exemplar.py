@@ -70,8 +70,8 @@ SPEC = EditorSpec(
             "exemplar",
             "mouth, eyes, brows, nose, lower half or whole face as in the picture of --exemplar; "
             "--region says which",
-            aliases=("reference", "like"),
-            low=0.0,
+            aliases=("reference",),
+            low=-0.7,
             high=1.3,
         ),
     ),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,8 @@ from ..types import AlignedBatch, EditedBatch
 from .seam import models
 
 _DEGREES = 180 / torch.pi
+_BEARDED = (0.1, 0.3)
+"""Shares of hair on the chin and round the mouth between which a face has a beard."""
 
 
 class PortraitCarrier:
@@ -22,6 +25,10 @@ class PortraitCarrier:
 
     def __init__(self, network: models.portrait.PortraitModel, look_length: int) -> None:
         self._network, self._look_length = network, look_length
+        canonical, side = network.canonical.cpu(), models.portrait.texture.FIELD_SIDE
+        self._beards = _Beards(
+            models.portrait.beard_map(canonical, side), models.portrait.chin_map(canonical, side)
+        )
 
     def yaw(self, batch: AlignedBatch) -> Tensor:
         """Return by how much heads are turned (N,) [degrees]."""
@@ -34,7 +41,8 @@ class PortraitCarrier:
     def likeness(self, batch: AlignedBatch) -> dict[str, Tensor]:
         """Return how faces look, whatever their pose: tensors (N, …) by name."""
         places = models.portrait.texel_places(self._network, batch.landmarks)
-        clear, hair = _shown(batch.parsing, places, self._below_nose(places))
+        beards = _Beards(*(m.to(places.device) for m in self._beards))
+        clear, hair = _shown(batch.parsing, places, beards)
         found = models.portrait.likeness(self._network, batch.images, batch.landmarks, clear, hair)
         return found._asdict()
 
@@ -83,21 +91,27 @@ class PortraitCarrier:
         )
         return EditedBatch(batch, part.images, part.masks, part.corner, part.shifts)
 
-    def _below_nose(self, places: Tensor) -> Tensor:
-        side = places.shape[1]
-        return models.portrait.lower_half(self._network.canonical.cpu(), side).to(places.device)
+
+class _Beards(NamedTuple):
+    """Where hair counts as a beard, on coarse texels (G, G) 0–1 each."""
+
+    may_grow: Tensor
+    must_grow: Tensor
+    """Round the mouth and on the chin: hair beside a cheek is none where this is bare."""
 
 
-def _shown(parsing: Parsing | None, places: Tensor, below_nose: Tensor) -> tuple[Tensor, Tensor]:
+def _shown(parsing: Parsing | None, places: Tensor, beards: _Beards) -> tuple[Tensor, Tensor]:
     """Return where texels show the face, and where a beard, (N, G, G) 0–1 each.
 
-    `places` (N, G, G, 2) [crop px]; hair counts as a beard `below_nose` (G, 1) only.
+    `places` (N, G, G, 2) [crop px].
     """
     if parsing is None:
         return torch.ones_like(places[..., 0]), torch.zeros_like(places[..., 0])
     hair = _sampled(parsing, parsing.of("hair"), places)
     foreign = parsing.of("background", "glasses", "clothes", "front", "neck", "ears")
-    beard = hair * below_nose
+    chin = (hair * beards.must_grow).sum(dim=(1, 2)) / beards.must_grow.sum()
+    bearded = ((chin - _BEARDED[0]) / (_BEARDED[1] - _BEARDED[0])).clamp(0, 1)
+    beard = hair * beards.may_grow * bearded[:, None, None]
     clear = 1 - _sampled(parsing, foreign, places) - (hair - beard)
     return clear.clamp(0, 1), beard
 

@@ -38,7 +38,17 @@ class Hands:
         return load_network(role, self.device).module
 
     def exemplar(self, edit: Edit, crop: CropRule) -> AlignedBatch:
-        raise AssertionError("no editor of the program takes an exemplar")
+        points = torch.from_numpy(drawn_face((79.0, 71.0), eyes=42.0)).float()[None]
+        points[:, 48:68] += 3.0
+        return AlignedBatch(
+            images=natural(160, 1, seed=5),
+            crop_to_frame=np.eye(3)[None],
+            landmarks=points,
+            frame_index=np.zeros(1, np.int64),
+            track_id=np.zeros(1, np.int64),
+            weights=torch.ones(1),
+            parsing=a_head(1),
+        )
 
 
 def a_head(count: int, wider: float = 1.0) -> Parsing:
