@@ -6,6 +6,7 @@ Look at each of them at its full size before it is committed.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a checkout
 
-from pipeline import EditRequest, inspect, preview
+from pipeline import EditRequest, Exemplar, inspect, preview
 from pipeline.config import RenderOptions
 from pipeline.files import write_whole
 from pipeline.listings import attributes
@@ -36,9 +37,20 @@ def strip(attribute: str, pack: str, useful: str, scratch: Path) -> np.ndarray:
     (`low … high`), (H, W, 3) uint8 BGR."""
     low, high = (float(end) for end in useful.split(" … "))
     request = EditRequest(CLIP, (attribute,), render=RenderOptions(pack=pack))
+    if attribute == "exemplar":
+        somebody = Exemplar(another_face(scratch / "somebody"))
+        region = ("exemplar.region=face",)
+        request = dataclasses.replace(request, exemplar=somebody, settings=region)
     factors = tuple(float(np.clip(factor, low, high)) for factor in FACTORS)
     path = preview(request, scratch / f"{pack}-{attribute}.png", count=1, factors=factors)
     return read(path)
+
+
+def another_face(folder: Path) -> Path:
+    """A picture of somebody who is not the person of the sample, made of her: there is no other
+    face that may be given away with the program."""
+    request = EditRequest(CLIP, ("gender=1.5", "age=1.5", "lips=2", "nose=1.5", "jaw=1"))
+    return inspect(request, 0, folder) / "composite.png"
 
 
 def column(sheet: np.ndarray, index: int) -> np.ndarray:

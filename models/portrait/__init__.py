@@ -3,8 +3,9 @@ pixels."""
 
 from __future__ import annotations
 
-from .carry import render_carried, turned_share
+from .carry import render_carried
 from .departure import LOOK_LENGTH, Departures
+from .edit import turn_damping
 from .exemplar import Carried, Likeness, carried, likeness, seen_share, texel_places
 from .exemplar_maps import beard_map, chin_map
 from .net import CROP_SIDE, PortraitModel
@@ -30,5 +31,5 @@ __all__ = [
     "seen_share",
     "settled_states",
     "texel_places",
-    "turned_share",
+    "turn_damping",
 ]

@@ -25,7 +25,12 @@ _CLOSED: Final = (0.3, 0.85)
 
 
 def render_carried(
-    model: PortraitModel, images: Tensor, landmarks: Tensor, carried: Carried, amount: Tensor
+    model: PortraitModel,
+    images: Tensor,
+    landmarks: Tensor,
+    carried: Carried,
+    amount: Tensor,
+    yaw: Tensor,
 ) -> Rendered:
     """Carry a region of another face into N native crops of one face.
 
@@ -35,12 +40,13 @@ def render_carried(
         landmarks: (N, 68, 2) float, crop px.
         carried: what to change, as on the device of the crops.
         amount: (N,) how much of it; 0 is the identity, bit for bit.
+        yaw: (N,) radians, best smoothed over the shot.
     """
     changed = amount != 0
     if not bool(changed.any()):
         return unchanged(images)
     parts = [
-        _rendered(model, images[rows], landmarks[rows], carried, amount[rows])
+        _rendered(model, images[rows], landmarks[rows], carried, amount[rows], yaw[rows])
         for rows in rows_at_once(images)
     ]
     rendered = joined(images, parts)
@@ -48,10 +54,15 @@ def render_carried(
 
 
 def _rendered(
-    model: PortraitModel, images: Tensor, landmarks: Tensor, carried: Carried, amount: Tensor
+    model: PortraitModel,
+    images: Tensor,
+    landmarks: Tensor,
+    carried: Carried,
+    amount: Tensor,
+    yaw: Tensor,
 ) -> Rendered:
     fit, vertices = model.placed(landmarks)
-    yaw, side = fit.angles[:, 0], images.shape[-1]
+    side = images.shape[-1]
     share = amount * turn_damping(yaw)
     opened = _opened(fit, vertices, carried.opening)
     movement = _with_blinks(carried.movement * share[:, None, None], opened)
@@ -64,11 +75,6 @@ def _rendered(
     output = images[:, :, window.rows, window.columns].clone()
     paste(change.clamp_(-1, 1), output, mask[:, 0] > 0)
     return Rendered(output, mask, unit_to_pixels(source, side) - window.pixels(source), window)
-
-
-def turned_share(model: PortraitModel, landmarks: Tensor) -> Tensor:
-    """Return what the turn of N heads, landmarks (N, 68, 2) px, leaves of an edit (N,) 0-1."""
-    return turn_damping(model.shape.fit(landmarks).angles[:, 0])
 
 
 def _opened(fit: ShapeFit, vertices: Tensor, usual: Tensor) -> Tensor:

@@ -130,7 +130,7 @@ def carried(
     away = _along(model, shape, change, kept_out)
     shape, change = shape - away[0], change - away[1]
     side, canonical = LAYER_SIDE, model.canonical
-    spared = holes(canonical, side, grow=0.01, soften=0.012)
+    spared = holes(canonical.cpu(), side, grow=0.01, soften=0.012).to(canonical.device)
     gain = region_map(canonical, region, side) * (1 - spared) * _softly(clear[0])
     if not beard:
         gain = gain * (1 - smoothstep(beard_map(canonical, side), 0.0, 0.5))
@@ -145,7 +145,7 @@ def carried(
 
 def seen_share(model: PortraitModel, face: Likeness, region: str) -> float:
     """Return which share of a region one face shows, in either of its halves, 0-1."""
-    wanted = region_map(model.canonical.cpu(), region, LAYER_SIDE).to(face.clear.device)
+    wanted = region_map(model.canonical, region, LAYER_SIDE)
     clear = _mirrored_where_hidden(face)[1][0]
     return float((wanted * clear).sum() / wanted.sum())
 
@@ -161,8 +161,9 @@ def _mirrored_where_hidden(face: Likeness) -> tuple[Tensor, Tensor]:
 def _softly(clear: Tensor) -> Tensor:
     """Return what is clear (S, S), drawn in and softened."""
     texels = LAYER_SIDE / CANONICAL_SIDE
-    reach = round(0.03 * texels)
-    inner = -F.max_pool2d(-clear[None, None], 2 * reach + 1, 1, reach)[0]
+    reach = round(0.04 * texels)
+    sure = smoothstep(clear, 0.3, 0.9)[None, None]
+    inner = -F.max_pool2d(-sure, 2 * reach + 1, 1, reach)[0]
     sigma = 0.025 * texels
     return blurred(inner, sigma, int(3 * sigma), edges="replicate")[0]
 

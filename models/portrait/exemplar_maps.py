@@ -60,7 +60,7 @@ def region_map(canonical: Tensor, region: str, side: int) -> Tensor:
 
 def lower_half(canonical: Tensor, side: int) -> Tensor:
     """Return what lies below the nose (side, 1) float in 0-1."""
-    y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
+    y = _heights(canonical, side)
     return ((y - canonical[33, 1] + 0.06) / 0.16).clamp(0, 1)
 
 
@@ -68,10 +68,9 @@ def move_map(canonical: Tensor, region: str, side: int) -> Tensor:
     """Return how much of a region's shape every place takes, as `region_map`: the whole contour
     moves with the lower half and with the face, and beyond the parts moves fade out slowly."""
     if region == "face":
-        return torch.ones(side, side)
+        return torch.ones(side, side, device=canonical.device)
     if region == "lower":
-        y = torch.linspace(CANONICAL_TOP, CANONICAL_TOP + CANONICAL_SIDE, side)[:, None]
-        return smoothstep(y, *_LOWER).expand(side, side)
+        return smoothstep(_heights(canonical, side), *_LOWER).expand(side, side)
     return _wider(region_map(canonical, region, side))
 
 
@@ -96,7 +95,7 @@ def eye_maps(canonical: Tensor, side: int) -> Tensor:
 
 def lip_map(canonical: Tensor, side: int) -> Tensor:
     """Return the red of the lips (side, side) float in 0-1."""
-    inside = holes(canonical, side, grow=0.01, soften=0.012)
+    inside = holes(canonical.cpu(), side, grow=0.01, soften=0.012).to(canonical.device)
     return _joined(canonical, [LIPS], side, grow=0.0, soften=0.012) * (1 - inside)
 
 
@@ -112,12 +111,18 @@ def feature_map(canonical: Tensor, side: int) -> Tensor:
     ).amax(dim=0)
 
 
+def _heights(canonical: Tensor, side: int) -> Tensor:
+    """Return the height on the mean head of every row of texels (side, 1)."""
+    bottom = CANONICAL_TOP + CANONICAL_SIDE
+    return torch.linspace(CANONICAL_TOP, bottom, side, device=canonical.device)[:, None]
+
+
 def _wider(map_: Tensor) -> Tensor:
     """Return a map (S, S) that ends further out."""
     texels = map_.shape[-1] / CANONICAL_SIDE
     reach = 2 * round(0.10 * texels) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    grown = torch.from_numpy(cv2.dilate(map_.numpy(), kernel))
+    grown = torch.from_numpy(cv2.dilate(map_.cpu().numpy(), kernel)).to(map_.device)
     sigma = 0.05 * texels
     return blurred(grown[None], sigma, int(3 * sigma), edges="replicate")[0]
 
@@ -131,6 +136,7 @@ def _joined(
     soften: float = _SOFT,
 ) -> Tensor:
     """Return the hulls of groups of vertices as one mask (side, side) float in 0-1."""
-    hulls = [cv2.convexHull(canonical[list(part)].numpy())[:, 0] for part in parts]
+    points = canonical.cpu()
+    hulls = [cv2.convexHull(points[list(part)].numpy())[:, 0] for part in parts]
     masks = [polygon_mask(torch.from_numpy(h), side, grow=grow, soften=soften) for h in hulls]
-    return torch.stack(masks).amax(dim=0)
+    return torch.stack(masks).amax(dim=0).to(canonical.device)

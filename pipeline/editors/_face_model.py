@@ -107,11 +107,11 @@ class LatentModel(Protocol):
 class Carrier(Protocol):
     """Carries a region of one face into another; tensors by name are its own matter."""
 
-    def yaw(self, batch: AlignedBatch) -> Tensor:
-        """Return by how much heads are turned (N,) [degrees]."""
+    def yaw(self, landmarks: Tensor) -> Tensor:
+        """Return by how much heads, landmarks (N, 68, 2) px, are turned (N,) [radians]."""
 
-    def turned(self, landmarks: Tensor) -> Tensor:
-        """Return what the turn of heads, landmarks (N, 68, 2) px, leaves of an edit (N,) 0–1."""
+    def turned(self, yaw: Tensor) -> Tensor:
+        """Return what turns (N,) [radians] leave of an edit (N,) 0–1."""
 
     def likeness(self, batch: AlignedBatch) -> Mapping[str, Tensor]:
         """Return how faces look, whatever their pose: tensors (N, …) by name."""
@@ -134,9 +134,10 @@ class Carrier(Protocol):
         """Return the steps (A, D) that movers make of the mean face's code."""
 
     def render(
-        self, batch: AlignedBatch, carried: Mapping[str, Tensor], amount: Tensor
+        self, batch: AlignedBatch, carried: Mapping[str, Tensor], amount: Tensor, yaw: Tensor
     ) -> EditedBatch:
-        """Return crops with so much of what is carried, amount (N,); 0 is the identity."""
+        """Return crops with so much of what is carried, amount (N,), of heads turned by `yaw` (N,)
+        [radians]; 0 is the identity."""
 
 
 class Pack(Protocol):

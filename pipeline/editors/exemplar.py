@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ..causes import TURNED, Shares
 from ..errors import InputError, UsageError, did_you_mean
+from ..imaging import temporal
 from ..request import Edit
-from ..types import AlignedBatch, EditedBatch
+from ..types import AlignedBatch, EditedBatch, FaceTrack
 from ._attribute import Attribute
 from ._base import FACE_MODEL, PARSING, Artefact, Editor, EditorSpec, Kit, Shot, Work
 from ._codes import frames_of, sampled
@@ -32,6 +33,8 @@ _BEARDS = (BEARD, "moustache", "mustache", "stubble", "facial-hair")
 
 _RATE_HZ, _MOST_FRAMES = 4.0, 16
 """Frames looked at, and how many at most: a median needs no more."""
+_TURNS_HZ, _TURNS_S = 16.0, 0.25
+"""Frames whose turn is measured, and sigma of its smoothing: what fades with it must not shake."""
 _LEAST_CLEAR = 0.6
 """Share of a region that must be seen in the exemplar."""
 _MOST_TURNED = 40.0
@@ -81,6 +84,17 @@ SPEC = EditorSpec(
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """What to change in one face over its shot."""
+
+    carried: Mapping[str, Tensor]
+    """The carrier's own tensors."""
+    turns: Tensor
+    """(T,) yaw in every frame of the track [radians]."""
+    first_frame: int
+
+
 class Exemplar(Editor):
     """Carries a region of the exemplar's face into every frame."""
 
@@ -104,7 +118,7 @@ class Exemplar(Editor):
         batch = self.kit.exemplar(edit, self._pack.model.crop)
         where = f"the exemplar {edit.exemplar.path if edit.exemplar else ''}"
         with torch.inference_mode():
-            yaw = float(carrier.yaw(batch)[0])
+            yaw = float(carrier.yaw(batch.landmarks)[0].rad2deg())
             seen = carrier.seen(batch, options.region)
         if abs(yaw) > _MOST_TURNED:
             raise InputError(
@@ -125,7 +139,7 @@ class Exemplar(Editor):
         beard = not set(options.kept_out) & set(_BEARDS)
         with torch.inference_mode():
             other = carrier.likeness(self.kit.exemplar(edit, self._pack.model.crop))
-        frames = {shot.key: frames_of(_looked_at(shot)) for shot in shots}
+        frames = {shot.key: frames_of(_looked_at(shot, _RATE_HZ, _MOST_FRAMES)) for shot in shots}
         found: dict[int, dict[int, Mapping[str, Tensor]]] = {shot.key: {} for shot in shots}
 
         def look(batch: AlignedBatch) -> list[tuple[int, int, Mapping[str, Tensor]]]:
@@ -150,23 +164,31 @@ class Exemplar(Editor):
             artefacts[track] = Artefact({name: t.cpu() for name, t in carried.items()})
         return artefacts
 
-    def opened(self, shot: Shot, artefact: Artefact) -> Mapping[str, Tensor]:
-        """Return what to change, on the device."""
-        del shot
-        return {name: t.float().to(self.kit.device) for name, t in artefact.tensors.items()}
+    def opened(self, shot: Shot, artefact: Artefact) -> Opened:
+        """Return what to change, on the device, and how the head turns over the shot."""
+        carried = {name: t.float().to(self.kit.device) for name, t in artefact.tensors.items()}
+        track, times = shot.track, shot.times
+        known = np.flatnonzero(_looked_at(shot, _TURNS_HZ, None).weights)
+        landmarks = torch.from_numpy(track.landmarks[known]).to(self.kit.device)
+        yaw = _carrier(self._pack).yaw(landmarks).cpu().numpy()
+        at = times[track.first_frame + known]
+        settled = temporal.smooth(yaw, at, strength_s=_TURNS_S)
+        wanted = times[track.first_frame : track.end_frame]
+        turns = torch.from_numpy(np.interp(wanted, at, settled).astype(np.float32))
+        return Opened(carried, turns, track.first_frame)
 
     def limits(self, shot: Shot, edit: Edit, prepared: Any) -> Mapping[str, Shares]:
         """Return what the turn of the head leaves in every frame."""
-        del edit, prepared
-        with torch.inference_mode():
-            share = _carrier(self._pack).turned(torch.from_numpy(shot.track.landmarks))
-        return {TURNED: share.cpu().numpy().astype(np.float32)}
+        del shot, edit
+        return {TURNED: _carrier(self._pack).turned(prepared.turns).numpy()}
 
     def apply(self, batch: AlignedBatch, edit: Edit, amount: Tensor, prepared: Any) -> EditedBatch:
         """Return crops with the region as the exemplar has it."""
         del edit
+        rows = torch.from_numpy(batch.frame_index - prepared.first_frame)
+        yaw = prepared.turns[rows].to(batch.images.device, non_blocking=True)
         with self.kit.clock.time("edit / render"):
-            return _carrier(self._pack).render(batch, prepared, amount)
+            return _carrier(self._pack).render(batch, prepared.carried, amount, yaw)
 
 
 def _carrier(pack: Pack) -> Carrier:
@@ -177,9 +199,9 @@ def _carrier(pack: Pack) -> Carrier:
     return pack.carrier
 
 
-def _looked_at(shot: Shot) -> Any:
+def _looked_at(shot: Shot, rate_hz: float, most: int | None) -> FaceTrack:
     """Return the track of a shot with weight in the frames that are looked at."""
-    return sampled(shot.track, shot.times, rate_hz=_RATE_HZ, most=_MOST_FRAMES)
+    return sampled(shot.track, shot.times, rate_hz=rate_hz, most=most)
 
 
 def _directions(pack: Pack, names: Sequence[str]) -> Tensor:

@@ -15,7 +15,6 @@ from ..parsing import Parsing
 from ..types import AlignedBatch, EditedBatch
 from .seam import models
 
-_DEGREES = 180 / torch.pi
 _BEARDED = (0.1, 0.3)
 """Shares of hair on the chin and round the mouth between which a face has a beard."""
 
@@ -30,13 +29,13 @@ class PortraitCarrier:
             models.portrait.beard_map(canonical, side), models.portrait.chin_map(canonical, side)
         )
 
-    def yaw(self, batch: AlignedBatch) -> Tensor:
-        """Return by how much heads are turned (N,) [degrees]."""
-        return self._network.placed(batch.landmarks)[0].angles[:, 0] * _DEGREES
+    def yaw(self, landmarks: Tensor) -> Tensor:
+        """Return by how much heads, landmarks (N, 68, 2) px, are turned (N,) [radians]."""
+        return self._network.shape.fit(landmarks).angles[:, 0]
 
-    def turned(self, landmarks: Tensor) -> Tensor:
-        """Return what the turn of heads, landmarks (N, 68, 2) px, leaves of an edit (N,) 0–1."""
-        return models.portrait.turned_share(self._network, landmarks)
+    def turned(self, yaw: Tensor) -> Tensor:
+        """Return what turns (N,) [radians] leave of an edit (N,) 0–1."""
+        return models.portrait.turn_damping(yaw)
 
     def likeness(self, batch: AlignedBatch) -> dict[str, Tensor]:
         """Return how faces look, whatever their pose: tensors (N, …) by name."""
@@ -79,15 +78,17 @@ class PortraitCarrier:
         return torch.cat([mean[:0, 0, :length], *steps])
 
     def render(
-        self, batch: AlignedBatch, carried: Mapping[str, Tensor], amount: Tensor
+        self, batch: AlignedBatch, carried: Mapping[str, Tensor], amount: Tensor, yaw: Tensor
     ) -> EditedBatch:
-        """Return crops with so much of what is carried, amount (N,)."""
+        """Return crops with so much of what is carried, amount (N,), of heads turned by `yaw` (N,)
+        [radians]."""
         part = models.portrait.render_carried(
             self._network,
             batch.images,
             batch.landmarks,
             models.portrait.Carried(**carried),
             amount,
+            yaw,
         )
         return EditedBatch(batch, part.images, part.masks, part.corner, part.shifts)
 

@@ -185,12 +185,13 @@ def test_rows_are_drawn_alone_and_nothing_changes_at_zero_or_outside(
     portrait: PortraitModel,
 ) -> None:
     images, landmarks = crops(portrait)
+    level = torch.tensor([0.1, -0.2])
     with torch.inference_mode():
         found = taken(portrait, a_face(portrait), a_face(portrait, wide=1.0), "mouth")
-        still = render_carried(portrait, images, landmarks, found, torch.zeros(2))
+        still = render_carried(portrait, images, landmarks, found, torch.zeros(2), level)
         assert not still.masks.any()
         amount = torch.tensor([1.0, 0.0])
-        part = render_carried(portrait, images, landmarks, found, amount)
+        part = render_carried(portrait, images, landmarks, found, amount, level)
         rows, columns = part.window.rows, part.window.columns
         assert torch.equal(part.images[1], images[1, :, rows, columns])
         outside = (part.masks[0] == 0).expand(3, -1, -1)
@@ -198,6 +199,6 @@ def test_rows_are_drawn_alone_and_nothing_changes_at_zero_or_outside(
         assert (part.images[0] != images[0, :, rows, columns]).any()
         eyes = landmarks[0, 36:48, 1].max()
         assert part.corner[1] > eyes, "an edit of the mouth ends below the eyes"
-        both = render_carried(portrait, images, landmarks, found, torch.ones(2))
-        one = render_carried(portrait, images[1:], landmarks[1:], found, torch.ones(1))
+        both = render_carried(portrait, images, landmarks, found, torch.ones(2), level)
+        one = render_carried(portrait, images[1:], landmarks[1:], found, torch.ones(1), level[1:])
     assert torch.equal(whole(both, images)[1:], whole(one, images[1:]))
