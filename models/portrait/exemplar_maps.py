@@ -29,6 +29,8 @@ NOSE = (27, *vertex_indices((129,)), *range(31, 36), *vertex_indices((358,)))
 _LOWER = (0.05, 0.75)
 """Heights on the mean head between which the contour begins to move with the lower half and does
 so wholly: a jaw that narrowed faster would be dented."""
+_CONTOUR = 0.6
+"""Share of its move that the contour takes: what lies beside it bends with it."""
 _SOFT = 0.045
 """Sigma of the edge of a region, outer-eye distances."""
 
@@ -67,10 +69,11 @@ def lower_half(canonical: Tensor, side: int) -> Tensor:
 def move_map(canonical: Tensor, region: str, side: int) -> Tensor:
     """Return how much of a region's shape every place takes, as `region_map`: the whole contour
     moves with the lower half and with the face, and beyond the parts moves fade out slowly."""
-    if region == "face":
-        return torch.ones(side, side, device=canonical.device)
-    if region == "lower":
-        return smoothstep(_heights(canonical, side), *_LOWER).expand(side, side)
+    if region in ("lower", "face"):
+        inside = _joined(canonical, [FACE_OVAL], side, grow=-0.12, soften=0.08)
+        moves = _CONTOUR + (1 - _CONTOUR) * inside
+        lower = region == "lower"
+        return moves * smoothstep(_heights(canonical, side), *_LOWER) if lower else moves
     return _wider(region_map(canonical, region, side))
 
 

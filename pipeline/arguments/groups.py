@@ -40,28 +40,7 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         metavar="EDITOR.NAME=VALUE",
         help="option of an editor; may be given several times",
     )
-    add(
-        "--exemplar",
-        type=Exemplar.parse,
-        metavar="FILE[@FRAME[:N]]",
-        help="picture, or frame of a clip, with the face that an edit takes something from",
-    )
-    add(
-        "--region",
-        action="append",
-        dest="settings",
-        type="exemplar.region={}".format,
-        metavar="REGION",
-        help="what --attr exemplar takes: mouth (default) | eyes | brows | nose | lower | face",
-    )
-    add(
-        "--keep-out",
-        action="append",
-        dest="settings",
-        type="exemplar.keep_out={}".format,
-        metavar="NAME,…",
-        help="what --attr exemplar does not take: beard, attributes of the pack; as in beard,age",
-    )
+    _add_exemplar(add)
     add("--blend", metavar="HOW", help="poisson (default) | alpha | none")
     add(
         "--smoothing",
@@ -83,6 +62,32 @@ def add_edit_options(command: argparse.ArgumentParser) -> None:
         type=expanded_path,
         metavar="FILE",
         help="reuse the analysis of this clip, or store it there if there is none",
+    )
+
+
+def _add_exemplar(add: Callable[..., object]) -> None:
+    """Add the face that an edit takes something from, and what it takes."""
+    add(
+        "--exemplar",
+        type=Exemplar.parse,
+        metavar="FILE[@FRAME[:N]]",
+        help="picture, or frame of a clip, with the face that an edit takes something from",
+    )
+    add(
+        "--region",
+        action="append",
+        dest="settings",
+        type="exemplar.region={}".format,
+        metavar="REGION",
+        help="what --attr exemplar takes: mouth (default) | eyes | brows | nose | lower | face",
+    )
+    add(
+        "--keep-out",
+        action="append",
+        dest="settings",
+        type="exemplar.keep_out={}".format,
+        metavar="NAME,…",
+        help="what --attr exemplar does not take: beard, attributes of the pack; as in beard,age",
     )
 
 
