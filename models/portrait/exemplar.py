@@ -31,6 +31,8 @@ LOWER_LIDS: Final = ((41, 40, *vertex_indices((145,))), (47, 46, *vertex_indices
 _LIGHT_REACH, _LIGHT_WIDE = 0.16, 0.5
 """Sigmas [outer-eye distances] over which a difference of bare skin is light; the second where
 there is no bare skin near."""
+_FINEST = 1.2
+"""Sigma [texels] of what is finer than that."""
 _SIDED_REACH = 0.03
 """Sigma from which on the halves of a face are alike but for light."""
 _SKIN_DARKER, _SKIN_LIGHTER = 0.35, 0.22
@@ -139,7 +141,7 @@ def carried(
     face = model.shape.mean + model.shape.displacement(own.coefficients)
     opening = lid_gaps(face[..., 1]).mean(dim=2)[0]
     reach = torch.maximum(reach, smoothstep(region_map(canonical, region, side), 0.0, 0.1))
-    factor = to_log_rgb((change * gain)[None])[0]
+    factor = to_log_rgb((_steady(change) * gain)[None])[0]
     return Carried(movement, opening, factor, eye_maps(canonical, side), reach)
 
 
@@ -190,6 +192,12 @@ def _without_light(model: PortraitModel, change: Tensor, clear: Tensor, hair: Te
     luma = dark * torch.tanh(rest[0].clamp_max(0) / dark)
     luma = luma + bright * torch.tanh(rest[0].clamp_min(0) / bright)
     return torch.cat([luma[None], rest[1:] * _COLOUR])
+
+
+def _steady(change: Tensor) -> Tensor:
+    """Return a change of log channels (3, S, S) without what is finer than landmarks are sure: it
+    would shake against the pixels it lies on."""
+    return blurred(change, _FINEST, round(3 * _FINEST), edges="replicate")
 
 
 def _sided(change: Tensor, skin: Tensor) -> Tensor:

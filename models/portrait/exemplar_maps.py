@@ -69,12 +69,12 @@ def lower_half(canonical: Tensor, side: int) -> Tensor:
 def move_map(canonical: Tensor, region: str, side: int) -> Tensor:
     """Return how much of a region's shape every place takes, as `region_map`: the whole contour
     moves with the lower half and with the face, and beyond the parts moves fade out slowly."""
+    inside = _joined(canonical, [FACE_OVAL], side, grow=-0.12, soften=0.08)
     if region in ("lower", "face"):
-        inside = _joined(canonical, [FACE_OVAL], side, grow=-0.12, soften=0.08)
         moves = _CONTOUR + (1 - _CONTOUR) * inside
         lower = region == "lower"
         return moves * smoothstep(_heights(canonical, side), *_LOWER) if lower else moves
-    return _wider(region_map(canonical, region, side))
+    return _wider(region_map(canonical, region, side)) * inside
 
 
 def beard_map(canonical: Tensor, side: int) -> Tensor:
