@@ -7,7 +7,7 @@ from .carry import render_carried
 from .departure import LOOK_LENGTH, Departures
 from .edit import turn_damping
 from .exemplar import Carried, Likeness, carried, likeness, seen_share, texel_places
-from .exemplar_maps import beard_map, chin_map
+from .exemplar_maps import below_nose, chin_map
 from .net import CROP_SIDE, PortraitModel
 from .pack import DEFAULT_FILE, load_portrait, save_portrait
 from .state import STATE_NAMES, settled_states
@@ -21,7 +21,7 @@ __all__ = [
     "Departures",
     "Likeness",
     "PortraitModel",
-    "beard_map",
+    "below_nose",
     "carried",
     "chin_map",
     "likeness",

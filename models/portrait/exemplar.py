@@ -31,7 +31,7 @@ LOWER_LIDS: Final = ((41, 40, *vertex_indices((145,))), (47, 46, *vertex_indices
 _LIGHT_REACH, _LIGHT_WIDE = 0.16, 0.5
 """Sigmas [outer-eye distances] over which a difference of bare skin is light; the second where
 there is no bare skin near."""
-_FINEST = 1.2
+_FINEST = 0.7
 """Sigma [texels] of what is finer than that."""
 _SIDED_REACH = 0.03
 """Sigma from which on the halves of a face are alike but for light."""

@@ -84,6 +84,13 @@ def beard_map(canonical: Tensor, side: int) -> Tensor:
     return lower_half(canonical, side) * (1 - lips)
 
 
+def below_nose(canonical: Tensor, side: int) -> Tensor:
+    """Return where hair may be a beard (side, side) float in 0-1: below the tip of the nose."""
+    y = _heights(canonical, side)
+    low, high = float(canonical[30, 1]), float(canonical[33, 1])
+    return smoothstep(y, low, high).expand(side, side)
+
+
 def chin_map(canonical: Tensor, side: int) -> Tensor:
     """Return where every beard grows (side, side) float in 0-1: round the mouth and on the chin."""
     round_mouth = _joined(canonical, [LIPS, range(6, 11)], side, grow=0.06)

@@ -15,7 +15,7 @@ from ..parsing import Parsing
 from ..types import AlignedBatch, EditedBatch
 from .seam import models
 
-_BEARDED = (0.1, 0.3)
+_BEARDED = (0.04, 0.12)
 """Shares of hair on the chin and round the mouth between which a face has a beard."""
 
 
@@ -26,7 +26,7 @@ class PortraitCarrier:
         self._network, self._look_length = network, look_length
         canonical, side = network.canonical.cpu(), models.portrait.texture.FIELD_SIDE
         self._beards = _Beards(
-            models.portrait.beard_map(canonical, side), models.portrait.chin_map(canonical, side)
+            models.portrait.below_nose(canonical, side), models.portrait.chin_map(canonical, side)
         )
 
     def yaw(self, landmarks: Tensor) -> Tensor:
