@@ -109,6 +109,29 @@ def test_a_region_that_is_covered_is_refused_and_another_is_not(pack: Any) -> No
     checked(pack, fringe, region="mouth")
 
 
+def test_hair_beside_a_bare_chin_is_no_beard(pack: Any) -> None:
+    batch = a_crop(FRONTAL)
+    assert batch.parsing is not None
+    shares = batch.parsing.shares
+    beside = torch.zeros(64, 64)
+    beside[28:, :24] = 1  # long hair before one cheek
+    chin = torch.zeros(64, 64)
+    chin[38:, 22:44] = 1
+    found = []
+    for where in (beside, torch.maximum(beside, chin)):
+        shares[0] = 0
+        shares[0, LABELS.index("hair")] = where
+        shares[0, LABELS.index("skin")] = 1 - where
+        found.append(pack.carrier.likeness(batch))
+    long_hair, beard = found
+    cheek = (slice(None), slice(230, 280), slice(90, 110))  # texels at the height of the mouth
+    hidden = long_hair["clear"][cheek] < 0.5
+    assert hidden.any()
+    assert long_hair["hair"].max() == 0
+    assert beard["clear"][cheek][hidden].min() > 0.9
+    assert beard["hair"][cheek][hidden].min() > 0.4
+
+
 def test_what_cannot_be_kept_out_is_refused_with_the_nearest(pack: Any) -> None:
     checked(pack, a_crop(FRONTAL), keep_out="moustache, old,smiling")
     with pytest.raises(UsageError, match=r"--keep-out 'agge'.*did you mean 'age'.*beard, smile"):
