@@ -21,6 +21,7 @@ from .exemplar_maps import beard_map, eye_maps, feature_map, lip_map, move_map, 
 from .layers import LAYER_SIDE
 from .net import CROP_SIDE, PortraitModel
 from .regions import EYES, LIPS, holes, vertex_indices
+from .shape import ShapeFit
 from .texture import LUMA_SIDE, sample_texture, to_log_channels, to_log_rgb
 from .warp import CANONICAL_SIDE, canonical_to_unit, enlarge, smoothstep
 
@@ -42,7 +43,7 @@ _DARKER, _LIGHTER = 1.3, 0.8
 _COLOUR = 0.3
 """Share of a difference of colour that is carried: hair is of another one than skin."""
 _FACING = (0.35, 0.7)
-"""Areas of a texel in the picture, of what it has seen from the front, between which it is seen."""
+"""Areas of a texel in the picture, in shares of that from the front, between which it is seen."""
 
 
 class Likeness(NamedTuple):
@@ -98,17 +99,21 @@ def likeness(
     field = model.texture.sampling_field(vertices)
     texel = images.shape[-1] / CROP_SIDE * CANONICAL_SIDE / LAYER_SIDE
     logs = to_log_channels(sample_texture(images, field, LAYER_SIDE, texel))
-    both = enlarge(torch.stack([_facing(field) * clear, hair], dim=1), LAYER_SIDE)
+    both = enlarge(torch.stack([_facing(model, fit) * clear, hair], dim=1), LAYER_SIDE)
     return Likeness(fit.coefficients, logs, both[:, 0], both[:, 1])
 
 
-def _facing(field: Tensor) -> Tensor:
-    """Return how clearly texels (N, G, G, 2) px are turned to the camera, (N, G, G) 0-1."""
+def _facing(model: PortraitModel, fit: ShapeFit) -> Tensor:
+    """Return how clearly texels of N heads are turned to the camera, (N, G, G) 0-1: of the mean
+    head, whose lips and lids are never narrower in one picture than in another."""
+    head = torch.cat([model.canonical, model.shape.mean[:, 2:]], dim=1)
+    head = head @ fit.camera.transpose(1, 2)
+    field = model.texture.sampling_field(head)
     across = (field[:, :, 2:] - field[:, :, :-2])[:, 1:-1] / 2
     down = (field[:, 2:] - field[:, :-2])[:, :, 1:-1] / 2
     area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
-    usual = area.flatten(1).median(dim=1).values.clamp_min(1e-6)[:, None, None]
-    return F.pad(smoothstep(area / usual, *_FACING)[:, None], (1,) * 4, mode="replicate")[:, 0]
+    frontal = (fit.scale * CANONICAL_SIDE / field.shape[1]).square()[:, None, None]
+    return F.pad(smoothstep(area / frontal, *_FACING)[:, None], (1,) * 4, mode="replicate")[:, 0]
 
 
 def carried(
