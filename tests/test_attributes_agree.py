@@ -13,14 +13,15 @@ from pipeline.edits import Catalogue, resolve_edits
 from pipeline.errors import UsageError
 from pipeline.listings import attributes
 from pipeline.loading import load_pack
-from pipeline.request import Edit, EditRequest
+from pipeline.request import Edit, EditRequest, Exemplar
 from tests.models.weight_files import Desk, encoder_state, generator_state, merged
 
 CPU = torch.device("cpu")
 
 
-def resolved(text: str, pack: Pack) -> Edit:
-    (edit,) = resolve_edits(EditRequest(Path("a.mp4"), (text,)), Catalogue(pack))
+def resolved(text: str, pack: Pack, exemplar: Exemplar | None = None) -> Edit:
+    request = EditRequest(Path("a.mp4"), (text,), exemplar=exemplar)
+    (edit,) = resolve_edits(request, Catalogue(pack))
     return edit
 
 
@@ -44,9 +45,14 @@ def test_edit_takes_exactly_the_strengths_that_attrs_shows(
     for row in rows:
         useful = [float(end) for end in row["useful"].split(" … ")]
         low, high = (float(end) for end in row["accepted"].split(" … "))
+<<<<<<< HEAD
         assert low <= useful[0] <= 0 < useful[1] <= high
+=======
+        assert low <= useful[0] < 0 < useful[1] <= high
+        taken = Exemplar(Path("other.png")) if row["attribute"] == "exemplar" else None
+>>>>>>> eb9f4ad (attrs agrees with edit on exemplars, too)
         for strength in (low, *useful, high):
-            edit = resolved(f"{row['attribute']}={strength}", pack)
+            edit = resolved(f"{row['attribute']}={strength}", pack, exemplar=taken)
             assert (edit.attribute, edit.strength) == (row["attribute"], strength)
         for strength in (low - 0.01, high + 0.01):
             with pytest.raises(UsageError, match=f"accepted: {low:g} to {high:g}"):
