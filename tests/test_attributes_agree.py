@@ -45,12 +45,8 @@ def test_edit_takes_exactly_the_strengths_that_attrs_shows(
     for row in rows:
         useful = [float(end) for end in row["useful"].split(" … ")]
         low, high = (float(end) for end in row["accepted"].split(" … "))
-<<<<<<< HEAD
         assert low <= useful[0] <= 0 < useful[1] <= high
-=======
-        assert low <= useful[0] < 0 < useful[1] <= high
         taken = Exemplar(Path("other.png")) if row["attribute"] == "exemplar" else None
->>>>>>> eb9f4ad (attrs agrees with edit on exemplars, too)
         for strength in (low, *useful, high):
             edit = resolved(f"{row['attribute']}={strength}", pack, exemplar=taken)
             assert (edit.attribute, edit.strength) == (row["attribute"], strength)
