@@ -80,7 +80,7 @@ def test_options_of_editors_are_read_by_their_types_and_refused_with_the_cure() 
         ("latent.mover=pac", "did you mean 'pca'"),
         ("latent.movr=pca", "did you mean 'mover'"),
         ("mover=pca", "is not EDITOR.NAME=VALUE"),
-        ("latnt.mover=pca", "editors: exemplar, hair-colour, latent"),
+        ("latnt.mover=pca", "editors: exemplar, glasses, hair-colour, latent"),
     ):
         with pytest.raises(UsageError, match=words):
             resolved("smile", settings=(text,))
