@@ -72,8 +72,8 @@ SPEC = EditorSpec(
         Attribute(
             "exemplar",
             "mouth, eyes, brows, nose, lower half or whole face as in the picture of --exemplar; "
-            "--region says which; lines right beside the jaw may bend in face and lower, and a beard "
-            "brought along is less still than the clip",
+            "--region says which; lines right beside the jaw may bend in face and lower, and a "
+            "beard brought along is less still than the clip",
             aliases=("reference",),
             low=-0.7,
             high=1.3,

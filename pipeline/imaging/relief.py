@@ -137,7 +137,7 @@ def relief_of(
     triangle, weights, cell = _covered(at, faces, window)
     depth = (weights * at[:, 2][faces[triangle]]).sum(1)
     size = window.height * window.width
-    # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64 cell,
+    # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64,
     # and behind it which it is, as one number.
     rank = ((depth - depth.min(initial=0)) * 64).astype(np.int64) << 32 | np.arange(len(cell))
     nearest = np.full(size, -1, np.int64)
