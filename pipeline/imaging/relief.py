@@ -22,6 +22,8 @@ _EVENED: Final = 1
 those of lids, would flicker."""
 _FAR: Final = -1e4
 """Depth [cells] of what is no head."""
+_ROUNDING: Final = 1e-5
+"""Weights of corners are this exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,14 @@ def normals_of(vertices: Floats, faces: Numbers) -> Floats:
 
     They point to where a triangle is seen clockwise in the picture.
     """
-    a, b, c = (vertices[corner] for corner in faces.T)
+    a, b, c = (vertices.take(corner, axis=0) for corner in faces.T)
     across = np.cross(b - a, c - a)
     for _ in range(1 + _EVENED):
-        sums = np.stack([_gathered(part, faces, len(vertices)) for part in across.T], 1)
-        unit = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-        across = unit[faces].sum(1)
+        x, y, z = (_gathered(part, faces, len(vertices)) for part in across.T)
+        length = np.maximum(np.sqrt(x * x + y * y + z * z), 1e-9)
+        unit = np.stack([x / length, y / length, z / length], 1)
+        a, b, c = (unit.take(corner, axis=0) for corner in faces.T)
+        across = a + b + c
     return np.asarray(unit, np.float32)
 
 
@@ -135,7 +139,7 @@ def relief_of(
     normals = normals_of(at, faces)
     told = normals if values is None else np.column_stack([normals, values])
     triangle, weights, cell = _covered(at, faces, window)
-    depth = (weights * at[:, 2][faces[triangle]]).sum(1)
+    depth = _mixed(at[:, 2:], faces, triangle, weights)[:, 0]
     size = window.height * window.width
     # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64,
     # and behind it which it is, as one number.
@@ -144,42 +148,69 @@ def relief_of(
     np.maximum.at(nearest, cell, rank)
     seen = np.flatnonzero(nearest >= 0)
     best = nearest[seen] & 0xFFFFFFFF
-    corners, shares = faces[triangle[best]], weights[best]
-    mixed = sum(shares[:, k, None] * told[corners[:, k]] for k in range(3))
+    mixed = _mixed(told, faces, triangle[best], weights[:, best])
     out = np.zeros((told.shape[1] + 1, size), np.float32)
     out[0], out[3] = _FAR, 1
-    out[0, seen], out[1:, seen] = depth[best], np.transpose(mixed)
+    out[0, seen], out[1:, seen] = depth[best], mixed.T
     drawn = out.reshape(-1, window.height, window.width)
-    length = np.linalg.norm(drawn[1:4], axis=0)
-    return Relief(drawn[0], drawn[1:4] / np.maximum(length, 1e-6), drawn[4:])
+    x, y, z = drawn[1:4]
+    drawn[1:4] /= np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
+    return Relief(drawn[0], drawn[1:4], drawn[4:])
+
+
+def _mixed(values: Floats, faces: Numbers, triangle: Numbers, weights: Floats) -> Floats:
+    """Return values (V, C) at places (P, C) in triangles (P,), by weights (3, P) of corners."""
+    first, second, third = (
+        values.take(corner.take(triangle), axis=0) * weight[:, None]
+        for corner, weight in zip(faces.T, weights, strict=True)
+    )
+    first += second
+    first += third
+    return first
 
 
 def _covered(at: Floats, faces: Numbers, window: Window) -> tuple[Numbers, Floats, Numbers]:
     """Return every cell that a triangle seen from its front covers: which triangle (P,), the
-    weights of its corners (P, 3), and which cell (P,), row by row."""
-    x, y = at[:, 0][faces], at[:, 1][faces]
-    ab_x, ab_y, ac_x, ac_y = (v[:, k] - v[:, 0] for k in (1, 2) for v in (x, y))
+    weights of its corners (3, P), and which cell (P,), row by row."""
+    x, y = (at[:, axis].take(faces.T) for axis in (0, 1))
+    ab_x, ab_y, ac_x, ac_y = (v[k] - v[0] for k in (1, 2) for v in (x, y))
     area = ab_x * ac_y - ab_y * ac_x
-    last = np.array([window.width, window.height]) - 1
-    low = np.stack([np.ceil(v.min(1)) for v in (x, y)], 1).clip(0).astype(int)
-    high = np.minimum(np.stack([np.floor(v.max(1)) for v in (x, y)], 1), last).astype(int)
-    shown = np.flatnonzero((area > 1e-6) & (high >= low).all(1))
-    wide, tall = (high - low + 1)[shown].T
-    # All cells of all boxes round triangles, one after the other.
-    count = wide * tall
-    box = np.repeat(np.arange(len(shown)), count)
-    row, column = np.divmod(
-        np.arange(len(box)) - np.repeat(count.cumsum() - count, count), wide[box]
+    (left, right), (top, bottom) = (
+        _span(v, count) for v, count in ((x, window.width), (y, window.height))
     )
-    which = shown[box]
-    column, row = column + low[which, 0], row + low[which, 1]
-    from_x, from_y = column - x[:, 0][which], row - y[:, 0][which]
-    second = (from_x * ac_y[which] - from_y * ac_x[which]) / area[which]
-    third = (from_y * ab_x[which] - from_x * ab_y[which]) / area[which]
+    shown = np.flatnonzero((area > 1e-6) & (right >= left) & (bottom >= top))
+    left, top, area = left[shown], top[shown], area[shown]
+    wide, tall = right[shown] - left + 1, bottom[shown] - top + 1
+    # All cells of all boxes round triangles, one after the other: which of them, and where.
+    count = (wide * tall).astype(np.intp)
+    box = np.repeat(np.arange(len(shown)), count)
+    place = (np.arange(len(box)) - np.repeat(count.cumsum() - count, count)).astype(np.float32)
+    row = np.floor((place + np.float32(0.5)) / wide.take(box))
+    column = place - row * wide.take(box)
+    # Weights grow evenly along rows and columns, from the first cell of a box.
+    from_x, from_y = left - x[0, shown], top - y[0, shown]
+    second, third = (
+        ((from_x * along + from_y * down) / area).take(box)
+        + (along / area).take(box) * column
+        + (down / area).take(box) * row
+        for along, down in ((ac_y[shown], -ac_x[shown]), (-ab_y[shown], ab_x[shown]))
+    )
     first = 1 - second - third
-    inside = np.flatnonzero((first >= 0) & (second >= 0) & (third >= 0))
-    weights = np.stack([first, second, third], 1)[inside].astype(np.float32)
-    return which[inside], weights, (row * window.width + column)[inside]
+    # A little beyond its edges, so that no cell between two triangles is missed by both.
+    inside = np.flatnonzero(np.minimum(np.minimum(first, second), third) >= -_ROUNDING)
+    weights = np.stack([share.take(inside) for share in (first, second, third)])
+    which = box.take(inside)
+    cell = (top.take(which) + row.take(inside)) * window.width
+    cell += left.take(which) + column.take(inside)
+    return shown.take(which), weights, cell.astype(np.intp)
+
+
+def _span(along: Floats, cells: int) -> tuple[Floats, Floats]:
+    """Return the first and the last of some cells that triangles reach along one axis (3, F)."""
+    a, b, c = along
+    first = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c)), 0)
+    last = np.minimum(np.floor(np.maximum(np.maximum(a, b), c)), np.float32(cells - 1))
+    return first, last
 
 
 def continued(values: Floats, there: Flags, reach: float) -> Floats:
