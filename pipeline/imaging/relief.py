@@ -139,7 +139,8 @@ def relief_of(
     normals = normals_of(at, faces)
     told = normals if values is None else np.column_stack([normals, values])
     triangle, weights, cell = _covered(at, faces, window)
-    depth = _mixed(at[:, 2:], faces, triangle, weights)[:, 0]
+    z = at[:, 2].take(faces.T)
+    depth = sum(of.take(triangle) * weight for of, weight in zip(z, weights, strict=True))
     size = window.height * window.width
     # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64,
     # and behind it which it is, as one number.

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.imaging.lighting import Lamp, flux, found_light, lamp_at, seen_of
-from pipeline.imaging.lit import bent, relit
+from pipeline.imaging.lit import bent, relit, relit_at_once
 from pipeline.imaging.relief import Relief, Window, continued, relief_of
 
 Floats = NDArray[np.float32]
@@ -46,6 +46,24 @@ def test_a_sphere_has_the_depth_and_the_normals_of_a_sphere() -> None:
     assert np.abs(relief.depth - z * RADIUS / 4)[inside].max() < 0.3
     assert np.abs(relief.normals - np.stack([x, y, z]))[:, inside].max() < 0.02
     assert not relief.there[x**2 + y**2 > 1.02].any()
+
+
+def test_triangles_that_share_edges_leave_no_gap_between_them() -> None:
+    """Corners on the middles of cells, so that edges run through those of many."""
+    line = np.arange(2, 79, 4) * 4 + 1.5
+    x, y = np.meshgrid(line, line)
+    grid = np.arange(x.size).reshape(x.shape)
+    a, b, c, d = (
+        part.ravel() for part in (grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1])
+    )
+    faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    for turn in np.radians([0, 7, 33]):
+        at = np.stack([x.ravel() - MIDDLE, y.ravel() - MIDDLE]) * 0.8
+        turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ at
+        vertices = np.column_stack([*(turned + MIDDLE), np.full(x.size, 9.0)])
+        relief = relief_of(vertices, faces, WINDOW)
+        assert relief.there[25:55, 25:55].all()
+        assert np.abs(relief.depth[relief.there] - 9 / 4).max() < 1e-3
 
 
 def test_what_is_nearer_hides_what_is_farther_whatever_comes_first() -> None:
@@ -127,15 +145,30 @@ def test_no_light_clips_and_the_order_of_tones_stays() -> None:
 def test_a_picture_is_multiplied_where_it_is_lit_and_keeps_its_hue() -> None:
     random = np.random.default_rng(1)
     picture = (random.random((3, 70, 50)) * 0.8 - 0.95).astype(np.float32)
-    gain = np.full((70, 50), 1.3, np.float32)
     share = np.ones((70, 50), np.float32)
     share[:, :10], share[:, 10:20] = 0, 0.5
-    out = relit(picture, np.stack([gain] * 3), gain, share)
+    out = relit(picture, np.full((4, 14, 10), 1.3, np.float32), share, 5)
     assert np.array_equal(out[..., :10], picture[..., :10])
     ratio = (out + 1) / (picture + 1)
     assert np.ptp(ratio, axis=0).max() < 1e-4, "every channel by the same"
     assert np.abs(ratio[:, :, 20:] - 1.3).max() < 0.02
     assert np.abs(ratio[:, :, 10:20] - 1.15).max() < 0.02
+
+
+@pytest.mark.parametrize("cell", [1, 3, 9, 60])
+def test_a_picture_is_lit_in_strips_as_it_is_at_once(cell: int) -> None:
+    random = np.random.default_rng(cell)
+    factors = np.exp(random.normal(0, 0.4, (4, 14, 12))).astype(np.float32)
+    size = 14 * cell, 12 * cell
+    picture = random.uniform(-1, 1, (3, *size)).astype(np.float32)
+    share = np.clip(random.normal(0, 1, size), 0, 1).astype(np.float32)
+    share[: 5 * cell], share[:, : 2 * cell] = 0, 0
+    before = picture.copy()
+    out = relit(picture, factors, share, cell)
+    assert np.array_equal(picture, before)
+    assert np.array_equal(out[:, share == 0], picture[:, share == 0])
+    assert np.abs(out - relit_at_once(picture, factors, share)).max() < 1e-5
+    assert np.abs(out - picture).max() > 0.1
 
 
 def test_lamps_are_where_they_are_said_to_be() -> None:
