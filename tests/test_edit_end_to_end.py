@@ -91,7 +91,8 @@ def run(face_clip: FaceClip, output: Path, *more: str) -> Path:
 def test_strength_zero_written_without_loss_gives_every_sample_back(
     face_clip: FaceClip, tmp_path: Path
 ) -> None:
-    every = [f"--attr={a}=0" for a in ("smile", "toothy-smile", "weight", "age", "smooth-skin")]
+    names = ("smile", "toothy-smile", "weight", "age", "smooth-skin", "light-left", "light-top")
+    every = [f"--attr={a}=0" for a in names]
     out = run(face_clip, tmp_path / "out.mkv", "--codec", "ffv1", *every)
     assert same(planes(out), planes(face_clip.path))
 

@@ -317,11 +317,11 @@ def _multiply(picture: Floats, factors: Sequence[Floats], share: Floats) -> None
     the fourth is luma's."""
     top = cv2.max(cv2.max(picture[0], picture[1]), picture[2])
     held = share / bent(top * np.float32(0.5) + np.float32(0.5), factors[3])
-    for seen, factor in zip(picture, factors, strict=False):
-        gain = factor * held
+    for channel in range(3):
+        gain = factors[channel] * held
         gain -= share
-        gain *= seen + 1
-        seen += gain
+        gain *= picture[channel] + 1
+        picture[channel] += gain
     np.clip(picture, -1, 1, out=picture)
 
 

@@ -167,7 +167,7 @@ def _mixed(values: Floats, faces: Numbers, triangle: Numbers, weights: Floats) -
     )
     first += second
     first += third
-    return first
+    return np.asarray(first, np.float32)
 
 
 def _covered(at: Floats, faces: Numbers, window: Window) -> tuple[Numbers, Floats, Numbers]:
