@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.imaging.lighting import Lamp, flux, found_light, lamp_at, seen_of
-from pipeline.imaging.lit import bent, relit, relit_at_once
+from pipeline.imaging.lit import Scene, at_edges, bent, relit, relit_at_once
 from pipeline.imaging.relief import Relief, Window, continued, relief_of
 
 Floats = NDArray[np.float32]
@@ -169,6 +172,28 @@ def test_a_picture_is_lit_in_strips_as_it_is_at_once(cell: int) -> None:
     assert np.array_equal(out[:, share == 0], picture[:, share == 0])
     assert np.abs(out - relit_at_once(picture, factors, share)).max() < 1e-5
     assert np.abs(out - picture).max() > 0.1
+
+
+@pytest.mark.parametrize("wall", [(70, 170, 106), (178, 138, 130)], ids=["green", "dark"])
+def test_light_ends_where_a_wall_begins_even_one_as_bright_as_skin(wall: tuple[int, ...]) -> None:
+    """A share that falls off over 8 px of skin and 8 px of wall."""
+    picture = np.empty((3, 120, 180), np.float32)
+    skin = np.array([178, 138, 130])
+    luma = (0.2126, 0.7152, 0.0722)
+    level = luma @ skin / (luma @ np.array(wall)) if wall[1] > wall[0] else 0.6
+    colours = np.stack([skin, level * np.array(wall)]) / 127.5 - 1
+    picture[:, :, :90], picture[:, :, 90:] = colours[:, :, None, None]
+    picture += np.random.default_rng(0).normal(0, 0.01, picture.shape).astype(np.float32)
+    share = np.clip((90 - 2 - 4 * np.arange(45.0)) / 16 + 0.5, 0, 1).astype(np.float32)
+    shape = Relief(*(np.zeros((n, 30, 45), np.float32) for n in (1, 3, 1)))
+    place = Window(left=0, top=0, cell=4, width=45, height=30)
+    scene = Scene(picture, cast("Any", None), np.zeros((68, 2)), 38.0, place, shape)
+    found = at_edges(np.tile(share, (30, 1)), scene)[20:-20]
+    plain = cv2.resize(np.tile(share, (30, 1)), (180, 120))[20:-20]
+    assert found[:, 93:].max() < 0.65 * plain[:, 93:].max()
+    assert found[:, 93:].mean() < 0.65 * plain[:, 93:].mean()
+    assert found[:, :87].min() > plain[:, :87].min()
+    assert np.ptp(found[:, :70]) < 0.05
 
 
 def test_lamps_are_where_they_are_said_to_be() -> None:
