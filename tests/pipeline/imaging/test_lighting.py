@@ -191,7 +191,6 @@ def test_light_ends_where_a_wall_begins_even_one_as_bright_as_skin(wall: tuple[i
     found = at_edges(np.tile(share, (30, 1)), scene)[20:-20]
     plain = cv2.resize(np.tile(share, (30, 1)), (180, 120))[20:-20]
     assert found[:, 93:].max() < 0.65 * plain[:, 93:].max()
-    assert found[:, 93:].mean() < 0.65 * plain[:, 93:].mean()
     assert found[:, :87].min() > plain[:, :87].min()
     assert np.ptp(found[:, :70]) < 0.05
 
