@@ -264,13 +264,14 @@ def at_edges(share: Floats, scene: Scene) -> Floats:
     """
     width, height = scene.size
     third, half = ((max(width // of, 1), max(height // of, 1)) for of in (3, 2))
-    told = cv2.resize(share, third, interpolation=cv2.INTER_LINEAR)
+    told = np.asarray(cv2.resize(share, third, interpolation=cv2.INTER_LINEAR), np.float32)
     side = 2 * max(1, round(_EDGE * scene.eyes * scene.window.cell / 3)) + 1
-    slopes = _slopes(_guides(scene.picture, third), np.asarray(told, np.float32), side)
+    guides = _guides(scene.picture, half)
+    small = [cv2.resize(g, third, interpolation=cv2.INTER_LINEAR) for g in guides]
+    slopes = _slopes(small, told, side)
     luma, red, rest = (cv2.resize(s, half, interpolation=cv2.INTER_LINEAR) for s in slopes)
-    by_luma, by_red = _guides(scene.picture, half)
-    found = luma * by_luma
-    found += red * by_red
+    found = luma * guides[0]
+    found += red * guides[1]
     found += rest
     # Nothing beyond what the cells allow.
     near = cv2.resize(cv2.blur(told, (side, side)), half, interpolation=cv2.INTER_LINEAR)
@@ -286,7 +287,7 @@ def _guides(picture: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
     return luma, np.asarray(red - np.float32(0.5) * (green + blue), np.float32)
 
 
-def _slopes(guides: tuple[Floats, Floats], told: Floats, side: int) -> Sequence[Floats]:
+def _slopes(guides: Sequence[Floats], told: Floats, side: int) -> Sequence[Floats]:
     """Return by how much values (h, w) grow with each of two guides within squares of `side`, and
     what is left of them, the mean over all squares that hold a place."""
 
