@@ -142,8 +142,8 @@ def relief_of(
     z = at[:, 2].take(faces.T)
     depth = sum(of.take(triangle) * weight for of, weight in zip(z, weights, strict=True))
     size = window.height * window.width
-    # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64,
-    # and behind it which it is, as one number.
+    # Of what falls on one cell the nearest stays, of equals the last: the depth in steps of 1/64 of
+    # a cell, and behind it which it is, as one number.
     rank = ((depth - depth.min(initial=0)) * 64).astype(np.int64) << 32 | np.arange(len(cell))
     nearest = np.full(size, -1, np.int64)
     np.maximum.at(nearest, cell, rank)
