@@ -211,7 +211,7 @@ def test_attributes_are_listed_with_their_limits(capsys: pytest.CaptureFixture[s
     assert {"smile", "toothy-smile", "weight", "age", "smooth-skin"} <= set(rows)
     for row in rows.values():
         low, high = (float(part) for part in row["useful"].split(" … "))
-        assert -3 <= low < 0 < high <= 3
+        assert -3 <= low <= 0 < high <= 3
         assert row["what +1 does"]
 
 

@@ -207,11 +207,14 @@ def lit_share(scene: Scene) -> Floats:
     person = smoothstep(1 - scene.of_labels("background"), *_PERSON)
     far = beyond(outline(scene.landmarks), window) / np.float32(scene.eyes)
     share = np.einsum("l,lhw->hw", takes, scene.shares) * person * smoothstep(far, _FALL, 0.0)
-    down, across = (
-        np.minimum(line, line[::-1]) for line in map(np.arange, (window.height, window.width))
-    )
-    rim = np.minimum(down[:, None], across[None]) / np.float32(0.15 * scene.eyes)
-    return np.asarray(share * np.minimum(rim, 1), np.float32)
+    share *= _within((window.width, window.height), 0.15 * scene.eyes)
+    return np.asarray(share, np.float32)
+
+
+def _within(size: tuple[int, int], reach: float) -> Floats:
+    """Return 0 on the border of a picture of some width and height, 1 from `reach` on within it."""
+    across, down = (np.minimum(line, line[::-1]) for line in map(np.arange, size))
+    return np.asarray(np.minimum(np.minimum(down[:, None], across) / reach, 1), np.float32)
 
 
 def beyond(shape: NDArray[np.float64], window: Window) -> Floats:
@@ -273,10 +276,11 @@ def at_edges(share: Floats, scene: Scene) -> Floats:
     found = luma * guides[0]
     found += red * guides[1]
     found += rest
-    # Nothing beyond what the cells allow.
+    # Nothing beyond what the cells allow, and nothing on the window's border.
     near = cv2.resize(cv2.blur(told, (side, side)), half, interpolation=cv2.INTER_LINEAR)
     found = np.clip(found, 0, 1) * np.minimum(near * 40, 1)
     found[found < 1e-3] = 0
+    found *= _within(half, side)
     return np.asarray(cv2.resize(found, scene.size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 

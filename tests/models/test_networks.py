@@ -116,7 +116,9 @@ def test_unknown_roles_and_what_is_no_network_are_told(
 ) -> None:
     monkeypatch.setenv("VISAGIST_HOME", str(tmp_path))
     for role in ("nose", "weights", "a.b", ""):
-        with pytest.raises(WeightsError, match=r"no network family.*there are arcface, bisenet"):
+        with pytest.raises(
+            WeightsError, match=r"no network family.*there are arcface, attribute_n"
+        ):
             open_network(role)
     torch.save(torch.ones(1, 8), tmp_path / "smile.pt")
     bring([str(tmp_path / "smile.pt")], Store(tmp_path))
