@@ -90,8 +90,11 @@ class Catalogue:
         return tuple(part for part in drawn if part.strength) or (drawn[-1],)
 
     def drawn(self, edits: Sequence[Edit]) -> tuple[Edit, ...]:
-        """Return the parts of all edits in a row."""
-        return tuple(part for edit in edits for part in self.parts_of(edit))
+        """Return the parts of all edits in a row, in which order they are applied."""
+        parts = [part for edit in edits for part in self.parts_of(edit)]
+        return tuple(
+            sorted(parts, key=lambda part: self.modules[self.editor_of(part.attribute)].spec.last)
+        )
 
     def _part(self, edit: Edit, attribute: str, strength: Strength) -> Edit:
         editor = f"{self.editor_of(attribute)}."

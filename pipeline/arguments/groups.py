@@ -100,7 +100,8 @@ def _add_strengths(add: Callable[..., object]) -> None:
         help="attribute and strength in standard deviations, both signs, or keys over time as in "
         "'smile=0:0 24:0.8@in-out 90:0'; of codes also by which kind of mover and on which rows, "
         "as in pca:3=2@rows=2-5, or towards what the classifier is to say, 'smile->0.8'; may be "
-        "given several times and is applied in order (see `visagist attrs`)",
+        "given several times and is applied in order, turns of the head last (see `visagist "
+        "attrs`)",
     )
     add("--strength", type=float, metavar="S", help="of every --attr that names none (default 1)")
     add(

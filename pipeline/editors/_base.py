@@ -59,6 +59,9 @@ class EditorSpec:
     options: type = NoOptions
     """A frozen dataclass with a default for every field, `str`, `float`, `int`, `bool` or a
     `Literal` of texts: what `--set EDITOR.NAME=VALUE` and presets may set."""
+    last: bool = False
+    """Whether it is applied after all others, in whatever order they are typed: it moves the places
+    that they look for."""
     version: int = 1
     """Raised when what it prepares is no longer of use to it."""
 

@@ -44,6 +44,7 @@ SPEC = EditorSpec(
     ),
     needs=frozenset({"head", PARSING}),
     crop=CropRule(side_eyes=5.0),
+    last=True,
 )
 
 _CPU = torch.device("cpu")

@@ -58,6 +58,13 @@ def test_the_order_of_edits_is_kept() -> None:
     assert [e.attribute for e in edits] == ["age", "smile"]
 
 
+def test_what_moves_the_places_others_look_for_is_applied_last() -> None:
+    catalogue = Catalogue(PACK)
+    edits = resolve_edits(EditRequest(Path("a.mp4"), ("turn", "smile", "glasses")), catalogue)
+    assert [e.attribute for e in edits] == ["turn", "smile", "glasses"]
+    assert [e.attribute for e in catalogue.drawn(edits)] == ["smile", "glasses", "turn"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
