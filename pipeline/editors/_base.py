@@ -121,6 +121,10 @@ class Shot:
         """The number of its track, by which results go."""
         return self.track.track_id
 
+    def facts(self) -> Mapping[str, object]:
+        """Return what tells it from other shots, and its face from others (JSON values)."""
+        return {"clip": self.clip, "face": self.digest()}
+
     def digest(self) -> str:
         """Return the SHA-256 of where the face is, when, and how much of an edit it takes."""
         track = self.track
@@ -236,12 +240,7 @@ class Editor:
 
         The session adds what tells the exemplar.
         """
-        return {
-            "attribute": edit.attribute,
-            "options": dict(edit.options),
-            "clip": shot.clip,
-            "face": shot.digest(),
-        }
+        return {"attribute": edit.attribute, "options": dict(edit.options), **shot.facts()}
 
     def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
         """Prepare several faces at once, by track: for editors that look at all in one pass."""

@@ -54,13 +54,18 @@ class Poses:
     def at(self, row: int, crop_to_frame: Doubles) -> tuple[Pose, Floats]:
         """Return the pose in a crop, and how the frame's axes are turned in it (3, 3)."""
         matrix = invert(crop_to_frame)
-        size = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+        size = scale_of(matrix)
         turn = np.eye(3)
         turn[:2, :2] = matrix[:2, :2] / size
         shift = matrix[:2, :2] @ self.shift[row] + matrix[:2, 2]
         rotation = np.asarray(turn @ self.rotation[row], np.float32)
         pose = Pose(float(size * self.scale[row]), rotation, np.asarray(shift, np.float32))
         return pose, np.asarray(turn, np.float32)
+
+
+def scale_of(matrix: NDArray[np.floating]) -> float:
+    """Return how much larger a similarity (3, 3) makes things."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
 
 
 def fitted(track: FaceTrack, head: Head) -> tuple[Doubles, Poses]:
@@ -145,7 +150,7 @@ class Looks:
         luma = 0.5 * picture @ LUMA + 0.5
         box = _box(marks, size)
         flat = _flat(np.asarray(luma[box], np.float32))
-        scale = float(np.sqrt(abs(np.linalg.det(batch.crop_to_frame[n][:2, :2]))))
+        scale = scale_of(batch.crop_to_frame[n])
         at = at[told]
         return Sight(
             int(batch.track_id[n]),

@@ -26,7 +26,7 @@ from ._attribute import Attribute
 from ._base import PARSING, Artefact, Change, Editor, EditorSpec, Kit, Shot, Work, in_part
 from ._head import head_of
 from ._skin import frames_of
-from ._worn import Floats, Looks, Sight, Wearer, artefact_of, fitted, rest
+from ._worn import Floats, Looks, Sight, Wearer, artefact_of, fitted, rest, scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Glasses(Editor):
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what a wearer depends on: not on what is worn."""
         del edit
-        return {"clip": shot.clip, "face": shot.digest()}
+        return shot.facts()
 
     def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
         """Return the heads of faces, and how they are lit, seen in one pass over the clip."""
@@ -155,8 +155,7 @@ def _put_on(
 
 def _as_sharp(layer: Layer, wearer: Wearer, row: int, matrix: Floats) -> Layer:
     """Return a layer as blurred as the clip, and as the head's motion blurs it."""
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    sigma = np.sqrt(max((wearer.sharpness / scale) ** 2 - _OWN_SHARPNESS**2, 0))
+    sigma = np.sqrt(max((wearer.sharpness / scale_of(matrix)) ** 2 - _OWN_SHARPNESS**2, 0))
     shift = wearer.poses.shift
     last = len(shift) - 1
     before, after = shift[max(row - 1, 0)], shift[min(row + 1, last)]

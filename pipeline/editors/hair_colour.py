@@ -100,7 +100,7 @@ class HairColour(Editor):
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what an artefact depends on: neither on the attribute nor on the colour."""
-        return {"clip": shot.clip, "face": shot.digest()}
+        return shot.facts()
 
     def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
         """Return the colours of the hair, and where it hangs."""

@@ -95,7 +95,7 @@ class Light(Editor):
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what an artefact depends on: whatever the edit, it is the same."""
         del edit
-        return {"clip": shot.clip, "face": shot.digest()}
+        return shot.facts()
 
     def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
         """Return the head behind a face in every frame, and the light that falls on it already."""

@@ -106,7 +106,7 @@ class Retouch(Editor):
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what is gathered from: whatever the edit, it is the same."""
         del edit
-        return {"clip": shot.clip, "face": shot.digest()}
+        return shot.facts()
 
     def prepare_all(self, shots: Sequence[Shot], edit: Edit, work: Work) -> dict[int, Artefact]:
         """Return how the faces look in their own frames, seen in one pass over the clip."""

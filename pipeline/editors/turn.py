@@ -84,7 +84,7 @@ class Turn(Editor):
 
     def depends(self, shot: Shot, edit: Edit) -> Mapping[str, object]:
         """Return what the identity depends on."""
-        return {"clip": shot.clip, "face": shot.digest()}
+        return shot.facts()
 
     def prepare(self, shot: Shot, edit: Edit, work: Work) -> Artefact:
         """Return the identity of the head, one for the shot, and whether it wears glasses."""

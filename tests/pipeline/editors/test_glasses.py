@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from models.head.basis import Head
-from models.networks import open_network
 from pipeline.causes import WEARS_GLASSES
 from pipeline.editors import Shot
 from pipeline.editors._worn import Wearer
@@ -19,6 +18,8 @@ from pipeline.parsing import LABELS, Parsing
 from pipeline.request import Edit
 from pipeline.types import AlignedBatch, FaceState, FaceTrack
 
+from .heads import Hands, embedded_head
+
 SIDE, SCALE = 400, 90.0
 MIDDLE = np.array([199.3, 190.0])
 SKIN = (0.45, 0.05, -0.15)
@@ -26,18 +27,7 @@ SKIN = (0.45, 0.05, -0.15)
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    network = open_network("head")
-    assert isinstance(network, Head)
-    return network
-
-
-class Hands:
-    """A kit with the embedded head."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, head: Head) -> None:
-        self.network = lambda role: {"head": head}[role]
+    return embedded_head()
 
 
 class Work:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.head.basis import Head
 from models.head.turning import turned
-from models.networks import open_network
 from pipeline.editors import Artefact
 from pipeline.editors.turn import SPEC, Turn
 from pipeline.parsing import LABELS, Parsing
@@ -20,6 +19,7 @@ from pipeline.request import Edit
 from pipeline.types import AlignedBatch
 
 from ..faces import natural
+from .heads import Hands, embedded_head
 
 SIDE, SCALE = 320, 64.0
 MIDDLE = np.array([159.5, 140.0])
@@ -28,18 +28,7 @@ EDIT = Edit("turn")
 
 @pytest.fixture(scope="module")
 def head() -> Head:
-    network = open_network("head")
-    assert isinstance(network, Head)
-    return network
-
-
-class Hands:
-    """A kit with the embedded head."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, head: Head) -> None:
-        self.network = lambda role: {"head": head}[role]
+    return embedded_head()
 
 
 @pytest.fixture(scope="module")
